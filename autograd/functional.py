@@ -1,0 +1,124 @@
+"""Functions on Tensors, under PyTorch's names: activations, losses, dropout, attention. No state."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import fused, ops
+from .ops import Array
+from .tensor import Tensor, apply
+from .tensor import concatenate as concatenate
+
+
+def relu(x: Tensor) -> Tensor:
+    return apply(ops.relu, x)
+
+
+def silu(x: Tensor) -> Tensor:
+    """x · sigmoid(x)."""
+    return apply(ops.silu, x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    return apply(ops.sigmoid, x)
+
+
+def softmax(x: Tensor) -> Tensor:
+    """Over the last axis."""
+    return apply(ops.softmax, x)
+
+
+def log_softmax(x: Tensor) -> Tensor:
+    """Over the last axis."""
+    return apply(ops.log_softmax, x)
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """silu(gate) · up for x (..., 2d) = [gate, up]; gives (..., d)."""
+    return apply(fused.swiglu, x)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b: x (..., in), weight (out, in), bias (out,); gives (..., out)."""
+    return apply(fused.linear, x, weight) if bias is None else apply(fused.linear, x, weight, bias)
+
+
+def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """`linear` of the concatenation of `parts`, whose leading axes broadcast against each other.
+
+    W [a, b] = W_a a + W_b b: for a (B, 1, i) and b (1, G, j) no array of B·G rows is made at the input's
+    width, only at the output's.
+    """
+    widths = [part.shape[-1] for part in parts]
+    if sum(widths) != weight.shape[1]:
+        raise ValueError(f"linear_of_parts: parts of width {widths} for a weight of shape {weight.shape}")
+    ends = np.cumsum(widths)
+    result = linear(parts[0], weight[:, : ends[0]], bias)
+    for part, start, end in zip(parts[1:], ends[:-1], ends[1:], strict=True):
+        result = result + linear(part, weight[:, start:end])
+    return result
+
+
+def embedding(index: Array, table: Tensor) -> Tensor:
+    """Rows of `table` (N, D) at `index`, integers of any shape (...); gives (..., D)."""
+    return apply(ops.take_rows, table, index=index)
+
+
+def rms_norm(x: Tensor, eps: float = 1e-6) -> Tensor:
+    """x over its root mean square along the last axis, without weights."""
+    return apply(fused.rms_norm, x, eps=eps)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Standardised along the last axis, then scaled by `weight` and shifted by `bias` (D,)."""
+    return apply(fused.layer_norm, x, weight, bias, eps=eps)
+
+
+def rotary(x: Tensor, cos: Array, sin: Array) -> Tensor:
+    """Rotary positions on x (..., T, d) by angles with the given cos and sin (T, d/2)."""
+    return apply(fused.rotary, x, cos=cos, sin=sin)
+
+
+def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array | None = None) -> Tensor:
+    """softmax(q kᵀ / √d) v; `blocked` (..., T, S) is True where a key may not be seen."""
+    return apply(fused.attention, q, k, v, blocked=blocked)
+
+
+def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
+    """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+    keep = rng.random(x.shape, dtype=np.float32) >= p
+    return apply(ops.mul, x, keep / np.float32(1 - p))
+
+
+# --------------------------------------------------------------------------------------------------- losses
+
+
+def mse_loss(x: Tensor, target: Array) -> Tensor:
+    """Mean of (x - target)² over all elements; `target` of the shape of x."""
+    return ((x - _like("mse_loss", target, x)) ** 2).mean()
+
+
+def binary_cross_entropy_with_logits(logits: Tensor, target: Array) -> Tensor:
+    """Mean over all elements; `target` in [0, 1], of the logits' shape."""
+    target = _like("binary_cross_entropy_with_logits", target, logits)
+    return apply(fused.binary_cross_entropy_with_logits, logits, target=target)
+
+
+def cross_entropy(logits: Tensor, target: Array, ignore_index: int = -100) -> Tensor:
+    """Mean of -log softmax(logits)[target]: logits (..., C), target integers (...).
+
+    Targets equal to `ignore_index` are left out; where none is left the loss is 0 (PyTorch gives NaN).
+    """
+    return apply(fused.cross_entropy, logits, target=target, ignore_index=ignore_index)
+
+
+def kl_divergence_with_logits(logits: Tensor, target: Array) -> Tensor:
+    """KL(target ‖ softmax(logits)) over the last axis, averaged over the rest; target rows sum to one."""
+    target = _like("kl_divergence_with_logits", target, logits)
+    return apply(fused.kl_divergence_with_logits, logits, target=target)
+
+
+def _like(loss: str, target: Array, x: Tensor) -> Array:
+    if target.shape != x.shape:
+        raise ValueError(f"{loss} of shape {x.shape}: target of shape {target.shape}")
+    return target.astype(x.dtype, copy=False)

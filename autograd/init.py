@@ -1,0 +1,25 @@
+"""Initial values of parameters, each drawn from the Generator it is given."""
+
+import numpy as np
+
+from .ops import Array
+
+
+def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Array:
+    """Uniform in [-bound, bound], float32."""
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
+    """Normal with mean 0 and standard deviation `std`, float32."""
+    return rng.normal(0.0, std, shape).astype(np.float32)
+
+
+def fan_in_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Array:
+    """Uniform in ±1/√fan_in: PyTorch's default for linear layers (LeCun et al. 1998, section 4.6)."""
+    return uniform(rng, shape, fan_in**-0.5)
+
+
+def xavier_uniform(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """Uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, equation 16)."""
+    return uniform(rng, shape, (6 / sum(shape)) ** 0.5)

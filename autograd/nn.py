@@ -1,0 +1,280 @@
+"""Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import functional as F
+from . import init
+from .ops import Array
+from .tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A leaf that an optimizer updates in place."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Array) -> None:
+        super().__init__(data, requires_grad=True)
+
+
+class Module:
+    """Something with parameters: its own and those of the modules it holds, in order of assignment."""
+
+    training = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} defines no forward")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def named_children(self) -> "Iterator[tuple[str, Module]]":
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def modules(self) -> "Iterator[Module]":
+        """This module and all below it."""
+        yield self
+        for _, child in self.named_children():
+            yield from child.modules()
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Pairs of dotted name and parameter, in definition order."""
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+            elif isinstance(value, Module):
+                yield from value.named_parameters(f"{prefix}{name}.")
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def train(self, mode: bool = True) -> None:
+        """Training mode: dropout is on."""
+        for module in self.modules():
+            module.training = mode
+
+    def eval(self) -> None:
+        """Evaluation mode: dropout is off."""
+        self.train(False)
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter by its dotted name."""
+        return {name: parameter.data.copy() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Copy `state` in. Raises ValueError that names every missing, unexpected or mis-shaped entry."""
+        own = dict(self.named_parameters())
+        faults = [f"missing {name}" for name in own if name not in state]
+        faults += [f"unexpected {name}" for name in state if name not in own]
+        faults += [
+            f"{name} has shape {state[name].shape}, not {parameter.shape}"
+            for name, parameter in own.items()
+            if name in state and state[name].shape != parameter.shape
+        ]
+        if faults:
+            raise ValueError(f"state does not fit {type(self).__name__}: " + "; ".join(faults))
+        for name, parameter in own.items():
+            parameter.data[...] = state[name]
+
+    def astype(self, dtype: Any) -> None:
+        """Turn every parameter to `dtype` in place (float64 for gradient checks)."""
+        for parameter in self.parameters():
+            parameter.data = parameter.data.astype(dtype)
+            parameter.grad = None
+
+
+class ModuleList(Module):
+    """Modules in a row, named "0", "1", …"""
+
+    def __init__(self, *modules: Module) -> None:
+        for place, module in enumerate(modules):
+            setattr(self, str(place), module)
+
+    def __iter__(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    def __len__(self) -> int:
+        return len(list(self.named_children()))
+
+    def __getitem__(self, place: int) -> Module:
+        return list(self)[place]
+
+
+class Sequential(ModuleList):
+    """Each module applied to the result of the one before."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x
+
+
+class Linear(Module):
+    """x Wᵀ + b: (..., in_features) to (..., out_features); weight (out, in)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, rng: np.random.Generator
+    ) -> None:
+        self.weight = Parameter(init.fan_in_uniform(rng, (out_features, in_features), in_features))
+        self.bias = Parameter(init.fan_in_uniform(rng, (out_features,), in_features)) if bias else None
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Of one tensor, or of the concatenation of several whose leading axes broadcast."""
+        if len(parts) == 1:
+            return F.linear(parts[0], self.weight, self.bias)
+        assert self.bias is not None, "a concatenation is only needed with a bias"
+        return F.linear_of_parts(parts, self.weight, self.bias)
+
+
+class Embedding(Module):
+    """A table of vectors: integers (...) to (..., embedding_dim)."""
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator, std: float = 1.0
+    ) -> None:
+        self.weight = Parameter(init.normal(rng, (num_embeddings, embedding_dim), std))
+
+    def forward(self, index: Array) -> Tensor:
+        return F.embedding(index, self.weight)
+
+
+class LayerNorm(Module):
+    """Standardised along the last axis, scaled and shifted (Ba, Kiros and Hinton 2016)."""
+
+    def __init__(self, normalized_shape: int, eps: float = 1e-5) -> None:
+        self.weight = Parameter(np.ones(normalized_shape, np.float32))
+        self.bias = Parameter(np.zeros(normalized_shape, np.float32))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class RMSNorm(Module):
+    """Divided by the root mean square along the last axis; no weights (Zhang and Sennrich 2019)."""
+
+    def __init__(self, eps: float = 1e-6) -> None:
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.eps)
+
+
+class ReLU(Module):
+    """max(x, 0)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class SiLU(Module):
+    """x · sigmoid(x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x)
+
+
+class Dropout(Module):
+    """In training, zero with probability p and scale the rest by 1 / (1 - p); in evaluation, nothing."""
+
+    def __init__(self, p: float, rng: np.random.Generator) -> None:
+        if not 0 <= p < 1:
+            raise ValueError(f"drop probability {p} is not in [0, 1)")
+        self.p = p
+        self.rng = rng
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.p, self.rng) if self.training and self.p > 0 else x
+
+
+class SwiGLU(Module):
+    """down(silu(gate(x)) · up(x)), gate and up packed in one matrix; no biases (Shazeer 2020)."""
+
+    def __init__(self, width: int, hidden: int, *, rng: np.random.Generator) -> None:
+        self.gate_up = Linear(width, 2 * hidden, bias=False, rng=rng)
+        self.down = Linear(hidden, width, bias=False, rng=rng)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.down(F.swiglu(self.gate_up(x)))
+        return result
+
+
+class MultiheadAttention(Module):
+    """Multi-head attention, self or cross, batch first (Vaswani et al. 2017, section 3.2.2).
+
+    query (..., T, D), key and value (..., S, D); gives (..., T, D), without the weights that PyTorch returns.
+    `key_padding_mask` (..., S) is True where a key is padding. `in_proj_weight` (3D, D) packs the projections
+    of query, key and value, in that order.
+    """
+
+    def __init__(
+        self, embed_dim: int, num_heads: int, bias: bool = True, *, rng: np.random.Generator
+    ) -> None:
+        if embed_dim % num_heads:
+            raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.in_proj_weight = Parameter(init.xavier_uniform(rng, (3 * embed_dim, embed_dim)))
+        self.in_proj_bias = Parameter(np.zeros(3 * embed_dim, np.float32)) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng)
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Array | None = None
+    ) -> Tensor:
+        blocked = None if key_padding_mask is None else key_padding_mask[..., None, None, :]
+        if query is key is value:
+            q, k, v = self.project_all(query)
+        else:
+            q, k, v = (self.project(x, third) for third, x in enumerate((query, key, value)))
+        return self.attend(q, k, v, blocked)
+
+    def project_all(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value of the same x (..., T, D) from one product, each (..., heads, T, D/heads)."""
+        packed, d = F.linear(x, self.in_proj_weight, self.in_proj_bias), self.embed_dim
+        parts = (packed[..., :d], packed[..., d : 2 * d], packed[..., 2 * d :])
+        q, k, v = (split_heads(part, self.num_heads) for part in parts)
+        return q, k, v
+
+    def project(self, x: Tensor, third: int) -> Tensor:
+        """Query (third 0), key (1) or value (2) of x (..., T, D), in heads: (..., heads, T, D/heads)."""
+        part = slice(third * self.embed_dim, (third + 1) * self.embed_dim)
+        bias = None if self.in_proj_bias is None else self.in_proj_bias[part]
+        return split_heads(F.linear(x, self.in_proj_weight[part], bias), self.num_heads)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, blocked: Array | None = None) -> Tensor:
+        """From projected heads to (..., T, D); `blocked` (..., heads or 1, T or 1, S) as in functional."""
+        result: Tensor = self.out_proj(merge_heads(F.scaled_dot_product_attention(q, k, v, blocked)))
+        return result
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(..., T, heads·d) to (..., heads, T, d)."""
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(-3, -2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(..., heads, T, d) to (..., T, heads·d)."""
+    x = x.swapaxes(-3, -2)
+    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+
+
+class RotaryPositions:
+    """cos and sin of the angles position · base^(-2i/d), pairs i of a head of width d (Su et al. 2021)."""
+
+    def __init__(self, positions: Array, width: int, base: float = 10000.0) -> None:
+        if width % 2:
+            raise ValueError(f"rotary positions need an even head width, not {width}")
+        angles = positions[:, None] * base ** (-np.arange(0, width, 2) / width)
+        self.cos = np.cos(angles).astype(np.float32)
+        self.sin = np.sin(angles).astype(np.float32)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Turn x (..., T, d); position t is positions[t]."""
+        return F.rotary(x, self.cos, self.sin)

@@ -1,0 +1,212 @@
+"""The rules: what each operation computes, and how it sends a gradient back.
+
+A rule takes arrays and returns `(value, vjp)`. The vjp (vector-Jacobian product) maps the cotangent `g` of
+the value, an array of its shape, to one gradient per array argument. Settings are keyword arguments. A rule
+knows nothing of tensors or graphs; `tensor.apply` joins them.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Vjp: TypeAlias = Callable[[Array], tuple[Array, ...]]
+Ruled: TypeAlias = tuple[Array, Vjp]
+Rule: TypeAlias = Callable[..., Ruled]
+Axis: TypeAlias = int | tuple[int, ...] | None
+
+ELEMENTWISE: set[Rule] = set()  # rules whose arguments broadcast: the engine sums their gradients back
+
+
+def elementwise(rule: Rule) -> Rule:
+    ELEMENTWISE.add(rule)
+    return rule
+
+
+# ---------------------------------------------------------------------------------------------- elementwise
+
+
+@elementwise
+def add(a: Array, b: Array) -> Ruled:
+    return a + b, lambda g: (g, g)
+
+
+@elementwise
+def sub(a: Array, b: Array) -> Ruled:
+    return a - b, lambda g: (g, -g)
+
+
+@elementwise
+def mul(a: Array, b: Array) -> Ruled:
+    return a * b, lambda g: (g * b, g * a)
+
+
+@elementwise
+def div(a: Array, b: Array) -> Ruled:
+    value = a / b
+    return value, lambda g: (g / b, -g * value / b)
+
+
+@elementwise
+def neg(a: Array) -> Ruled:
+    return -a, lambda g: (-g,)
+
+
+@elementwise
+def power(a: Array, *, exponent: float) -> Ruled:
+    return a**exponent, lambda g: (g * exponent * a ** (exponent - 1),)
+
+
+@elementwise
+def exp(a: Array) -> Ruled:
+    value = np.exp(a)
+    return value, lambda g: (g * value,)
+
+
+@elementwise
+def log(a: Array) -> Ruled:
+    return np.log(a), lambda g: (g / a,)
+
+
+@elementwise
+def sqrt(a: Array) -> Ruled:
+    value = np.sqrt(a)
+    return value, lambda g: (g / (2 * value),)
+
+
+@elementwise
+def tanh(a: Array) -> Ruled:
+    value = np.tanh(a)
+    return value, lambda g: (g * (1 - value * value),)
+
+
+def logistic(a: Array) -> Array:
+    """1 / (1 + exp(-a)) without overflow: tanh saturates where exp would not."""
+    return 0.5 * np.tanh(0.5 * a) + 0.5
+
+
+@elementwise
+def sigmoid(a: Array) -> Ruled:
+    value = logistic(a)
+    return value, lambda g: (g * value * (1 - value),)
+
+
+@elementwise
+def relu(a: Array) -> Ruled:
+    return np.maximum(a, 0), lambda g: (g * (a > 0),)
+
+
+@elementwise
+def silu(a: Array) -> Ruled:
+    s = logistic(a)
+    return a * s, lambda g: (g * s * (1 + a * (1 - s)),)
+
+
+# --------------------------------------------------------------------------------------------------- reduce
+
+
+def total(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Ruled:
+    """Sum over `axis`."""
+
+    def vjp(g: Array) -> tuple[Array]:
+        if axis is not None and not keepdims:
+            g = np.expand_dims(g, axis)
+        return (np.broadcast_to(g, a.shape),)
+
+    return np.sum(a, axis=axis, keepdims=keepdims), vjp
+
+
+def softmax(a: Array) -> Ruled:
+    """Softmax over the last axis."""
+    value = np.exp(a - a.max(axis=-1, keepdims=True))
+    value /= value.sum(axis=-1, keepdims=True)
+    return value, lambda g: (value * (g - np.sum(g * value, axis=-1, keepdims=True)),)
+
+
+def log_softmax(a: Array) -> Ruled:
+    """Logarithm of the softmax over the last axis."""
+    value = a - a.max(axis=-1, keepdims=True)
+    value = value - np.log(np.exp(value).sum(axis=-1, keepdims=True))
+    return value, lambda g: (g - np.exp(value) * g.sum(axis=-1, keepdims=True),)
+
+
+# ---------------------------------------------------------------------------------------------------- shape
+
+
+def reshape(a: Array, *, shape: tuple[int, ...]) -> Ruled:
+    return a.reshape(shape), lambda g: (g.reshape(a.shape),)
+
+
+def transpose(a: Array, *, axes: tuple[int, ...]) -> Ruled:
+    return a.transpose(axes), lambda g: (g.transpose(np.argsort([axis % a.ndim for axis in axes])),)
+
+
+def expand(a: Array, *, shape: tuple[int, ...]) -> Ruled:
+    """Broadcast to `shape`; the gradient sums over what was repeated."""
+    value = np.broadcast_to(a, shape)
+    return value, lambda g: (unbroadcast(g, a.shape),)
+
+
+def concatenate(*arrays: Array, axis: int = -1) -> Ruled:
+    ends = np.cumsum([a.shape[axis] for a in arrays])[:-1]
+    return np.concatenate(arrays, axis=axis), lambda g: tuple(np.split(g, ends, axis=axis))
+
+
+def unbroadcast(g: Array, shape: tuple[int, ...]) -> Array:
+    """Sum `g` down to `shape`: the vjp of broadcasting `shape` up to `g.shape`."""
+    lead = g.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1
+    )
+    return g.sum(axis=axes).reshape(shape) if axes else g
+
+
+# ------------------------------------------------------------------------------------------- linear algebra
+
+
+def matmul(a: Array, b: Array) -> Ruled:
+    """Matrix product over the last two axes; the leading axes broadcast, a vector is an error."""
+    if a.ndim < 2 or b.ndim < 2:
+        raise ValueError("needs at least two axes on each side")
+
+    def vjp(g: Array) -> tuple[Array, Array]:
+        return unbroadcast(g @ b.swapaxes(-1, -2), a.shape), unbroadcast(a.swapaxes(-1, -2) @ g, b.shape)
+
+    return a @ b, vjp
+
+
+# ---------------------------------------------------------------------------------------------------- index
+
+
+def getitem(a: Array, *, index: Any) -> Ruled:
+    """`a[index]` for slices, integers and None, so that each element is taken at most once."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, list | np.ndarray) for part in parts):
+        raise ValueError("takes slices, integers and None; for an array of indices there is take_rows")
+
+    def vjp(g: Array) -> tuple[Array]:
+        gradient = np.zeros_like(a, dtype=g.dtype)
+        gradient[index] = g
+        return (gradient,)
+
+    return a[index], vjp
+
+
+def take_rows(table: Array, *, index: Array) -> Ruled:
+    """Rows `table[index]`, `index` of any shape; a row taken k times gets the sum of its k gradients."""
+    rows = index.reshape(-1)
+    if rows.size and not 0 <= rows.min() <= rows.max() < len(table):
+        raise ValueError(f"indices from {rows.min()} to {rows.max()} for a table of {len(table)} rows")
+    width = table.shape[1:]
+
+    def vjp(g: Array) -> tuple[Array]:
+        # A stable sort brings equal rows together, one reduceat sums each run: np.add.at is ten times slower.
+        order = np.argsort(rows, kind="stable")
+        taken, starts = np.unique(rows[order], return_index=True)
+        gradient = np.zeros_like(table, dtype=g.dtype)
+        if taken.size:
+            gradient[taken] = np.add.reduceat(g.reshape(-1, *width)[order], starts, axis=0)
+        return (gradient,)
+
+    return table[index], vjp

@@ -1,0 +1,188 @@
+"""Tensor: an array that remembers how it was made. `apply` joins the rules (arrays) to the graph (nodes)."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from . import ops
+from .graph import Node, backward_pass
+from .ops import Array, Axis, Rule, Vjp
+
+Operand: TypeAlias = "Tensor | Array | float"
+
+# A context variable, so that a thread that only predicts does not switch recording off in one that trains.
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, operations build no graph. Works as a context manager and as a decorator."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+class Tensor:
+    """An array with a gradient: `Tensor(data, requires_grad=True)` makes a leaf, operations make the rest.
+
+    float32 unless `data` is a float64 array or `dtype` says so. After `backward()` each leaf holds its
+    gradient in `.grad`, an array of its own shape; a further `backward()` adds to it.
+    """
+
+    __slots__ = ("_node", "data", "grad")
+    __array_ufunc__ = None  # so that `array * tensor` is ours to answer, not NumPy's
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        array = np.asarray(data)
+        if dtype is None:
+            dtype = np.float64 if getattr(data, "dtype", None) == np.float64 else np.float32
+        self.data: Array = array.astype(dtype, copy=False)
+        self.grad: Array | None = None
+        self._node = Node("leaf", (), self._accumulate) if requires_grad else None
+
+    def _accumulate(self, g: Array) -> tuple[()]:
+        if self.grad is None:
+            self.grad = np.array(g, order="C")  # a copy: several leaves may share one cotangent
+        else:
+            self.grad += g
+        return ()
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._node is not None
+
+    def backward(self, gradient: Array | None = None) -> None:
+        """Add d(self)/d(leaf) to `.grad` of every leaf, and free the graph.
+
+        `gradient`, the cotangent, has this tensor's shape; only a scalar may leave it out (then 1).
+        """
+        if self._node is None:
+            raise RuntimeError("backward() on a tensor that requires no gradient")
+        if gradient is None:
+            if self.data.size != 1:
+                raise RuntimeError(f"backward() on shape {self.shape} needs a gradient of that shape")
+            gradient = np.ones_like(self.data)
+        g = np.asarray(gradient, dtype=self.dtype)
+        if g.shape != self.shape:
+            raise RuntimeError(f"backward() on shape {self.shape} got a gradient of shape {g.shape}")
+        backward_pass(self._node, g)
+
+    def detach(self) -> "Tensor":
+        """The same data, cut from the graph."""
+        return Tensor(self.data, dtype=self.dtype)
+
+    def item(self) -> float:
+        return float(self.data.item())
+
+    def numpy(self) -> Array:
+        return self.data
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    shape = property(lambda self: self.data.shape)
+    ndim = property(lambda self: self.data.ndim)
+    dtype = property(lambda self: self.data.dtype)
+    size = property(lambda self: self.data.size)
+
+    # fmt: off
+    def __add__(self, other: Operand) -> "Tensor": return apply(ops.add, self, other)
+    def __radd__(self, other: Operand) -> "Tensor": return apply(ops.add, other, self)
+    def __sub__(self, other: Operand) -> "Tensor": return apply(ops.sub, self, other)
+    def __rsub__(self, other: Operand) -> "Tensor": return apply(ops.sub, other, self)
+    def __mul__(self, other: Operand) -> "Tensor": return apply(ops.mul, self, other)
+    def __rmul__(self, other: Operand) -> "Tensor": return apply(ops.mul, other, self)
+    def __truediv__(self, other: Operand) -> "Tensor": return apply(ops.div, self, other)
+    def __rtruediv__(self, other: Operand) -> "Tensor": return apply(ops.div, other, self)
+    def __matmul__(self, other: "Tensor | Array") -> "Tensor": return apply(ops.matmul, self, other)
+    def __rmatmul__(self, other: Array) -> "Tensor": return apply(ops.matmul, other, self)
+    def __neg__(self) -> "Tensor": return apply(ops.neg, self)
+    def __pow__(self, exponent: float) -> "Tensor": return apply(ops.power, self, exponent=float(exponent))
+    def __getitem__(self, index: Any) -> "Tensor": return apply(ops.getitem, self, index=index)
+
+    def exp(self) -> "Tensor": return apply(ops.exp, self)
+    def log(self) -> "Tensor": return apply(ops.log, self)
+    def sqrt(self) -> "Tensor": return apply(ops.sqrt, self)
+    def tanh(self) -> "Tensor": return apply(ops.tanh, self)
+    def sigmoid(self) -> "Tensor": return apply(ops.sigmoid, self)
+    def relu(self) -> "Tensor": return apply(ops.relu, self)
+    # fmt: on
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return apply(ops.total, self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        axes = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        count: int = math.prod(self.shape[i] for i in axes)
+        return self.sum(axis, keepdims) / count
+
+    def reshape(self, *shape: int) -> "Tensor":
+        return apply(ops.reshape, self, shape=shape)
+
+    def transpose(self, *axes: int) -> "Tensor":
+        """Axes in the order given; with none given, reversed."""
+        return apply(ops.transpose, self, axes=axes or tuple(reversed(range(self.ndim))))
+
+    def swapaxes(self, first: int, second: int) -> "Tensor":
+        axes = list(range(self.ndim))
+        axes[first], axes[second] = axes[second], axes[first]
+        return self.transpose(*axes)
+
+    def expand(self, *shape: int) -> "Tensor":
+        """Broadcast to `shape`."""
+        return apply(ops.expand, self, shape=shape)
+
+
+def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
+    return apply(ops.concatenate, *tensors, axis=axis)
+
+
+def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
+    """The value of `rule` on `operands`, joined to the graph if one of them needs a gradient.
+
+    Numbers and arrays take the dtype of the tensors beside them, so that float32 stays float32.
+    """
+    dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
+    tensors = [x if isinstance(x, Tensor) else Tensor(x, dtype=dtype) for x in operands]
+    try:
+        value, vjp = rule(*[t.data for t in tensors], **settings)
+    except ValueError as error:
+        shapes = ", ".join(str(t.shape) for t in tensors)
+        raise ValueError(f"{rule.__name__} of shapes {shapes}: {error}") from error
+    result = Tensor(value, dtype=value.dtype)
+    if _recording.get() and any(t._node is not None for t in tensors):
+        parents = tuple(t._node for t in tensors)
+        result._node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))
+    return result
+
+
+def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Callable[[Array], list[Array | None]]:
+    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone."""
+    wanted = [None if t._node is None else (t.shape, t.dtype) for t in tensors]
+
+    def fitted(g: Array) -> list[Array | None]:
+        gradients: list[Array | None] = []
+        for place, (gradient, want) in enumerate(zip(vjp(g), wanted, strict=True)):
+            if want is None:
+                gradients.append(None)
+                continue
+            shape, dtype = want
+            if gradient.shape != shape and rule in ops.ELEMENTWISE:
+                gradient = ops.unbroadcast(gradient, shape)
+            if gradient.shape != shape:
+                raise ValueError(
+                    f"{rule.__name__}: gradient {place} has shape {gradient.shape}, its argument has {shape}"
+                )
+            gradients.append(gradient.astype(dtype, copy=False))
+        return gradients
+
+    return fitted

@@ -1,0 +1,187 @@
+"""AdamW by hand, its groups, and clipping by the global norm."""
+
+from typing import Any
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from trm_np.autograd import Tensor
+from trm_np.autograd.optim import AdamW, clip_grad_norm_
+
+
+def leaf(*values: float) -> Tensor:
+    return Tensor(np.array(values), requires_grad=True)
+
+
+def with_gradient(values: list[float], gradient: list[float]) -> Tensor:
+    tensor = leaf(*values)
+    tensor.grad = np.array(gradient)
+    return tensor
+
+
+def test_two_steps_by_hand() -> None:
+    """lr 0.1, decay 0.1, betas 0.9 and 0.999; gradients 0.5, then -0.5.
+
+    Step 1: m = 0.05, v = 0.00025; unbiased 0.5 and 0.25, so 1 · 0.99 - 0.1 · 0.5 / 0.5 = 0.89.
+    Step 2: m = 0.045 - 0.05 = -0.005, unbiased -0.005 / 0.19; v unbiased 0.25 again, so
+    0.89 · 0.99 + 0.1 · (0.005 / 0.19) / 0.5 = 0.8811 + 1 / 190.
+    """
+    p = leaf(1.0)
+    optimizer = AdamW([p], lr=0.1, weight_decay=0.1, eps=0.0)
+    p.grad = np.array([0.5])
+    optimizer.step()
+    assert p.data[0] == pytest.approx(0.89, rel=1e-12)
+    p.grad = np.array([-0.5])
+    optimizer.step()
+    assert p.data[0] == pytest.approx(0.8811 + 1 / 190, rel=1e-12)
+
+
+def test_eps_is_added_outside_the_root() -> None:
+    """0.5 / (0.5 + 0.5): the unbiased second moment's root is the gradient itself."""
+    p = with_gradient([1.0], [0.5])
+    AdamW([p], lr=0.1, weight_decay=0.0, eps=0.5).step()
+    assert p.data[0] == pytest.approx(1 - 0.1 * 0.5, rel=1e-12)
+
+
+@settings(derandomize=True, deadline=None)
+@given(gradient=st.floats(-1e6, 1e6), p=st.floats(-10, 10), decay=st.floats(0, 1))
+def test_decay_is_decoupled_from_the_gradient(gradient: float, p: float, decay: float) -> None:
+    with_decay, without = (with_gradient([p], [gradient]) for _ in range(2))
+    AdamW([with_decay], lr=0.1, weight_decay=decay).step()
+    AdamW([without], lr=0.1, weight_decay=0.0).step()
+    assert without.data[0] - with_decay.data[0] == pytest.approx(0.1 * decay * p, rel=1e-9, abs=1e-12)
+
+
+def test_each_group_has_its_own_settings_and_keeps_its_own_entries() -> None:
+    slow, fast = with_gradient([1.0], [1.0]), with_gradient([1.0], [1.0])
+    groups: list[dict[str, Any]] = [{"params": [slow], "name": "slow"}, {"params": [fast], "lr": 0.2}]
+    optimizer = AdamW(groups, lr=0.1, weight_decay=0.0, eps=0.0)
+    optimizer.step()
+    assert slow.data[0] == pytest.approx(0.9) and fast.data[0] == pytest.approx(0.8)
+    assert optimizer.groups[0]["name"] == "slow"
+    optimizer.groups[1]["lr"] = 0.0
+    optimizer.step()
+    assert slow.data[0] == pytest.approx(0.8) and fast.data[0] == pytest.approx(0.8)
+
+
+def test_a_group_given_as_a_generator_is_kept() -> None:
+    p = with_gradient([1.0], [1.0])
+    AdamW([{"params": (tensor for tensor in [p])}], lr=0.1, weight_decay=0.0).step()
+    assert p.data[0] == pytest.approx(0.9)
+
+
+def test_a_parameter_without_a_gradient_stays_and_its_steps_are_not_counted() -> None:
+    p, q = leaf(1.0), leaf(1.0)
+    optimizer = AdamW([p, q], lr=0.1)
+    p.grad = np.array([1.0])
+    optimizer.step()
+    assert q.data[0] == 1.0 and optimizer.steps == [1, 0]
+    q.grad = np.array([1.0])
+    optimizer.step()
+    assert q.data[0] == pytest.approx(1 * (1 - 0.1 * 0.01) - 0.1)  # as at a first step
+
+
+def test_steps_are_taken_in_place_and_in_the_parameters_dtype() -> None:
+    p = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    place = p.data
+    for _ in range(3):
+        p.grad = np.ones((2, 3), np.float32)
+        AdamW([p], lr=np.float64(0.1)).step()
+    assert p.data is place and p.dtype == np.float32 and (place < 0.8).all()
+
+
+def test_a_parameter_without_axes() -> None:
+    p = Tensor(np.array(1.0), requires_grad=True)
+    optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
+    (p * 4).backward()
+    assert clip_grad_norm_([p], 2.0) == pytest.approx(4.0)
+    assert p.grad is not None and p.grad.item() == pytest.approx(2.0, rel=1e-6)
+    optimizer.step()
+    assert p.data.item() == pytest.approx(0.9)
+
+
+def test_zero_grad() -> None:
+    p = with_gradient([1.0], [1.0])
+    AdamW([p]).zero_grad()
+    assert p.grad is None
+
+
+def test_a_minimum_is_found() -> None:
+    p, target = leaf(5.0, -3.0), np.array([1.0, 2.0])
+    optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
+    for _ in range(500):
+        optimizer.zero_grad()
+        ((p - target) ** 2).sum().backward()
+        optimizer.step()
+    np.testing.assert_allclose(p.data, target, atol=1e-3)
+
+
+P = leaf(1.0)
+
+
+@pytest.mark.parametrize(
+    ("groups", "settings_", "message"),
+    [
+        ([P, P], {}, "more than one place"),
+        ([{"params": [P]}, {"params": [P]}], {}, "more than one place"),
+        ([], {}, "empty"),
+        ([{"params": [P]}, {"params": []}], {}, "empty"),
+        ([P], {"lr": -1.0}, "lr is -1.0"),
+        ([P], {"lr": float("nan")}, "lr is nan"),
+        ([P], {"lr": float("inf")}, "lr is inf"),
+        ([{"params": [P], "lr": -2.0}], {}, "lr is -2.0"),
+        ([P], {"eps": -1e-8}, "eps is -1e-08"),
+        ([P], {"weight_decay": -0.1}, "weight_decay is -0.1"),
+        ([P], {"betas": (1.0, 0.999)}, "betas are"),
+        ([P], {"betas": (0.9, -0.1)}, "betas are"),
+    ],
+)
+def test_bad_groups_and_settings_are_refused(groups: Any, settings_: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdamW(groups, **settings_)
+
+
+# -------------------------------------------------------------------------------------------------- clipping
+
+gradients = hnp.arrays(float, hnp.array_shapes(max_dims=2), elements=st.floats(-100, 100))
+
+
+@settings(derandomize=True, deadline=None)
+@given(arrays=st.lists(gradients, min_size=1, max_size=3), max_norm=st.floats(0.01, 100))
+def test_clipping_bounds_the_joint_norm_and_keeps_the_direction(arrays: list[Any], max_norm: float) -> None:
+    tensors = [Tensor(np.zeros(a.shape), requires_grad=True) for a in arrays]
+    for tensor, a in zip(tensors, arrays, strict=True):
+        tensor.grad = a.copy()
+    clipped = [tensor.grad for tensor in tensors if tensor.grad is not None]  # in place
+    before = float(np.linalg.norm(np.concatenate([a.ravel() for a in arrays])))
+    assert clip_grad_norm_(tensors, max_norm) == pytest.approx(before, rel=1e-9)
+    if before <= max_norm - 1e-5:
+        assert all(np.array_equal(g, a) for g, a in zip(clipped, arrays, strict=True))
+    else:
+        for g, a in zip(clipped, arrays, strict=True):
+            np.testing.assert_allclose(g, a * (max_norm / before), rtol=1e-3, atol=1e-12)
+        assert np.linalg.norm(np.concatenate([g.ravel() for g in clipped])) <= max_norm
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_norm_that_is_not_finite_leaves_the_gradients_alone(bad: float) -> None:
+    p, q = with_gradient([0.0, 0.0], [3.0, bad]), with_gradient([0.0], [4.0])
+    assert not np.isfinite(clip_grad_norm_([p, q], 1.0))
+    assert p.grad is not None and p.grad[0] == 3.0
+    assert q.grad is not None and q.grad[0] == 4.0
+
+
+def test_clipping_skips_what_has_no_gradient_and_takes_a_generator() -> None:
+    p, q = with_gradient([0.0], [3.0]), leaf(1.0)
+    assert clip_grad_norm_((tensor for tensor in [p, q]), 1.0) == pytest.approx(3.0)
+    assert q.grad is None and p.grad is not None and p.grad[0] == pytest.approx(1.0)
+    assert clip_grad_norm_([q], 1.0) == 0.0
+
+
+@pytest.mark.parametrize("max_norm", [-1.0, float("nan")])
+def test_a_bad_bound_is_refused(max_norm: float) -> None:
+    with pytest.raises(ValueError, match="max_norm is"):
+        clip_grad_norm_([], max_norm)

@@ -1,0 +1,278 @@
+"""Every setting in one place: frozen dataclasses, two presets, and the report's eight optimizations as switches.
+
+A switch is a name for the settings it had *before*; the defaults below are the settings *after* (the report's
+table). `resolve` starts from a preset, turns switches off, then applies `--set key=value`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A setting that does not exist, or a value it may not take."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Widths and depths. The defaults are those of the `report` preset."""
+
+    core_width: int = 512
+    core_blocks: int = 3
+    core_heads: int = 8
+    core_hidden: int = 768
+    core_tokens: int = 1000
+    latent_steps: int = 3  # n: z ← f(x + y + z) this many times, then y ← f(y + z)
+    cycles: int = 2  # T: this many times in all, only the last with gradient
+    supervision_steps: int = 3  # N_sup: at most this many with the carry handed on
+    policy_hidden: int = 256
+    value_hidden: int = 256
+    outcome_hidden: int = 128
+    hobby_width: int = 64
+    preference_width: int = 32
+    occasion_width: int = 32
+    scalar_width: int = 16
+    user_width: int = 256
+    category_width: int = 128
+    category_heads: int = 8
+    category_hidden: int = 64
+    tool_width: int = 128
+    tool_heads: int = 4
+    tool_head: str = "sigmoid"  # "softmax" is the report's head, kept to show where its loss gets stuck
+    reward_hidden: int = 64
+    reward_fusion_hidden: int = 3
+    gift_features: int = 128
+    gift_slots: int = 50
+    fusion_layers: int = 4
+    fusion_heads: int = 8
+    fusion_hidden: int = 256
+
+
+@dataclass(frozen=True)
+class DropoutConfig:
+    """Drop probabilities."""
+
+    profile_encoder: float = 0.2
+    semantic_matcher: float = 0.2
+    gift_encoder: float = 0.2
+    recommendation_head: float = 0.3
+
+
+@dataclass(frozen=True)
+class LearningRateConfig:
+    """One learning rate for each component."""
+
+    core: float = 1e-4
+    decision_heads: float = 1e-4
+    user_profiling: float = 1e-4
+    category_matching: float = 1e-4
+    tool_selection: float = 1.5e-4
+    reward_prediction: float = 1e-4
+    gift_catalogue: float = 1e-4
+    cross_modal_fusion: float = 1e-4
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The weight of each loss term in the total; the last six are auxiliary."""
+
+    category: float = 0.25
+    tool: float = 0.25
+    reward: float = 0.25
+    semantic: float = 0.20
+    embedding: float = 1e-5
+    masked_tokens: float = 0.02
+    halting: float = 0.02
+    policy: float = 0.02
+    value: float = 0.02
+    outcome: float = 0.02
+    gift_scorer: float = 0.02
+    temperature: float = 0.1  # τ of the listwise divergence, in units of reward
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, in what portions, and when to stop."""
+
+    epochs: int = 150
+    batch_size: int = 16
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
+    augment: bool = True
+    mask_probability: float = 0.1  # of each profile token, for the auxiliary reconstruction
+    evaluate_every: int = 5  # epochs
+    patience: int | None = 15  # evaluations without improvement before stopping; None: never stop, keep the newest
+    plateau: bool = True  # ReduceLROnPlateau on the validation loss
+    plateau_factor: float = 0.5
+    plateau_patience: int = 5  # evaluations
+    plateau_min_lr: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run, resolved. It is stored with the weights."""
+
+    preset: str = "report"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    dropout: DropoutConfig = field(default_factory=DropoutConfig)
+    learning_rate: LearningRateConfig = field(default_factory=LearningRateConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+TINY = ModelConfig(
+    core_width=64,
+    core_blocks=2,
+    core_heads=4,
+    core_hidden=128,
+    core_tokens=128,
+    policy_hidden=64,
+    value_hidden=32,
+    outcome_hidden=32,
+    hobby_width=32,
+    preference_width=32,
+    occasion_width=16,
+    scalar_width=8,
+    user_width=64,
+    category_width=64,
+    category_heads=4,
+    category_hidden=32,
+    tool_width=64,
+    tool_heads=4,
+    reward_hidden=32,
+    gift_features=96,
+    fusion_layers=2,
+    fusion_heads=4,
+    fusion_hidden=64,
+)
+
+PRESETS: dict[str, Config] = {"tiny": Config(preset="tiny", model=TINY), "report": Config(preset="report")}
+
+# The report's table: each optimization, by the settings it had before.
+SWITCHES: dict[str, dict[str, Any]] = {
+    "data_diversity": {"training.scenario_limit": 2},
+    "learning_rates": {"learning_rate.category_matching": 3e-4, "learning_rate.user_profiling": 2e-4},
+    "lr_scheduler": {"training.plateau": False},
+    "loss_weights": {"loss.category": 0.35, "loss.tool": 0.15},
+    "dropout": {
+        "dropout.profile_encoder": 0.1,
+        "dropout.semantic_matcher": 0.1,
+        "dropout.gift_encoder": 0.1,
+        "dropout.recommendation_head": 0.1,
+    },
+    "early_stopping": {"training.patience": None},
+    "frequent_evaluation": {"training.evaluate_every": 10},
+    "data_augmentation": {"training.augment": False},
+}
+
+
+def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, str] | None = None) -> Config:
+    """The preset with the switches in `off` turned off, then each setting ("loss.tool": "0.3") applied."""
+    config = PRESETS[one_of(preset, PRESETS, "preset")]
+    for name in off:
+        for key, value in SWITCHES[one_of(name, SWITCHES, "optimization")].items():
+            config = _with(config, key, value)
+    for key, text in (settings or {}).items():
+        config = _with(config, key, _parse(key, text))
+    _check(config)
+    return config
+
+
+def one_of(name: str, known: Iterable[str], kind: str) -> str:
+    """`name` if it is known; otherwise ConfigError with the closest names."""
+    known = list(known)
+    if name in known:
+        return name
+    close = get_close_matches(name, known, n=3) or known
+    raise ConfigError(f"no {kind} named {name!r}; did you mean {' or '.join(close[:8])}?")
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every setting by its dotted key, in definition order."""
+    flat: dict[str, Any] = {}
+    for name, value in asdict(config).items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+def from_flat(settings: Mapping[str, Any]) -> Config:
+    """The inverse of `flatten`; raises ConfigError on an unknown key or a value of the wrong type."""
+    config = Config(preset=str(settings.get("preset", "")))
+    for key, value in settings.items():
+        if key != "preset":
+            _require_type(key, value)
+            config = _with(config, key, value)
+    _check(config)
+    return config
+
+
+def _types() -> dict[str, str]:
+    sections = {f.name: f.default_factory for f in fields(Config) if f.name != "preset"}
+    return {f"{name}.{f.name}": getattr(f.type, "__name__", str(f.type)) for name, section in sections.items() for f in fields(section)}  # type: ignore[arg-type]
+
+
+def _with(config: Config, key: str, value: Any) -> Config:
+    one_of(key, _types(), "setting")
+    section, name = key.split(".")
+    return replace(config, **{section: replace(getattr(config, section), **{name: value})})
+
+
+def _parse(key: str, text: str) -> Any:
+    kind = _types()[one_of(key, _types(), "setting")]
+    try:
+        if text == "none" and "None" in kind:
+            return None
+        if kind == "bool":
+            return {"true": True, "false": False}[text]
+        if kind == "str":
+            return text
+        return float(text) if kind == "float" else int(text)
+    except (KeyError, ValueError):
+        raise ConfigError(f"{key}={text}: not a value of type {kind}") from None
+
+
+def _require_type(key: str, value: Any) -> None:
+    kind = _types()[one_of(key, _types(), "setting")]
+    allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}[kind.split(" ")[0]]
+    is_number_in_disguise = isinstance(value, bool) and kind != "bool"
+    if not (value is None and "None" in kind) and (not isinstance(value, allowed) or is_number_in_disguise):
+        raise ConfigError(f"{key}={value!r}: not a value of type {kind}")
+
+
+def _check(config: Config) -> None:
+    """Raise ConfigError on the first value that no run could use."""
+    model = config.model
+    for key, value in flatten(config).items():
+        section, _, name = key.partition(".")
+        if isinstance(value, float) and not 0 <= value < float("inf"):
+            raise ConfigError(f"{key}={value}: must be finite and not negative")
+        if section == "dropout" and value >= 1:
+            raise ConfigError(f"{key}={value}: must be below 1")
+        if section == "model" and isinstance(value, int) and value < 1:
+            raise ConfigError(f"{key}={value}: must be at least 1")
+        if name in ("epochs", "batch_size", "evaluate_every", "scenario_limit") and value is not None and value < 1:
+            raise ConfigError(f"{key}={value}: must be at least 1")
+        if name in ("patience", "plateau_patience") and value is not None and value < 0:
+            raise ConfigError(f"{key}={value}: must not be negative")
+    for width, heads in (("core_width", "core_heads"), ("category_width", "category_heads"), ("tool_width", "tool_heads")):
+        if getattr(model, width) % getattr(model, heads):
+            raise ConfigError(f"model.{width}={getattr(model, width)}: must be a multiple of model.{heads}")
+    if model.core_width % model.fusion_heads or model.core_width // model.core_heads % 2:
+        raise ConfigError(f"model.core_width={model.core_width}: must be a multiple of model.fusion_heads and of 2·model.core_heads")
+    if model.core_width % model.user_width:
+        raise ConfigError(f"model.user_width={model.user_width}: must divide model.core_width, which folds into it")
+    if model.tool_head not in ("sigmoid", "softmax"):
+        raise ConfigError(f"model.tool_head={model.tool_head}: must be sigmoid or softmax")
+    if not 0 < config.training.plateau_factor < 1:
+        raise ConfigError(f"training.plateau_factor={config.training.plateau_factor}: must lie between 0 and 1")
+    if config.training.mask_probability >= 1:
+        raise ConfigError(f"training.mask_probability={config.training.mask_probability}: must be below 1")
+    if config.loss.temperature == 0:
+        raise ConfigError("loss.temperature=0: must be positive")
+
+

@@ -1,0 +1,185 @@
+"""From columns to what the model reads: tokens, state features, numbers around zero, gift features."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_np.data.tables import (
+    AGE_GROUPS,
+    BUDGET_TIERS,
+    MISSING,
+    Bools,
+    Floats,
+    GiftTable,
+    Ints,
+    ProfileTable,
+    age_group,
+    budget_tier,
+)
+from trm_np.data.vocabulary import Vocabulary
+
+Floats32 = NDArray[np.float32]
+
+PAD, MASK, STATE = range(3)
+FIRST_NAME = 3  # the first token that stands for something said of a person
+# A field is a position: the hobbies share one, so that their order says nothing; so do the preferences.
+FIELDS = ("state", "age", "budget", "relationship", "occasion", "hobbies", "preferences")
+NO_ANSWER = -100  # a target that the loss leaves out
+SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
+
+
+@dataclass(frozen=True)
+class ProfileInputs:
+    """B profiles as the model reads them; a token is `hidden` if it is masked or the field is missing.
+
+    tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
+    and preferences (B, P), each row a mean over what is known; occasion (B,), unknown last; age and budget (B, 1),
+    0 where unknown. `answers` (B, S) has the true token where it was masked, NO_ANSWER elsewhere.
+    """
+
+    tokens: Ints
+    padding: Bools
+    positions: Ints
+    state: Floats32
+    hobbies: Floats32
+    preferences: Floats32
+    occasion: Ints
+    age: Floats32
+    budget: Floats32
+    answers: Ints
+
+
+@dataclass(frozen=True)
+class GiftInputs:
+    """G gifts as the model reads them: features (G, W), token_features (G, 7 + C), price (G, 1), rating (G, 1),
+    age_range (G, 2)."""
+
+    features: Floats32
+    token_features: Floats32
+    price: Floats32
+    rating: Floats32
+    age_range: Floats32
+
+
+def state_width(vocabulary: Vocabulary) -> int:
+    return len(AGE_GROUPS) + len(BUDGET_TIERS) + len(vocabulary.relationships) + len(vocabulary.occasions)
+
+
+def gift_token_width(vocabulary: Vocabulary) -> int:
+    return 4 + len(vocabulary.categories) + len(BUDGET_TIERS)
+
+
+def token_count(vocabulary: Vocabulary) -> int:
+    """How many different tokens the vocabulary needs."""
+    return FIRST_NAME + state_width(vocabulary) + len(vocabulary.hobbies) + len(vocabulary.preferences)
+
+
+def content_width(vocabulary: Vocabulary) -> int:
+    """How many gift features the vocabulary needs; what a model has beyond them describes the age range finely."""
+    tags = len(vocabulary.hobbies) + len(vocabulary.preferences) + len(vocabulary.occasions)
+    return gift_token_width(vocabulary) + tags
+
+
+def draw_mask(profiles: ProfileTable, probability: float, rng: np.random.Generator) -> Bools:
+    """Which tokens (B, S - 1) to hide: each with this probability, in the layout of `encode_profiles` after [STATE]."""
+    width = SINGLE_FIELDS + profiles.hobbies.shape[1] + profiles.preferences.shape[1]
+    return rng.random((len(profiles), width)) < probability
+
+
+def hide(profiles: ProfileTable, masked: Bools) -> ProfileTable:
+    """The profiles as one who cannot see the masked tokens (B, S - 1) knows them: those fields are missing."""
+    lists = masked[:, SINGLE_FIELDS:]
+    hobbies, preferences = np.split(lists, [profiles.hobbies.shape[1]], axis=1)
+    return ProfileTable(
+        np.where(masked[:, 0], np.nan, profiles.age),
+        np.where(masked[:, 1], np.nan, profiles.budget),
+        np.where(masked[:, 2], MISSING, profiles.relationship),
+        np.where(masked[:, 3], MISSING, profiles.occasion),
+        np.where(hobbies, MISSING, profiles.hobbies),
+        np.where(preferences, MISSING, profiles.preferences),
+    )
+
+
+def encode_profiles(
+    profiles: ProfileTable, vocabulary: Vocabulary, masked: Bools | None = None
+) -> ProfileInputs:
+    """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them."""
+    singles = np.stack(
+        [age_group(profiles.age), budget_tier(profiles.budget), profiles.relationship, profiles.occasion],
+        axis=1,
+    )
+    sizes = (len(AGE_GROUPS), len(BUDGET_TIERS), len(vocabulary.relationships), len(vocabulary.occasions))
+    values = np.concatenate([singles, profiles.hobbies, profiles.preferences], axis=1)
+    lengths = (*[1] * SINGLE_FIELDS, profiles.hobbies.shape[1], profiles.preferences.shape[1])
+    field = np.repeat(np.arange(len(lengths)), lengths)
+    first = FIRST_NAME + np.cumsum([0, *sizes, len(vocabulary.hobbies)])
+    hidden = values == MISSING
+    if masked is not None:
+        hidden = hidden | masked
+    known = np.where(hidden, MISSING, values)
+
+    tokens = np.where(hidden, MASK, first[field] + values)
+    padding = values == MISSING
+    padding[:, np.cumsum((0, *lengths[:-1]))] = False  # a missing field, its first place, is a [MASK], not nothing
+    tokens[padding] = PAD
+    answers = np.where(hidden & (values != MISSING), first[field] + values, NO_ANSWER)
+
+    hobbies, preferences = np.split(known[:, SINGLE_FIELDS:], [lengths[-2]], axis=1)
+    head = np.full((len(profiles), 1), STATE)
+    return ProfileInputs(
+        tokens=np.concatenate([head, tokens], axis=1),
+        padding=np.concatenate([head != STATE, padding], axis=1),
+        positions=np.concatenate([[0], field + 1]),
+        state=np.concatenate([_one_hot(known[:, i], size) for i, size in enumerate(sizes)], axis=1),
+        hobbies=_mean_of(hobbies, len(vocabulary.hobbies)),
+        preferences=_mean_of(preferences, len(vocabulary.preferences)),
+        occasion=np.where(known[:, 3] == MISSING, len(vocabulary.occasions), known[:, 3]),
+        age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
+        budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget))),
+        answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
+    )
+
+
+def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftInputs:
+    """Encode G gifts; `width`, at least `content_width`, is that of the features."""
+    numbers = np.stack([scaled_money(gifts.price), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T], axis=1)
+    tier = _one_hot(budget_tier(gifts.price), len(BUDGET_TIERS))
+    token_features = np.concatenate(
+        [numbers, _one_hot(gifts.category, len(vocabulary.categories)), tier], axis=1
+    )
+    ages = np.linspace(15, 75, width - content_width(vocabulary))
+    suits = (gifts.age_range[:, :1] <= ages) & (ages <= gifts.age_range[:, 1:])
+    features = [token_features, gifts.hobby_tags, gifts.preference_tags, gifts.occasions, suits]
+    return GiftInputs(
+        features=np.concatenate(features, axis=1).astype(np.float32),
+        token_features=token_features.astype(np.float32),
+        price=_column(numbers[:, 0]),
+        rating=_column(numbers[:, 1]),
+        age_range=numbers[:, 2:].astype(np.float32),
+    )
+
+
+def scaled_age(years: Floats) -> Floats:
+    """Around 0 for ages 19 to 68, in steps of 5 years, over which what suits a person hardly changes."""
+    return (years - 43) / 5
+
+
+def scaled_money(dollars: Floats) -> Floats:
+    """Around 0 for $45 to $250, in steps of 25 %: logarithmic, since giving up is a matter of per cent, not dollars."""
+    return np.log(dollars / 110) / np.log(1.25)
+
+
+def _column(values: Floats) -> Floats32:
+    return values[:, None].astype(np.float32)
+
+
+def _one_hot(index: Ints, size: int) -> Floats32:
+    """(N,) to (N, size); a missing index gives a row of zeros."""
+    return (index[:, None] == np.arange(size)).astype(np.float32)
+
+
+def _mean_of(index: Ints, size: int) -> Floats32:
+    """(B, L) indices to (B, size): equal shares of those known, zeros if none is."""
+    marks = (index[:, :, None] == np.arange(size)).any(axis=1)
+    return (marks / np.maximum(marks.sum(axis=1, keepdims=True), 1)).astype(np.float32)

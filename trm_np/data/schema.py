@@ -1,0 +1,230 @@
+"""The rules of the files. A check looks at one JSON value and yields its problems, in file order."""
+
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import fields
+
+from trm_np.data.problems import Place, Problem, closest, listed, shown
+from trm_np.data.strict_json import JsonObject
+from trm_np.data.vocabulary import Vocabulary
+
+Check = Callable[[object, Place], Iterator[Problem]]
+
+MOST_MONEY = 1_000_000
+LARGEST_COUNT = 1_000_000_000
+UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a character, line breaks
+FEWEST_GIFTS = 3  # a recommendation is three gifts
+FEWEST_TRAINING_SCENARIOS = 2
+VOCABULARY_LISTS = tuple(field.name for field in fields(Vocabulary))
+
+
+# What the files are made of
+
+
+def training_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
+    """A training file: its scenarios, and the vocabulary lists that replace the shipped ones."""
+    scenarios = list_of(scenario(vocabulary, stocked), FEWEST_TRAINING_SCENARIOS)
+    names = dict.fromkeys(VOCABULARY_LISTS, list_of(text, 1, unique=True))
+    own_names = record(names, optional=VOCABULARY_LISTS)
+    return record({"vocabulary": own_names, "scenarios": scenarios}, optional=("vocabulary",))
+
+
+def held_out_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
+    """A held-out file: a validation and a test list, or one list of scenarios that serves as both."""
+    scenarios = list_of(scenario(vocabulary, stocked), 1)
+    one_list = record({"scenarios": scenarios})
+    two_lists = record({"validation": scenarios, "test": scenarios})
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        has_one = isinstance(value, dict) and "scenarios" in value
+        yield from (one_list if has_one else two_lists)(value, at)
+
+    return check
+
+
+def catalogue_file(vocabulary: Vocabulary) -> Check:
+    """A catalogue: gifts whose names are all in the vocabulary."""
+    return record({"gifts": list_of(gift(vocabulary), FEWEST_GIFTS)})
+
+
+def scenario(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
+    """A scenario; only `stocked` categories, those with a gift, may be expected (`None`: not known yet)."""
+    return record(
+        {
+            "name": unused(text),
+            "profile": profile(vocabulary),
+            "expected_categories": list_of(expected_category(vocabulary.categories, stocked), 1, unique=True),
+            "expected_tools": list_of(name(vocabulary.tools), 1, unique=True),
+        }
+    )
+
+
+def profile(vocabulary: Vocabulary) -> Check:
+    """A profile, every field of which may be absent or null."""
+    known = {
+        "age": number(0, 120),
+        "hobbies": list_of(name(vocabulary.hobbies), unique=True),
+        "relationship": name(vocabulary.relationships),
+        "budget": money,
+        "occasion": name(vocabulary.occasions),
+        "preferences": list_of(name(vocabulary.preferences), unique=True),
+    }
+    return record({field: or_null(check) for field, check in known.items()}, optional=known)
+
+
+def gift(vocabulary: Vocabulary) -> Check:
+    """A gift with its offers, stock, reviews and sales."""
+    offer = record({"seller": text, "price": money, "shipping_days": count})
+    return record(
+        {
+            "id": unused(text),
+            "name": text,
+            "category": name(vocabulary.categories),
+            "price": money,
+            "rating": number(1, 5),
+            "tags": list_of(name(vocabulary.hobbies + vocabulary.preferences), unique=True),
+            "age_range": age_range,
+            "occasions": list_of(name(vocabulary.occasions), unique=True),
+            "offers": list_of(offer, 1),
+            "stock": count,
+            "reviews": list_of(count, 5, 5),
+            "weekly_sales": list_of(count, 12, 12),
+        }
+    )
+
+
+def expected_category(categories: tuple[str, ...], stocked: Collection[str] | None) -> Check:
+    """A category of the vocabulary in which the catalogue has a gift to recommend."""
+    known = name(categories)
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        yield from known(value, at)
+        if stocked is not None and value in categories and value not in stocked:
+            filled = [category for category in categories if category in stocked]
+            yield at.problem(shown(value), f"a category with a gift in the catalogue: {listed(filled)}")
+
+    return check
+
+
+# What every file is made of
+
+
+def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check:
+    """An object with exactly these keys, of which the optional ones may be absent."""
+    keys = tuple(checks)
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield at.problem(shown(value), f"an object with {listed(keys)}")
+            return
+        for key in value.repeated if isinstance(value, JsonObject) else ():
+            yield at.problem(f"the key {shown(key)} more than once", "each key once")
+        for key in keys:
+            if key not in value and key not in optional:
+                yield at.problem(f"no key {shown(key)}", f"an object with {listed(keys)}")
+        for key, item in value.items():
+            if key in checks:
+                yield from checks[key](item, at.key(key))
+            else:
+                yield at.problem(f"the unknown key {shown(key)}", listed(keys), closest(key, keys))
+
+    return check
+
+
+def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: bool = False) -> Check:
+    """A list of so many items; if `unique`, no string stands in it twice."""
+    if at_least == at_most:
+        allowed = f"a list of {at_least}"
+    else:
+        allowed = f"a list of at least {at_least}" if at_least else "a list"
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if not isinstance(value, list):
+            yield at.problem(shown(value), allowed)
+            return
+        if len(value) < at_least or (at_most is not None and len(value) > at_most):
+            yield at.problem(f"a list of {len(value)}", allowed)
+        each = unused(item) if unique else item
+        for index, element in enumerate(value):
+            yield from each(element, at.item(index))
+
+    return check
+
+
+def unused(check: Check) -> Check:
+    """The same check, which also refuses a string that it has seen before: one for each list or file."""
+    first: dict[str, str] = {}
+
+    def check_unused(value: object, at: Place) -> Iterator[Problem]:
+        yield from check(value, at)
+        if isinstance(value, str) and first.setdefault(value, at.path) != at.path:
+            yield at.problem(f"{shown(value)} again", f"a value not used before; {first[value]} has it")
+
+    return check_unused
+
+
+def or_null(check: Check) -> Check:
+    """The same check, for a value that may be null."""
+
+    def check_or_null(value: object, at: Place) -> Iterator[Problem]:
+        if value is not None:
+            yield from check(value, at)
+
+    return check_or_null
+
+
+def name(names: tuple[str, ...]) -> Check:
+    """One of these names."""
+    known = frozenset(names)
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if not isinstance(value, str):
+            yield at.problem(shown(value), f"one of {listed(names)}")
+        elif value not in known:
+            yield at.problem(shown(value), f"one of {listed(names)}", closest(value, names))
+
+    return check
+
+
+def number(low: int, high: int) -> Check:
+    """A finite number between two bounds, both allowed."""
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            yield at.problem(shown(value), f"a number from {low} to {high}")
+
+    return check
+
+
+def money(value: object, at: Place) -> Iterator[Problem]:
+    """An amount in dollars."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST_MONEY:
+        yield at.problem(shown(value), f"a number above 0, at most {MOST_MONEY}")
+
+
+def integer(low: int, high: int) -> Check:
+    """An integer between two bounds, both allowed; 3.0 is not one."""
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            yield at.problem(shown(value), f"an integer from {low} to {high}")
+
+    return check
+
+
+count = integer(0, LARGEST_COUNT)
+
+
+def age_range(value: object, at: Place) -> Iterator[Problem]:
+    """The youngest and the oldest age, in whole years."""
+    problems = list(list_of(integer(0, 120), 2, 2)(value, at))
+    yield from problems
+    if not problems and isinstance(value, list) and value[0] > value[1]:
+        yield at.problem(shown(value), "the youngest age first, then the oldest")
+
+
+def text(value: object, at: Place) -> Iterator[Problem]:
+    """A name to show."""
+    fits = isinstance(value, str) and value.strip() and UNFIT.isdisjoint(map(unicodedata.category, value))
+    if not fits:
+        yield at.problem(shown(value), "text on one line, not blank")

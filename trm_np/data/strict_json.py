@@ -1,0 +1,69 @@
+"""Read JSON without losing what Python's reader forgives: the checks in schema.py refuse it at its place."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from trm_np.data.problems import DataError, Place
+
+MAX_BYTES = 64 * 1024 * 1024
+LONGEST_INTEGER = 400
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object that remembers which keys it was given more than once."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        times = Counter(key for key, _ in pairs)
+        self.repeated = tuple(key for key in self if times[key] > 1)
+
+
+def read_json(path: str | os.PathLike[str]) -> object:
+    """The JSON value in a file of at most 64 MB.
+
+    Raises `DataError` if it is missing, a folder, unreadable, too large, or not JSON in UTF-8.
+    """
+    at = Place(str(path))
+    try:
+        if Path(path).is_dir():
+            raise DataError([at.problem("a folder", "a file")])
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise DataError([at.problem("no such file", "a file that exists")]) from error
+    except OSError as error:
+        found = f"a file that cannot be read ({error.strerror})"
+        raise DataError([at.problem(found, "a readable file")]) from error
+    return parse_json(data, str(path))
+
+
+def parse_json(data: bytes, file: str) -> object:
+    """The JSON value in UTF-8 bytes, objects as `JsonObject`; `file` names them in a `DataError`.
+
+    NaN, Infinity and numbers beyond float64 become non-finite floats, which no check accepts.
+    """
+    at = Place(file)
+    if len(data) > MAX_BYTES:
+        raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError([at.key(f"byte {error.start}").problem("text that is not UTF-8", "UTF-8")]) from error
+    if not text.strip():
+        raise DataError([at.problem("an empty file", "an object in JSON")])
+    try:
+        return json.loads(text, object_pairs_hook=JsonObject, parse_int=_integer)
+    except json.JSONDecodeError as error:
+        where = at.key(f"line {error.lineno} column {error.colno}")
+        raise DataError([where.problem(f"text that is not JSON ({error.msg})", "JSON")]) from error
+    except RecursionError as error:
+        found = "lists or objects nested too deeply"
+        raise DataError([at.problem(found, "the few levels of the schema")]) from error
+
+
+def _integer(digits: str) -> int | float:
+    # Python refuses to convert very long integers, in an error without a place; as a float they are infinite.
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)

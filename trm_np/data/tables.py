@@ -1,0 +1,184 @@
+"""Records as columns: one array per field, one row per record, names as vocabulary indices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trm_np.data.records import Gift, Profile, Scenario
+from trm_np.data.vocabulary import Vocabulary
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Index = Ints | Bools | Sequence[int] | slice
+
+MISSING = -1  # the index of a missing name; a missing number is nan
+
+AGE_GROUPS = ((19, 25), (26, 35), (36, 45), (46, 55), (56, 68))
+BUDGET_TIERS = ((0.0, 80.0), (80.0, 150.0), (150.0, np.inf))
+
+
+@dataclass(frozen=True, eq=False)
+class ProfileTable:
+    """N profiles: age and budget (N,), relationship and occasion (N,), hobbies (N, H) and preferences (N, P).
+
+    The lists are in the order given, filled up with -1 at the end.
+    """
+
+    age: Floats
+    budget: Floats
+    relationship: Ints
+    occasion: Ints
+    hobbies: Ints
+    preferences: Ints
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    def take(self, index: Index) -> "ProfileTable":
+        """The rows that `index` picks, in its order."""
+        return ProfileTable(
+            self.age[index],
+            self.budget[index],
+            self.relationship[index],
+            self.occasion[index],
+            self.hobbies[index],
+            self.preferences[index],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTable:
+    """The labels of N scenarios, 1.0 where expected and 0.0 elsewhere: categories (N, C), tools (N, K)."""
+
+    categories: Floats
+    tools: Floats
+
+    def __len__(self) -> int:
+        return len(self.categories)
+
+    def take(self, index: Index) -> "LabelTable":
+        """The rows that `index` picks, in its order."""
+        return LabelTable(self.categories[index], self.tools[index])
+
+
+@dataclass(frozen=True, eq=False)
+class GiftTable:
+    """G gifts: price, rating, category (G,), age_range (G, 2), then one column per name of the vocabulary."""
+
+    ids: tuple[str, ...]
+    price: Floats
+    rating: Floats
+    age_range: Floats
+    category: Ints
+    hobby_tags: Bools
+    preference_tags: Bools
+    occasions: Bools
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Index) -> "GiftTable":
+        """The gifts that `index` picks, in its order."""
+        return GiftTable(
+            tuple(self.ids[row] for row in np.arange(len(self))[index]),
+            self.price[index],
+            self.rating[index],
+            self.age_range[index],
+            self.category[index],
+            self.hobby_tags[index],
+            self.preference_tags[index],
+            self.occasions[index],
+        )
+
+
+def profile_table(profiles: Sequence[Profile], vocabulary: Vocabulary) -> ProfileTable:
+    """The profiles as columns, H and P the longest lists or 1; raises `KeyError` for an unknown name."""
+    return ProfileTable(
+        age=_numbers([profile.age for profile in profiles]),
+        budget=_numbers([profile.budget for profile in profiles]),
+        relationship=_indices([profile.relationship for profile in profiles], vocabulary.relationships),
+        occasion=_indices([profile.occasion for profile in profiles], vocabulary.occasions),
+        hobbies=_padded([profile.hobbies for profile in profiles], vocabulary.hobbies),
+        preferences=_padded([profile.preferences for profile in profiles], vocabulary.preferences),
+    )
+
+
+def label_table(scenarios: Sequence[Scenario], vocabulary: Vocabulary) -> LabelTable:
+    """The expected categories and tools as columns; raises `KeyError` for an unknown name."""
+    categories = _marks([scenario.expected_categories for scenario in scenarios], vocabulary.categories)
+    tools = _marks([scenario.expected_tools for scenario in scenarios], vocabulary.tools)
+    return LabelTable(categories.astype(np.float64), tools.astype(np.float64))
+
+
+def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
+    """The gifts as columns; raises `KeyError` for an unknown category, occasion or tag."""
+    tags = [set(gift.tags) for gift in gifts]
+    hobbies, preferences = set(vocabulary.hobbies), set(vocabulary.preferences)
+    unknown = set().union(*tags) - hobbies - preferences
+    if unknown:
+        raise KeyError(", ".join(sorted(unknown)))
+    return GiftTable(
+        ids=tuple(gift.id for gift in gifts),
+        price=_numbers([gift.price for gift in gifts]),
+        rating=_numbers([gift.rating for gift in gifts]),
+        age_range=np.array([gift.age_range for gift in gifts], dtype=np.float64).reshape(-1, 2),
+        category=_indices([gift.category for gift in gifts], vocabulary.categories),
+        hobby_tags=_marks([own & hobbies for own in tags], vocabulary.hobbies),
+        preference_tags=_marks([own & preferences for own in tags], vocabulary.preferences),
+        occasions=_marks([gift.occasions for gift in gifts], vocabulary.occasions),
+    )
+
+
+def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
+    """The categories (n_hobbies, C) that each hobby names or implies; the row of a hobby may be empty.
+
+    A hobby names the category of its own name; it implies one where at least half the gifts have it as a tag.
+    """
+    member = gifts.category[:, None] == np.arange(len(vocabulary.categories))
+    tagged = gifts.hobby_tags.T.astype(np.int64) @ member.astype(np.int64)
+    size = member.sum(axis=0)
+    named = np.array(vocabulary.hobbies)[:, None] == np.array(vocabulary.categories)
+    implied: Bools = named | ((size > 0) & (2 * tagged >= size))
+    return implied
+
+
+def age_group(age: ArrayLike) -> Ints:
+    """The index in AGE_GROUPS of each age in completed years; beyond the ends the nearest, nan -> -1."""
+    years = np.asarray(age, dtype=np.float64)
+    starts = [youngest for youngest, _ in AGE_GROUPS[1:]]
+    return np.where(np.isnan(years), MISSING, np.searchsorted(starts, years, side="right")).astype(np.int64)
+
+
+def budget_tier(budget: ArrayLike) -> Ints:
+    """The index in BUDGET_TIERS of each budget, the upper bound being part of its tier; nan -> -1."""
+    dollars = np.asarray(budget, dtype=np.float64)
+    tops = [top for _, top in BUDGET_TIERS[:-1]]
+    return np.where(np.isnan(dollars), MISSING, np.searchsorted(tops, dollars, side="left")).astype(np.int64)
+
+
+def _numbers(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _indices(values: Sequence[str | None], names: tuple[str, ...]) -> Ints:
+    position = {name: index for index, name in enumerate(names)}
+    return np.array([MISSING if value is None else position[value] for value in values], dtype=np.int64)
+
+
+def _padded(lists: Sequence[Sequence[str]], names: tuple[str, ...]) -> Ints:
+    width = max([1, *map(len, lists)])
+    table = np.full((len(lists), width), MISSING, dtype=np.int64)
+    for row, values in enumerate(lists):
+        table[row, : len(values)] = _indices(values, names)
+    return table
+
+
+def _marks(lists: Sequence[Sequence[str] | set[str]], names: tuple[str, ...]) -> Bools:
+    position = {name: index for index, name in enumerate(names)}
+    table = np.zeros((len(lists), len(names)), dtype=np.bool_)
+    for row, values in enumerate(lists):
+        table[row, [position[value] for value in values]] = True
+    return table

@@ -1,0 +1,70 @@
+"""A dataset as the trainer uses it: the catalogue encoded once, and the three splits as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_np.data.encode import GiftInputs, content_width, encode_gifts
+from trm_np.data.load import Dataset
+from trm_np.data.records import Scenario
+from trm_np.data.tables import (
+    Bools,
+    GiftTable,
+    LabelTable,
+    ProfileTable,
+    gift_table,
+    implied_categories,
+    label_table,
+    profile_table,
+)
+from trm_np.data.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """N labelled profiles."""
+
+    profiles: ProfileTable
+    labels: LabelTable
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def first(self, count: int | None) -> "Split":
+        """The first `count` of them; all if None."""
+        rows = np.arange(len(self))[:count]
+        return Split(self.profiles.take(rows), self.labels.take(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be learnt, and from what."""
+
+    vocabulary: Vocabulary
+    gifts: GiftTable
+    gift_inputs: GiftInputs
+    implied: Bools
+    train: Split
+    validation: Split
+    test: Split
+
+
+def task_from(dataset: Dataset, gift_features: int, scenario_limit: int | None = None) -> Task:
+    """Tables of a dataset: gifts encoded at least `gift_features` wide, the first `scenario_limit` scenarios to train on."""
+    vocabulary = dataset.vocabulary
+    gifts = gift_table(dataset.gifts, vocabulary)
+
+    def split(scenarios: Sequence[Scenario]) -> Split:
+        profiles = profile_table([scenario.profile for scenario in scenarios], vocabulary)
+        return Split(profiles, label_table(scenarios, vocabulary))
+
+    return Task(
+        vocabulary,
+        gifts,
+        encode_gifts(gifts, vocabulary, max(gift_features, content_width(vocabulary))),
+        implied_categories(gifts, vocabulary),
+        split(dataset.train).first(scenario_limit),
+        split(dataset.validation),
+        split(dataset.test),
+    )

@@ -1,0 +1,129 @@
+"""What training minimises: every term by its name, unweighted; the total is their weighted sum.
+
+Batch means throughout. The auxiliary terms (masked tokens, halting, the four decision heads) are small by weight
+and reported apart.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_np.autograd import Tensor
+from trm_np.autograd import functional as F
+from trm_np.autograd.ops import Array
+from trm_np.config import LossConfig
+from trm_np.data.tables import GiftTable, LabelTable, ProfileTable
+from trm_np.model.trm import TRM, Outputs
+from trm_np.world.reward import WEIGHTS, reward_components
+
+TERMS = (
+    *("category", "tool", "reward", "semantic", "embedding"),
+    *("masked_tokens", "halting", "policy", "value", "outcome", "gift_scorer"),
+)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is true of B profiles and G gifts.
+
+    categories (B, C), tools (B, K), named (B, C): which categories a hobby names or implies; components (B, G, 7) and reward
+    (B, G) given the gifts picked so far; alone (B, G), the reward with none picked.
+    """
+
+    categories: Array
+    tools: Array
+    named: Array
+    components: Array
+    reward: Array
+    alone: Array
+
+
+def targets_of(
+    profiles: ProfileTable, labels: LabelTable, gifts: GiftTable, implied: Array, picked: Array | None = None
+) -> Targets:
+    """The targets of these profiles; `picked` (B, G) marks the gifts already in the list."""
+    components = reward_components(profiles, gifts, implied, picked)
+    alone = components if picked is None else reward_components(profiles, gifts, implied)
+    hobbies = (profiles.hobbies[:, :, None] == np.arange(len(implied))).any(axis=1)
+    return Targets(
+        labels.categories,
+        labels.tools,
+        hobbies @ implied,
+        components,
+        components @ WEIGHTS,
+        alone @ WEIGHTS,
+    )
+
+
+def loss_terms(
+    model: TRM, h: Tensor, token_logits: Tensor | None, answers: Array, outputs: Outputs, targets: Targets, loss: LossConfig
+) -> dict[str, Tensor]:
+    """Every term of TERMS, unweighted. `token_logits` (B, S, V) is None where no token was masked."""
+    first = outputs.gift_logits.data.argmax(axis=1)
+    best_three = np.sort(targets.alone, axis=1)[:, -3:].mean(axis=1)
+    outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
+    liked = F.softmax(Tensor(targets.alone / loss.temperature)).data
+    return {
+        "category": F.binary_cross_entropy_with_logits(outputs.category_logits, targets.categories),
+        "tool": tool_loss(outputs.tool_logits, targets.tools, model.config.tool_head),
+        "reward": F.mse_loss(outputs.reward, targets.reward)
+        + F.mse_loss(outputs.components.sigmoid(), targets.components)
+        + F.kl_divergence_with_logits(outputs.gift_logits, liked),
+        "semantic": semantic_loss(outputs.category_logits, targets.named),
+        "embedding": embedding_norms(model),
+        "masked_tokens": Tensor(0.0) if token_logits is None else F.cross_entropy(token_logits, answers),
+        "halting": F.cross_entropy(model.core.halt_head(h), is_right(outputs, targets).astype(int)),
+        "policy": F.kl_divergence_with_logits(outputs.policy_logits, liked),
+        "value": F.mse_loss(outputs.value, best_three),
+        "outcome": F.mse_loss(outputs.outcome, outcome),
+        "gift_scorer": F.mse_loss(outputs.gift_scores, targets.alone),
+    }
+
+
+def weighted_total(terms: dict[str, Tensor], loss: LossConfig) -> Tensor:
+    """The sum of the terms, each times its weight."""
+    total = terms[TERMS[0]] * getattr(loss, TERMS[0])
+    for name in TERMS[1:]:
+        total = total + terms[name] * getattr(loss, name)
+    return total
+
+
+def tool_loss(logits: Tensor, target: Array, head: str) -> Tensor:
+    """Binary cross-entropy of each tool, from a sigmoid for each, or from one softmax over all of them.
+
+    The softmax is the report's head. Its probabilities share one unit: where two of K tools are right the mean
+    cannot fall below 2·ln 2 / K, reached at one half each; for K = 5 that is 0.2773.
+    """
+    if head == "sigmoid":
+        return F.binary_cross_entropy_with_logits(logits, target)
+    p = F.softmax(logits) * (1 - 2e-7) + 1e-7  # both logarithms stay finite
+    return -(p.log() * target + (1 - p).log() * (1 - target)).mean()
+
+
+def semantic_loss(category_logits: Tensor, named: Array) -> Tensor:
+    """Mean of (1 - p)² over the categories that a hobby names or implies."""
+    misses = (1 - category_logits.sigmoid()) ** 2 * named
+    return misses.sum() / max(int(named.sum()), 1)
+
+
+def embedding_norms(model: TRM) -> Tensor:
+    """The sum of the L2 norms of the hobby, category and preference tables."""
+    profiling = model.user_profiling
+    tables = (profiling.hobby_embedding, model.category_matching.category_embedding, profiling.preference_embedding)
+    hobby, category, preference = ((table.weight**2).sum().sqrt() for table in tables)
+    return hobby + category + preference
+
+
+def is_right(outputs: Outputs, targets: Targets) -> Array:
+    """Whether the answer (B,) needs no further thought: the expected categories lead, in at most the first three
+    places, and the expected tools lead."""
+    return leads(outputs.category_logits.data, targets.categories, at_least=3) & leads(
+        outputs.tool_logits.data, targets.tools
+    )
+
+
+def leads(scores: Array, expected: Array, at_least: int = 1) -> Array:
+    """Whether all expected names (N, K) are among the best of N rows of scores: as many as are expected, or `at_least`."""
+    rank = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    places = np.maximum(expected.sum(axis=1, keepdims=True), at_least)
+    return np.all((rank < places) | (expected == 0), axis=1)

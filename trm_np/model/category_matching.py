@@ -1,0 +1,41 @@
+"""Component 2, category matching: how well each category suits the user."""
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn
+from trm_np.config import ModelConfig
+from trm_np.model.pairs import as_columns, as_rows
+
+
+class CategoryMatching(nn.Module):
+    """Each category's embedding meets the user; the categories then attend to one another."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        categories: int,
+        drop: float,
+        rng: np.random.Generator,
+        dropout_rng: np.random.Generator,
+    ) -> None:
+        width = config.category_width
+        self.category_embedding = nn.Embedding(categories, width, rng=rng)
+        self.meeting = nn.Linear(config.user_width + width, width, rng=rng)
+        self.layers = nn.ModuleList(
+            *(
+                nn.Sequential(nn.Linear(width, width, rng=rng), nn.ReLU(), nn.Dropout(drop, dropout_rng))
+                for _ in range(2)
+            )
+        )
+        self.attention = nn.MultiheadAttention(width, config.category_heads, rng=rng)
+        self.score = nn.Sequential(
+            nn.Linear(width, config.category_hidden, rng=rng), nn.ReLU(), nn.Linear(config.category_hidden, 1, rng=rng)
+        )
+
+    def forward(self, user: Tensor) -> Tensor:
+        """user (B, U), what is known of the person, to category logits (B, C)."""
+        x = self.meeting(as_rows(user), as_columns(self.category_embedding.weight))
+        for layer in self.layers:
+            x = x + layer(x)
+        x = x + self.attention(x, x, x)
+        return self.score(x).reshape(*x.shape[:2])

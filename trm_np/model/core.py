@@ -1,0 +1,89 @@
+"""The recursive core: one small network, applied again and again to its own answer.
+
+In the letters of Jolicoeur-Martineau (2025), "Less is More: Recursive Reasoning with Tiny Networks": x is the
+question, y the answer, z the latent, each (B, S, D).
+
+    latent recursion   n times z ← f(x + y + z), then y ← f(y + z)
+    deep recursion     T - 1 latent recursions without gradient, then one with
+    deep supervision   the carry (y, z), detached, enters the next deep recursion, after a loss and a step
+
+In the paper's code y is z_H, z is z_L, n is L_cycles and T is H_cycles.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn, no_grad
+from trm_np.autograd import functional as F
+from trm_np.autograd.ops import Array
+
+from trm_np.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class Carry:
+    """Answer and latent, (B, S, D) each, between supervision steps."""
+
+    y: Tensor
+    z: Tensor
+
+    def detach(self) -> "Carry":
+        return Carry(self.y.detach(), self.z.detach())
+
+
+class Block(nn.Module):
+    """Attention, then SwiGLU; each is added to its input and the sum is normalised."""
+
+    def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
+        self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
+        self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
+
+    def forward(self, x: Tensor, rotary: nn.RotaryPositions, blocked: Array) -> Tensor:
+        q, k, v = self.attention.project_all(x)
+        x = F.rms_norm(x + self.attention.attend(rotary(q), rotary(k), v, blocked))
+        return F.rms_norm(x + self.swiglu(x))
+
+
+class Core(nn.Module):
+    """Token embedding, the recursion, and the heads that read the answer: masked tokens and halting."""
+
+    def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
+        self.config = config
+        # Standard deviation 1/√D, and √D on the way out, as in the paper's code: the vectors are of unit size
+        # and learn √D times as fast as the same vectors stored at unit size would.
+        self.scale = config.core_width**0.5
+        self.token_embedding = nn.Embedding(config.core_tokens, config.core_width, rng=rng, std=1 / self.scale)
+        self.blocks = nn.ModuleList(*(Block(config, rng) for _ in range(config.core_blocks)))
+        self.lm_head = nn.Linear(config.core_width, config.core_tokens, bias=False, rng=rng)
+        self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
+
+    def embed(self, tokens: Array) -> Tensor:
+        """Tokens (B, S) to vectors (B, S, D)."""
+        return self.token_embedding(tokens) * self.scale
+
+    def start(self, x: Tensor) -> Carry:
+        """The carry before the first step: nothing thought yet."""
+        zeros = Tensor(np.zeros_like(x.data))
+        return Carry(zeros, zeros)
+
+    def forward(self, x: Tensor, carry: Carry, positions: Array, padding: Array) -> Carry:
+        """Deep recursion on the question x (B, S, D): positions (S,), padding (B, S) True where no token is."""
+        rotary = nn.RotaryPositions(positions, self.config.core_width // self.config.core_heads)
+        blocked = padding[:, None, None, :]
+
+        def f(u: Tensor) -> Tensor:
+            for block in self.blocks:
+                u = block(u, rotary, blocked)
+            return u
+
+        def latent_recursion(y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+            for _ in range(self.config.latent_steps):
+                z = f(x + y + z)
+            return f(y + z), z
+
+        y, z = carry.y, carry.z
+        with no_grad():
+            for _ in range(self.config.cycles - 1):
+                y, z = latent_recursion(y, z)
+        return Carry(*latent_recursion(y, z))

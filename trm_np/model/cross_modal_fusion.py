@@ -1,0 +1,44 @@
+"""Component 5, cross-modal fusion: the user looks over the gifts and the tool, and says which gifts to give."""
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn
+from trm_np.autograd import functional as F
+from trm_np.config import ModelConfig
+
+
+class CrossModalFusion(nn.Module):
+    """Layers of cross-attention: the query is the user, the keys are the gifts and the tool token."""
+
+    def __init__(
+        self, config: ModelConfig, drop: float, rng: np.random.Generator, dropout_rng: np.random.Generator
+    ) -> None:
+        width = config.core_width
+        self.user_projection = nn.Linear(config.user_width, width, rng=rng)
+        self.gift_projection = nn.Linear(config.user_width, width, rng=rng)
+        self.tool_projection = nn.Linear(config.tool_width, width, rng=rng)
+        self.layers = nn.ModuleList(
+            *(nn.MultiheadAttention(width, config.fusion_heads, rng=rng) for _ in range(config.fusion_layers))
+        )
+        self.recommendation_head = nn.Sequential(
+            nn.Linear(width, config.fusion_hidden, rng=rng),
+            nn.ReLU(),
+            nn.Dropout(drop, dropout_rng),
+            nn.Linear(config.fusion_hidden, config.gift_slots, rng=rng),
+        )
+
+    def forward(self, u: Tensor, h: Tensor, gift: Tensor, tool_parameters: Tensor) -> Tensor:
+        """u (B, U), h (B, D), gift embeddings (G, U), tool parameters (B, W) to slot scores (B, slots)."""
+        gifts = self.gift_projection(gift)
+        tool = self.tool_projection(tool_parameters).reshape(u.shape[0], 1, -1)
+        query = (self.user_projection(u) + h).reshape(u.shape[0], 1, -1)
+        for layer in self.layers:
+            # The gifts are the same for everyone: projected once, not once for each profile.
+            key, value = (self._beside(layer.project(gifts, third), layer.project(tool, third)) for third in (1, 2))
+            query = F.rms_norm(query + layer.attend(layer.project(query, 0), key, value))
+        return self.recommendation_head(query.reshape(u.shape[0], -1))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _beside(gifts: Tensor, tool: Tensor) -> Tensor:
+        """Heads of the gifts (heads, G, d) and of each profile's tool (B, heads, 1, d): (B, heads, G + 1, d)."""
+        return F.concatenate([gifts.expand(tool.shape[0], *gifts.shape), tool], axis=-2)

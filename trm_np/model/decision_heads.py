@@ -1,0 +1,31 @@
+"""What reads and writes at the core: the state and gift token encoders, and the decision heads on its answer h."""
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn
+from trm_np.config import ModelConfig
+from trm_np.model.pairs import as_columns, as_rows
+
+
+class DecisionHeads(nn.Module):
+    """Encoders (state (B, F) and gift token features (G, W) to (·, D)), and heads on h (B, D)."""
+
+    def __init__(
+        self, config: ModelConfig, state_width: int, gift_token_width: int, rng: np.random.Generator
+    ) -> None:
+        def two_layers(i: int, hidden: int, o: int) -> nn.Sequential:
+            return nn.Sequential(nn.Linear(i, hidden, rng=rng), nn.SiLU(), nn.Linear(hidden, o, rng=rng))
+
+        d = config.core_width
+        self.state_encoder = two_layers(state_width, d, d)
+        self.gift_token_encoder = two_layers(gift_token_width, d, d)
+        self.policy = two_layers(d, config.policy_hidden, config.gift_slots)
+        self.value = two_layers(d, config.value_hidden, 1)
+        self.outcome = two_layers(d, config.outcome_hidden, 1)
+        self.gift_scorer_hidden = nn.Linear(2 * d, d, rng=rng)
+        self.gift_scorer = nn.Linear(d, 1, rng=rng)
+
+    def score_gifts(self, h: Tensor, gift_tokens: Tensor) -> Tensor:
+        """The reward of each gift from h (B, D) and the encoded gift tokens (G, D): (B, G)."""
+        hidden = self.gift_scorer_hidden(as_rows(h), as_columns(gift_tokens)).relu()
+        return self.gift_scorer(hidden).reshape(h.shape[0], gift_tokens.shape[0])

@@ -1,0 +1,133 @@
+"""The whole model: the core thinks about a profile, the five components turn its answer into a recommendation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn, no_grad
+from trm_np.autograd import functional as F
+from trm_np.autograd.ops import Array
+from trm_np.config import Config
+from trm_np.data.encode import (
+    GiftInputs,
+    ProfileInputs,
+    content_width,
+    gift_token_width,
+    state_width,
+    token_count,
+)
+from trm_np.data.vocabulary import Vocabulary
+from trm_np.model.category_matching import CategoryMatching
+from trm_np.model.core import Carry, Core
+from trm_np.model.cross_modal_fusion import CrossModalFusion
+from trm_np.model.decision_heads import DecisionHeads
+from trm_np.model.gift_catalogue import GiftCatalogue
+from trm_np.model.pairs import fold
+from trm_np.model.reward_prediction import RewardPrediction
+from trm_np.model.tool_selection import ToolSelection
+from trm_np.model.user_profiling import UserProfiling
+
+HALT = 1  # of the halt head's two classes (go on, halt)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the model says of B profiles and G gifts, in logits where it is a probability.
+
+    `components` (B, G, 7) and `reward` (B, G) given the gifts picked so far; `gift_logits` by the recommendation
+    head, `policy_logits` by the core alone, `gift_scores`, the gift scorer's rewards, all (B, G); `value` and
+    `outcome` (B,).
+    """
+
+    category_logits: Tensor
+    tool_logits: Tensor
+    components: Tensor
+    reward: Tensor
+    gift_logits: Tensor
+    policy_logits: Tensor
+    gift_scores: Tensor
+    value: Tensor
+    outcome: Tensor
+
+
+class TRM(nn.Module):
+    """Core, decision heads and the five components, for one vocabulary."""
+
+    def __init__(
+        self, config: Config, vocabulary: Vocabulary, rng: np.random.Generator, dropout_rng: np.random.Generator
+    ) -> None:
+        model, dropout = config.model, config.dropout
+        if token_count(vocabulary) > model.core_tokens:
+            raise ValueError(
+                f"the vocabulary needs {token_count(vocabulary)} tokens; model.core_tokens is {model.core_tokens}"
+            )
+        self.config = model
+        self.gift_features = max(model.gift_features, content_width(vocabulary))
+        self.core = Core(model, rng)
+        self.decision_heads = DecisionHeads(model, state_width(vocabulary), gift_token_width(vocabulary), rng)
+        self.user_profiling = UserProfiling(model, vocabulary, dropout.profile_encoder, rng, dropout_rng)
+        self.category_matching = CategoryMatching(
+            model, len(vocabulary.categories), dropout.semantic_matcher, rng, dropout_rng
+        )
+        self.tool_selection = ToolSelection(model, len(vocabulary.tools), rng)
+        self.reward_prediction = RewardPrediction(model, rng)
+        self.gift_catalogue = GiftCatalogue(model, self.gift_features, dropout.gift_encoder, rng, dropout_rng)
+        self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head, rng, dropout_rng)
+
+    def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
+        """One supervision step of the core: from the carry (None: the start) to the next."""
+        x = self.core.embed(profiles.tokens)
+        state = self.decision_heads.state_encoder(Tensor(profiles.state))
+        x = F.concatenate([x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]], axis=1)
+        return self.core(x, self.core.start(x) if carry is None else carry, profiles.positions, profiles.padding)
+
+    def read(self, h: Tensor, profiles: ProfileInputs, gifts: GiftInputs, picked: Array | None = None) -> Outputs:
+        """The components on the core's answer h (B, D); `picked` (B, G), boolean, marks gifts already in the list."""
+        user = self.user_profiling(profiles)
+        gift = self.gift_catalogue(gifts)
+        known = user.u + fold(h, user.u.shape[1])
+        tool_logits, tool_parameters = self.tool_selection(user.u, h)
+        components = self.reward_prediction(user, h, gifts, gift, mean_of_picked(picked, gift, h.shape[0]))
+        slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
+        heads = self.decision_heads
+        return Outputs(
+            category_logits=self.category_matching(known),
+            tool_logits=tool_logits,
+            components=components,
+            reward=self.reward_prediction.fuse(components),
+            gift_logits=self.gift_catalogue.gift_logits(slots, gift),
+            policy_logits=self.gift_catalogue.gift_logits(heads.policy(h), gift),
+            gift_scores=heads.score_gifts(h, heads.gift_token_encoder(Tensor(gifts.token_features))),
+            value=heads.value(h).reshape(-1),
+            outcome=heads.outcome(h).reshape(-1),
+        )
+
+    @no_grad()
+    def answer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
+        """The core's answer h (B, D) at the step where each profile halted, and the number of that step (B,)."""
+        carry = None
+        steps = np.zeros(len(profiles.tokens), int)
+        h = Tensor(np.zeros((len(steps), self.config.core_width), np.float32))
+        going = np.ones(len(steps), bool)
+        for _ in range(self.config.supervision_steps):
+            carry = self.think(profiles, carry)
+            now = state_answer(carry)
+            h = Tensor(np.where(going[:, None], now.data, h.data))
+            steps += going
+            going &= self.core.halt_head(now).data.argmax(axis=1) != HALT
+            if not going.any():
+                break
+        return h, steps
+
+
+def state_answer(carry: Carry) -> Tensor:
+    """h (B, D): the answer at the [STATE] token."""
+    return carry.y[:, 0]
+
+
+def mean_of_picked(picked: Array | None, gift: Tensor, profiles: int) -> Tensor:
+    """The mean embedding (B, U) of the gifts picked so far for each profile, zeros where none is."""
+    if picked is None:
+        return Tensor(np.zeros((profiles, gift.shape[1]), gift.dtype))
+    share = picked / np.maximum(picked.sum(axis=1, keepdims=True), 1)
+    return Tensor(share.astype(gift.dtype)) @ gift
