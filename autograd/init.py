@@ -23,3 +23,10 @@ def fan_in_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int
 def xavier_uniform(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
     """Uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, equation 16)."""
     return uniform(rng, shape, (6 / sum(shape)) ** 0.5)
+
+
+def orthogonal(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """A matrix whose rows, or columns if those are fewer, are orthonormal; drawn evenly (Saxe et al. 2014)."""
+    q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
+    q *= np.sign(np.diag(r))  # without this the draw would favour some rotations (Mezzadri 2007)
+    return (q if shape[0] >= shape[1] else q.T).astype(np.float32)

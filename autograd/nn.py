@@ -1,7 +1,7 @@
 """Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from . import functional as F
 from . import init
 from .ops import Array
 from .tensor import Tensor
+
+Member = TypeVar("Member", bound="Module")
 
 
 class Parameter(Tensor):
@@ -90,24 +92,24 @@ class Module:
             parameter.grad = None
 
 
-class ModuleList(Module):
+class ModuleList(Module, Generic[Member]):
     """Modules in a row, named "0", "1", …"""
 
-    def __init__(self, *modules: Module) -> None:
+    def __init__(self, *modules: Member) -> None:
         for place, module in enumerate(modules):
             setattr(self, str(place), module)
 
-    def __iter__(self) -> Iterator[Module]:
-        return (module for _, module in self.named_children())
+    def __iter__(self) -> Iterator[Member]:
+        return (cast(Member, module) for _, module in self.named_children())
 
     def __len__(self) -> int:
         return len(list(self.named_children()))
 
-    def __getitem__(self, place: int) -> Module:
+    def __getitem__(self, place: int) -> Member:
         return list(self)[place]
 
 
-class Sequential(ModuleList):
+class Sequential(ModuleList[Module]):
     """Each module applied to the result of the one before."""
 
     def forward(self, x: Tensor) -> Tensor:

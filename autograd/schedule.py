@@ -75,10 +75,8 @@ class ReduceLROnPlateau:
 
     def improves(self, metric: float) -> bool:
         best, sign = self.state.best, 1 if self.mode == "min" else -1
-        if self.threshold_mode == "rel":
-            bound = best * (1 - sign * self.threshold)
-        else:
-            bound = best - sign * self.threshold
+        relative = self.threshold_mode == "rel"
+        bound = best * (1 - sign * self.threshold) if relative else best - sign * self.threshold
         return sign * metric < sign * bound
 
     def _reduce(self) -> None:

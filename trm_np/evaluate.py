@@ -11,7 +11,7 @@ from trm_np.data.encode import encode_profiles
 from trm_np.data.tables import ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.losses import loss_terms, targets_of, weighted_total
-from trm_np.model.trm import TRM, Outputs, state_answer
+from trm_np.model.trm import TRM, state_answer
 from trm_np.world.baselines import popularity_predictions, random_metrics
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
 
@@ -42,7 +42,7 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, temperature: float) 
         h, _ = model.answer(inputs)
         first = outputs = model.read(h, inputs, task.gift_inputs)
         for place in range(TOP_GIFTS):
-            scores = np.where(picked, -np.inf, gift_scores(outputs, temperature))
+            scores = np.where(picked, -np.inf, outputs.reward.data)
             choices[:, place] = scores.argmax(axis=1)
             picked[np.arange(len(profiles)), choices[:, place]] = True
             outputs = model.read(h, inputs, task.gift_inputs, picked)
@@ -52,15 +52,6 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, temperature: float) 
         choices=choices,
         predicted_reward=first.reward.data.astype(np.float64),
     )
-
-
-def gift_scores(outputs: Outputs, temperature: float) -> np.ndarray:
-    """The order of recommendation (B, G): the mean of two estimates of the reward.
-
-    One is the predicted reward; the other is τ times the recommendation head's logits, which were trained so that
-    softmax(logits) is softmax(reward / τ).
-    """
-    return (outputs.reward.data + temperature * outputs.gift_logits.data) / 2
 
 
 def evaluation_loss(model: TRM, split: Split, task: Task, loss: LossConfig) -> dict[str, float]:

@@ -26,8 +26,8 @@ TERMS = (
 class Targets:
     """What is true of B profiles and G gifts.
 
-    categories (B, C), tools (B, K), named (B, C): which categories a hobby names or implies; components (B, G, 7) and reward
-    (B, G) given the gifts picked so far; alone (B, G), the reward with none picked.
+    categories (B, C), tools (B, K), named (B, C): which categories a hobby names or implies; components (B, G, 7)
+    and reward (B, G) given the gifts picked so far; alone (B, G), the reward with none picked.
     """
 
     categories: Array
@@ -56,7 +56,13 @@ def targets_of(
 
 
 def loss_terms(
-    model: TRM, h: Tensor, token_logits: Tensor | None, answers: Array, outputs: Outputs, targets: Targets, loss: LossConfig
+    model: TRM,
+    h: Tensor,
+    token_logits: Tensor | None,
+    answers: Array,
+    outputs: Outputs,
+    targets: Targets,
+    loss: LossConfig,
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted. `token_logits` (B, S, V) is None where no token was masked."""
     first = outputs.gift_logits.data.argmax(axis=1)
@@ -97,19 +103,25 @@ def tool_loss(logits: Tensor, target: Array, head: str) -> Tensor:
     if head == "sigmoid":
         return F.binary_cross_entropy_with_logits(logits, target)
     p = F.softmax(logits) * (1 - 2e-7) + 1e-7  # both logarithms stay finite
-    return -(p.log() * target + (1 - p).log() * (1 - target)).mean()
+    loss: Tensor = -(p.log() * target + (1 - p).log() * (1 - target)).mean()
+    return loss
 
 
 def semantic_loss(category_logits: Tensor, named: Array) -> Tensor:
     """Mean of (1 - p)² over the categories that a hobby names or implies."""
     misses = (1 - category_logits.sigmoid()) ** 2 * named
-    return misses.sum() / max(int(named.sum()), 1)
+    loss: Tensor = misses.sum() / max(int(named.sum()), 1)
+    return loss
 
 
 def embedding_norms(model: TRM) -> Tensor:
     """The sum of the L2 norms of the hobby, category and preference tables."""
     profiling = model.user_profiling
-    tables = (profiling.hobby_embedding, model.category_matching.category_embedding, profiling.preference_embedding)
+    tables = (
+        profiling.hobby_embedding,
+        model.category_matching.category_embedding,
+        profiling.preference_embedding,
+    )
     hobby, category, preference = ((table.weight**2).sum().sqrt() for table in tables)
     return hobby + category + preference
 
@@ -123,7 +135,8 @@ def is_right(outputs: Outputs, targets: Targets) -> Array:
 
 
 def leads(scores: Array, expected: Array, at_least: int = 1) -> Array:
-    """Whether all expected names (N, K) are among the best of N rows of scores: as many as are expected, or `at_least`."""
+    """Whether (N,) all expected names (N, K) are among the best: as many as are expected, or `at_least`."""
     rank = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
     places = np.maximum(expected.sum(axis=1, keepdims=True), at_least)
-    return np.all((rank < places) | (expected == 0), axis=1)
+    lead: Array = np.all((rank < places) | (expected == 0), axis=1)
+    return lead

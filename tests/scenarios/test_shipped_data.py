@@ -70,7 +70,12 @@ def test_counts() -> None:
     assert {name: len(split) for name, split in SPLITS.items()} == {"base": 25, "validation": 30, "test": 30}
     assert len(GIFTS) == 45
     assert {field: len(names) for field, names in VOCABULARY.items()} == {
-        "categories": 13, "tools": 5, "hobbies": 18, "preferences": 20, "relationships": 9, "occasions": 9,
+        "categories": 13,
+        "tools": 5,
+        "hobbies": 18,
+        "preferences": 20,
+        "relationships": 9,
+        "occasions": 9,
     }
 
 

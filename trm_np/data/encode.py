@@ -121,7 +121,9 @@ def encode_profiles(
 
     tokens = np.where(hidden, MASK, first[field] + values)
     padding = values == MISSING
-    padding[:, np.cumsum((0, *lengths[:-1]))] = False  # a missing field, its first place, is a [MASK], not nothing
+    padding[:, np.cumsum((0, *lengths[:-1]))] = (
+        False  # a missing field, its first place, is a [MASK], not nothing
+    )
     tokens[padding] = PAD
     answers = np.where(hidden & (values != MISSING), first[field] + values, NO_ANSWER)
 
@@ -143,7 +145,9 @@ def encode_profiles(
 
 def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftInputs:
     """Encode G gifts; `width`, at least `content_width`, is that of the features."""
-    numbers = np.stack([scaled_money(gifts.price), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T], axis=1)
+    numbers = np.stack(
+        [scaled_money(gifts.price), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T], axis=1
+    )
     tier = _one_hot(budget_tier(gifts.price), len(BUDGET_TIERS))
     token_features = np.concatenate(
         [numbers, _one_hot(gifts.category, len(vocabulary.categories)), tier], axis=1
@@ -162,24 +166,26 @@ def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftIn
 
 def scaled_age(years: Floats) -> Floats:
     """Around 0 for ages 19 to 68, in steps of 5 years, over which what suits a person hardly changes."""
-    return (years - 43) / 5
+    scaled: Floats = (years - 43) / 5
+    return scaled
 
 
 def scaled_money(dollars: Floats) -> Floats:
     """Around 0 for $45 to $250, in steps of 25 %: logarithmic, since giving up is a matter of per cent, not dollars."""
-    return np.log(dollars / 110) / np.log(1.25)
+    scaled: Floats = np.log(dollars / 110) / np.log(1.25)
+    return scaled
 
 
 def _column(values: Floats) -> Floats32:
-    return values[:, None].astype(np.float32)
+    return np.asarray(values[:, None], np.float32)
 
 
 def _one_hot(index: Ints, size: int) -> Floats32:
     """(N,) to (N, size); a missing index gives a row of zeros."""
-    return (index[:, None] == np.arange(size)).astype(np.float32)
+    return np.asarray(index[:, None] == np.arange(size), np.float32)
 
 
 def _mean_of(index: Ints, size: int) -> Floats32:
     """(B, L) indices to (B, size): equal shares of those known, zeros if none is."""
     marks = (index[:, :, None] == np.arange(size)).any(axis=1)
-    return (marks / np.maximum(marks.sum(axis=1, keepdims=True), 1)).astype(np.float32)
+    return np.asarray(marks / np.maximum(marks.sum(axis=1, keepdims=True), 1), np.float32)

@@ -51,7 +51,7 @@ class Task:
 
 
 def task_from(dataset: Dataset, gift_features: int, scenario_limit: int | None = None) -> Task:
-    """Tables of a dataset: gifts encoded at least `gift_features` wide, the first `scenario_limit` scenarios to train on."""
+    """Tables of a dataset; gifts encoded at least `gift_features` wide, the first `scenario_limit` to train on."""
     vocabulary = dataset.vocabulary
     gifts = gift_table(dataset.gifts, vocabulary)
 

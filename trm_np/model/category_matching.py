@@ -8,7 +8,7 @@ from trm_np.model.pairs import as_columns, as_rows
 
 
 class CategoryMatching(nn.Module):
-    """Each category's embedding meets the user; the categories then attend to one another."""
+    """The user, seen by each category's embedding, feature by feature; the categories then attend to one another."""
 
     def __init__(
         self,
@@ -29,13 +29,17 @@ class CategoryMatching(nn.Module):
         )
         self.attention = nn.MultiheadAttention(width, config.category_heads, rng=rng)
         self.score = nn.Sequential(
-            nn.Linear(width, config.category_hidden, rng=rng), nn.ReLU(), nn.Linear(config.category_hidden, 1, rng=rng)
+            nn.Linear(width, config.category_hidden, rng=rng),
+            nn.ReLU(),
+            nn.Linear(config.category_hidden, 1, rng=rng),
         )
 
     def forward(self, user: Tensor) -> Tensor:
         """user (B, U), what is known of the person, to category logits (B, C)."""
-        x = self.meeting(as_rows(user), as_columns(self.category_embedding.weight))
+        category = as_columns(self.category_embedding.weight)
+        x = self.meeting(as_rows(user), category) * category
         for layer in self.layers:
             x = x + layer(x)
         x = x + self.attention(x, x, x)
-        return self.score(x).reshape(*x.shape[:2])
+        logits: Tensor = self.score(x)
+        return logits.reshape(*x.shape[:2])

@@ -17,7 +17,6 @@ import numpy as np
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
-
 from trm_np.config import ModelConfig
 
 
@@ -53,14 +52,17 @@ class Core(nn.Module):
         # Standard deviation 1/√D, and √D on the way out, as in the paper's code: the vectors are of unit size
         # and learn √D times as fast as the same vectors stored at unit size would.
         self.scale = config.core_width**0.5
-        self.token_embedding = nn.Embedding(config.core_tokens, config.core_width, rng=rng, std=1 / self.scale)
+        self.token_embedding = nn.Embedding(
+            config.core_tokens, config.core_width, rng=rng, std=1 / self.scale
+        )
         self.blocks = nn.ModuleList(*(Block(config, rng) for _ in range(config.core_blocks)))
         self.lm_head = nn.Linear(config.core_width, config.core_tokens, bias=False, rng=rng)
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
 
     def embed(self, tokens: Array) -> Tensor:
         """Tokens (B, S) to vectors (B, S, D)."""
-        return self.token_embedding(tokens) * self.scale
+        vectors: Tensor = self.token_embedding(tokens) * self.scale
+        return vectors
 
     def start(self, x: Tensor) -> Carry:
         """The carry before the first step: nothing thought yet."""

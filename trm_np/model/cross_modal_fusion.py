@@ -34,9 +34,12 @@ class CrossModalFusion(nn.Module):
         query = (self.user_projection(u) + h).reshape(u.shape[0], 1, -1)
         for layer in self.layers:
             # The gifts are the same for everyone: projected once, not once for each profile.
-            key, value = (self._beside(layer.project(gifts, third), layer.project(tool, third)) for third in (1, 2))
+            key, value = (
+                self._beside(layer.project(gifts, third), layer.project(tool, third)) for third in (1, 2)
+            )
             query = F.rms_norm(query + layer.attend(layer.project(query, 0), key, value))
-        return self.recommendation_head(query.reshape(u.shape[0], -1))  # type: ignore[no-any-return]
+        scores: Tensor = self.recommendation_head(query.reshape(u.shape[0], -1))
+        return scores
 
     @staticmethod
     def _beside(gifts: Tensor, tool: Tensor) -> Tensor:

@@ -28,4 +28,5 @@ class DecisionHeads(nn.Module):
     def score_gifts(self, h: Tensor, gift_tokens: Tensor) -> Tensor:
         """The reward of each gift from h (B, D) and the encoded gift tokens (G, D): (B, G)."""
         hidden = self.gift_scorer_hidden(as_rows(h), as_columns(gift_tokens)).relu()
-        return self.gift_scorer(hidden).reshape(h.shape[0], gift_tokens.shape[0])
+        scores: Tensor = self.gift_scorer(hidden)
+        return scores.reshape(h.shape[0], gift_tokens.shape[0])

@@ -16,7 +16,12 @@ class GiftCatalogue(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, features: int, drop: float, rng: np.random.Generator, dropout_rng: np.random.Generator
+        self,
+        config: ModelConfig,
+        features: int,
+        drop: float,
+        rng: np.random.Generator,
+        dropout_rng: np.random.Generator,
     ) -> None:
         width = config.user_width
         self.encoder = nn.Sequential(
@@ -30,7 +35,8 @@ class GiftCatalogue(nn.Module):
 
     def forward(self, gifts: GiftInputs) -> Tensor:
         """G gifts to embeddings (G, U)."""
-        return self.encoder(Tensor(gifts.features))  # type: ignore[no-any-return]
+        embeddings: Tensor = self.encoder(Tensor(gifts.features))
+        return embeddings
 
     def gift_logits(self, slot_scores: Tensor, gift: Tensor) -> Tensor:
         """Slot scores (B, slots) and gift embeddings (G, U) to gift logits (B, G)."""

@@ -9,6 +9,10 @@ from trm_np.data.encode import GiftInputs
 from trm_np.model.pairs import as_columns, as_rows, fold
 from trm_np.model.user_profiling import User
 
+COMPONENT_GAIN = (
+    64.0  # as TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all
+)
+
 
 class RewardPrediction(nn.Module):
     """One small network for each component, in the order of `world.reward.COMPONENTS`, and one that fuses them."""
@@ -33,15 +37,14 @@ class RewardPrediction(nn.Module):
             nn.ReLU(),
             nn.Linear(1, 1, rng=rng),
         )
-        for layer in self.fusion:
-            if isinstance(layer, nn.Linear):
-                start_as_mean(layer)
 
     def forward(self, user: User, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor) -> Tensor:
         """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those of the
         gifts already picked, zeros if none is."""
         u, gift = as_rows(user.u + fold(h, user.u.shape[1])), as_columns(gift)
-        price, rating, age_range = (as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range))
+        price, rating, age_range = (
+            as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range)
+        )
         parts = (
             (u * gift,),
             (as_rows(user.budget), price),
@@ -53,23 +56,12 @@ class RewardPrediction(nn.Module):
         )
         shape = (u.shape[0], gift.shape[1], 1)
         logits = [
-            component(hidden(*inputs).relu()).expand(*shape)
+            (component(hidden(*inputs).relu()) * COMPONENT_GAIN).expand(*shape)
             for inputs, hidden, component in zip(parts, self.hidden, self.component, strict=True)
         ]
         return F.concatenate(logits)
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""
-        return self.fusion(component_logits.sigmoid()).reshape(*component_logits.shape[:-1])
-
-
-def start_as_mean(layer: nn.Linear) -> None:
-    """Scale the weights' sizes to sum to one for each output, all positive, no bias: a mean, weighted by chance.
-
-    Seven numbers between 0 and 1 then start as a prediction that rises with each of them; from weights of either
-    sign, three layers as narrow as one unit would often start out dead, or upside down.
-    """
-    assert layer.bias is not None
-    layer.weight.data[...] = np.abs(layer.weight.data)
-    layer.weight.data /= layer.weight.data.sum(axis=1, keepdims=True)
-    layer.bias.data[...] = 0
+        fused: Tensor = self.fusion(component_logits.sigmoid())
+        return fused.reshape(*component_logits.shape[:-1])

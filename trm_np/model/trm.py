@@ -54,7 +54,11 @@ class TRM(nn.Module):
     """Core, decision heads and the five components, for one vocabulary."""
 
     def __init__(
-        self, config: Config, vocabulary: Vocabulary, rng: np.random.Generator, dropout_rng: np.random.Generator
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        rng: np.random.Generator,
+        dropout_rng: np.random.Generator,
     ) -> None:
         model, dropout = config.model, config.dropout
         if token_count(vocabulary) > model.core_tokens:
@@ -79,9 +83,13 @@ class TRM(nn.Module):
         x = self.core.embed(profiles.tokens)
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
         x = F.concatenate([x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]], axis=1)
-        return self.core(x, self.core.start(x) if carry is None else carry, profiles.positions, profiles.padding)
+        before = self.core.start(x) if carry is None else carry
+        after: Carry = self.core(x, before, profiles.positions, profiles.padding)
+        return after
 
-    def read(self, h: Tensor, profiles: ProfileInputs, gifts: GiftInputs, picked: Array | None = None) -> Outputs:
+    def read(
+        self, h: Tensor, profiles: ProfileInputs, gifts: GiftInputs, picked: Array | None = None
+    ) -> Outputs:
         """The components on the core's answer h (B, D); `picked` (B, G), boolean, marks gifts already in the list."""
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)

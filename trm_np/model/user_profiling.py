@@ -35,9 +35,13 @@ class UserProfiling(nn.Module):
     ) -> None:
         scalar, width = config.scalar_width, config.user_width
         self.hobby_embedding = nn.Embedding(len(vocabulary.hobbies), config.hobby_width, rng=rng)
-        self.preference_embedding = nn.Embedding(len(vocabulary.preferences), config.preference_width, rng=rng)
+        self.preference_embedding = nn.Embedding(
+            len(vocabulary.preferences), config.preference_width, rng=rng
+        )
         self.occasion_embedding = nn.Embedding(len(vocabulary.occasions) + 1, config.occasion_width, rng=rng)
-        self.age_encoder = nn.Sequential(nn.Linear(1, scalar, rng=rng), nn.SiLU(), nn.Linear(scalar, scalar, rng=rng))
+        self.age_encoder = nn.Sequential(
+            nn.Linear(1, scalar, rng=rng), nn.SiLU(), nn.Linear(scalar, scalar, rng=rng)
+        )
         self.budget_encoder = nn.Sequential(
             nn.Linear(1, scalar, rng=rng), nn.SiLU(), nn.Linear(scalar, scalar, rng=rng)
         )

@@ -1,0 +1,57 @@
+"""A run small enough to be trained in a moment: narrow widths, some of the shipped data."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from trm_np.config import Config, resolve
+from trm_np.data.load import Dataset, load_dataset
+from trm_np.data.task import task_from
+from trm_np.gradient_checks import NARROW
+from trm_np.run import Run
+from trm_np.train import Trainer
+
+SMALL = {
+    **NARROW,
+    "model.core_blocks": "1",
+    "model.latent_steps": "1",
+    "model.cycles": "2",
+    "model.supervision_steps": "2",
+    "model.fusion_layers": "1",
+    "training.epochs": "6",
+}
+SET = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
+
+
+@cache
+def dataset() -> Dataset:
+    """All that is trained on, the first held-out scenarios, and one gift of each category."""
+    data = load_dataset()
+    one_each = tuple({gift.category: gift for gift in data.gifts}.values())
+    return replace(data, validation=data.validation[:6], test=data.test[:6], gifts=one_each)
+
+
+def small(*off: str, **settings: Any) -> Config:
+    """The small configuration; a setting `training__epochs=3` is training.epochs."""
+    given = {key.replace("__", "."): str(value) for key, value in settings.items()}
+    return resolve("tiny", off, SMALL | given)
+
+
+def trainer(config: Config, seed: int = 0) -> Trainer:
+    data = dataset()
+    return Trainer(config, task_from(data, config.model.gift_features, config.training.scenario_limit), seed)
+
+
+def new_run(folder: Path, config: Config, seed: int = 0, resume: bool = False) -> Run:
+    return Run(config, dataset(), seed, folder, resume)
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def without_times(folder: Path) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records(folder)]

@@ -1,0 +1,33 @@
+"""The lesson of the report's tool loss: where a softmax over the tools gets stuck, and a sigmoid does not."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from trm_np.autograd import Tensor
+from trm_np.losses import tool_loss
+
+FLOOR = 2 * math.log(2) / 5
+
+LOGITS = hnp.arrays(np.float64, (4, 5), elements=st.floats(-60, 60))
+TWO_OF_FIVE = np.array([[1.0, 1, 0, 0, 0], [0, 1, 0, 0, 1], [0, 0, 1, 1, 0], [1, 0, 0, 1, 0]])
+
+
+@given(LOGITS)
+def test_the_softmax_head_cannot_fall_below_its_floor(logits: np.ndarray) -> None:
+    assert tool_loss(Tensor(logits), TWO_OF_FIVE, "softmax").item() >= FLOOR - 1e-6
+
+
+def test_the_softmax_head_reaches_its_floor_at_one_half_each() -> None:
+    right = Tensor(np.where(TWO_OF_FIVE == 1, 20.0, -20.0))
+    assert tool_loss(right, TWO_OF_FIVE, "softmax").item() == pytest.approx(FLOOR, abs=1e-5)
+
+
+@given(st.floats(5, 60))
+def test_the_sigmoid_head_falls_far_below_it(certainty: float) -> None:
+    right = Tensor(np.where(TWO_OF_FIVE == 1, certainty, -certainty))
+    assert tool_loss(right, TWO_OF_FIVE, "sigmoid").item() < 0.01

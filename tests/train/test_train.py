@@ -1,0 +1,147 @@
+"""The training itself: what one step does, who draws which dice, and what stops it."""
+
+import math
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pytest
+
+import trm_np.train as train_module
+from tests.train.small_run import small, trainer
+from trm_np.config import Config, ConfigError, resolve
+from trm_np.groups import parameter_groups
+from trm_np.train import Diverged, Generators, Interrupted, draw_picked
+
+
+@pytest.mark.parametrize("preset", ["tiny", "report"])
+def test_every_parameter_learns_within_three_steps_and_is_in_one_group(preset: str) -> None:
+    # Many masked tokens, so that even two profiles have something for the LM head to guess.
+    t = trainer(resolve(preset, settings={"training.mask_probability": "0.5"}))
+    seen: set[str] = set()
+    step = t.optimizer.step
+
+    def watched_step() -> None:
+        for name, parameter in t.model.named_parameters():
+            if parameter.grad is not None and np.any(parameter.grad):
+                seen.add(name)
+        step()
+
+    t.optimizer.step = watched_step  # type: ignore[method-assign]
+    t.learn(t.draw_batch(np.array([0, 7])))
+
+    names = [name for name, _ in t.model.named_parameters()]
+    assert set(t.optimizer.steps) == {3}
+    assert [name for name in names if name not in seen] == []
+    assert sorted(t.optimized_names()) == sorted(names)
+    assert sum(len(group["params"]) for group in parameter_groups(t.model, t.config)) == len(names)
+
+
+def test_the_report_preset_has_the_parameters_of_the_report() -> None:
+    t = trainer(resolve("report"))
+    assert sum(parameter.size for parameter in t.parameters) == 14_456_244
+
+
+def test_an_epoch_sees_every_scenario_once_in_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = trainer(small(training__batch_size=10, training__epochs=2, training__evaluate_every=9))
+    monkeypatch.setattr(t, "evaluate", lambda epoch: ({}, False))
+    seen: list[list[int]] = []
+    draw = t.draw_batch
+    monkeypatch.setattr(t, "draw_batch", lambda rows: seen.append(rows.tolist()) or draw(rows))
+    list(t.epochs())
+    assert [len(rows) for rows in seen] == [10, 10, 5, 10, 10, 5]
+    first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
+    assert sorted(first) == sorted(second) == list(range(25))
+    assert first != second
+
+
+def test_switching_augmentation_off_moves_no_other_dice() -> None:
+    on, off = trainer(small()), trainer(small("data_augmentation"))
+    rows = np.arange(16)
+    for _ in range(2):
+        told, plain = on.draw_batch(rows), off.draw_batch(rows)
+        assert np.array_equal(told.picked, plain.picked)
+        hidden = [batch.inputs.answers >= 0 for batch in (told, plain)]
+        assert np.array_equal(*hidden)
+        assert not np.array_equal(told.inputs.age, plain.inputs.age)
+
+
+def test_the_generators_differ_from_one_another_and_from_seed_to_seed() -> None:
+    draws = [dice.random() for seed in (0, 1) for dice in vars(Generators.from_seed(seed)).values()]
+    assert len(set(draws)) == 2 * 6
+
+
+def test_lists_of_none_one_or_two_gifts_are_drawn_equally_often() -> None:
+    picked = draw_picked(3000, 7, np.random.default_rng(0))
+    share = np.bincount(picked.sum(axis=1)) / len(picked)
+    assert share == pytest.approx([1 / 3] * 3, abs=0.03)
+    assert picked.mean(axis=0) == pytest.approx([1 / 7] * 7, abs=0.03)
+
+
+def weights(t: Any) -> dict[str, bytes]:
+    return {name: value.tobytes() for name, value in t.model.state_dict().items()}
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
+    t = trainer(small())
+    t.model.tool_selection.score.bias.data[0] = math.nan
+    before = weights(t)
+    with pytest.raises(Diverged, match=r"tool is nan in epoch 1, step 1"):
+        list(t.epochs())
+    assert weights(t) == before
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = trainer(small())
+    before = weights(t)
+    monkeypatch.setattr(train_module, "clip_grad_norm_", lambda parameters, bound: math.inf)
+    with pytest.raises(Diverged, match=r"gradient norm is inf in epoch 1, step 1"):
+        list(t.epochs())
+    assert weights(t) == before
+
+
+@pytest.mark.parametrize("rate", ["1e3", "1e30", "1e300"])
+def test_a_learning_rate_far_too_high_ends_in_one_exception(rate: str) -> None:
+    rates = {f"learning_rate.{name}": rate for name in vars(small().learning_rate)}
+    with pytest.raises(Diverged):
+        list(trainer(small(training__epochs=40, **rates)).epochs())
+
+
+def test_gradients_are_clipped_to_the_norm_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = trainer(small(training__clip_norm=1e-3))
+    norms: list[float] = []
+    step = t.optimizer.step
+
+    def watched_step() -> None:
+        squares = [float(np.vdot(p.grad, p.grad)) for p in t.parameters if p.grad is not None]
+        norms.append(math.sqrt(sum(squares)))
+        step()
+
+    monkeypatch.setattr(t.optimizer, "step", watched_step)
+    t.learn(t.draw_batch(np.arange(16)))
+    assert norms == pytest.approx([1e-3] * 2, rel=1e-2)
+
+
+def test_interruption_is_looked_for_before_every_batch() -> None:
+    t = trainer(small(training__batch_size=10))
+    answers = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        list(t.epochs(lambda: next(answers)))
+    assert (t.progress.epochs, t.progress.batches, t.progress.steps) == (0, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [small(model__core_tokens=20), small(model__core_width=2_000_000_000, model__core_heads=2)],
+    ids=["too few tokens", "more than memory holds"],
+)
+def test_settings_from_which_no_model_can_be_built_are_refused(config: Config) -> None:
+    with pytest.raises(ConfigError):
+        trainer(config)
+
+
+def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = trainer(resolve("tiny", settings={"training.epochs": "8"}))
+    monkeypatch.setattr(t, "evaluate", lambda epoch: ({}, False))
+    totals = [record["total"] for record in t.epochs()]
+    assert totals[-1] < 0.9 * totals[0]

@@ -1,0 +1,221 @@
+"""A training run in a folder: what is written there and when, and how a run goes on from it.
+
+metrics.jsonl   one object for each epoch
+best.npz        the model of the best evaluation so far
+last.npz        everything that training needs to go on, at each evaluation and when interrupted
+summary.json    what came of it, at the end
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
+from trm_np.config import Config, LossConfig, flatten
+from trm_np.data.load import Dataset, load_held_out
+from trm_np.data.problems import printable
+from trm_np.data.task import Task, task_from
+from trm_np.evaluate import evaluate_baselines, evaluate_model
+from trm_np.files import write_whole
+from trm_np.model.trm import TRM
+from trm_np.summary import switches
+from trm_np.train import Interrupted, Record, Trainer
+
+BEST, LAST, METRICS, SUMMARY = "best.npz", "last.npz", "metrics.jsonl", "summary.json"
+
+
+class OutputError(OSError):
+    """The output folder cannot be used."""
+
+
+class Run:
+    """One run of a trainer on a dataset, in a folder.
+
+    A new run takes away the files of an earlier one. With `resume` it goes on from the folder's last.npz,
+    with the same bits as if it had never stopped. Raises ConfigError, CheckpointError or OutputError before
+    anything is written.
+    """
+
+    def __init__(
+        self, config: Config, dataset: Dataset, seed: int, folder: Path, resume: bool = False
+    ) -> None:
+        self.config = config
+        self.dataset = replace(dataset, train=dataset.train[: config.training.scenario_limit])
+        self.task: Task = task_from(self.dataset, config.model.gift_features)
+        self.seed = seed
+        self.folder = folder
+        self.trainer = Trainer(config, self.task, seed)
+        if resume:
+            log_length = self.resume()
+            clear(folder, [SUMMARY])
+            os.truncate(folder / METRICS, log_length)
+        else:
+            clear(folder, [BEST, LAST, METRICS, SUMMARY])
+            (folder / METRICS).touch()
+
+    def train(
+        self,
+        interrupted: Callable[[], bool] = lambda: False,
+        show: Callable[[Record], None] = lambda record: None,
+    ) -> dict[str, Any]:
+        """Train to the end and return the summary; `show` is given the record of each epoch.
+
+        Raises Diverged, Interrupted (last.npz is saved then), OSError. Whatever ended it, the model has its
+        best weights afterwards.
+        """
+        try:
+            for record in self.trainer.epochs(interrupted):
+                self.log(record)
+                if "validation" in record:
+                    self.save(record)
+                show(record)
+        except Interrupted:
+            self.save_last()
+            raise
+        finally:
+            self.trainer.stopping.restore(self.trainer.model)
+        return self.finish()
+
+    def log(self, record: Record) -> None:
+        with open(self.folder / METRICS, "a", encoding="utf-8") as log:
+            log.write(json.dumps(record) + "\n")
+
+    def save(self, record: Record) -> None:
+        """After an evaluation: where training stands, and the model if it is the one kept."""
+        if self.trainer.stopping.state.best_epoch == record["epoch"]:
+            metrics = {name: value for name, value in record["validation"].items() if name != "losses"}
+            self.save_model({"validation": metrics})
+        self.save_last()
+
+    def save_model(self, metrics: dict[str, dict[str, float]]) -> None:
+        best_epoch = self.trainer.stopping.state.best_epoch
+        self.write(BEST, "model", {"seed": self.seed, "best_epoch": best_epoch, "metrics": metrics})
+
+    def save_last(self) -> None:
+        values, arrays = self.trainer.state()
+        extra = {
+            "seed": self.seed,
+            "digests": self.digests(),
+            "log_length": (self.folder / METRICS).stat().st_size,
+            "training": values,
+        }
+        self.write(LAST, "training", extra, arrays)
+
+    def write(
+        self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
+    ) -> None:
+        data = self.dataset
+        save_checkpoint(
+            self.folder / name,
+            kind,
+            self.trainer.model,
+            self.config,
+            data.vocabulary,
+            data.gifts,
+            data.train,
+            extra,
+            arrays,
+        )
+
+    def digests(self) -> dict[str, str]:
+        """One digest for each part of the data, to know it again."""
+        return {name: digest(value) for name, value in asdict(self.dataset).items()}
+
+    def resume(self) -> int:
+        """Take up the training of last.npz; returns how long metrics.jsonl was when it was saved."""
+        path = self.folder / LAST
+        stored = load_model(path, kind="training")
+        header = stored.header
+        refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests())
+        try:
+            self.trainer.load_state(header["training"], stored.arrays)
+            log_length = int(header["log_length"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
+        self.trainer.model.load_state_dict(stored.model.state_dict())
+        log = self.folder / METRICS
+        if not log.is_file() or log.stat().st_size < log_length:
+            raise CheckpointError(log, f"shorter than the {log_length} bytes it had when {LAST} was saved")
+        return log_length
+
+    def finish(self) -> dict[str, Any]:
+        """Judge the best model once on the test scenarios; write best.npz and summary.json."""
+        trainer = self.trainer
+        judged = judge(trainer.model, self.task, self.config.loss)
+        summary = {
+            "preset": self.config.preset,
+            "seed": self.seed,
+            "parameters": sum(parameter.size for parameter in trainer.parameters),
+            "epochs_run": trainer.progress.epochs,
+            "best_epoch": trainer.stopping.state.best_epoch,
+            "stopped_by": trainer.progress.stopped_by,
+            "seconds": round(trainer.progress.seconds, 3),
+            "switches": switches(self.config),
+            "settings": flatten(self.config),
+            "test_is_validation": self.dataset.shares_held_out,
+            **judged,
+        }
+        self.save_model({"validation": judged["validation"], "test": judged["test"]})
+        text = json.dumps(summary, indent=2) + "\n"
+        write_whole(self.folder / SUMMARY, lambda file: file.write(text.encode()))
+        return summary
+
+
+def judge(model: TRM, task: Task, loss: LossConfig) -> dict[str, dict[str, Any]]:
+    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios."""
+    return {
+        "validation": evaluate_model(model, task.validation, task, loss)[0],
+        "test": evaluate_model(model, task.test, task, loss)[0],
+        "baselines": evaluate_baselines(task.test, task),
+    }
+
+
+def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+    """`judge` for a stored model with its own catalogue; `held_out` is a file, the shipped one if None.
+
+    Raises DataError.
+    """
+    stocked = {gift.category for gift in stored.gifts}
+    validation, test = load_held_out(held_out, stored.vocabulary, stocked)
+    dataset = Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+    task = task_from(dataset, stored.config.model.gift_features)
+    return {
+        "preset": stored.config.preset,
+        "test_is_validation": dataset.shares_held_out,
+        **judge(stored.model, task, stored.config.loss),
+    }
+
+
+def refuse_other_run(
+    path: Path, header: dict[str, Any], settings: dict[str, Any], digests: dict[str, str]
+) -> None:
+    """Raise CheckpointError unless the stored run has these settings and these data."""
+    stored = {"seed": header.get("seed"), **header["config"]}
+    differing = [
+        f"{key} is {stored[key]}, not {value}" for key, value in settings.items() if stored[key] != value
+    ]
+    known = header.get("digests")
+    found = known if isinstance(known, dict) else {}
+    differing += [f"other {name} data" for name, value in digests.items() if found.get(name) != value]
+    if differing:
+        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
+        raise CheckpointError(path, f"cannot go on from another run: {'; '.join(differing[:3])}{more}")
+
+
+def clear(folder: Path, names: Iterable[str]) -> None:
+    """Make the folder, take these files away, and try to write there while it costs nothing.
+
+    Raises OutputError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / ".trial.tmp"
+        trial.touch()
+        trial.unlink()
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(printable(f"{folder}: cannot write there ({error.strerror})")) from error

@@ -1,0 +1,101 @@
+"""The text at the end of a run: the report's targets, the held-out figures and the baselines side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trm_np.config import SWITCHES, Config, flatten
+
+# What the report promises by epoch 50; below the line, metrics that are harder to please.
+TARGETS: dict[str, tuple[str, float]] = {
+    "category_match_rate": ("at least", 0.80),
+    "tool_match_rate": ("at least", 0.70),
+    "average_reward": ("at least", 0.70),
+    "recommendation_quality": ("at least", 0.75),
+    "generalization_gap": ("below", 0.05),
+}
+STRICT = (
+    "category_recall_at_3",
+    "category_precision_at_3",
+    "category_ndcg_at_3",
+    "tool_exact_rate",
+    "reward_vs_best",
+    "reward_spearman",
+    "categories_in_use",
+    "tools_in_use",
+)
+
+
+def switches(config: Config) -> dict[str, bool]:
+    """Each of the report's optimizations: off if all its settings are those from before, else on."""
+    settings = flatten(config)
+    return {
+        name: any(settings[key] != value for key, value in before.items())
+        for name, before in SWITCHES.items()
+    }
+
+
+def is_met(metric: str, value: float) -> bool:
+    kind, bound = TARGETS[metric]
+    return value >= bound if kind == "at least" else value < bound
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """What a run came to, in a few lines and a table."""
+    off = [name for name, on in summary["switches"].items() if not on]
+    ended = {"epochs": "ran to its last epoch", "early_stopping": "stopped early"}[summary["stopped_by"]]
+    lines = [
+        f"{summary['preset']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
+        + (f", without {', '.join(off)}" if off else ""),
+        f"{ended}, {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
+        f"kept the model of epoch {summary['best_epoch']}",
+    ]
+    return "\n".join([*lines, "", judged_text(summary)])
+
+
+def judged_text(judged: Mapping[str, Any]) -> str:
+    """The test figures of a model, and in a line its validation figures."""
+    text = figures_text(judged["test"], judged["baselines"])
+    if judged["test_is_validation"]:
+        return f"{text}\n\none list served as validation and test: its figures also chose the epoch"
+    chosen = judged["validation"]["recommendation_quality"]
+    return f"{text}\n\nrecommendation quality on the validation scenarios: {chosen:.3f}"
+
+
+def figures_text(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+    """Metrics on held-out scenarios beside the report's targets and the baselines."""
+    head = ("held-out scenarios", "target", "model", "", *baselines)
+    rows = [head]
+    for name, (kind, bound) in TARGETS.items():
+        verdict = "met" if is_met(name, metrics[name]) else "missed"
+        target = f"{'≥' if kind == 'at least' else '<'} {bound:.2f}"
+        rows.append((title(name), target, figure(metrics, name), verdict, *in_all(baselines, name)))
+    for name in STRICT:
+        rows.append((title(name), "", figure(metrics, name), "", *in_all(baselines, name)))
+    return table(rows)
+
+
+def title(metric: str) -> str:
+    return metric.replace("_at_3", "@3").replace("_", " ")
+
+
+def in_all(baselines: Mapping[str, Mapping[str, float]], name: str) -> list[str]:
+    return [figure(metrics, name) for metrics in baselines.values()]
+
+
+def figure(metrics: Mapping[str, float], name: str) -> str:
+    """Three decimals; a count without; "-" for what a baseline does not have."""
+    if name not in metrics:
+        return "-"
+    return f"{metrics[name]:.0f}" if name.endswith("_in_use") else f"{metrics[name]:.3f}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as aligned columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

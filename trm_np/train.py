@@ -1,0 +1,275 @@
+"""Training: read `Trainer` from `epochs` down. Where its files go is the business of run.py."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd import Tensor
+from trm_np.autograd.ops import Array
+from trm_np.autograd.optim import AdamW, clip_grad_norm_
+from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
+from trm_np.checkpoint import build_model
+from trm_np.config import Config
+from trm_np.data.augment import augment
+from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
+from trm_np.data.tables import Bools, Ints
+from trm_np.data.task import Task
+from trm_np.evaluate import evaluate_model, evaluation_loss
+from trm_np.groups import parameter_groups
+from trm_np.losses import TERMS, Targets, loss_terms, targets_of, weighted_total
+from trm_np.model.start import start
+from trm_np.model.trm import state_answer
+from trm_np.stopping import EarlyStopping, StoppingState
+
+MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
+
+Record = dict[str, Any]
+
+
+class Diverged(ArithmeticError):
+    """A number that must be finite is not; nothing has been learnt from it."""
+
+    def __init__(self, term: str, value: float, epoch: int, step: int) -> None:
+        super().__init__(f"training diverged: {term} is {value} in epoch {epoch}, step {step}")
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, between two batches."""
+
+
+@dataclass(frozen=True)
+class Generators:
+    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+
+    init: np.random.Generator
+    dropout: np.random.Generator
+    batches: np.random.Generator
+    augmentation: np.random.Generator
+    masking: np.random.Generator
+    picking: np.random.Generator
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "Generators":
+        seeds = np.random.SeedSequence(seed).spawn(len(fields(cls)))
+        return cls(*map(np.random.default_rng, seeds))
+
+
+@dataclass
+class Progress:
+    """Where training stands: finished epochs, and in the one under way its order, batches and sums so far."""
+
+    epochs: int = 0
+    order: list[int] = field(default_factory=list)
+    batches: int = 0
+    steps: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    stopped_by: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step reads: `picked` (B, G) marks the gifts already in each list."""
+
+    inputs: ProfileInputs
+    picked: Bools
+    targets: Targets
+
+
+class Trainer:
+    """A model in training on a task: everything random comes from `seed`.
+
+    Raises ConfigError if no model can be built from the configuration.
+    """
+
+    def __init__(self, config: Config, task: Task, seed: int) -> None:
+        self.config = config
+        self.task = task
+        self.generators = Generators.from_seed(seed)
+        self.model = build_model(config, task.vocabulary, self.generators.init, self.generators.dropout)
+        start(self.model, task, self.generators.init)
+        self.parameters = self.model.parameters()
+        self.optimizer = AdamW(parameter_groups(self.model, config))
+        self.scheduler = ReduceLROnPlateau(
+            self.optimizer,
+            factor=config.training.plateau_factor,
+            patience=config.training.plateau_patience,
+            min_lr=config.training.plateau_min_lr,
+        )
+        self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
+        self.progress = Progress()
+
+    def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
+        """Train to the end; yields the record of each epoch.
+
+        Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so.
+        """
+        while not self.progress.stopped_by:
+            started = time.perf_counter() - self.progress.seconds
+            try:
+                self.begin_epoch()
+                for rows in self.remaining_batches():
+                    if interrupted():
+                        raise Interrupted
+                    self.learn(self.draw_batch(rows))
+                    self.progress.batches += 1
+                record = self.end_epoch()
+            finally:
+                self.progress.seconds = time.perf_counter() - started
+            yield {"epoch": record.pop("epoch"), "seconds": round(self.progress.seconds, 3), **record}
+
+    def begin_epoch(self) -> None:
+        """Shuffle, unless training was interrupted within this epoch."""
+        if not self.progress.order:
+            self.progress.order = self.generators.batches.permutation(len(self.task.train)).tolist()
+
+    def remaining_batches(self) -> Iterator[Ints]:
+        size = self.config.training.batch_size
+        for first in range(self.progress.batches * size, len(self.progress.order), size):
+            yield np.array(self.progress.order[first : first + size])
+
+    def draw_batch(self, rows: Ints) -> Batch:
+        """The scenarios of these rows as told this time; the targets are those of what can be seen."""
+        task, training, dice = self.task, self.config.training, self.generators
+        profiles, labels = task.train.profiles.take(rows), task.train.labels.take(rows)
+        if training.augment:
+            profiles = augment(profiles, dice.augmentation)
+        masked = draw_mask(profiles, training.mask_probability, dice.masking)
+        picked = draw_picked(len(rows), len(task.gifts), dice.picking)
+        return Batch(
+            encode_profiles(profiles, task.vocabulary, masked),
+            picked,
+            targets_of(hide(profiles, masked), labels, task.gifts, task.implied, picked),
+        )
+
+    def learn(self, batch: Batch) -> None:
+        """Deep supervision: the same question again, each time from the answer before, a step after each."""
+        model, loss = self.model, self.config.loss
+        carry = None
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
+            for _ in range(self.config.model.supervision_steps):
+                carry = model.think(batch.inputs, carry)
+                h = state_answer(carry)
+                outputs = model.read(h, batch.inputs, self.task.gift_inputs, batch.picked)
+                tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
+                terms = loss_terms(model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss)
+                total = weighted_total(terms, loss)
+                self.count({**terms, "total": total})
+                total.backward()
+                norm = clip_grad_norm_(self.parameters, self.config.training.clip_norm)
+                self.require_finite("gradient norm", norm)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+                carry = carry.detach()
+
+    def count(self, losses: Mapping[str, Tensor]) -> None:
+        """Add a step's losses to the sums of the epoch; raises Diverged."""
+        progress = self.progress
+        progress.steps += 1
+        for name, value in losses.items():
+            self.require_finite(name, value.item())
+            progress.sums[name] = progress.sums.get(name, 0.0) + value.item()
+
+    def require_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise Diverged(name, value, self.progress.epochs + 1, self.progress.steps)
+
+    def end_epoch(self) -> Record:
+        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        done, training = self.progress, self.config.training
+        losses = {name: done.sums[name] / done.steps for name in TERMS}
+        record: Record = {
+            "epoch": done.epochs + 1,
+            "learning_rate": {group["component"]: group["lr"] for group in self.optimizer.groups},
+            "losses": losses,
+            "weighted": {name: getattr(self.config.loss, name) * mean for name, mean in losses.items()},
+            "total": done.sums["total"] / done.steps,
+        }
+        stop = False
+        if record["epoch"] % training.evaluate_every == 0 or record["epoch"] == training.epochs:
+            record["validation"], stop = self.evaluate(record["epoch"])
+        stopped_by = "epochs" if record["epoch"] == training.epochs else "early_stopping" if stop else ""
+        self.progress = Progress(epochs=record["epoch"], seconds=done.seconds, stopped_by=stopped_by)
+        return record
+
+    def evaluate(self, epoch: int) -> tuple[Record, bool]:
+        """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop."""
+        task, loss = self.task, self.config.loss
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Before the metrics, which cannot rank NaN.
+            total = evaluation_loss(self.model, task.validation, task, loss)["total"]
+            self.require_finite("validation loss", total)
+            metrics, losses = evaluate_model(self.model, task.validation, task, loss)
+        if self.config.training.plateau:
+            self.scheduler.step(losses["total"])
+        stop = self.stopping.step(metrics["recommendation_quality"], epoch, self.model)
+        return {**metrics, "losses": losses}, stop
+
+    # ------------------------------------------------------------------------- to go on another day
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that training needs to go on, but the weights: values for JSON, and arrays."""
+        values = {
+            "progress": asdict(self.progress),
+            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "learning_rates": [group["lr"] for group in self.optimizer.groups],
+            "optimizer_steps": self.optimizer.steps,
+            "plateau": asdict(self.scheduler.state),
+            "stopping": asdict(self.stopping.state),
+        }
+        arrays = {f"best.{name}": weight for name, weight in self.stopping.best_weights.items()}
+        for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
+            arrays |= {f"first_moment.{name}": first, f"second_moment.{name}": second}
+        return values, arrays
+
+    def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
+        progress = Progress(**values["progress"])
+        if sorted(progress.order) not in ([], list(range(len(self.task.train)))):
+            raise ValueError("the order of the epoch under way is none of these scenarios")
+        for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
+            copy_into(first, arrays[f"first_moment.{name}"])
+            copy_into(second, arrays[f"second_moment.{name}"])
+        for group, rate in zip(self.optimizer.groups, values["learning_rates"], strict=True):
+            group["lr"] = float(rate)
+        for name, dice in vars(self.generators).items():
+            dice.bit_generator.state = values["generators"][name]
+        steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
+        self.optimizer.steps = steps
+        self.scheduler.state = PlateauState(**values["plateau"])
+        self.stopping.state = StoppingState(**values["stopping"])
+        if self.stopping.state.best_epoch:
+            best = self.model.state_dict()
+            for name, weight in best.items():
+                copy_into(weight, arrays[f"best.{name}"])
+            self.stopping.best_weights = best
+        self.progress = progress
+
+    def optimized_names(self) -> list[str]:
+        """The parameters' names in the optimizer's order."""
+        names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+        return [names[id(parameter)] for group in self.optimizer.groups for parameter in group["params"]]
+
+
+def draw_picked(profiles: int, gifts: int, rng: np.random.Generator) -> Bools:
+    """(B, G): for each profile none, one or two gifts, all equally likely."""
+    count = rng.integers(0, MOST_PICKED, profiles, endpoint=True)
+    rank = rng.random((profiles, gifts)).argsort(axis=1).argsort(axis=1)
+    picked: Bools = rank < count[:, None]
+    return picked
+
+
+def is_masked(inputs: ProfileInputs) -> bool:
+    """Whether there is a token to guess."""
+    return bool((inputs.answers >= 0).any())
+
+
+def copy_into(place: Array, value: Array) -> None:
+    """Copy without broadcasting; raises ValueError."""
+    if value.shape != place.shape:
+        raise ValueError(f"an array of shape {value.shape} where {place.shape} is needed")
+    place[...] = value
