@@ -88,7 +88,7 @@ def loss_terms(
 
 def weighted_total(terms: dict[str, Tensor], loss: LossConfig) -> Tensor:
     """The sum of the terms, each times its weight."""
-    total = terms[TERMS[0]] * getattr(loss, TERMS[0])
+    total: Tensor = terms[TERMS[0]] * getattr(loss, TERMS[0])
     for name in TERMS[1:]:
         total = total + terms[name] * getattr(loss, name)
     return total

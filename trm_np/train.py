@@ -91,7 +91,8 @@ class Trainer:
         self.task = task
         self.generators = Generators.from_seed(seed)
         self.model = build_model(config, task.vocabulary, self.generators.init, self.generators.dropout)
-        start(self.model, task, self.generators.init)
+        if config.training.word_start:
+            start(self.model, task, self.generators.init)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(

@@ -8,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.train.small_run import dataset
 from trm_np.autograd import Tensor
+from trm_np.config import resolve
+from trm_np.data.task import task_from
 from trm_np.losses import tool_loss
+from trm_np.train import Trainer
 
 FLOOR = 2 * math.log(2) / 5
 
@@ -31,3 +35,15 @@ def test_the_softmax_head_reaches_its_floor_at_one_half_each() -> None:
 def test_the_sigmoid_head_falls_far_below_it(certainty: float) -> None:
     right = Tensor(np.where(TWO_OF_FIVE == 1, certainty, -certainty))
     assert tool_loss(right, TWO_OF_FIVE, "sigmoid").item() < 0.01
+
+
+def test_on_the_reports_two_scenarios_the_softmax_head_stalls_where_the_report_saw_it() -> None:
+    """Its "0.2780 (stuck)": every run of that head ends up there, while the sigmoid head goes on."""
+    last = {}
+    for head in ("softmax", "sigmoid"):
+        settings = {"model.tool_head": head, "training.epochs": "50"}
+        config = resolve("tiny", ["data_diversity", "early_stopping"], settings)
+        trainer = Trainer(config, task_from(dataset(), config.model.gift_features, scenario_limit=2), seed=0)
+        last[head] = [record["losses"]["tool"] for record in trainer.epochs()][-5:]
+    assert all(0.277 <= loss <= 0.280 for loss in last["softmax"])
+    assert all(loss < 0.20 for loss in last["sigmoid"])
