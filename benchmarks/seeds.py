@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Train with several seeds and print each test metric: mean, least and most, beside the report's targets.
 
-    python benchmarks/seeds.py                                            the default model
-    python benchmarks/seeds.py --set training.word_start=false            the same, started at random
-    python benchmarks/seeds.py --without early_stopping --epochs 50       the same, after 50 epochs
-    python benchmarks/seeds.py --split validation ...                     on the scenarios that choices were made with
+python benchmarks/seeds.py                                            the default model
+python benchmarks/seeds.py --set training.word_start=false            the same, started at random
+python benchmarks/seeds.py --without early_stopping --epochs 50       the same, after 50 epochs
+python benchmarks/seeds.py --split validation ...                     on the scenarios that choices were made with
 """
 
 import json

@@ -22,7 +22,7 @@ class ModelConfig:
     core_blocks: int = 3
     core_heads: int = 8
     core_hidden: int = 768
-    core_tokens: int = 1000
+    core_tokens: int = 1000  # rows of the token table, or more where the vocabulary needs more
     latent_steps: int = 3  # n: z ← f(x + y + z) this many times, then y ← f(y + z)
     cycles: int = 2  # T: this many times in all, only the last with gradient
     supervision_steps: int = 3  # N_sup: at most this many with the carry handed on
@@ -102,7 +102,9 @@ class TrainingConfig:
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
-    word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to see what that is worth
+    word_start: bool = (
+        True  # start as a matcher of words (model/start.py); False: at random, to see what that is worth
+    )
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
     # By how much quality must rise to count. Its standard error on 30 scenarios is 0.5 %, so two evaluations differ by
@@ -219,7 +221,7 @@ def _types() -> dict[str, str]:
     """The type of every setting, as it is written above, by its dotted key."""
     sections = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
     return {
-        f"{name}.{f.name}": getattr(f.type, "__name__", str(f.type))
+        f"{name}.{f.name}": f.type.__name__ if isinstance(f.type, type) else str(f.type)
         for name, kind in sections.items()
         for f in fields(kind)
     }
@@ -258,8 +260,6 @@ def _check(config: Config) -> None:
     model = config.model
     for key, value in flatten(config).items():
         section, _, name = key.partition(".")
-        if isinstance(value, float) and not 0 <= value < float("inf"):
-            raise ConfigError(f"{key}={value}: must be finite and not negative")
         if section == "dropout" and value >= 1:
             raise ConfigError(f"{key}={value}: must be below 1")
         if section == "model" and isinstance(value, int) and value < 1:
@@ -270,8 +270,8 @@ def _check(config: Config) -> None:
             and value < 1
         ):
             raise ConfigError(f"{key}={value}: must be at least 1")
-        if name in ("patience", "plateau_patience") and value is not None and value < 0:
-            raise ConfigError(f"{key}={value}: must not be negative")
+        if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+            raise ConfigError(f"{key}={value}: must be finite and not negative")
     for width, heads in (
         ("core_width", "core_heads"),
         ("category_width", "category_heads"),

@@ -30,7 +30,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(before)
 
 
-def predict(model: TRM, profiles: ProfileTable, task: Task, temperature: float) -> Predictions:
+def predict(model: TRM, profiles: ProfileTable, task: Task) -> Predictions:
     """What the model says of N profiles, each thought about until it halts.
 
     Gifts are picked one by one, since the reward of the next depends on those before.
@@ -40,12 +40,13 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, temperature: float) 
     choices = np.zeros((len(profiles), TOP_GIFTS), np.int64)
     with evaluating(model):
         h, _ = model.answer(inputs)
-        first = outputs = model.read(h, inputs, task.gift_inputs)
         for place in range(TOP_GIFTS):
+            outputs = model.read(h, inputs, task.gift_inputs, picked)
+            if place == 0:
+                first = outputs
             scores = np.where(picked, -np.inf, outputs.reward.data)
             choices[:, place] = scores.argmax(axis=1)
             picked[np.arange(len(profiles)), choices[:, place]] = True
-            outputs = model.read(h, inputs, task.gift_inputs, picked)
     return Predictions(
         category_scores=first.category_logits.data.astype(np.float64),
         tool_scores=first.tool_logits.data.astype(np.float64),
@@ -74,7 +75,7 @@ def evaluate_model(
     model: TRM, split: Split, task: Task, loss: LossConfig
 ) -> tuple[dict[str, float], dict[str, float]]:
     """All metrics of the model on a split, and its loss terms there."""
-    predictions = predict(model, split.profiles, task, loss.temperature)
+    predictions = predict(model, split.profiles, task)
     metrics = evaluate_predictions(predictions, split.labels, split.profiles, task.gifts, task.implied)
     held_out = evaluation_loss(model, split, task, loss)
     training = evaluation_loss(model, task.train, task, loss)

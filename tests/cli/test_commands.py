@@ -300,7 +300,7 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("train --set training.batch_size=0", 2, "training.batch_size=0"),
     ("train --set training.augment=maybe", 2, "training.augment=maybe"),
     ("train --set model.core_heads=7", 2, "model.core_width"),
-    ("train --set model.core_tokens=3", 2, "model.core_tokens is 3"),
+    ("train --set model.user_width=48", 2, "model.user_width=48: must divide model.core_width"),
     ("train --set dropout.gift_encoder=1", 2, "dropout.gift_encoder"),
     ("train --scenarios nothing.json", 65, "nothing.json: found no such file"),
     ("train --held-out .", 65, "found a folder"),

@@ -221,6 +221,17 @@ def test_a_worked_gift() -> None:
     np.testing.assert_allclose(inputs.age_range, [[-5, 3.4]], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("age_range", "suits"), [((15, 75), [1, 1, 1]), ((16, 74), [0, 1, 0]), ((46, 90), [0, 0, 1])]
+)
+def test_what_is_left_of_the_width_marks_the_ages_a_gift_suits(
+    age_range: tuple[int, int], suits: list[int]
+) -> None:
+    table = gift_table([gift(age_range=age_range)], VOCABULARY)
+    features = encode_gifts(table, VOCABULARY, content_width(VOCABULARY) + 3).features
+    assert features[0, -3:].tolist() == suits  # at 15, 45 and 75
+
+
 @given(st.integers(0, 20))
 def test_the_features_are_as_wide_as_asked(more: int) -> None:
     width = content_width(VOCABULARY) + more

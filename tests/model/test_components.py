@@ -60,6 +60,13 @@ def values(outputs: Outputs) -> dict[str, Array]:
     return {field.name: getattr(outputs, field.name).data for field in fields(Outputs)}
 
 
+def test_it_says_something_else_of_each_profile_and_of_each_gift() -> None:
+    for name, value in values(said(PROFILES, TASK.gift_inputs)).items():
+        assert (np.ptp(value, axis=0) > 1e-3).any(), name
+        if name in PER_GIFT:
+            assert (np.ptp(value, axis=1) > 1e-3).any(), name
+
+
 # -------------------------------------------------------------------------------------------- shapes
 
 
@@ -239,12 +246,18 @@ def test_a_profile_is_answered_at_the_step_where_it_halts_whatever_the_others_do
 
 
 @pytest.mark.parametrize(("leaning", "expected"), [(100, 1), (-100, 3)])
-def test_thinking_ends_at_once_or_at_the_last_step(leaning: float, expected: int) -> None:
+def test_thinking_ends_at_once_or_at_the_last_step(
+    monkeypatch: pytest.MonkeyPatch, leaning: float, expected: int
+) -> None:
     model = new_model()
     assert model.core.halt_head.bias is not None
     model.core.halt_head.bias.data[HALT] = leaning
+    thoughts: list[Carry] = []
+    think = model.think
+    monkeypatch.setattr(model, "think", lambda *given: thoughts.append(think(*given)) or thoughts[-1])
     _, steps = model.answer(profile_inputs(PROFILES))
     assert steps.tolist() == [expected] * len(PROFILES)
+    assert len(thoughts) == expected  # no step is taken that nobody waits for
 
 
 def test_an_answer_keeps_no_graph() -> None:
@@ -254,8 +267,7 @@ def test_an_answer_keeps_no_graph() -> None:
 
 def test_only_the_last_cycle_is_in_the_graph() -> None:
     inputs = profile_inputs(PROFILES.take([0]))
-    sizes = []
-    answers = []
+    sizes, answers = [], []
     for cycles in (1, 2, 3):
         carry = new_model(cycles).think(inputs)
         assert carry.y._node is not None
@@ -267,14 +279,15 @@ def test_only_the_last_cycle_is_in_the_graph() -> None:
 
 def test_a_detached_carry_is_the_same_without_a_graph() -> None:
     carry = MODEL.think(profile_inputs(PROFILES))
-    detached: Carry = carry.detach()
+    detached = carry.detach()
     for part in ("y", "z"):
         before, after = getattr(carry, part), getattr(detached, part)
         assert before.requires_grad and not after.requires_grad
         np.testing.assert_array_equal(before.data, after.data)
 
 
-def test_a_vocabulary_with_more_words_than_tokens_is_refused() -> None:
-    config = replace(CONFIG, model=replace(CONFIG.model, core_tokens=66))
-    with pytest.raises(ValueError, match=r"needs 67 tokens; model\.core_tokens is 66"):
-        TRM(config, TASK.vocabulary, np.random.default_rng(0), np.random.default_rng(0))
+@pytest.mark.parametrize(("asked", "rows"), [(66, 67), (70, 70)])
+def test_the_token_table_grows_with_the_vocabulary(asked: int, rows: int) -> None:
+    config = replace(CONFIG, model=replace(CONFIG.model, core_tokens=asked))
+    model = TRM(config, TASK.vocabulary, np.random.default_rng(0), np.random.default_rng(0))
+    assert len(model.core.token_embedding.weight) == len(model.core.lm_head.weight) == rows

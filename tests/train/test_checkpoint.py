@@ -102,7 +102,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "setting unknown": (changed("config", lambda c: c | {"loss.tol": 1.0}), "did you mean loss.tool"),
     "setting of another type": (changed("config", lambda c: c | {"loss.tool": "much"}), "loss.tool='much'"),
     "settings that fit no model": (
-        changed("config", lambda c: c | {"model.core_tokens": 5}),
+        changed("config", lambda c: c | {"model.core_width": 2_000_000_000}),
         "no model can be built",
     ),
     "vocabulary missing": (changed("vocabulary", lambda _: None), "header: vocabulary"),

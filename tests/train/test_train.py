@@ -9,7 +9,7 @@ import pytest
 
 import trm_np.train as train_module
 from tests.train.small_run import small, trainer
-from trm_np.config import Config, ConfigError, resolve
+from trm_np.config import ConfigError, resolve
 from trm_np.groups import parameter_groups
 from trm_np.train import Diverged, Generators, Interrupted, draw_picked
 
@@ -130,14 +130,9 @@ def test_interruption_is_looked_for_before_every_batch() -> None:
     assert (t.progress.epochs, t.progress.batches, t.progress.steps) == (0, 2, 4)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [small(model__core_tokens=20), small(model__core_width=2_000_000_000, model__core_heads=2)],
-    ids=["too few tokens", "more than memory holds"],
-)
-def test_settings_from_which_no_model_can_be_built_are_refused(config: Config) -> None:
-    with pytest.raises(ConfigError):
-        trainer(config)
+def test_a_model_that_memory_cannot_hold_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no model can be built"):
+        trainer(small(model__core_width=2_000_000_000, model__core_heads=2))
 
 
 def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,16 +47,14 @@ class Block(nn.Module):
 class Core(nn.Module):
     """Token embedding, the recursion, and the heads that read the answer: masked tokens and halting."""
 
-    def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: ModelConfig, tokens: int, rng: np.random.Generator) -> None:
         self.config = config
         # Standard deviation 1/√D, and √D on the way out, as in the paper's code: the vectors are of unit size
         # and learn √D times as fast as the same vectors stored at unit size would.
         self.scale = config.core_width**0.5
-        self.token_embedding = nn.Embedding(
-            config.core_tokens, config.core_width, rng=rng, std=1 / self.scale
-        )
+        self.token_embedding = nn.Embedding(tokens, config.core_width, rng=rng, std=1 / self.scale)
         self.blocks = nn.ModuleList(*(Block(config, rng) for _ in range(config.core_blocks)))
-        self.lm_head = nn.Linear(config.core_width, config.core_tokens, bias=False, rng=rng)
+        self.lm_head = nn.Linear(config.core_width, tokens, bias=False, rng=rng)
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
 
     def embed(self, tokens: Array) -> Tensor:

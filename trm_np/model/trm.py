@@ -61,13 +61,9 @@ class TRM(nn.Module):
         dropout_rng: np.random.Generator,
     ) -> None:
         model, dropout = config.model, config.dropout
-        if token_count(vocabulary) > model.core_tokens:
-            raise ValueError(
-                f"the vocabulary needs {token_count(vocabulary)} tokens; model.core_tokens is {model.core_tokens}"
-            )
         self.config = model
         self.gift_features = max(model.gift_features, content_width(vocabulary))
-        self.core = Core(model, rng)
+        self.core = Core(model, max(model.core_tokens, token_count(vocabulary)), rng)
         self.decision_heads = DecisionHeads(model, state_width(vocabulary), gift_token_width(vocabulary), rng)
         self.user_profiling = UserProfiling(model, vocabulary, dropout.profile_encoder, rng, dropout_rng)
         self.category_matching = CategoryMatching(

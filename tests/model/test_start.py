@@ -1,0 +1,365 @@
+"""Where training starts: words at right angles, linear maps, an even mean, base rates, and what follows from them."""
+
+from copy import copy
+from dataclasses import replace
+from functools import cache
+from itertools import cycle, islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.train.small_run import SMALL
+from tests.world.small_world import gift
+from trm_np.autograd import Tensor, nn, no_grad
+from trm_np.autograd import functional as F
+from trm_np.autograd.init import orthogonal
+from trm_np.autograd.ops import Array
+from trm_np.config import resolve
+from trm_np.data.encode import FIRST_NAME, encode_profiles, state_width, token_count
+from trm_np.data.load import Dataset, load_dataset
+from trm_np.data.records import Profile, Scenario
+from trm_np.data.tables import profile_table
+from trm_np.data.task import Task, task_from
+from trm_np.data.vocabulary import Vocabulary
+from trm_np.evaluate import evaluate_model
+from trm_np.model.pairs import fold
+from trm_np.model.start import basis_with, open_pair, open_sum, place_words, start, unfold, unit
+from trm_np.model.trm import TRM, Outputs
+from trm_np.train import Generators, Trainer
+
+SEEDS = st.integers(0, 2**32 - 1)
+STARTED = pytest.mark.parametrize(("preset", "seed"), [("tiny", 0), ("tiny", 1), ("report", 0)])
+
+
+@cache
+def shipped(preset: str) -> Task:
+    return task_from(load_dataset(), resolve(preset).model.gift_features)
+
+
+@cache
+def started(preset: str, seed: int) -> TRM:
+    """A model of the preset where training on the shipped data starts, without dropout."""
+    rng = np.random.default_rng(seed)
+    model = TRM(resolve(preset), shipped(preset).vocabulary, rng, rng)
+    start(model, shipped(preset), rng)
+    model.eval()
+    return model
+
+
+@no_grad()
+def said(model: TRM, task: Task, profiles: list[Profile]) -> Outputs:
+    inputs = encode_profiles(profile_table(profiles, task.vocabulary), task.vocabulary)
+    h, _ = model.answer(inputs)
+    return model.read(h, inputs, task.gift_inputs)
+
+
+def one_hobby_each(task: Task) -> list[Profile]:
+    return [Profile(hobbies=(name,)) for name in task.vocabulary.hobbies]
+
+
+def some_profiles() -> list[Profile]:
+    return [scenario.profile for scenario in load_dataset().test[:6]]
+
+
+def before_the_norm(part: nn.Module) -> nn.Module:
+    """A profile or gift encoder without the LayerNorm at its end."""
+    bare = copy(part)
+    bare.encoder = nn.Sequential(*list(part.encoder)[:-1])  # type: ignore[attr-defined]
+    return bare
+
+
+def angles(rows: Array) -> Array:
+    return np.abs(unit(rows) @ unit(rows).T - np.eye(len(rows)))
+
+
+# -------------------------------------------------------------------------------------------- a word
+
+
+@STARTED
+def test_the_words_of_the_vocabulary_are_at_right_angles(preset: str, seed: int) -> None:
+    task, rng = shipped(preset), np.random.default_rng(seed)
+    model = TRM(resolve(preset), task.vocabulary, rng, rng)
+    words = place_words(model.user_profiling, task, rng)
+    rows = np.concatenate([words.hobbies, words.preferences, words.occasions])
+    assert len(rows) == 18 + 20 + 9
+    assert angles(rows).max() < 1e-5
+
+
+def in_person(model: TRM, task: Task) -> Array:
+    """What each hobby and preference, said alone, adds to the user vector."""
+    alone = [Profile(preferences=(name,)) for name in task.vocabulary.preferences]
+    profiles = profile_table([*one_hobby_each(task), *alone, Profile()], task.vocabulary)
+    with no_grad():
+        u: Array = before_the_norm(model.user_profiling)(encode_profiles(profiles, task.vocabulary)).u.data
+    return u[:-1] - u[-1]
+
+
+def in_token(model: TRM, task: Task) -> Array:
+    first = FIRST_NAME + state_width(task.vocabulary)
+    tokens = np.arange(first, token_count(task.vocabulary))
+    return fold(model.core.embed(tokens), model.config.user_width).data
+
+
+def in_gift(model: TRM, task: Task) -> Array:
+    """What each tag adds to the embedding of a gift."""
+    first = task.gift_inputs.token_features.shape[1]
+    features = task.gift_inputs.features.copy()[[0] * 39]
+    features[:, first : first + 38] = np.eye(39, 38)
+    with no_grad():
+        embedding = before_the_norm(model.gift_catalogue)(replace(task.gift_inputs, features=features)).data
+    return np.asarray(embedding[:-1] - embedding[-1])
+
+
+@STARTED
+def test_a_word_is_one_vector_everywhere(preset: str, seed: int) -> None:
+    model, task = started(preset, seed), shipped(preset)
+    slots = model.gift_catalogue.memory.data[:38]
+    for place in (in_person, in_token, in_gift):
+        agreement = unit(place(model, task)) @ slots.T
+        # Nearly: now and then a ReLU shuts.
+        assert np.diag(agreement).min() > 0.95, place.__name__
+        assert np.abs(agreement - np.diag(np.diag(agreement))).max() < 0.2, place.__name__
+    assert angles(slots).max() < 1e-5
+
+
+# ----------------------------------------------------------------------------------- what follows from it
+
+
+@STARTED
+def test_a_hobby_puts_a_category_first_that_it_names_or_implies(preset: str, seed: int) -> None:
+    task = shipped(preset)
+    logits = said(started(preset, seed), task, one_hobby_each(task)).category_logits.data
+    first = {
+        hobby: task.vocabulary.categories[best]
+        for hobby, best in zip(task.vocabulary.hobbies, logits.argmax(axis=1), strict=True)
+    }
+    meant = {
+        hobby: [name for name, on in zip(task.vocabulary.categories, row, strict=True) if on]
+        for hobby, row in zip(task.vocabulary.hobbies, task.implied, strict=True)
+    }
+    assert {hobby: best for hobby, best in first.items() if best not in meant[hobby]} == {}
+
+
+@STARTED
+def test_gifts_tagged_with_a_hobby_are_scored_higher_by_head_and_reward(preset: str, seed: int) -> None:
+    task = shipped(preset)
+    outputs = said(started(preset, seed), task, one_hobby_each(task))
+    for scores in (outputs.gift_logits.data, outputs.components.data[..., 0], outputs.reward.data):
+        for row, tagged in zip(scores, task.gifts.hobby_tags.T, strict=True):
+            assert row[tagged].mean() > row[~tagged].mean()
+
+
+@STARTED
+def test_tools_start_at_their_base_rates_for_everyone(preset: str, seed: int) -> None:
+    task = shipped(preset)
+    logits = said(started(preset, seed), task, some_profiles()).tool_logits
+    often = task.train.labels.tools.mean(axis=0)
+    np.testing.assert_allclose(logits.sigmoid().data, np.tile(often, (6, 1)), atol=1e-5)
+
+
+@STARTED
+def test_categories_start_near_their_base_rate_where_nothing_is_known(preset: str, seed: int) -> None:
+    task = shipped(preset)
+    probability = said(started(preset, seed), task, [Profile()]).category_logits.sigmoid().data
+    assert probability.mean() == pytest.approx(task.train.labels.categories.mean(), abs=0.1)
+
+
+@STARTED
+def test_the_other_heads_start_without_an_opinion_and_nobody_halts(preset: str, seed: int) -> None:
+    model, task = started(preset, seed), shipped(preset)
+    outputs = said(model, task, some_profiles())
+    for silent in (outputs.policy_logits, outputs.gift_scores, outputs.value, outputs.outcome):
+        assert not silent.data.any()
+    assert not outputs.components.data[..., 1:].any()
+    _, steps = model.answer(encode_profiles(task.test.profiles.take(np.arange(6)), task.vocabulary))
+    assert (steps == 3).all()
+
+
+@STARTED
+def test_the_fused_reward_rises_with_every_component(preset: str, seed: int) -> None:
+    reward = started(preset, seed).reward_prediction
+    logits = np.random.default_rng(0).normal(size=(20, 7)).astype(np.float32)
+    for component in range(7):
+        more = logits.copy()
+        more[:, component] += 1
+        assert (reward.fuse(Tensor(more)).data > reward.fuse(Tensor(logits)).data).all()
+
+
+@STARTED
+def test_the_core_hands_on_the_mean_of_what_it_sees(preset: str, seed: int) -> None:
+    core = started(preset, seed).core
+    rng = np.random.default_rng(0)
+    padding = np.array([[False] * 6, [False] * 4 + [True] * 2])
+    x = F.rms_norm(Tensor(rng.normal(size=(2, 6, core.config.core_width)).astype(np.float32)))
+    rotary = nn.RotaryPositions(np.arange(6), core.config.core_width // core.config.core_heads)
+    mean = np.stack([x.data[0].mean(axis=0), x.data[1, :4].mean(axis=0)])[:, None]
+    for block in core.blocks:
+        q, k, v = block.attention.project_all(x)
+        seen = block.attention.attend(rotary(q), rotary(k), v, padding[:, None, None, :]).data
+        assert np.linalg.norm(seen - mean, axis=-1).max() < 0.05 * np.linalg.norm(mean, axis=-1).min()
+
+
+def test_the_start_can_be_left_to_chance() -> None:
+    config = resolve("tiny", settings=SMALL | {"training.word_start": "false"})
+    trainer = Trainer(config, shipped("tiny"), 0)
+    init = Generators.from_seed(0).init
+    for name, value in TRM(config, shipped("tiny").vocabulary, init, init).state_dict().items():
+        np.testing.assert_array_equal(trainer.model.state_dict()[name], value, err_msg=name)
+
+
+def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -> None:
+    """Whose label it is, and what the held-out scenarios are, changes not a bit of it."""
+
+    def weights(task: Task) -> dict[str, Array]:
+        rng = np.random.default_rng(0)
+        model = TRM(resolve("tiny", settings=SMALL), task.vocabulary, rng, rng)
+        start(model, task, rng)
+        return model.state_dict()
+
+    task = shipped("tiny")
+    train = replace(task.train, labels=task.train.labels.take(slice(None, None, -1)))
+    few = task.train.first(1)
+    before, after = weights(task), weights(replace(task, train=train, validation=few, test=few))
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value, err_msg=name)
+
+
+# -------------------------------------------------------------------------------------------- the pieces
+
+
+@st.composite
+def rows_and_shape(draw: st.DrawFn) -> tuple[Array, tuple[int, int]]:
+    """Orthonormal rows, and the shape of a basis with room for them."""
+    count, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    rows = draw(st.integers(0, min(count, width)))
+    rng = np.random.default_rng(draw(SEEDS))
+    return np.linalg.qr(rng.normal(size=(width, rows)))[0].T, (count, width)
+
+
+@given(rows_and_shape(), SEEDS)
+def test_a_basis_keeps_orthonormal_rows_and_adds_as_many_as_there_is_room_for(
+    given_rows: tuple[Array, tuple[int, int]], seed: int
+) -> None:
+    rows, shape = given_rows
+    basis = basis_with(rows, shape, np.random.default_rng(seed))
+    assert basis.shape == shape
+    np.testing.assert_allclose(basis[: len(rows)], rows, atol=1e-6)
+    room = min(shape)
+    np.testing.assert_allclose(basis[:room] @ basis[:room].T, np.eye(room), atol=1e-6)
+    assert not basis[room:].any()
+
+
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), SEEDS)
+def test_a_basis_spans_rows_that_lie_askew_or_are_too_many(n: int, count: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, width))
+    basis = basis_with(rows, (count, width), rng)[: min(count, width)].astype(np.float64)
+    spanned = rows[: len(basis)]
+    np.testing.assert_allclose(spanned @ basis.T @ basis, spanned, atol=1e-5)
+
+
+@given(st.integers(1, 8), st.integers(0, 8), st.integers(1, 8), SEEDS)
+def test_an_opened_pair_is_its_view(outputs: int, more: int, inputs: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = nn.Linear(inputs, outputs + more, rng=rng)
+    second = nn.Linear(outputs + more, outputs, rng=rng)
+    view = orthogonal(rng, (outputs, inputs))
+    open_pair(first, second, view, rng)
+    x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
+    np.testing.assert_allclose(second(first(x).relu()).data, x.data @ view.T, atol=1e-5)
+
+
+@given(st.integers(1, 8), st.integers(1, 8), st.floats(0.01, 5), SEEDS)
+def test_an_opened_sum_is_the_sum(inputs: int, hidden: int, scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = nn.Linear(inputs, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
+    open_sum(first, second, scale, rng)
+    x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
+    np.testing.assert_allclose(
+        second(first(x).relu()).data, scale * x.data.sum(axis=1, keepdims=True), atol=1e-5 * max(1, scale)
+    )
+
+
+@given(st.integers(1, 5), st.integers(1, 5), SEEDS)
+def test_a_vector_unfolded_keeps_its_length_and_folds_back(narrow: int, copies: int, seed: int) -> None:
+    x = np.random.default_rng(seed).normal(size=(3, narrow)).astype(np.float32)
+    wide = x @ unfold(narrow * copies, narrow).T
+    np.testing.assert_allclose(np.linalg.norm(wide, axis=1), np.linalg.norm(x, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(fold(Tensor(wide), narrow).data, copies**0.5 * x, rtol=1e-5, atol=1e-6)
+
+
+# --------------------------------------------------------------------------------- any vocabulary
+
+
+def made_up(sizes: tuple[int, int, int, int, int, int], rng: np.random.Generator) -> Dataset:
+    """A dataset whose six lists of names are of these sizes; who likes what, and what suits whom, is drawn."""
+    lists = [[f"{kind}{i}" for i in range(size)] for kind, size in zip("cthpro", sizes, strict=True)]
+    vocabulary = Vocabulary(*map(tuple, lists))
+
+    def some(names: tuple[str, ...], most: int) -> tuple[str, ...]:
+        chosen = rng.choice(names, rng.integers(1, min(most, len(names)) + 1), replace=False)
+        return tuple(str(name) for name in chosen)
+
+    def scenario(number: int) -> Scenario:
+        profile = Profile(
+            float(rng.integers(10, 90)),
+            some(vocabulary.hobbies, 3),
+            some(vocabulary.relationships, 1)[0],
+            float(rng.integers(10, 300)),
+            some(vocabulary.occasions, 1)[0],
+            some(vocabulary.preferences, 3),
+        )
+        return Scenario(str(number), profile, some(vocabulary.categories, 3), some(vocabulary.tools, 2))
+
+    gifts = [
+        gift(
+            id=f"gift{number}",
+            category=category,
+            price=float(rng.integers(10, 300)),
+            tags=some(vocabulary.hobbies, 2) + some(vocabulary.preferences, 2),
+            occasions=some(vocabulary.occasions, 2),
+        )
+        for number, category in enumerate(islice(cycle(vocabulary.categories), max(4, sizes[0])))
+    ]
+    scenarios = [scenario(number) for number in range(10)]
+    return Dataset(
+        vocabulary, tuple(scenarios[:6]), tuple(scenarios[6:8]), tuple(scenarios[8:]), tuple(gifts)
+    )
+
+
+SIZES = st.integers(1, 3) | st.integers(4, 120)
+
+
+@settings(deadline=None, max_examples=12)
+@given(st.tuples(*[SIZES] * 6), SEEDS)
+def test_training_starts_with_a_vocabulary_of_any_size(
+    sizes: tuple[int, int, int, int, int, int], seed: int
+) -> None:
+    trains_and_evaluates(sizes, seed, SMALL)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(13, 5, 100, 100, 30, 30), (1, 1, 1, 1, 1, 1)],
+    ids=["more words than width", "a single name each"],
+)
+def test_the_tiny_preset_starts_with_very_long_and_very_short_lists(
+    sizes: tuple[int, int, int, int, int, int],
+) -> None:
+    trains_and_evaluates(sizes, 0, {})
+
+
+def trains_and_evaluates(
+    sizes: tuple[int, int, int, int, int, int], seed: int, settings: dict[str, str]
+) -> None:
+    config = resolve("tiny", settings=settings)
+    task = task_from(made_up(sizes, np.random.default_rng(seed)), config.model.gift_features)
+    trainer = Trainer(config, task, seed)
+    for name, value in trainer.model.state_dict().items():
+        assert np.isfinite(value).all(), name
+        assert value.dtype == np.float32, name
+    trainer.learn(trainer.draw_batch(np.arange(6)))  # refuses any number that is not finite
+    metrics, losses = evaluate_model(trainer.model, task.test, task, config.loss)
+    assert np.isfinite([*metrics.values(), *losses.values()]).all()
