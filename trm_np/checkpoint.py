@@ -193,9 +193,11 @@ def read_header(entries: dict[str, Array], kind: str) -> dict[str, Any]:
         raise ValueError(f"header: found format {found!r}; this program reads format {FORMAT}")
     if header.get("kind") != kind:
         raise ValueError(f"header: found kind {header.get('kind')!r}; needed here: {kind!r}")
-    for key, needed in (("config", dict), ("catalogue", list), ("scenarios", list)):
+    for key, needed in (("seed", int), ("config", dict), ("catalogue", list), ("scenarios", list)):
         if not isinstance(header.get(key), needed):
             raise ValueError(f"header: {key} is missing or not what it should be")
+    if header["seed"] < 0:
+        raise ValueError(f"header: found seed {header['seed']}; allowed: 0 or more")
     if kind == "model":
         check_metrics(header.get("metrics"))
     return header

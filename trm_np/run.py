@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
-from trm_np.config import Config, LossConfig, flatten
+from trm_np.config import Config, flatten
 from trm_np.data.load import Dataset, load_held_out
 from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
@@ -144,7 +144,7 @@ class Run:
     def finish(self) -> dict[str, Any]:
         """Judge the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        judged = judge(trainer.model, self.task, self.config.loss)
+        judged = judge(trainer.model, self.task, self.config, self.seed)
         summary = {
             "preset": self.config.preset,
             "seed": self.seed,
@@ -164,12 +164,19 @@ class Run:
         return summary
 
 
-def judge(model: TRM, task: Task, loss: LossConfig) -> dict[str, dict[str, Any]]:
-    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios."""
+def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[str, Any]]:
+    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
+
+    One of the baselines is the same model "untrained", as a run with this seed starts it.
+    """
+    untrained = Trainer(config, task, seed).model
     return {
-        "validation": evaluate_model(model, task.validation, task, loss)[0],
-        "test": evaluate_model(model, task.test, task, loss)[0],
-        "baselines": evaluate_baselines(task.test, task),
+        "validation": evaluate_model(model, task.validation, task, config.loss)[0],
+        "test": evaluate_model(model, task.test, task, config.loss)[0],
+        "baselines": {
+            **evaluate_baselines(task.test, task),
+            "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
+        },
     }
 
 
@@ -185,7 +192,7 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
     return {
         "preset": stored.config.preset,
         "test_is_validation": dataset.shares_held_out,
-        **judge(stored.model, task, stored.config.loss),
+        **judge(stored.model, task, stored.config, stored.header["seed"]),
     }
 
 

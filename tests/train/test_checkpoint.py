@@ -105,6 +105,8 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         changed("config", lambda c: c | {"model.core_width": 2_000_000_000}),
         "no model can be built",
     ),
+    "seed missing": (changed("seed", lambda _: None), "header: seed is missing"),
+    "seed below zero": (changed("seed", lambda _: -1), "header: found seed -1; allowed: 0 or more"),
     "vocabulary missing": (changed("vocabulary", lambda _: None), "header: vocabulary"),
     "vocabulary with a list less": (
         changed("vocabulary", lambda v: {k: v[k] for k in list(v)[1:]}),

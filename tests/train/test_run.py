@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.small_run import dataset, new_run, records, small, without_times
+from tests.train.small_run import dataset, new_run, records, small, trainer, without_times
 from trm_np.autograd.ops import Array
 from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.data.load import load_dataset
+from trm_np.evaluate import evaluate_model
 from trm_np.losses import TERMS
 from trm_np.run import OutputError, Run, judge_stored
 from trm_np.summary import TARGETS, summary_text, switches
@@ -235,9 +236,13 @@ def test_summary_says_what_came_of_it(finished: Path) -> None:
     assert all(summary["switches"].values()) and len(summary["switches"]) == 8
     for split in ("validation", "test"):
         assert sorted(summary[split]) == sorted(METRICS)
-    assert sorted(summary["baselines"]) == ["popularity", "random"]
+    assert sorted(summary["baselines"]) == ["popularity", "random", "untrained"]
     for metrics in summary["baselines"].values():
-        assert sorted([*metrics, "generalization_gap"]) == sorted(METRICS)
+        assert sorted({*metrics, "generalization_gap"}) == sorted(METRICS)
+    start = trainer(small(**SHORT))
+    task = start.task
+    untrained, _ = evaluate_model(start.model, task.test, task, start.config.loss)
+    assert summary["baselines"]["untrained"] == untrained != summary["test"]
     assert all(len(line) < 100 for line in summary_text(summary).splitlines())
 
 
