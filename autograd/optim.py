@@ -26,9 +26,7 @@ class AdamW:
         weight_decay: float = 1e-2,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        listed = [group if isinstance(group, Mapping) else {"params": [group]} for group in groups]
-        if not any(isinstance(group, Mapping) for group in groups):
-            listed = [{"params": list(groups)}]
+        listed = [group for group in groups if isinstance(group, Mapping)] or [{"params": groups}]
         self.groups: list[dict[str, Any]] = [
             {**defaults, **group, "params": list(group["params"])} for group in listed
         ]

@@ -20,8 +20,9 @@ import numpy as np
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, flatten, from_flat
 from trm_np.data import schema
+from trm_np.data.load import gift_from, scenarios_from
 from trm_np.data.problems import Place, Problem, printable
-from trm_np.data.records import Gift, Offer, Profile, Scenario
+from trm_np.data.records import Gift, Scenario
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.files import write_whole
 from trm_np.model.trm import TRM
@@ -233,24 +234,14 @@ def read_catalogue(header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[G
     refuse(schema.catalogue_file(vocabulary)({"gifts": records}, Place("header")))
     if digest(records) != header.get("catalogue_digest"):
         raise ValueError("header: the catalogue is not the one that catalogue_digest was made of")
-    return tuple(
-        Gift(**{**tuples(record), "offers": tuple(Offer(**offer) for offer in record["offers"])})
-        for record in records
-    )
+    return tuple(map(gift_from, records))
 
 
 def read_scenarios(header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
     records = header["scenarios"]
     stocked = {record["category"] for record in header["catalogue"]}
     refuse(schema.list_of(schema.scenario(vocabulary, stocked), 1)(records, Place("header", "scenarios")))
-    return tuple(
-        Scenario(**{**tuples(record), "profile": Profile(**tuples(record["profile"]))}) for record in records
-    )
-
-
-def tuples(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record with its lists as tuples, as the dataclasses have them."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+    return scenarios_from(records)
 
 
 def refuse(problems: Iterable[Problem]) -> None:

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -54,6 +55,9 @@ class OneLine(click.Command):
         **extra: Any,
     ) -> Any:
         """Run the command and exit, always: `standalone_mode` is click's, and makes no difference."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a console without "≥" must not end a run
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except Refusal as error:
@@ -226,7 +230,7 @@ def line(record: "Record") -> str:
 # ------------------------------------------------------------------------------------------- commands
 
 
-@click.group(cls=OneLineGroup)
+@click.group(cls=OneLineGroup, no_args_is_help=False)
 @click.version_option(__version__)
 def trm() -> None:
     """A Tiny Recursive Model that recommends gifts, from scratch in NumPy.
@@ -382,8 +386,10 @@ def gradcheck(seed: int) -> None:
 
 
 def is_large(model: str) -> bool:
-    path = Path(model)
-    return path.is_file() and path.stat().st_size >= LARGE_MODEL_BYTES
+    try:
+        return os.path.getsize(model) >= LARGE_MODEL_BYTES
+    except OSError:
+        return False  # load_model will say what is wrong with it
 
 
 def refuse_given(context: click.Context, reason: str, allowed: tuple[str, ...]) -> None:

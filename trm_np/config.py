@@ -9,6 +9,15 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
+LARGEST_SIZE = 100_000  # of any width or depth: beyond it a model would not fit into memory
+ALLOWED = {
+    "bool": "true or false",
+    "int": "an integer",
+    "float": "a number",
+    "str": "a name",
+    "int | None": "an integer or none",
+}
+
 
 class ConfigError(ValueError):
     """A setting that does not exist, or a value it may not take."""
@@ -244,7 +253,7 @@ def _parse(key: str, text: str) -> Any:
             return text
         return float(text) if kind == "float" else int(text)
     except (KeyError, ValueError):
-        raise ConfigError(f"{key}={text}: not a value of type {kind}") from None
+        raise ConfigError(f"{key}={text}: must be {ALLOWED[kind]}") from None
 
 
 def _require_type(key: str, value: Any) -> None:
@@ -252,7 +261,7 @@ def _require_type(key: str, value: Any) -> None:
     allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}[kind.split(" ")[0]]
     is_number_in_disguise = isinstance(value, bool) and kind != "bool"
     if not (value is None and "None" in kind) and (not isinstance(value, allowed) or is_number_in_disguise):
-        raise ConfigError(f"{key}={value!r}: not a value of type {kind}")
+        raise ConfigError(f"{key}={value!r}: must be {ALLOWED[kind]}")
 
 
 def _check(config: Config) -> None:
@@ -262,8 +271,8 @@ def _check(config: Config) -> None:
         section, _, name = key.partition(".")
         if section == "dropout" and value >= 1:
             raise ConfigError(f"{key}={value}: must be below 1")
-        if section == "model" and isinstance(value, int) and value < 1:
-            raise ConfigError(f"{key}={value}: must be at least 1")
+        if section == "model" and isinstance(value, int) and not 1 <= value <= LARGEST_SIZE:
+            raise ConfigError(f"{key}={value}: must be from 1 to {LARGEST_SIZE}")
         if (
             name in ("epochs", "batch_size", "evaluate_every", "scenario_limit")
             and value is not None

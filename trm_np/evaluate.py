@@ -11,7 +11,7 @@ from trm_np.data.encode import encode_profiles
 from trm_np.data.tables import ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.losses import loss_terms, targets_of, weighted_total
-from trm_np.model.trm import TRM, state_answer
+from trm_np.model.trm import TRM
 from trm_np.world.baselines import popularity_predictions, random_metrics
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
 
@@ -56,15 +56,11 @@ def predict(model: TRM, profiles: ProfileTable, task: Task) -> Predictions:
 
 
 def evaluation_loss(model: TRM, split: Split, task: Task, loss: LossConfig) -> dict[str, float]:
-    """Every loss term after the last supervision step, and their weighted "total"; nothing is drawn by chance."""
+    """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance."""
     inputs = encode_profiles(split.profiles, task.vocabulary)
     targets = targets_of(split.profiles, split.labels, task.gifts, task.implied)
     with evaluating(model):
-        carry = None
-        for _ in range(model.config.supervision_steps):
-            carry = model.think(inputs, carry)
-        assert carry is not None
-        h = state_answer(carry)
+        h, _ = model.answer(inputs)
         outputs = model.read(h, inputs, task.gift_inputs)
         terms = loss_terms(model, h, None, inputs.answers, outputs, targets, loss)
         total = weighted_total(terms, loss)

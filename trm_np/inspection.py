@@ -35,7 +35,7 @@ def inspect_new(
 ) -> dict[str, Any]:
     """What a run with this configuration and these files would train; raises ConfigError and DataError."""
     data = load_dataset(scenarios, held_out, catalogue)
-    train = data.train[: config.training.scenario_limit]
+    train = data.first(config.training.scenario_limit).train
     return findings(build_model(config, data.vocabulary), config, data.vocabulary, train, data.gifts, {})
 
 

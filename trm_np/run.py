@@ -9,7 +9,7 @@ summary.json    what came of it, at the end
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from trm_np.evaluate import evaluate_baselines, evaluate_model
 from trm_np.files import write_whole
 from trm_np.model.trm import TRM
 from trm_np.summary import switches
-from trm_np.train import Interrupted, Record, Trainer
+from trm_np.train import Generators, Interrupted, Record, Trainer, new_model
 
 BEST, LAST, METRICS, SUMMARY = "best.npz", "last.npz", "metrics.jsonl", "summary.json"
 
@@ -43,7 +43,7 @@ class Run:
         self, config: Config, dataset: Dataset, seed: int, folder: Path, resume: bool = False
     ) -> None:
         self.config = config
-        self.dataset = replace(dataset, train=dataset.train[: config.training.scenario_limit])
+        self.dataset = dataset.first(config.training.scenario_limit)
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = seed
         self.folder = folder
@@ -82,6 +82,8 @@ class Run:
     def log(self, record: Record) -> None:
         with open(self.folder / METRICS, "a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
+            log.flush()
+            os.fsync(log.fileno())  # last.npz, which stores the length, must not outlive the lines
 
     def save(self, record: Record) -> None:
         """After an evaluation: where training stands, and the model if it is the one kept."""
@@ -169,7 +171,7 @@ def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[s
 
     One of the baselines is the same model "untrained", as a run with this seed starts it.
     """
-    untrained = Trainer(config, task, seed).model
+    untrained = new_model(config, task, Generators.from_seed(seed))
     return {
         "validation": evaluate_model(model, task.validation, task, config.loss)[0],
         "test": evaluate_model(model, task.test, task, config.loss)[0],

@@ -22,7 +22,7 @@ from trm_np.evaluate import evaluate_model, evaluation_loss
 from trm_np.groups import parameter_groups
 from trm_np.losses import TERMS, Targets, loss_terms, targets_of, weighted_total
 from trm_np.model.start import start
-from trm_np.model.trm import state_answer
+from trm_np.model.trm import TRM, state_answer
 from trm_np.stopping import EarlyStopping, StoppingState
 
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
@@ -80,6 +80,14 @@ class Batch:
     targets: Targets
 
 
+def new_model(config: Config, task: Task, generators: Generators) -> TRM:
+    """The model as training starts it; raises ConfigError if none can be built from the configuration."""
+    model = build_model(config, task.vocabulary, generators.init, generators.dropout)
+    if config.training.word_start:
+        start(model, task, generators.init)
+    return model
+
+
 class Trainer:
     """A model in training on a task: everything random comes from `seed`.
 
@@ -90,9 +98,7 @@ class Trainer:
         self.config = config
         self.task = task
         self.generators = Generators.from_seed(seed)
-        self.model = build_model(config, task.vocabulary, self.generators.init, self.generators.dropout)
-        if config.training.word_start:
-            start(self.model, task, self.generators.init)
+        self.model = new_model(config, task, self.generators)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(
@@ -136,7 +142,8 @@ class Trainer:
     def draw_batch(self, rows: Ints) -> Batch:
         """The scenarios of these rows as told this time; the targets are those of what can be seen."""
         task, training, dice = self.task, self.config.training, self.generators
-        profiles, labels = task.train.profiles.take(rows), task.train.labels.take(rows)
+        told = task.train.take(rows)
+        profiles, labels = told.profiles, told.labels
         if training.augment:
             profiles = augment(profiles, dice.augmentation)
         masked = draw_mask(profiles, training.mask_probability, dice.masking)

@@ -271,7 +271,8 @@ def test_the_widths_of_the_shipped_vocabulary_are_those_of_the_report() -> None:
 def test_a_task_trains_on_the_first_scenarios_and_keeps_the_rest(
     limit: int | None, gift_features: int
 ) -> None:
-    data, task = load_dataset(), shipped(gift_features=gift_features, scenario_limit=limit)
+    data = load_dataset()
+    task = task_from(data.first(limit), gift_features)
     assert len(task.train) == min(limit or 25, 25)
     for split, scenarios in (
         (task.train, data.train),

@@ -220,7 +220,7 @@ def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -
 
     task = shipped("tiny")
     train = replace(task.train, labels=task.train.labels.take(slice(None, None, -1)))
-    few = task.train.first(1)
+    few = task.train.take([0])
     before, after = weights(task), weights(replace(task, train=train, validation=few, test=few))
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value, err_msg=name)

@@ -40,8 +40,8 @@ def small(*off: str, **settings: Any) -> Config:
 
 
 def trainer(config: Config, seed: int = 0) -> Trainer:
-    data = dataset()
-    return Trainer(config, task_from(data, config.model.gift_features, config.training.scenario_limit), seed)
+    data = dataset().first(config.training.scenario_limit)
+    return Trainer(config, task_from(data, config.model.gift_features), seed)
 
 
 def new_run(folder: Path, config: Config, seed: int = 0, resume: bool = False) -> Run:

@@ -103,10 +103,14 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "setting of another type": (changed("config", lambda c: c | {"loss.tool": "much"}), "loss.tool='much'"),
     "settings that fit no model": (
         changed("config", lambda c: c | {"model.core_width": 2_000_000_000}),
-        "no model can be built",
+        "model.core_width=2000000000: must be from 1 to 100000",
     ),
     "seed missing": (changed("seed", lambda _: None), "header: seed is missing"),
     "seed below zero": (changed("seed", lambda _: -1), "header: found seed -1; allowed: 0 or more"),
+    "hobbies of a scenario that are no list": (
+        changed("scenarios", lambda s: [s[0] | {"profile": s[0]["profile"] | {"hobbies": 3}}, *s[1:]]),
+        "header: scenarios[0].profile.hobbies: found 3",
+    ),
     "vocabulary missing": (changed("vocabulary", lambda _: None), "header: vocabulary"),
     "vocabulary with a list less": (
         changed("vocabulary", lambda v: {k: v[k] for k in list(v)[1:]}),

@@ -138,7 +138,9 @@ def test_an_unknown_preset_or_optimization_is_refused_with_the_names_like_it() -
     ],
 )
 def test_text_of_the_wrong_type_is_refused(key: str, text: str) -> None:
-    with pytest.raises(ConfigError, match=f"{re.escape(key)}={text}: not a value of type"):
+    with pytest.raises(
+        ConfigError, match=f"{re.escape(key)}={text}: must be (true or false|an integer|a number)"
+    ):
         resolve("tiny", settings={key: text})
 
 
@@ -153,7 +155,9 @@ def test_text_of_the_wrong_type_is_refused(key: str, text: str) -> None:
     ],
 )
 def test_a_stored_value_of_the_wrong_type_is_refused(key: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"{re.escape(key)}=.*: not a value of type"):
+    with pytest.raises(
+        ConfigError, match=f"{re.escape(key)}=.*: must be (true or false|an integer|a number|a name)"
+    ):
         from_flat(flatten(resolve("tiny")) | {key: value})
 
 

@@ -81,7 +81,7 @@ def test_the_loss_of_an_evaluation_is_left_to_no_chance_and_sums_up(trained: Tra
     assert first["total"] == pytest.approx(weighted, rel=1e-6)
 
 
-def test_the_loss_of_an_evaluation_is_that_of_the_last_step_even_where_thought_ends_before(
+def test_the_loss_of_an_evaluation_is_that_of_the_answer_given_where_thought_ends_early(
     trained: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, model = trained.task, trained.model
@@ -96,8 +96,8 @@ def test_the_loss_of_an_evaluation_is_that_of_the_last_step_even_where_thought_e
         )
     true = np.sort(reward(task.test.profiles, task.gifts, task.implied), axis=1)[:, -3:].mean(axis=1)
     loss = evaluation_loss(model, task.test, task, trained.config.loss)["value"]
-    assert loss == pytest.approx(np.square(after_last - true).mean(), rel=1e-5)
-    assert loss != pytest.approx(np.square(after_first - true).mean(), rel=1e-4)
+    assert loss == pytest.approx(np.square(after_first - true).mean(), rel=1e-5)
+    assert loss != pytest.approx(np.square(after_last - true).mean(), rel=1e-4)
 
 
 def test_metrics_are_those_of_the_predictions_and_the_gap_is_between_the_two_losses(trained: Trainer) -> None:

@@ -130,9 +130,13 @@ def test_interruption_is_looked_for_before_every_batch() -> None:
     assert (t.progress.epochs, t.progress.batches, t.progress.steps) == (0, 2, 4)
 
 
-def test_a_model_that_memory_cannot_hold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no model can be built"):
-        trainer(small(model__core_width=2_000_000_000, model__core_heads=2))
+def test_a_model_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: object) -> None:
+        raise MemoryError("more than there is")
+
+    monkeypatch.setattr("trm_np.checkpoint.TRM", too_large)
+    with pytest.raises(ConfigError, match="no model can be built with these settings: more than there is"):
+        trainer(small())
 
 
 def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,6 @@ Floats32 = NDArray[np.float32]
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
 # A field is a position: the hobbies share one, so that their order says nothing; so do the preferences.
-FIELDS = ("state", "age", "budget", "relationship", "occasion", "hobbies", "preferences")
 NO_ANSWER = -100  # a target that the loss leaves out
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 

@@ -5,7 +5,7 @@ A file is taken whole or refused, with all its problems.
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -32,6 +32,10 @@ class Dataset:
     validation: Scenarios
     test: Scenarios
     gifts: tuple[Gift, ...]
+
+    def first(self, count: int | None) -> "Dataset":
+        """The same with only the first `count` training scenarios; with all if None."""
+        return replace(self, train=self.train[:count])
 
     @property
     def shares_held_out(self) -> bool:
@@ -70,16 +74,16 @@ def load_held_out(
     document, file = _document(path, HELD_OUT_FILE)
     refuse_problems(schema.held_out_file(vocabulary, stocked), document, Place(file))
     if "scenarios" in document:
-        both = _scenarios(document["scenarios"])
+        both = scenarios_from(document["scenarios"])
         return both, both
-    return _scenarios(document["validation"]), _scenarios(document["test"])
+    return scenarios_from(document["validation"]), scenarios_from(document["test"])
 
 
 def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
     """The gifts of a catalogue, in file order; raises `DataError`."""
     document, file = _document(path, CATALOGUE_FILE)
     refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
-    return tuple(_gift(value) for value in document["gifts"])
+    return tuple(gift_from(value) for value in document["gifts"])
 
 
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
@@ -106,7 +110,7 @@ def _training(
 ) -> tuple[Vocabulary, Scenarios]:
     vocabulary = _vocabulary(document, defaults)
     refuse_problems(schema.training_file(vocabulary, stocked), document, Place(file))
-    return vocabulary, _scenarios(document["scenarios"])
+    return vocabulary, scenarios_from(document["scenarios"])
 
 
 def _vocabulary(document: Any, defaults: Vocabulary | None) -> Vocabulary:
@@ -124,7 +128,8 @@ def _vocabulary(document: Any, defaults: Vocabulary | None) -> Vocabulary:
     return Vocabulary(**names, **{field: tuple(getattr(defaults, field)) for field in missing})
 
 
-def _scenarios(values: list[Any]) -> Scenarios:
+def scenarios_from(values: list[Any]) -> Scenarios:
+    """Scenarios of JSON values that have been checked."""
     return tuple(
         Scenario(
             name=value["name"],
@@ -148,7 +153,8 @@ def _profile(value: Any) -> Profile:
     )
 
 
-def _gift(value: Any) -> Gift:
+def gift_from(value: Any) -> Gift:
+    """A gift of a JSON value that has been checked."""
     youngest, oldest = value["age_range"]
     return Gift(
         id=value["id"],

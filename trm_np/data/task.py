@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from trm_np.data.encode import GiftInputs, content_width, encode_gifts
 from trm_np.data.load import Dataset
 from trm_np.data.records import Scenario
 from trm_np.data.tables import (
     Bools,
     GiftTable,
+    Index,
     LabelTable,
     ProfileTable,
     gift_table,
@@ -31,10 +30,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.profiles)
 
-    def first(self, count: int | None) -> "Split":
-        """The first `count` of them; all if None."""
-        rows = np.arange(len(self))[:count]
-        return Split(self.profiles.take(rows), self.labels.take(rows))
+    def take(self, index: Index) -> "Split":
+        """The rows that `index` picks, in its order."""
+        return Split(self.profiles.take(index), self.labels.take(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +48,8 @@ class Task:
     test: Split
 
 
-def task_from(dataset: Dataset, gift_features: int, scenario_limit: int | None = None) -> Task:
-    """Tables of a dataset; gifts encoded at least `gift_features` wide, the first `scenario_limit` to train on."""
+def task_from(dataset: Dataset, gift_features: int) -> Task:
+    """Tables of a dataset; gifts encoded at least `gift_features` wide."""
     vocabulary = dataset.vocabulary
     gifts = gift_table(dataset.gifts, vocabulary)
 
@@ -64,7 +62,7 @@ def task_from(dataset: Dataset, gift_features: int, scenario_limit: int | None =
         gifts,
         encode_gifts(gifts, vocabulary, max(gift_features, content_width(vocabulary))),
         implied_categories(gifts, vocabulary),
-        split(dataset.train).first(scenario_limit),
+        split(dataset.train),
         split(dataset.validation),
         split(dataset.test),
     )
