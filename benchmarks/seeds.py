@@ -51,14 +51,20 @@ def main(seeds: int, processes: int, split: str, options: tuple[str, ...]) -> No
         runs = list(pool.map(lambda seed: train(seed, options), range(seeds)))
     for name in ("best_epoch", "epochs_run", "seconds"):
         click.echo(f"{name:<24}  {'  '.join(str(run[name]) for run in runs)}")
-    click.echo(f"{f'{split}, {seeds} seeds':<24}   mean   least   most   popularity   report")
+    baselines = ("untrained", "popularity") if split == "test" else ()
+    columns = ("mean", "least", "most", *baselines, "report")
+    click.echo(f"{f'{split}, {seeds} seeds':<24}{''.join(f'{column:>12}' for column in columns)}")
     for name in runs[0][split]:
         values = [run[split][name] for run in runs]
-        popular = runs[0]["baselines"]["popularity"].get(name)
-        click.echo(
-            f"{name:<24}  {mean(values):5.3f}   {min(values):5.3f}  {max(values):5.3f}   "
-            f"{'' if popular is None or split != 'test' else f'{popular:10.3f}':>10}   {TARGETS.get(name, '')}"
+        others = [[run["baselines"][baseline].get(name) for run in runs] for baseline in baselines]
+        figures = (
+            mean(values),
+            min(values),
+            max(values),
+            *(mean(o) if None not in o else None for o in others),
         )
+        shown = "".join(f"{'-' if figure is None else f'{figure:.3f}':>12}" for figure in figures)
+        click.echo(f"{name:<24}{shown}{TARGETS.get(name, ''):>12}")
 
 
 main()

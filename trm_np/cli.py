@@ -81,6 +81,13 @@ def end(code: int, message: str) -> NoReturn:
 # ------------------------------------------------------------------------------------------- options
 
 
+def named(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A name as it is; an empty one would mean the current folder, and is refused."""
+    if value == "":
+        raise click.BadParameter("an empty name; give the name of a file or folder", param=parameter)
+    return value
+
+
 def config_options(command: Command) -> Command:
     """--preset, --without, --only and --set."""
     for option in (
@@ -88,7 +95,12 @@ def config_options(command: Command) -> Command:
             "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as loss.tool=0.3."
         ),
         click.option("--only", multiple=True, metavar="NAME", help="All optimizations off but these."),
-        click.option("--without", multiple=True, metavar="NAME", help="An optimization to turn off."),
+        click.option(
+            "--without",
+            multiple=True,
+            metavar="NAME",
+            help=f"An optimization to turn off: {', '.join(SWITCHES)}.",
+        ),
         click.option("--preset", default="tiny", show_default=True, help=f"One of {', '.join(PRESETS)}."),
     ):
         command = option(command)
@@ -98,9 +110,13 @@ def config_options(command: Command) -> Command:
 def data_options(command: Command) -> Command:
     """--scenarios, --held-out and --catalog."""
     for option in (
-        click.option("--catalog", metavar="FILE", help="Gifts; the shipped ones if not given."),
-        click.option("--held-out", metavar="FILE", help="Scenarios to validate and test on."),
-        click.option("--scenarios", metavar="FILE", help="Scenarios to train on, and the vocabulary."),
+        click.option(
+            "--catalog", callback=named, metavar="FILE", help="Gifts; the shipped ones if not given."
+        ),
+        click.option("--held-out", callback=named, metavar="FILE", help="Scenarios to validate and test on."),
+        click.option(
+            "--scenarios", callback=named, metavar="FILE", help="Scenarios to train on, and the vocabulary."
+        ),
     ):
         command = option(command)
     return command
@@ -202,10 +218,9 @@ def progress(epochs: int, done: int, quiet: bool) -> Iterator[Callable[["Record"
         yield lambda record: None
     elif sys.stderr.isatty():
         bar: ProgressBar[Record] = click.progressbar(
-            length=epochs, label="training", file=sys.stderr, item_show_func=quality
+            length=epochs - done, label="training", file=sys.stderr, item_show_func=quality
         )
         with bar:
-            bar.update(done)
             yield lambda record: bar.update(1, record)
     else:
         yield lambda record: click.echo(line(record), err=True) if "validation" in record else None
@@ -244,7 +259,12 @@ def trm() -> None:
 @config_options
 @data_options
 @click.option(
-    "--out", default=DEFAULT_FOLDER, show_default=True, metavar="FOLDER", help="Where the results go."
+    "--out",
+    callback=named,
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the results go.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="At most this many; the same as --set training.epochs=N."
@@ -308,8 +328,13 @@ def train(
 
 
 @trm.command()
-@click.argument("model")
-@click.option("--held-out", metavar="FILE", help="Scenarios to judge it on; the shipped ones if not given.")
+@click.argument("model", callback=named)
+@click.option(
+    "--held-out",
+    callback=named,
+    metavar="FILE",
+    help="Scenarios to judge it on; the shipped ones if not given.",
+)
 @as_json
 def evaluate(model: str, held_out: str | None, as_json: bool) -> None:
     """The metrics of a stored MODEL on held-out scenarios, beside the baselines.
@@ -328,7 +353,7 @@ def evaluate(model: str, held_out: str | None, as_json: bool) -> None:
 
 
 @trm.command()
-@click.argument("model", required=False)
+@click.argument("model", callback=named, required=False)
 @config_options
 @data_options
 @as_json

@@ -116,8 +116,7 @@ class TrainingConfig:
     )
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
-    # By how much quality must rise to count. Its standard error on 30 scenarios is 0.5 %, so two evaluations differ by
-    # 0.7 % by chance, and the luckiest of 30 by 0.7 % · 2.9 = 2 % (2.9: the 1 - 0.05/30 quantile of the normal).
+    # By how much quality must rise to count: on 30 scenarios less may be chance (docs/decisions.md).
     improvement: float = 0.02
     plateau: bool = True  # ReduceLROnPlateau on the validation loss
     plateau_factor: float = 0.5
@@ -302,6 +301,8 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"training.plateau_factor={config.training.plateau_factor}: must lie between 0 and 1"
         )
+    if config.training.clip_norm == 0:
+        raise ConfigError("training.clip_norm=0: must be positive, or nothing would be learnt")
     if config.training.mask_probability >= 1:
         raise ConfigError(f"training.mask_probability={config.training.mask_probability}: must be below 1")
     if config.loss.temperature == 0:

@@ -6,6 +6,7 @@ last.npz        everything that training needs to go on, at each evaluation and 
 summary.json    what came of it, at the end
 """
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -139,7 +140,7 @@ class Run:
             raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
         self.trainer.model.load_state_dict(stored.model.state_dict())
         log = self.folder / METRICS
-        if not log.is_file() or log.stat().st_size < log_length:
+        if not log.is_file() or not 0 <= log_length <= log.stat().st_size:
             raise CheckpointError(log, f"shorter than the {log_length} bytes it had when {LAST} was saved")
         return log_length
 
@@ -224,7 +225,11 @@ def clear(folder: Path, names: Iterable[str]) -> None:
         trial = folder / ".trial.tmp"
         trial.touch()
         trial.unlink()
-        for name in names:
-            (folder / name).unlink(missing_ok=True)
+        files = [folder / name for name in names]
+        for file in files:
+            if file.is_dir():  # before anything is taken away
+                raise IsADirectoryError(errno.EISDIR, f"{file.name} is a folder")
+        for file in files:
+            file.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(printable(f"{folder}: cannot write there ({error.strerror})")) from error

@@ -42,11 +42,13 @@ def is_met(metric: str, value: float) -> bool:
 def summary_text(summary: Mapping[str, Any]) -> str:
     """What a run came to, in a few lines and a table."""
     off = [name for name, on in summary["switches"].items() if not on]
-    ended = {"epochs": "ran to its last epoch", "early_stopping": "stopped early"}[summary["stopped_by"]]
+    ended = {"epochs": "ran to its last epoch,", "early_stopping": "stopped early, after epoch"}[
+        summary["stopped_by"]
+    ]
     lines = [
         f"{summary['preset']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
         + (f", without {', '.join(off)}" if off else ""),
-        f"{ended}, {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
+        f"{ended} {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
         f"kept the model of epoch {summary['best_epoch']}",
     ]
     return "\n".join([*lines, "", judged_text(summary)])

@@ -116,8 +116,8 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
         show({"epoch": 2})
         show({"epoch": 3, "validation": {"recommendation_quality": 0.75}})
     text = terminal.getvalue()
-    assert re.search(r"training.* 25%", text)
-    assert re.search(r" 75%  00:\d\d:\d\d  quality 0\.750", text)
+    assert re.search(r"training.* 0%", text)
+    assert re.search(r" 66%  00:00:30  quality 0\.750", text)
 
 
 def test_json_is_one_document_the_same_as_summary_json(tmp_path: Path) -> None:
@@ -278,9 +278,21 @@ def test_inspect_of_a_model_shows_its_own_settings_and_metrics(trained: Path) ->
     assert "Metrics on the test scenarios" in run("inspect", trained / "best.npz").stdout
 
 
+def test_a_console_without_the_signs_shows_something_else() -> None:
+    command = [sys.executable, str(ROOT / "bin" / "trm"), "inspect"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert "64\\u2192192" in done.stdout.decode("cp1252")
+
+
 # --------------------------------------------------------------------------------------- refusals
 
 BAD_OPTIONS: list[tuple[str, int, str]] = [
+    ("", 2, "Missing command"),
+    ("train --out ''", 2, "an empty name"),
+    ("train --scenarios ''", 2, "an empty name"),
+    ("evaluate ''", 2, "an empty name"),
+    ("train --set training.clip_norm=0", 2, "training.clip_norm=0: must be positive"),
     ("trane", 2, "trane"),
     ("train --epoch 3", 2, "--epoch"),
     ("train --epochs 0", 2, "--epochs"),
@@ -300,6 +312,8 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("train --set training.batch_size=0", 2, "training.batch_size=0"),
     ("train --set training.augment=maybe", 2, "training.augment=maybe"),
     ("train --set model.core_heads=7", 2, "model.core_width"),
+    ("train --set model.gift_features=1000000000000", 2, "model.gift_features=1000000000000: must be from 1"),
+    ("train --set training.patience=None", 2, "training.patience=None: must be an integer or none"),
     ("train --set model.user_width=48", 2, "model.user_width=48: must divide model.core_width"),
     ("train --set dropout.gift_encoder=1", 2, "dropout.gift_encoder"),
     ("train --scenarios nothing.json", 65, "nothing.json: found no such file"),
@@ -309,6 +323,7 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("train --out ../bad.json", 73, "bad.json: cannot write there"),
     ("evaluate", 2, "MODEL"),
     ("evaluate nothing.npz", 65, "nothing.npz: no such file"),
+    (f"evaluate {'a' * 300}", 65, "cannot be read (File name too long)"),
     ("evaluate ../bad.json", 65, "bad.json: not a whole .npz file"),
     ("evaluate {model} --held-out nothing.json", 65, "nothing.json: found no such file"),
     ("evaluate {model} --held-out ../bad.json", 65, "bad.json: "),

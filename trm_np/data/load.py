@@ -102,7 +102,8 @@ def refuse_problems(check: schema.Check, value: object, at: Place) -> None:
 def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
     if path is not None:
         return read_json(path), str(path)
-    return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), shipped), shipped
+    file = f"{shipped} (shipped)"
+    return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), file), file
 
 
 def _training(
