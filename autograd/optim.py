@@ -26,7 +26,10 @@ class AdamW:
         weight_decay: float = 1e-2,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        listed = [group for group in groups if isinstance(group, Mapping)] or [{"params": groups}]
+        are_groups = [isinstance(group, Mapping) for group in groups]
+        if any(are_groups) and not all(are_groups):
+            raise ValueError("groups mixes parameters and dicts; give one or the other")
+        listed: Sequence[Any] = groups if any(are_groups) else [{"params": groups}]
         self.groups: list[dict[str, Any]] = [
             {**defaults, **group, "params": list(group["params"])} for group in listed
         ]

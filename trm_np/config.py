@@ -111,9 +111,7 @@ class TrainingConfig:
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
-    word_start: bool = (
-        True  # start as a matcher of words (model/start.py); False: at random, to see what that is worth
-    )
+    word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to compare
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
     # By how much quality must rise to count: on 30 scenarios less may be chance (docs/decisions.md).

@@ -128,6 +128,7 @@ P = leaf(1.0)
         ([P, P], {}, "more than one place"),
         ([{"params": [P]}, {"params": [P]}], {}, "more than one place"),
         ([], {}, "empty"),
+        ([P, {"params": [leaf(2.0)]}], {}, "mixes parameters and dicts"),
         ([{"params": [P]}, {"params": []}], {}, "empty"),
         ([P], {"lr": -1.0}, "lr is -1.0"),
         ([P], {"lr": float("nan")}, "lr is nan"),

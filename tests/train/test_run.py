@@ -1,6 +1,7 @@
 """A run in its folder: the same bits from the same seed, across interruptions too, and what the files say."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -279,3 +280,23 @@ def test_one_held_out_list_is_said_to_serve_as_both(tmp_path: Path) -> None:
     assert summary["test_is_validation"] is True
     assert summary["test"] == summary["validation"]
     assert "one list served as validation and test" in summary_text(summary)
+
+
+def test_a_run_that_is_refused_takes_nothing_away(tmp_path: Path) -> None:
+    (tmp_path / "best.npz").write_bytes(b"of an earlier run")
+    (tmp_path / "last.npz").mkdir()
+    with pytest.raises(OutputError, match=r"last\.npz is a folder"):
+        new_run(tmp_path, small())
+    assert (tmp_path / "best.npz").read_bytes() == b"of an earlier run"
+
+
+def test_a_log_of_negative_length_is_refused_before_anything_is_taken_away(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    stored = load_model(tmp_path / "last.npz", kind="training")
+    stored.header["log_length"] = -5
+    monkeypatch.setattr("trm_np.run.load_model", lambda *_, **__: stored)
+    with pytest.raises(CheckpointError, match="-5 bytes"):
+        new_run(tmp_path, small(**SHORT), resume=True)
+    assert (tmp_path / "summary.json").exists()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.train.small_run import small, trainer
 from trm_np.autograd import nn
 from trm_np.stopping import EarlyStopping
 
@@ -40,6 +41,18 @@ def test_a_worked_example() -> None:
     assert follow(stopping, [0.3, 0.6, 0.5, 0.6, 0.4, 0.9]) == 5
     assert stopping.state.best == 0.6
     assert kept(stopping) == stopping.state.best_epoch == 2
+
+
+def test_a_rise_within_the_threshold_is_no_improvement() -> None:
+    stopping = EarlyStopping(patience=2, threshold=0.02)
+    # 0.81 is 1.25 % above 0.80, 0.82 is 2.5 %: the first is bad, the second is kept, 0.83 is bad again.
+    assert follow(stopping, [0.80, 0.81, 0.82, 0.83]) == 4
+    assert (kept(stopping), stopping.state.bad_evaluations) == (3, 1)
+
+
+def test_a_run_counts_only_improvements_of_the_configured_share() -> None:
+    assert trainer(small()).stopping.threshold == 0.02
+    assert trainer(small(training__improvement=0)).stopping.threshold == 0
 
 
 @given(QUALITIES, st.integers(0, 4))

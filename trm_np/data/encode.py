@@ -23,7 +23,6 @@ Floats32 = NDArray[np.float32]
 
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
-# A field is a position: the hobbies share one, so that their order says nothing; so do the preferences.
 NO_ANSWER = -100  # a target that the loss leaves out
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
@@ -131,6 +130,7 @@ def encode_profiles(
     return ProfileInputs(
         tokens=np.concatenate([head, tokens], axis=1),
         padding=np.concatenate([head != STATE, padding], axis=1),
+        # A field is a position: the hobbies share one, so that their order says nothing; so do the preferences.
         positions=np.concatenate([[0], field + 1]),
         state=np.concatenate([_one_hot(known[:, i], size) for i, size in enumerate(sizes)], axis=1),
         hobbies=_mean_of(hobbies, len(vocabulary.hobbies)),

@@ -9,9 +9,8 @@ from trm_np.data.encode import GiftInputs
 from trm_np.model.pairs import as_columns, as_rows, fold
 from trm_np.model.user_profiling import User
 
-COMPONENT_GAIN = (
-    64.0  # as TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all
-)
+# As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.
+COMPONENT_GAIN = 64.0
 
 
 class RewardPrediction(nn.Module):

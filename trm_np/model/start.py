@@ -38,11 +38,8 @@ QUIET = 0.1  # of a layer's usual size
 HOBBY, PREFERENCE, OCCASION, NUMBER = 1.0, 0.7, 0.5, 0.8
 GIFT = 0.3  # of the same words in a gift, which has more of them
 CATEGORY_OWN = 0.2  # the part of a category that is no hobby's
-CATEGORY_MATCH, GIFT_MATCH, REWARD_MATCH = (
-    4.0,
-    0.5,
-    4.8,
-)  # logits at which matching heads start where all words agree
+# The logits at which the matching heads start where all words agree.
+CATEGORY_MATCH, GIFT_MATCH, REWARD_MATCH = 4.0, 0.5, 4.8
 
 
 @dataclass(frozen=True)
