@@ -18,7 +18,9 @@ from click.testing import CliRunner, Result
 import trm_np.run
 from tests.data import sample_files
 from tests.train.small_run import SET, records
-from trm_np.cli import THREAD_SETTINGS, progress, trm
+from trm_np.cli import trm
+from trm_np.cli.threads import THREAD_SETTINGS
+from trm_np.cli.train import progress
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ["train", *SET, "--epochs", "1"]
@@ -172,7 +174,9 @@ def test_own_files_with_their_own_vocabulary(tmp_path: Path) -> None:
 
 
 def test_threads_are_set_by_preset_unless_the_user_has() -> None:
-    code = "import sys, os; from trm_np.cli import use_threads; print(use_threads(sys.argv[1] == 'all'))"
+    code = (
+        "import sys, os; from trm_np.cli.threads import use_threads; print(use_threads(sys.argv[1] == 'all'))"
+    )
 
     def said(which: str, **environment: str) -> str:
         clean = {key: value for key, value in os.environ.items() if key not in THREAD_SETTINGS}

@@ -1,0 +1,81 @@
+"""What ends a command: one line on stderr, and an exit code."""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import Any, NoReturn
+
+import click
+
+from trm_np.config import ConfigError
+
+USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED = 2, 3, 65, 73, 74
+
+
+class Refusal(Exception):
+    """One line for the user, and the exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class OneLine(click.Command):
+    """A command whose errors are one line each, on stderr."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command and exit, always: `standalone_mode` is click's, and makes no difference."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a console without "≥" must not end a run
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except Refusal as error:
+            end(error.exit_code, str(error))
+        except click.ClickException as error:
+            end(error.exit_code, " ".join(error.format_message().split()))
+        except click.Abort:
+            end(128 + signal.SIGINT, "interrupted")
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+class OneLineGroup(OneLine, click.Group):
+    command_class = OneLine
+
+
+def end(code: int, message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(code)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the program refuses or cannot do, as one line and an exit code."""
+    from trm_np.checkpoint import CheckpointError
+    from trm_np.data.problems import DataError
+    from trm_np.run import OutputError
+    from trm_np.train import Diverged
+
+    try:
+        yield
+    except ConfigError as error:
+        raise Refusal(str(error), USAGE) from error
+    except Diverged as error:
+        raise Refusal(str(error), DIVERGED) from error
+    except (DataError, CheckpointError) as error:
+        raise Refusal(str(error), DATA_REFUSED) from error
+    except OutputError as error:
+        raise Refusal(str(error), CANNOT_CREATE) from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refusal(str(error), IO_FAILED) from error

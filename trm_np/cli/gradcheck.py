@@ -1,0 +1,26 @@
+"""`trm gradcheck`: every gradient against finite differences."""
+
+import click
+
+from trm_np.cli.errors import OneLine, Refusal
+from trm_np.cli.threads import use_threads
+
+
+@click.command(cls=OneLine)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
+def gradcheck(seed: int) -> None:
+    """Check every gradient against finite differences: rules, losses, components, and the whole model.
+
+    \b
+    Example: trm gradcheck --seed 1
+    """
+    use_threads(all_cores=False)
+    from trm_np.gradient_checks import TOLERANCE, run_checks
+
+    failed = 0
+    click.echo(f"{'what':<48}  largest relative error (allowed: {TOLERANCE:g})")
+    for name, error, complaint in run_checks(seed):
+        failed += bool(complaint)
+        click.echo(f"{name:<48}  {complaint or f'{error:.1e}  ok'}")
+    if failed:
+        raise Refusal(f"{failed} gradients are wrong", 1)

@@ -1,0 +1,47 @@
+"""`trm inspect`: data coverage, parameters, groups and settings."""
+
+import json
+
+import click
+
+from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.options import as_json, config_from, config_options, data_options, named, refuse_given
+from trm_np.cli.threads import use_threads
+
+
+@click.command(cls=OneLine)
+@click.argument("model", callback=named, required=False)
+@config_options
+@data_options
+@as_json
+@click.pass_context
+def inspect(
+    context: click.Context,
+    model: str | None,
+    preset: str,
+    without: tuple[str, ...],
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    scenarios: str | None,
+    held_out: str | None,
+    catalog: str | None,
+    as_json: bool,
+) -> None:
+    """Data coverage, parameters, their groups and settings: of a stored MODEL, or as a run would have them.
+
+    \b
+    Example: trm inspect --preset report
+    """
+    use_threads(all_cores=False)
+    with refusals():
+        from trm_np.inspection import inspect_new, inspect_stored, inspection_text
+
+        if model is None:
+            config = config_from(preset, without, only, settings)
+            found = inspect_new(config, scenarios, held_out, catalog)
+        else:
+            refuse_given(
+                context, "a stored MODEL has its own settings and data", allowed=("model", "as_json")
+            )
+            found = inspect_stored(model)
+        click.echo(json.dumps(found, indent=2) if as_json else inspection_text(found))

@@ -1,0 +1,84 @@
+"""Options that several commands share, and what they mean together."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from trm_np.config import PRESETS, SWITCHES, Config, ConfigError, one_of, resolve
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def named(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A name as it is; an empty one would mean the current folder, and is refused."""
+    if value == "":
+        raise click.BadParameter("an empty name; give the name of a file or folder", param=parameter)
+    return value
+
+
+def config_options(command: Command) -> Command:
+    """--preset, --without, --only and --set."""
+    for option in (
+        click.option(
+            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as loss.tool=0.3."
+        ),
+        click.option("--only", multiple=True, metavar="NAME", help="All optimizations off but these."),
+        click.option(
+            "--without",
+            multiple=True,
+            metavar="NAME",
+            help=f"An optimization to turn off: {', '.join(SWITCHES)}.",
+        ),
+        click.option("--preset", default="tiny", show_default=True, help=f"One of {', '.join(PRESETS)}."),
+    ):
+        command = option(command)
+    return command
+
+
+def data_options(command: Command) -> Command:
+    """--scenarios, --held-out and --catalog."""
+    for option in (
+        click.option(
+            "--catalog", callback=named, metavar="FILE", help="Gifts; the shipped ones if not given."
+        ),
+        click.option("--held-out", callback=named, metavar="FILE", help="Scenarios to validate and test on."),
+        click.option(
+            "--scenarios", callback=named, metavar="FILE", help="Scenarios to train on, and the vocabulary."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+def config_from(
+    preset: str, without: tuple[str, ...], only: tuple[str, ...], settings: tuple[str, ...]
+) -> Config:
+    """The configuration that the options ask for; raises ConfigError."""
+    if only and without:
+        raise ConfigError(
+            "--only turns all other optimizations off already: give --only or --without, not both"
+        )
+    pairs = dict(parse_setting(text) for text in settings)
+    for name in only:
+        one_of(name, SWITCHES, "optimization")
+    off = [name for name in SWITCHES if name not in only] if only else without
+    return resolve(preset, off, pairs)
+
+
+def parse_setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: not of the form key=value")
+    return key.strip(), value.strip()
+
+
+def refuse_given(context: click.Context, reason: str, allowed: tuple[str, ...]) -> None:
+    """Raise UsageError for the first option given on the command line that is not allowed."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name not in allowed and source is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"{option.opts[0]}: {reason}")

@@ -1,0 +1,151 @@
+"""`trm train`, which is `trm-train` too: signals, progress, and the run."""
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.options import as_json, config_from, config_options, data_options, named
+from trm_np.cli.threads import use_threads
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+    from trm_np.train import Record
+
+DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command(cls=OneLine)
+@config_options
+@data_options
+@click.option(
+    "--out",
+    callback=named,
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    metavar="FOLDER",
+    help="Where the results go.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="At most this many; the same as --set training.epochs=N."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+)
+@click.option("--resume", is_flag=True, help="Go on where the run in the folder was interrupted.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors, and the document of --json.")
+@as_json
+def train(
+    preset: str,
+    without: tuple[str, ...],
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    scenarios: str | None,
+    held_out: str | None,
+    catalog: str | None,
+    out: str,
+    epochs: int | None,
+    seed: int,
+    resume: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train a model, keep the best, and judge it on scenarios it never saw.
+
+    \b
+    Example: trm-train --without dropout --out checkpoints/no_dropout
+    """
+    threads = use_threads(all_cores=preset == "report")
+    with refusals():
+        from trm_np.data.load import load_dataset
+        from trm_np.run import Run
+        from trm_np.summary import summary_text
+        from trm_np.train import Interrupted
+
+        if epochs is not None:
+            settings = (*settings, f"training.epochs={epochs}")
+        config = config_from(preset, without, only, settings)
+        dataset = load_dataset(scenarios, held_out, catalog)
+        run = Run(config, dataset, seed, Path(out), resume)
+        if not quiet:
+            most = config.training.epochs
+            click.echo(f"{preset}, seed {seed}, {threads}, at most {most} epochs, into {out}", err=True)
+            if dataset.shares_held_out:
+                click.echo("one list of held-out scenarios serves as validation and as test", err=True)
+        with (
+            Signals() as signals,
+            progress(config.training.epochs, run.trainer.progress.epochs, quiet) as show,
+        ):
+            try:
+                summary = run.train(signals.pending, show)
+            except Interrupted:
+                command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
+                raise Refusal(f"interrupted; go on with: {command}", 128 + signals.received) from None
+        if as_json:
+            click.echo(json.dumps(summary, indent=2))
+        elif not quiet:
+            click.echo(summary_text(summary))
+
+
+class Signals:
+    """While it is entered, a first SIGINT or SIGTERM is only noted; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def __enter__(self) -> "Signals":
+        self.before = [signal.signal(number, self.note) for number in SIGNALS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in zip(SIGNALS, self.before, strict=True):
+            signal.signal(number, handler)
+
+    def note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    def pending(self) -> bool:
+        return self.received != 0
+
+
+@contextmanager
+def progress(epochs: int, done: int, quiet: bool) -> Iterator[Callable[["Record"], None]]:
+    """What shows each epoch's record: a bar on a terminal, a line at evaluations elsewhere, or nothing."""
+    if quiet:
+        yield lambda record: None
+    elif sys.stderr.isatty():
+        bar: ProgressBar[Record] = click.progressbar(
+            length=epochs - done, label="training", file=sys.stderr, item_show_func=quality
+        )
+        with bar:
+            yield lambda record: bar.update(1, record)
+    else:
+        yield lambda record: click.echo(line(record), err=True) if "validation" in record else None
+
+
+def quality(record: "Record | None") -> str | None:
+    """The validation quality, in the bar, where it has just been measured."""
+    if record is None or "validation" not in record:
+        return None
+    return f"quality {record['validation']['recommendation_quality']:.3f}"
+
+
+def line(record: "Record") -> str:
+    found = record["validation"]
+    return (
+        f"epoch {record['epoch']:>3}  {record['seconds']:6.1f} s  loss {record['total']:.4f}  "
+        f"validation: loss {found['losses']['total']:.4f}  match {found['category_match_rate']:.3f}  "
+        f"reward {found['average_reward']:.3f}  quality {found['recommendation_quality']:.3f}"
+    )
