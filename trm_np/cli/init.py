@@ -1,0 +1,23 @@
+"""`trm init`: an example of one's own data to start from."""
+
+import click
+
+from trm_np.cli.errors import OneLine
+from trm_np.cli.options import named
+from trm_np.cli.output import write_new
+
+
+@click.command(cls=OneLine)
+@click.argument("folder", callback=named)
+def init(folder: str) -> None:
+    """Write a small example of your own data into FOLDER: scenarios, a catalogue, and what every field means.
+
+    Files that exist already are never replaced.
+
+    \b
+    Example: trm init my_data
+    """
+    from trm_np.examples import FILES
+
+    write_new(folder, {name: text.encode() for name, text in FILES.items()})
+    click.echo(f"{folder}: wrote {', '.join(FILES)}; README.md says what to run next")

@@ -1,0 +1,31 @@
+"""New files in a folder, never over old ones."""
+
+import os
+from collections.abc import Mapping
+from operator import methodcaller
+from pathlib import Path
+
+from trm_np.cli.errors import CANNOT_CREATE, Refusal
+
+
+def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
+    """Write these files into the folder, all of them or none; one that exists already is refused."""
+    from trm_np.data.problems import printable
+    from trm_np.files import write_whole
+
+    written: list[Path] = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name in documents:
+            if os.path.lexists(Path(folder, name)):
+                raise Refusal(printable(f"{Path(folder, name)} exists and is left as it is"), CANNOT_CREATE)
+        for name, content in documents.items():
+            write_whole(Path(folder, name), methodcaller("write", content))
+            written.append(Path(folder, name))
+    except BaseException as error:
+        for path in written:
+            path.unlink()
+        if isinstance(error, OSError):
+            message = f"{folder}: cannot write there ({error.strerror})"
+            raise Refusal(printable(message), CANNOT_CREATE) from error
+        raise

@@ -1,0 +1,96 @@
+"""`trm simulate`: data of any size, labelled by the written guide."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.options import as_json, named
+from trm_np.cli.output import write_new
+from trm_np.cli.threads import use_threads
+
+# Up to here a file stays below the 64 MB that a reader takes.
+MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
+
+
+@click.command(cls=OneLine)
+@click.argument("folder", callback=named)
+@click.option(
+    "--scenarios",
+    type=click.IntRange(2, MOST_SCENARIOS),
+    default=5000,
+    show_default=True,
+    help="To train on.",
+)
+@click.option(
+    "--held-out",
+    type=click.IntRange(1, MOST_HELD_OUT),
+    default=30,
+    show_default=True,
+    help="To validate, and as many to test on.",
+)
+@click.option(
+    "--gifts",
+    type=click.IntRange(13, MOST_GIFTS),
+    default=20_000,
+    show_default=True,
+    help="In the catalogue; at least one for each of the 13 categories.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+)
+@as_json
+def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, as_json: bool) -> None:
+    """Write simulated scenarios and gifts into FOLDER, to study what size does.
+
+    Profiles and gifts are drawn at random over the shipped vocabulary, and labelled by the written guide.
+    Files that exist already are never replaced.
+
+    \b
+    Example: trm simulate simulated --scenarios 100 --gifts 500
+    """
+    use_threads(all_cores=False)
+    with refusals():
+        import numpy as np
+
+        from trm_np.data.load import load_dataset
+        from trm_np.simulation import documents
+        from trm_np.simulation import simulate as simulated
+        from trm_np.world.labelling import agreement, cheapest_prices
+
+        shipped = load_dataset()
+        files = documents(simulated(shipped, scenarios, held_out, gifts, np.random.default_rng(seed)))
+        write_new(folder, files)
+        cheapest = cheapest_prices(shipped.gifts, shipped.vocabulary.categories)
+        written = {
+            "folder": folder,
+            "seed": seed,
+            "scenarios": scenarios,
+            "held_out": held_out,
+            "gifts": gifts,
+            "bytes": {name: len(content) for name, content in files.items()},
+            "agreement_with_hand_labels": {
+                "base": agreement(shipped.train, cheapest),
+                "held_out": agreement(shipped.validation + shipped.test, cheapest),
+            },
+        }
+        click.echo(json.dumps(written, indent=2) if as_json else written_text(written))
+
+
+def written_text(written: Mapping[str, Any]) -> str:
+    """What was written, and how far the rules behind its labels agree with a person."""
+    lines = [
+        f"{written['folder']}: {written['scenarios']:,} scenarios to train on, {written['held_out']:,} to "
+        f"validate and {written['held_out']:,} to test on, {written['gifts']:,} gifts; seed {written['seed']}",
+        *(f"  {name:<26} {size:>12,} bytes" for name, size in written["bytes"].items()),
+        "labels by the written guide; how far it agrees with the shipped labels:",
+    ]
+    for name, agreed in written["agreement_with_hand_labels"].items():
+        lines.append(
+            f"  {agreed['scenarios']} {name.replace('_', '-')} scenarios: categories the same in "
+            f"{agreed['categories_exact']:.1%}, mean Jaccard {agreed['categories_jaccard']:.3f}; "
+            f"tools the same in {agreed['tools_exact']:.1%}"
+        )
+    return "\n".join(lines)
