@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 
 LARGEST_SIZE = 100_000  # of any width or depth: beyond it a model would not fit into memory
+FEWEST_CANDIDATES = 3  # a recommendation is three gifts
 ALLOWED = {
     "bool": "true or false",
     "int": "an integer",
@@ -84,7 +85,7 @@ class LearningRateConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The weight of each loss term in the total; the last six are auxiliary."""
+    """The weight of each loss term in the total, the last six of them auxiliary; then how gifts are compared."""
 
     category: float = 0.25
     tool: float = 0.25
@@ -97,7 +98,10 @@ class LossConfig:
     value: float = 0.02
     outcome: float = 0.02
     gift_scorer: float = 0.02
+    # In training a label is believed this much less, and the other names of its kind as much more (docs/quality.md).
+    smoothing: float = 0.7
     temperature: float = 0.2  # τ of the listwise divergence, in units of reward
+    candidates: int = 64  # gifts that the terms are taken over, at most: a part of a larger catalogue
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class TrainingConfig:
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
     # By how much quality must rise to count: on 30 scenarios less may be chance (docs/decisions.md).
-    improvement: float = 0.02
+    improvement: float = 0.03
     plateau: bool = True  # ReduceLROnPlateau on the validation loss
     plateau_factor: float = 0.5
     plateau_patience: int = 5  # evaluations
@@ -303,5 +307,9 @@ def _check(config: Config) -> None:
         raise ConfigError("training.clip_norm=0: must be positive, or nothing would be learnt")
     if config.training.mask_probability >= 1:
         raise ConfigError(f"training.mask_probability={config.training.mask_probability}: must be below 1")
+    if config.loss.smoothing > 1:
+        raise ConfigError(f"loss.smoothing={config.loss.smoothing}: must be at most 1")
     if config.loss.temperature == 0:
         raise ConfigError("loss.temperature=0: must be positive")
+    if config.loss.candidates < FEWEST_CANDIDATES:
+        raise ConfigError(f"loss.candidates={config.loss.candidates}: must be at least {FEWEST_CANDIDATES}")

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 
 import numpy as np
 
-from trm_np.autograd import nn, no_grad
+from trm_np.autograd import Tensor, nn, no_grad
+from trm_np.autograd import functional as F
 from trm_np.config import LossConfig
-from trm_np.data.encode import encode_profiles
-from trm_np.data.tables import ProfileTable
+from trm_np.data.encode import ProfileInputs, encode_profiles
+from trm_np.data.tables import ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import loss_terms, targets_of, weighted_total
-from trm_np.model.trm import TRM
-from trm_np.world.baselines import popularity_predictions, random_metrics
+from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
 
-RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means over its draws
+PROFILES = 64  # that the core thinks about at a time
+CELLS = 2**12  # profiles × gifts that are judged at a time
 
 
 @contextmanager
@@ -36,35 +38,60 @@ def predict(model: TRM, profiles: ProfileTable, task: Task) -> Predictions:
     Gifts are picked one by one, since the reward of the next depends on those before.
     """
     inputs = encode_profiles(profiles, task.vocabulary)
-    picked = np.zeros((len(profiles), len(task.gifts)), bool)
-    choices = np.zeros((len(profiles), TOP_GIFTS), np.int64)
     with evaluating(model):
-        h, _ = model.answer(inputs)
-        for place in range(TOP_GIFTS):
-            outputs = model.read(h, inputs, task.gift_inputs, picked)
-            if place == 0:
-                first = outputs
-            scores = np.where(picked, -np.inf, outputs.reward.data)
-            choices[:, place] = scores.argmax(axis=1)
-            picked[np.arange(len(profiles)), choices[:, place]] = True
+        h, gifts = _answers(model, inputs), model.encode_gifts(task.gift_inputs)
+        parts = [
+            _predict(model, h[rows], inputs.take(rows), gifts)
+            for rows in portions(len(profiles), len(task.gifts), CELLS)
+        ]
+    columns = ([getattr(part, field.name) for part in parts] for field in fields(Predictions))
+    return Predictions(*map(np.concatenate, columns))
+
+
+def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
+    """The predictions for a few profiles, from the core's answers h (B, D)."""
+    person = model.read_person(h, inputs)
+    everyone = np.arange(h.shape[0])
+    picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
+    choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
+    for place in range(TOP_GIFTS):
+        reward = model.judge_gifts(person, gifts, picked)[1].data
+        if place == 0:
+            first = reward
+        choices[:, place] = np.where(picked, -np.inf, reward).argmax(axis=1)
+        picked[everyone, choices[:, place]] = True
     return Predictions(
-        category_scores=first.category_logits.data.astype(np.float64),
-        tool_scores=first.tool_logits.data.astype(np.float64),
+        category_scores=person.category_logits.data.astype(np.float64),
+        tool_scores=person.tool_logits.data.astype(np.float64),
         choices=choices,
-        predicted_reward=first.reward.data.astype(np.float64),
+        predicted_reward=first.astype(np.float64),
     )
 
 
 def evaluation_loss(model: TRM, split: Split, task: Task, loss: LossConfig) -> dict[str, float]:
-    """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance."""
-    inputs = encode_profiles(split.profiles, task.vocabulary)
-    targets = targets_of(split.profiles, split.labels, task.gifts, task.implied)
+    """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance.
+
+    Of a catalogue larger than `loss.candidates` it is taken over so many gifts, evenly spaced in its order: the same
+    ones each time, so that the loss of one evaluation can be held against that of another.
+    """
+    count = min(loss.candidates, len(task.gifts))
+    spaced = np.linspace(0, len(task.gifts) - 1, count).round().astype(np.int64)
+    inputs, gifts = encode_profiles(split.profiles, task.vocabulary), task.gift_inputs.take(spaced)
+    targets = targets_of(split.profiles, split.labels, task.gifts.take(spaced), task.implied)
     with evaluating(model):
-        h, _ = model.answer(inputs)
-        outputs = model.read(h, inputs, task.gift_inputs)
+        h = _answers(model, inputs)
+        parts = [model.read(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)]
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
+        outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
         terms = loss_terms(model, h, None, inputs.answers, outputs, targets, loss)
         total = weighted_total(terms, loss)
     return {**{name: term.item() for name, term in terms.items()}, "total": total.item()}
+
+
+def _answers(model: TRM, inputs: ProfileInputs) -> Tensor:
+    """The core's answers h (N, D), some profiles at a time."""
+    rows = portions(len(inputs.tokens), 1, PROFILES)
+    return F.concatenate([model.answer(inputs.take(some))[0] for some in rows], axis=0)
 
 
 def evaluate_model(
@@ -77,15 +104,3 @@ def evaluate_model(
     training = evaluation_loss(model, task.train, task, loss)
     metrics["generalization_gap"] = abs(training["total"] - held_out["total"])
     return metrics, held_out
-
-
-def evaluate_baselines(split: Split, task: Task) -> dict[str, dict[str, float]]:
-    """The same metrics of predictions that never look at the profile: random, and popular in training."""
-    world = (split.labels, split.profiles, task.gifts, task.implied)
-    popular = popularity_predictions(
-        task.train.labels, task.train.profiles, task.gifts, task.implied, len(split)
-    )
-    return {
-        "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
-        "popularity": evaluate_predictions(popular, *world),
-    }

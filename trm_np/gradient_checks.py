@@ -21,6 +21,7 @@ from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
 from trm_np.losses import TERMS, Targets, loss_terms, targets_of, tool_loss, weighted_total
 from trm_np.model.core import Carry
+from trm_np.model.tool_selection import TOOL_GAIN
 from trm_np.model.trm import TRM, Outputs, state_answer
 
 TOLERANCE = 1e-6
@@ -109,6 +110,9 @@ def setting(seed: int) -> Setting:
     init, dropout, rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     model = TRM(config, task.vocabulary, init, dropout)
     model.astype(np.float64)
+    # Near an even ballot: where a word has made up its mind, its vote is flat, and beside it a cliff.
+    for parameter in model.tool_selection.score.parameters():
+        parameter.data /= TOOL_GAIN
     rows = rng.choice(len(task.train), PROFILES, replace=False)
     profiles, labels = task.train.profiles.take(rows), task.train.labels.take(rows)
     gifts = task.gifts.take(rng.choice(len(task.gifts), GIFTS, replace=False))
@@ -243,8 +247,12 @@ def category_matching(s: Setting) -> Component:
 
 
 def tool_selection(s: Setting) -> Component:
-    u, h = leaf(s.rng, PROFILES, s.config.model.user_width), leaf(s.rng, PROFILES, s.config.model.core_width)
-    return lambda: joined(*s.model.tool_selection(u, h)), [("u", u), ("h", h)]
+    model, padding = s.config.model, s.inputs.padding[:, 1:].copy()
+    padding[0, -1] = True  # at least one place without a word
+    u, h = leaf(s.rng, PROFILES, model.user_width), leaf(s.rng, PROFILES, model.core_width)
+    words = leaf(s.rng, *padding.shape, model.core_width)
+    named = [("u", u), ("h", h), ("words", words)]
+    return lambda: joined(*s.model.tool_selection(u, h, words, padding)), named
 
 
 def reward_prediction(s: Setting) -> Component:
@@ -301,8 +309,9 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     h = state_answer(carry)
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
     tokens = s.model.core.lm_head(carry.y)
-    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, s.config.loss)
-    return weighted_total(terms, s.config.loss)
+    loss = s.config.loss
+    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing)
+    return weighted_total(terms, loss)
 
 
 def check_whole_model(seed: int) -> float:

@@ -63,15 +63,21 @@ def loss_terms(
     outputs: Outputs,
     targets: Targets,
     loss: LossConfig,
+    smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Every term of TERMS, unweighted. `token_logits` (B, S, V) is None where no token was masked."""
+    """Every term of TERMS, unweighted. `token_logits` (B, S, V) is None where no token was masked.
+
+    `smoothing` is how far the labels are believed less than they say: `smoothed`.
+    """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].mean(axis=1)
     outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
     liked = F.softmax(Tensor(targets.alone / loss.temperature)).data
     return {
-        "category": F.binary_cross_entropy_with_logits(outputs.category_logits, targets.categories),
-        "tool": tool_loss(outputs.tool_logits, targets.tools, model.config.tool_head),
+        "category": F.binary_cross_entropy_with_logits(
+            outputs.category_logits, smoothed(targets.categories, smoothing)
+        ),
+        "tool": tool_loss(outputs.tool_logits, smoothed(targets.tools, smoothing), model.config.tool_head),
         "reward": F.mse_loss(outputs.reward, targets.reward)
         + F.mse_loss(outputs.components.sigmoid(), targets.components)
         + F.kl_divergence_with_logits(outputs.gift_logits, liked),
@@ -84,6 +90,15 @@ def loss_terms(
         "outcome": F.mse_loss(outputs.outcome, outcome),
         "gift_scorer": F.mse_loss(outputs.gift_scores, targets.alone),
     }
+
+
+def smoothed(labels: Array, smoothing: float) -> Array:
+    """Labels (B, K) of which the part `smoothing` is spread evenly over each row.
+
+    Label smoothing (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7), for several labels.
+    """
+    smooth: Array = (1 - smoothing) * labels + smoothing * labels.mean(axis=1, keepdims=True)
+    return smooth
 
 
 def weighted_total(terms: dict[str, Tensor], loss: LossConfig) -> Tensor:

@@ -14,16 +14,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
+from trm_np.checkpoint import CheckpointError, digest, load_model, save_checkpoint
 from trm_np.config import Config, flatten
-from trm_np.data.load import Dataset, load_held_out
+from trm_np.data.load import Dataset
 from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
-from trm_np.evaluate import evaluate_baselines, evaluate_model
 from trm_np.files import write_whole
-from trm_np.model.trm import TRM
+from trm_np.judging import judge
 from trm_np.summary import switches
-from trm_np.train import Generators, Interrupted, Record, Trainer, new_model
+from trm_np.train import Interrupted, Record, Trainer
 
 BEST, LAST, METRICS, SUMMARY = "best.npz", "last.npz", "metrics.jsonl", "summary.json"
 
@@ -165,38 +164,6 @@ class Run:
         text = json.dumps(summary, indent=2) + "\n"
         write_whole(self.folder / SUMMARY, lambda file: file.write(text.encode()))
         return summary
-
-
-def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[str, Any]]:
-    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
-
-    One of the baselines is the same model "untrained", as a run with this seed starts it.
-    """
-    untrained = new_model(config, task, Generators.from_seed(seed))
-    return {
-        "validation": evaluate_model(model, task.validation, task, config.loss)[0],
-        "test": evaluate_model(model, task.test, task, config.loss)[0],
-        "baselines": {
-            **evaluate_baselines(task.test, task),
-            "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
-        },
-    }
-
-
-def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
-    """`judge` for a stored model with its own catalogue; `held_out` is a file, the shipped one if None.
-
-    Raises DataError.
-    """
-    stocked = {gift.category for gift in stored.gifts}
-    validation, test = load_held_out(held_out, stored.vocabulary, stocked)
-    dataset = Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
-    task = task_from(dataset, stored.config.model.gift_features)
-    return {
-        "preset": stored.config.preset,
-        "test_is_validation": dataset.shares_held_out,
-        **judge(stored.model, task, stored.config, stored.header["seed"]),
-    }
 
 
 def refuse_other_run(

@@ -23,6 +23,8 @@ STRICT = (
     "categories_in_use",
     "tools_in_use",
 )
+# Above a column of figures, where the name of a baseline would make the table too wide.
+SHORT = {"popularity": "popular", "nearest_neighbour": "nearest"}
 
 
 def switches(config: Config) -> dict[str, bool]:
@@ -55,25 +57,49 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def judged_text(judged: Mapping[str, Any]) -> str:
-    """The test figures of a model, and in a line its validation figures."""
-    text = figures_text(judged["test"], judged["baselines"])
+    """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
+    text = figures_text(judged["test"], judged["baselines"], judged.get("intervals"))
     if judged["test_is_validation"]:
         return f"{text}\n\none list served as validation and test: its figures also chose the epoch"
     chosen = judged["validation"]["recommendation_quality"]
     return f"{text}\n\nrecommendation quality on the validation scenarios: {chosen:.3f}"
 
 
-def figures_text(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-    """Metrics on held-out scenarios beside the report's targets and the baselines."""
-    head = ("held-out scenarios", "target", "model", "", *baselines)
-    rows = [head]
-    for name, (kind, bound) in TARGETS.items():
-        verdict = "met" if is_met(name, metrics[name]) else "missed"
-        target = f"{'≥' if kind == 'at least' else '<'} {bound:.2f}"
-        rows.append((title(name), target, figure(metrics, name), verdict, *in_all(baselines, name)))
-    for name in STRICT:
-        rows.append((title(name), "", figure(metrics, name), "", *in_all(baselines, name)))
+def figures_text(
+    metrics: Mapping[str, float],
+    baselines: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, Sequence[float]] | None = None,
+) -> str:
+    """Metrics on held-out scenarios beside the report's targets and the baselines; 95 % intervals if given."""
+    rows = [
+        ("held-out scenarios", "target", "model", "", *column(intervals, "95 %"), *map(heading, baselines))
+    ]
+    for name in (*TARGETS, *STRICT):
+        target, verdict = against_target(name, metrics[name])
+        between = column(intervals, interval((intervals or {}).get(name)))
+        rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))
     return table(rows)
+
+
+def against_target(metric: str, value: float) -> tuple[str, str]:
+    """The report's target for a metric and whether it is met, or two blanks where it has none."""
+    if metric not in TARGETS:
+        return "", ""
+    kind, bound = TARGETS[metric]
+    return f"{'≥' if kind == 'at least' else '<'} {bound:.2f}", "met" if is_met(metric, value) else "missed"
+
+
+def column(intervals: Mapping[str, Sequence[float]] | None, cell: str) -> tuple[str, ...]:
+    """A cell of the column of intervals, which is there only if there are any."""
+    return () if intervals is None else (cell,)
+
+
+def interval(bounds: Sequence[float] | None) -> str:
+    return "" if bounds is None else f"{bounds[0]:.2f}–{bounds[1]:.2f}"
+
+
+def heading(baseline: str) -> str:
+    return SHORT.get(baseline, baseline)
 
 
 def title(metric: str) -> str:

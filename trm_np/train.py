@@ -15,7 +15,7 @@ from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config
 from trm_np.data.augment import augment
-from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
+from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.tables import Bools, Ints
 from trm_np.data.task import Task
 from trm_np.evaluate import evaluate_model, evaluation_loss
@@ -51,6 +51,7 @@ class Generators:
     augmentation: np.random.Generator
     masking: np.random.Generator
     picking: np.random.Generator
+    candidates: np.random.Generator  # the newest last: a seed's generators before it stay the same
 
     @classmethod
     def from_seed(cls, seed: int) -> "Generators":
@@ -73,9 +74,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step reads: `picked` (B, G) marks the gifts already in each list."""
+    """What one step reads: B profiles and G candidates; `picked` (B, G) marks those already in each list."""
 
     inputs: ProfileInputs
+    gifts: GiftInputs
     picked: Bools
     targets: Targets
 
@@ -140,18 +142,24 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time; the targets are those of what can be seen."""
+        """The scenarios of these rows as told this time, and gifts to judge, the same for all of them.
+
+        The targets are those of what can be seen.
+        """
         task, training, dice = self.task, self.config.training, self.generators
         told = task.train.take(rows)
         profiles, labels = told.profiles, told.labels
         if training.augment:
             profiles = augment(profiles, dice.augmentation)
         masked = draw_mask(profiles, training.mask_probability, dice.masking)
-        picked = draw_picked(len(rows), len(task.gifts), dice.picking)
+        candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
+        gifts = task.gifts.take(candidates)
+        picked = draw_picked(len(rows), len(gifts), dice.picking)
         return Batch(
             encode_profiles(profiles, task.vocabulary, masked),
+            task.gift_inputs.take(candidates),
             picked,
-            targets_of(hide(profiles, masked), labels, task.gifts, task.implied, picked),
+            targets_of(hide(profiles, masked), labels, gifts, task.implied, picked),
         )
 
     def learn(self, batch: Batch) -> None:
@@ -162,9 +170,11 @@ class Trainer:
             for _ in range(self.config.model.supervision_steps):
                 carry = model.think(batch.inputs, carry)
                 h = state_answer(carry)
-                outputs = model.read(h, batch.inputs, self.task.gift_inputs, batch.picked)
+                outputs = model.read(h, batch.inputs, batch.gifts, batch.picked)
                 tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
-                terms = loss_terms(model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss)
+                terms = loss_terms(
+                    model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, loss.smoothing
+                )
                 total = weighted_total(terms, loss)
                 self.count({**terms, "total": total})
                 total.backward()
@@ -261,6 +271,13 @@ class Trainer:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         return [names[id(parameter)] for group in self.optimizer.groups for parameter in group["params"]]
+
+
+def draw_candidates(gifts: int, most: int, rng: np.random.Generator) -> Ints:
+    """The indices of at most so many gifts, all equally likely, in order; of all of them if there are no more."""
+    if gifts <= most:
+        return np.arange(gifts)
+    return np.sort(rng.choice(gifts, most, replace=False, shuffle=False))
 
 
 def draw_picked(profiles: int, gifts: int, rng: np.random.Generator) -> Bools:

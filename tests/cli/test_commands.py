@@ -97,7 +97,7 @@ def test_train_prints_targets_beside_held_out_figures_and_baselines(tmp_path: Pa
     assert second.startswith("epoch   1 ")
     row = r"^category match rate +≥ 0\.80 +\d\.\d{3} +(met|missed) +\d"
     assert re.search(row, result.stdout, re.MULTILINE)
-    assert "popularity" in result.stdout
+    assert "popular" in result.stdout
     assert all(len(line) < 100 for line in result.stdout.splitlines())
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["best.npz", "last.npz", "metrics.jsonl", "summary.json"]

@@ -12,7 +12,7 @@ from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd.graph import count_consumers
 from trm_np.autograd.ops import Array
 from trm_np.config import resolve
-from trm_np.data.encode import GiftInputs, ProfileInputs, encode_gifts, encode_profiles
+from trm_np.data.encode import MASK, PAD, STATE, GiftInputs, ProfileInputs, encode_gifts, encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import ProfileTable
 from trm_np.data.task import task_from
@@ -107,7 +107,8 @@ def test_every_component_hands_on_its_shape(b: int, g: int) -> None:
         "age": (b, model.scalar_width),
         "budget": (b, model.scalar_width),
     }
-    tool_logits, tool_parameters = MODEL.tool_selection(user.u, h)
+    words = MODEL.core.embed(inputs.tokens[:, 1:])
+    tool_logits, tool_parameters = MODEL.tool_selection(user.u, h, words, inputs.padding[:, 1:])
     assert (tool_logits.shape, tool_parameters.shape) == ((b, 5), (b, model.tool_width))
     gift = MODEL.gift_catalogue(gifts)
     assert gift.shape == (g, model.user_width)
@@ -126,6 +127,18 @@ def test_folding_adds_the_pieces() -> None:
     assert fold(h, 2).data.tolist() == [[531, 642], [0, 3]]
     assert fold(h, 3).data.tolist() == [[41, 502, 630], [1, 1, 1]]
     assert fold(h, 6) is h
+
+
+@given(st.lists(st.integers(1, 3), max_size=3), st.integers(1, 4), st.integers(1, 4), st.integers(0, 99))
+def test_each_of_many_vectors_is_folded_by_itself(
+    lead: list[int], width: int, pieces: int, seed: int
+) -> None:
+    h = np.random.default_rng(seed).normal(size=(*lead, pieces * width))
+    folded = fold(Tensor(h), width).data
+    assert folded.shape == (*lead, width)
+    for place in np.ndindex(*lead):
+        expected = sum(np.split(h[place], pieces))
+        np.testing.assert_allclose(folded[place], expected, atol=1e-12)
 
 
 def test_profiles_are_rows_and_gifts_are_columns() -> None:
@@ -210,6 +223,24 @@ def test_gifts_picked_change_the_diversity_and_through_it_the_reward_alone() -> 
     }.items():
         assert not changed[::2].any(), name
         assert changed[1::2].any(axis=1).all(), name
+
+
+@pytest.mark.parametrize(("token", "votes"), [(MASK, True), (PAD, False), (STATE, False)])
+def test_a_missing_field_votes_for_tools_but_not_an_empty_place_nor_the_state(
+    token: int, votes: bool
+) -> None:
+    model, inputs = new_model(), profile_inputs(PROFILES)
+    u, h = (
+        Tensor(np.ones((len(PROFILES), width)))
+        for width in (CONFIG.model.user_width, CONFIG.model.core_width)
+    )
+    with no_grad():
+        before = model.select_tools(u, h, inputs)[0].data
+        model.core.token_embedding.weight.data[token] *= -1
+        after = model.select_tools(u, h, inputs)[0].data
+    has_it = (inputs.tokens == token).any(axis=1)
+    assert has_it.any()
+    assert (before != after).any(axis=1).tolist() == (has_it & votes).tolist()
 
 
 # ------------------------------------------------------------------------------------------- thinking

@@ -34,15 +34,20 @@ def cut_answer(h: Tensor, width: int) -> Tensor:
     return fold(h, width).detach()
 
 
+def cut_words(x: Tensor, width: int) -> Tensor:
+    return fold(x, width) if x.ndim == 2 else fold(x, width).detach()
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "spoilt", "check"),
     [
         (trm_np.model.tool_selection, "fold", cut_answer, "component: tool_selection"),
+        (trm_np.model.tool_selection, "fold", cut_words, "component: tool_selection"),
         (Core, "embed", cut_question, "component: core"),
         # Gradient through every cycle, not only through the last.
         (trm_np.model.core, "no_grad", nullcontext, "recursion: gradient stops at the last cycle"),
     ],
-    ids=["an input cut off", "a table cut off", "a cycle too many"],
+    ids=["an input cut off", "the words cut off", "a table cut off", "a cycle too many"],
 )
 def test_a_gradient_that_stops_too_early_or_too_late_is_caught(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, spoilt: Any, check: str

@@ -46,7 +46,9 @@ def test_cutting_the_answer_latent_changes_every_output(trained: Trainer, output
     with_h = getattr(said(trained, h), output).data
     without = getattr(said(trained, Tensor(np.zeros_like(h.data))), output).data
     changed = np.abs(with_h - without).reshape(len(h), -1).max(axis=1)
-    assert (changed > 1e-4).all()
+    assert np.median(changed) > 1e-3
+    # A single number may by chance be nearly the same again; float32 would round by less than this.
+    assert (changed > 1e-6).all()
 
 
 def test_thinking_once_and_three_times_gives_different_answers(trained: Trainer) -> None:

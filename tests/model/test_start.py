@@ -1,5 +1,6 @@
 """Where training starts: words at right angles, linear maps, an even mean, base rates, and what follows from them."""
 
+import math
 from copy import copy
 from dataclasses import replace
 from functools import cache
@@ -14,18 +15,34 @@ from tests.train.small_run import SMALL
 from tests.world.small_world import gift
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
-from trm_np.autograd.init import orthogonal
 from trm_np.autograd.ops import Array
 from trm_np.config import resolve
-from trm_np.data.encode import FIRST_NAME, encode_profiles, state_width, token_count
+from trm_np.data.encode import (
+    FIRST_NAME,
+    encode_profiles,
+    scaled_age,
+    scaled_money,
+    state_width,
+    token_count,
+)
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.data.records import Profile, Scenario
-from trm_np.data.tables import profile_table
+from trm_np.data.tables import ProfileTable, profile_table
 from trm_np.data.task import Task, task_from
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.evaluate import evaluate_model
 from trm_np.model.pairs import fold
-from trm_np.model.start import basis_with, open_pair, open_sum, place_words, start, unfold, unit
+from trm_np.model.reward_prediction import AGE, BUDGET
+from trm_np.model.start import (
+    CATEGORY_MATCH,
+    COMPARISON_STEP,
+    linears,
+    match_categories,
+    place_words,
+    silence,
+    start,
+    unit,
+)
 from trm_np.model.trm import TRM, Outputs
 from trm_np.train import Generators, Trainer
 
@@ -151,19 +168,85 @@ def test_gifts_tagged_with_a_hobby_are_scored_higher_by_head_and_reward(preset: 
             assert row[tagged].mean() > row[~tagged].mean()
 
 
+def words_said(profiles: ProfileTable, task: Task) -> Array:
+    """How many words vote on the tools for each profile."""
+    inputs = encode_profiles(profiles, task.vocabulary)
+    return np.asarray((~inputs.padding[:, 1:]).sum(axis=1))
+
+
 @STARTED
-def test_tools_start_at_their_base_rates_for_everyone(preset: str, seed: int) -> None:
-    task = shipped(preset)
-    logits = said(started(preset, seed), task, some_profiles()).tool_logits
+def test_tools_start_at_their_base_rates_each_word_adding_its_share(preset: str, seed: int) -> None:
+    """At the base rates for who says as many words as is usual; nobody else is far from them."""
+    task, profiles = shipped(preset), some_profiles()
+    logits = said(started(preset, seed), task, profiles).tool_logits
     often = task.train.labels.tools.mean(axis=0)
-    np.testing.assert_allclose(logits.sigmoid().data, np.tile(often, (6, 1)), atol=1e-5)
+    words = words_said(profile_table(profiles, task.vocabulary), task)
+    share_of_usual = words / words_said(task.train.profiles, task).mean()
+    assert share_of_usual.min() < 1 < share_of_usual.max()
+    np.testing.assert_allclose(logits.data, np.outer(share_of_usual, np.log(often / (1 - often))), atol=1e-5)
+    np.testing.assert_allclose(logits.sigmoid().data, np.tile(often, (len(profiles), 1)), atol=0.03)
 
 
 @STARTED
 def test_categories_start_near_their_base_rate_where_nothing_is_known(preset: str, seed: int) -> None:
+    matching = started(preset, seed).category_matching
+    width = matching.category_embedding.weight.shape[1]
+    base_rate = shipped(preset).train.labels.categories.mean()
+    with no_grad():
+        agreement_with_none = matching.score(Tensor(np.zeros((1, width), np.float32))).sigmoid().item()
+        nobody = Tensor(np.zeros((1, matching.meeting.weight.shape[1] - width), np.float32))
+        probability = matching(nobody).sigmoid().data
+    assert agreement_with_none == pytest.approx(base_rate, abs=1e-5)
+    assert probability.mean() == pytest.approx(base_rate, abs=0.15)  # the quiet layers between are not silent
+
+
+@STARTED
+def test_a_person_who_says_nothing_is_promised_no_category(preset: str, seed: int) -> None:
     task = shipped(preset)
-    probability = said(started(preset, seed), task, [Profile()]).category_logits.sigmoid().data
-    assert probability.mean() == pytest.approx(task.train.labels.categories.mean(), abs=0.1)
+    nothing, hobbies = (
+        said(started(preset, seed), task, profiles).category_logits.sigmoid().data
+        for profiles in ([Profile()], one_hobby_each(task))
+    )
+    assert nothing.mean() < 0.5
+    assert nothing.max() < hobbies.max(axis=1).mean()
+
+
+@STARTED
+def test_a_category_that_the_person_is_all_of_starts_as_good_as_certain(preset: str, seed: int) -> None:
+    """The matching head by itself: the base rate's logit and CATEGORY_MATCH where all words agree."""
+    task, rng = shipped(preset), np.random.default_rng(seed)
+    model = TRM(resolve(preset), task.vocabulary, rng, rng)
+    words = place_words(model.user_profiling, task, rng)
+    base_rate = float(task.train.labels.categories.mean())
+    match_categories(model.category_matching, words, base_rate, rng)
+    for part in (*model.category_matching.layers, model.category_matching.attention):
+        silence(linears(part)[-1])
+    model.eval()
+    person = unit(words.categories) * words.categories.shape[1] ** 0.5
+    with no_grad():
+        logits = np.diag(model.category_matching(Tensor(person.astype(np.float32))).data)
+    expected = math.log(base_rate / (1 - base_rate)) + CATEGORY_MATCH
+    np.testing.assert_allclose(logits, np.full(len(logits), expected), rtol=1e-3)
+
+
+@STARTED
+def test_budget_and_age_start_out_compared_with_a_gift_by_difference(preset: str, seed: int) -> None:
+    """What is asked of a person and a gift is asked of an unknown person and the difference."""
+    model = started(preset, seed)
+    user, reward = model.user_profiling, model.reward_prediction
+    for encoder, layer, numbers in (
+        (user.budget_encoder, reward.hidden[BUDGET], scaled_money(np.array([45.0, 80, 110, 150, 250]))),
+        (user.age_encoder, reward.hidden[AGE], scaled_age(np.array([19.0, 30, 43, 55, 68]))),
+    ):
+        person, gift = (side.reshape(-1, 1).astype(np.float32) for side in np.meshgrid(numbers, numbers))
+        columns = layer.weight.shape[1] - encoder[-1].weight.shape[0]  # one for the price, two for the ages
+        with no_grad():
+            asked, expected = (
+                layer(F.concatenate([encoder(Tensor(x)), Tensor(np.repeat(y, columns, axis=1))])).relu().data
+                for x, y in ((person, gift), (0 * person, gift - person))
+            )
+        np.testing.assert_allclose(asked, expected, atol=0.1 * COMPARISON_STEP)
+        assert (np.ptp(expected, axis=0) > 0.1).mean() > 0.9  # nearly every unit tells some of these apart
 
 
 @STARTED
@@ -226,70 +309,6 @@ def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -
         np.testing.assert_array_equal(after[name], value, err_msg=name)
 
 
-# -------------------------------------------------------------------------------------------- the pieces
-
-
-@st.composite
-def rows_and_shape(draw: st.DrawFn) -> tuple[Array, tuple[int, int]]:
-    """Orthonormal rows, and the shape of a basis with room for them."""
-    count, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    rows = draw(st.integers(0, min(count, width)))
-    rng = np.random.default_rng(draw(SEEDS))
-    return np.linalg.qr(rng.normal(size=(width, rows)))[0].T, (count, width)
-
-
-@given(rows_and_shape(), SEEDS)
-def test_a_basis_keeps_orthonormal_rows_and_adds_as_many_as_there_is_room_for(
-    given_rows: tuple[Array, tuple[int, int]], seed: int
-) -> None:
-    rows, shape = given_rows
-    basis = basis_with(rows, shape, np.random.default_rng(seed))
-    assert basis.shape == shape
-    np.testing.assert_allclose(basis[: len(rows)], rows, atol=1e-6)
-    room = min(shape)
-    np.testing.assert_allclose(basis[:room] @ basis[:room].T, np.eye(room), atol=1e-6)
-    assert not basis[room:].any()
-
-
-@given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), SEEDS)
-def test_a_basis_spans_rows_that_lie_askew_or_are_too_many(n: int, count: int, width: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(n, width))
-    basis = basis_with(rows, (count, width), rng)[: min(count, width)].astype(np.float64)
-    spanned = rows[: len(basis)]
-    np.testing.assert_allclose(spanned @ basis.T @ basis, spanned, atol=1e-5)
-
-
-@given(st.integers(1, 8), st.integers(0, 8), st.integers(1, 8), SEEDS)
-def test_an_opened_pair_is_its_view(outputs: int, more: int, inputs: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first = nn.Linear(inputs, outputs + more, rng=rng)
-    second = nn.Linear(outputs + more, outputs, rng=rng)
-    view = orthogonal(rng, (outputs, inputs))
-    open_pair(first, second, view, rng)
-    x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
-    np.testing.assert_allclose(second(first(x).relu()).data, x.data @ view.T, atol=1e-5)
-
-
-@given(st.integers(1, 8), st.integers(1, 8), st.floats(0.01, 5), SEEDS)
-def test_an_opened_sum_is_the_sum(inputs: int, hidden: int, scale: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first, second = nn.Linear(inputs, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
-    open_sum(first, second, scale, rng)
-    x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
-    np.testing.assert_allclose(
-        second(first(x).relu()).data, scale * x.data.sum(axis=1, keepdims=True), atol=1e-5 * max(1, scale)
-    )
-
-
-@given(st.integers(1, 5), st.integers(1, 5), SEEDS)
-def test_a_vector_unfolded_keeps_its_length_and_folds_back(narrow: int, copies: int, seed: int) -> None:
-    x = np.random.default_rng(seed).normal(size=(3, narrow)).astype(np.float32)
-    wide = x @ unfold(narrow * copies, narrow).T
-    np.testing.assert_allclose(np.linalg.norm(wide, axis=1), np.linalg.norm(x, axis=1), rtol=1e-5)
-    np.testing.assert_allclose(fold(Tensor(wide), narrow).data, copies**0.5 * x, rtol=1e-5, atol=1e-6)
-
-
 # --------------------------------------------------------------------------------- any vocabulary
 
 
@@ -349,6 +368,26 @@ def test_the_tiny_preset_starts_with_very_long_and_very_short_lists(
     sizes: tuple[int, int, int, int, int, int],
 ) -> None:
     trains_and_evaluates(sizes, 0, {})
+
+
+@pytest.mark.parametrize("tools", [1, 2, 5])
+def test_a_tool_always_given_starts_as_likely_and_one_never_given_as_unlikely(tools: int) -> None:
+    config = resolve("tiny", settings=SMALL)
+    task = task_from(made_up((5, tools, 6, 6, 4, 4), np.random.default_rng(0)), config.model.gift_features)
+    labels = np.zeros((len(task.train), tools))
+    labels[::2] = 1  # every other time
+    labels[:, -1], labels[:, 0] = 0, 1
+    given_so = replace(task.train, labels=replace(task.train.labels, tools=labels))
+    model = Trainer(config, replace(task, train=given_so), 0).model
+    model.eval()
+    inputs = encode_profiles(task.test.profiles, task.vocabulary)
+    with no_grad():
+        h, _ = model.answer(inputs)
+        probability = model.read(h, inputs, task.gift_inputs).tool_logits.sigmoid().data
+    assert (probability[:, 0] > 0.9).all()
+    if tools > 1:
+        assert (probability[:, -1] < 0.3).all()
+    np.testing.assert_allclose(probability[:, 1:-1], np.full_like(probability[:, 1:-1], 0.5), atol=0.1)
 
 
 def trains_and_evaluates(

@@ -168,6 +168,7 @@ OUT_OF_RANGE: list[tuple[str, Any]] = [
     *(("training.mask_probability", value) for value in (-1, 1, 1.0, float("nan"))),
     *(("training.plateau_factor", value) for value in (-1, 0, 0.0, 1, 1.0)),
     *(("loss.temperature", value) for value in (-1, 0, 0.0)),
+    *(("loss.smoothing", value) for value in (-0.1, 1.1)),
     *(("training.epochs", value) for value in (0, -1)),
     *(("training.batch_size", value) for value in (0, -1)),
     *(("training.evaluate_every", value) for value in (0, -1)),

@@ -8,7 +8,7 @@ import pytest
 from tests.train.small_run import small, trainer
 from trm_np.config import LossConfig
 from trm_np.data.encode import encode_profiles
-from trm_np.evaluate import evaluate_baselines, evaluate_model, evaluating, evaluation_loss, predict
+from trm_np.evaluate import evaluate_model, evaluating, evaluation_loss, predict
 from trm_np.losses import TERMS
 from trm_np.model.trm import state_answer
 from trm_np.train import Trainer
@@ -117,18 +117,3 @@ def test_the_gap_is_no_less_where_training_is_the_harder(trained: Trainer) -> No
     there, _ = evaluate_model(trained.model, trained.task.test, trained.task, LossConfig())
     back, _ = evaluate_model(trained.model, trained.task.train, swapped, LossConfig())
     assert there["generalization_gap"] == back["generalization_gap"]
-
-
-def test_the_baselines_have_the_metrics_of_the_model_but_the_gap(trained: Trainer) -> None:
-    task = trained.task
-    baselines = evaluate_baselines(task.test, task)
-    metrics, _ = evaluate_model(trained.model, task.test, task, LossConfig())
-    assert {"random", "popularity"} <= set(baselines)
-    for found in baselines.values():
-        assert list(found) == [name for name in metrics if name != "generalization_gap"]
-    assert evaluate_baselines(task.test, task) == baselines
-
-
-def test_popularity_says_the_same_to_everyone(trained: Trainer) -> None:
-    popularity = evaluate_baselines(trained.task.test, trained.task)["popularity"]
-    assert (popularity["categories_in_use"], popularity["tools_in_use"]) == (3, 2)

@@ -23,6 +23,7 @@ from trm_np.losses import (
     leads,
     loss_terms,
     semantic_loss,
+    smoothed,
     targets_of,
     tool_loss,
     weighted_total,
@@ -145,6 +146,21 @@ def test_every_term_by_its_formula() -> None:
         assert terms[name].item() == pytest.approx(value, rel=1e-6), name
 
 
+def test_smoothing_changes_what_the_labels_say_and_nothing_else() -> None:
+    said, true, h, token_logits, answers = drawn()
+    model, loss = trainer(small()).model, LossConfig()
+    plain = loss_terms(model, h, token_logits, answers, said, true, loss)
+    smooth = loss_terms(model, h, token_logits, answers, said, true, loss, 0.3)
+    labels = {"category": (said.category_logits, true.categories), "tool": (said.tool_logits, true.tools)}
+    for name in TERMS:
+        expected = plain[name].item()
+        if name in labels:
+            logits, label = labels[name]
+            expected = cross_entropy(logits.data, 0.7 * label + 0.3 * label.mean(axis=1, keepdims=True))
+            assert expected != pytest.approx(plain[name].item(), rel=1e-4)
+        assert smooth[name].item() == pytest.approx(expected, rel=1e-6), name
+
+
 def test_without_masked_tokens_there_is_nothing_to_guess() -> None:
     said, true, h, _, answers = drawn()
     terms = loss_terms(trainer(small()).model, h, None, answers, said, true, LossConfig())
@@ -159,6 +175,34 @@ def test_the_total_is_the_weighted_sum(values: list[float], weights: list[float]
     loss = replace(LossConfig(), **dict(zip(TERMS, weights, strict=True)))
     expected = sum(value * weight for value, weight in zip(values, weights, strict=True))
     assert weighted_total(terms, loss).item() == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------------------------- smoothed labels
+
+
+LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 5), st.integers(1, 8)))
+
+
+def test_two_of_five_labels_smoothed() -> None:
+    labels = np.array([[1.0, 1, 0, 0, 0]])
+    np.testing.assert_allclose(smoothed(labels, 0.4), [[0.76, 0.76, 0.16, 0.16, 0.16]])
+    np.testing.assert_allclose(smoothed(labels, 1), [[0.4] * 5])
+
+
+@given(LABELS, st.floats(0, 1))
+def test_smoothing_spreads_a_part_of_each_row_over_it(marks: Array, smoothing: float) -> None:
+    labels = marks.astype(float)
+    smooth = smoothed(labels, smoothing)
+    for row, label in zip(smooth, labels, strict=True):
+        part = smoothing * label.sum() / len(label)
+        np.testing.assert_allclose(row, [(1 - smoothing) * one + part for one in label], atol=1e-12)
+        assert row.sum() == pytest.approx(label.sum())
+        assert row.min() >= 0 and row.max() <= 1 + 1e-12
+
+
+@given(LABELS)
+def test_without_smoothing_the_labels_stay_as_they_are(marks: Array) -> None:
+    np.testing.assert_array_equal(smoothed(marks.astype(float), 0), marks)
 
 
 # ------------------------------------------------------------------------------- whether it is right

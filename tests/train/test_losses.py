@@ -38,12 +38,20 @@ def test_the_sigmoid_head_falls_far_below_it(certainty: float) -> None:
 
 
 def test_on_the_reports_two_scenarios_the_softmax_head_stalls_where_the_report_saw_it() -> None:
-    """Its "0.2780 (stuck)": every run of that head ends up there, while the sigmoid head goes on."""
+    """Its "0.2780 (stuck)", the floor and a little more: nine words vote, and half of nine votes for each of the
+    two right tools leaves something to the wrong ones. The sigmoid head goes on.
+
+    Labels are believed as they are, as in the report: smoothed ones have a floor of their own under either head.
+    """
     last = {}
     for head in ("softmax", "sigmoid"):
-        settings = {"model.tool_head": head, "training.epochs": "50"}
+        settings = {"model.tool_head": head, "training.epochs": "50", "loss.smoothing": "0"}
         config = resolve("tiny", ["data_diversity", "early_stopping"], settings)
         trainer = Trainer(config, task_from(dataset().first(2), config.model.gift_features), seed=0)
         last[head] = [record["losses"]["tool"] for record in trainer.epochs()][-5:]
-    assert all(0.277 <= loss <= 0.280 for loss in last["softmax"])
+    nine_votes = Tensor(np.where(TWO_OF_FIVE == 1, 9 / 2, 0))
+    floor = tool_loss(nine_votes, TWO_OF_FIVE, "softmax").item()
+    assert FLOOR < floor < 0.29
+    assert min(last["softmax"]) == pytest.approx(floor, abs=1e-3)
+    assert all(loss <= 0.30 for loss in last["softmax"])
     assert all(loss < 0.20 for loss in last["sigmoid"])

@@ -51,7 +51,7 @@ def test_a_rise_within_the_threshold_is_no_improvement() -> None:
 
 
 def test_a_run_counts_only_improvements_of_the_configured_share() -> None:
-    assert trainer(small()).stopping.threshold == 0.02
+    assert trainer(small()).stopping.threshold == 0.03
     assert trainer(small(training__improvement=0)).stopping.threshold == 0
 
 

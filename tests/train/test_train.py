@@ -1,6 +1,7 @@
 """The training itself: what one step does, who draws which dice, and what stops it."""
 
 import math
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import trm_np.train as train_module
 from tests.train.small_run import small, trainer
 from trm_np.config import ConfigError, resolve
+from trm_np.evaluate import evaluation_loss, predict
 from trm_np.groups import parameter_groups
+from trm_np.losses import TERMS
 from trm_np.train import Diverged, Generators, Interrupted, draw_picked
 
 
@@ -68,7 +71,7 @@ def test_switching_augmentation_off_moves_no_other_dice() -> None:
 
 def test_the_generators_differ_from_one_another_and_from_seed_to_seed() -> None:
     draws = [dice.random() for seed in (0, 1) for dice in vars(Generators.from_seed(seed)).values()]
-    assert len(set(draws)) == 2 * 6
+    assert len(set(draws)) == 2 * 7
 
 
 def test_lists_of_none_one_or_two_gifts_are_drawn_equally_often() -> None:
@@ -137,6 +140,38 @@ def test_a_model_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("trm_np.checkpoint.TRM", too_large)
     with pytest.raises(ConfigError, match="no model can be built with these settings: more than there is"):
         trainer(small())
+
+
+def test_training_believes_the_labels_less_than_they_say() -> None:
+    """Cross-entropy is linear in its labels: with 0.4 of them spread, it lies 0.4 of the way to all spread."""
+
+    def first_step(smoothing: float) -> dict[str, float]:
+        t = trainer(small(model__supervision_steps=1, loss__smoothing=smoothing))
+        t.learn(t.draw_batch(np.arange(25)))
+        return t.progress.sums
+
+    none, some, all_spread = (first_step(smoothing) for smoothing in (0, 0.4, 1))
+    for name in ("category", "tool"):
+        assert abs(none[name] - all_spread[name]) > 1e-3
+        assert some[name] == pytest.approx(0.6 * none[name] + 0.4 * all_spread[name], rel=1e-5)
+    same = set(TERMS) - {"category", "tool"}
+    assert {name: some[name] for name in same} == {name: none[name] for name in same}
+
+
+def test_evaluation_judges_by_the_labels_as_they_are() -> None:
+    t = trainer(small())
+    split, loss = t.task.validation, t.config.loss
+    plain, smooth = (
+        evaluation_loss(t.model, split, t.task, replace(loss, smoothing=smoothing)) for smoothing in (0, 0.9)
+    )
+    assert plain == smooth
+    scores = predict(t.model, split.profiles, t.task)
+    for name, logits, labels in (
+        ("category", scores.category_scores, split.labels.categories),
+        ("tool", scores.tool_scores, split.labels.tools),
+    ):
+        entropy = np.logaddexp(0, logits) - labels * logits
+        assert smooth[name] == pytest.approx(entropy.mean(), rel=1e-5), name
 
 
 def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,14 @@ from trm_np.data.tables import (
     label_table,
     profile_table,
 )
-from trm_np.world.metrics import Predictions, evaluate_predictions
+from trm_np.world.metrics import (
+    Predictions,
+    averages,
+    evaluate_predictions,
+    scenario_values,
+    selected_tools,
+    top_categories,
+)
 from trm_np.world.reward import best_lists, list_reward, reward
 
 SCENARIOS = [
@@ -79,6 +86,33 @@ def test_rewards_are_true_rewards() -> None:
     )
     assert measure(predicted_reward=np.full((2, 8), 9.0))["average_reward"] == metrics["average_reward"]
     assert len(labels) == 2
+
+
+@pytest.mark.parametrize("rows", [[0], [1], [1, 0], [0, 0, 1]])
+def test_the_metrics_of_any_scenarios_are_averages_of_the_values_of_each(rows: list[int]) -> None:
+    labels, profiles, gifts, implied = world()
+    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    assert {value.shape for value in values.values()} == {(2,)}
+    some = Predictions(*(table[rows] for table in vars(predictions()).values()))
+    metrics = evaluate_predictions(some, labels.take(rows), profiles.take(rows), gifts, implied)
+    averaged = averages({name: value[rows] for name, value in values.items()})
+    assert {name: metrics[name] for name in averaged} == pytest.approx(averaged)
+    assert sorted(set(metrics) - set(averaged)) == ["categories_in_use", "tools_in_use"]
+
+
+def test_averages_are_taken_of_each_resample() -> None:
+    labels, profiles, gifts, implied = world()
+    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    resamples = np.array([[0, 0, 1], [1, 1, 1], [0, 1, 0], [0, 0, 0]])
+    together = averages({name: value[resamples] for name, value in values.items()})
+    for number, rows in enumerate(resamples):
+        single = averages({name: value[rows] for name, value in values.items()})
+        assert {name: found[number] for name, found in together.items()} == pytest.approx(single)
+
+
+def test_the_first_three_and_the_two_selected_are_in_order() -> None:
+    assert top_categories(predictions().category_scores).tolist() == [[0, 3, 2], [0, 2, 3]]
+    assert selected_tools(predictions().tool_scores).tolist() == [[0, 2], [0, 1]]
 
 
 def test_all_metrics_are_plain_numbers_in_this_order() -> None:

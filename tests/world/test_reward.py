@@ -199,7 +199,7 @@ def test_a_picked_gift_lowers_the_diversity_of_all_that_resemble_it(
     choice = data.draw(st.integers(0, len(gifts) - 1))
     picked = np.arange(len(gifts))[None] == choice
     diversity = reward_components(*world_tables, picked)[0, :, 6]
-    np.testing.assert_allclose(diversity, 1 - gift_similarity(world_tables[1])[choice])
+    np.testing.assert_allclose(diversity, 1 - gift_similarity(world_tables[1], world_tables[1])[choice])
     assert diversity[choice] == 0
     assert (reward(*world_tables, picked) <= reward(*world_tables)).all()
 
@@ -218,7 +218,8 @@ def test_diversity_is_against_the_mean_of_those_picked() -> None:
 
 @given(st.lists(GIFTS, min_size=1, max_size=6))
 def test_similarity_is_symmetric_and_one_to_itself(gifts: list[Gift]) -> None:
-    similarity = gift_similarity(gift_table(gifts, VOCABULARY))
+    table = gift_table(gifts, VOCABULARY)
+    similarity = gift_similarity(table, table)
     np.testing.assert_array_equal(similarity, similarity.T)
     np.testing.assert_array_equal(np.diag(similarity), 1.0)
     assert ((similarity >= 0) & (similarity <= 1)).all()
@@ -287,12 +288,13 @@ def test_the_best_list_is_found_where_the_greedy_one_is_not_best() -> None:
 def test_the_search_over_many_gifts_is_exact_whatever_its_memory(
     cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world, "SEARCH_CELLS", cells)
     profiles = [GARDENER, replace(GARDENER, hobbies=("cooking",), budget=60), Profile(age=40)]
     profile_columns, gifts, implied = tables(profiles, random_gifts(np.random.default_rng(5), 18))
+    exhausted = [by_exhaustion((profile_columns.take([row]), gifts, implied), 3) for row in range(3)]
+    monkeypatch.setattr(world, "CELLS", cells)
     choices, values = best_lists(profile_columns, gifts, implied)
-    for row, value in enumerate(values):
-        lists, rewards = by_exhaustion((profile_columns.take([row]), gifts, implied), 3)
+    for row, (lists, rewards) in enumerate(exhausted):
+        value = values[row]
         assert value == pytest.approx(rewards.max(), abs=1e-12)
         assert rewards[(lists == choices[row]).all(axis=1)] == pytest.approx(rewards.max(), abs=1e-12)
 

@@ -9,7 +9,10 @@ from trm_np import __version__
 from trm_np.cli.errors import OneLineGroup
 from trm_np.cli.evaluate import evaluate
 from trm_np.cli.gradcheck import gradcheck
+from trm_np.cli.init import init
 from trm_np.cli.inspect import inspect
+from trm_np.cli.recommend import recommend
+from trm_np.cli.simulate import simulate
 from trm_np.cli.train import train
 
 
@@ -23,5 +26,5 @@ def trm() -> None:
     """
 
 
-for command in (train, evaluate, inspect, gradcheck):
+for command in (train, evaluate, recommend, inspect, init, simulate, gradcheck):
     trm.add_command(command)

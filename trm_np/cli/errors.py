@@ -60,22 +60,33 @@ def end(code: int, message: str) -> NoReturn:
 @contextmanager
 def refusals() -> Iterator[None]:
     """What the program refuses or cannot do, as one line and an exit code."""
+    try:
+        yield
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        raise Refusal(str(error), code) from error
+
+
+def exit_code(error: Exception) -> int | None:
+    """The code of an error that is not a bug; None for any other.
+
+    The imports are here because a recommendation, unless it fails, does without the code of training.
+    """
     from trm_np.checkpoint import CheckpointError
     from trm_np.data.problems import DataError
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
-    try:
-        yield
-    except ConfigError as error:
-        raise Refusal(str(error), USAGE) from error
-    except Diverged as error:
-        raise Refusal(str(error), DIVERGED) from error
-    except (DataError, CheckpointError) as error:
-        raise Refusal(str(error), DATA_REFUSED) from error
-    except OutputError as error:
-        raise Refusal(str(error), CANNOT_CREATE) from error
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Refusal(str(error), IO_FAILED) from error
+    if isinstance(error, BrokenPipeError):
+        return None
+    codes: tuple[tuple[type[Exception], int], ...] = (
+        (ConfigError, USAGE),
+        (Diverged, DIVERGED),
+        (DataError, DATA_REFUSED),
+        (CheckpointError, DATA_REFUSED),
+        (OutputError, CANNOT_CREATE),
+        (OSError, IO_FAILED),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), None)

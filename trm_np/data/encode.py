@@ -12,6 +12,7 @@ from trm_np.data.tables import (
     Bools,
     Floats,
     GiftTable,
+    Index,
     Ints,
     ProfileTable,
     age_group,
@@ -47,6 +48,21 @@ class ProfileInputs:
     budget: Floats32
     answers: Ints
 
+    def take(self, index: Index) -> "ProfileInputs":
+        """The profiles that `index` picks, in its order."""
+        return ProfileInputs(
+            self.tokens[index],
+            self.padding[index],
+            self.positions,
+            self.state[index],
+            self.hobbies[index],
+            self.preferences[index],
+            self.occasion[index],
+            self.age[index],
+            self.budget[index],
+            self.answers[index],
+        )
+
 
 @dataclass(frozen=True)
 class GiftInputs:
@@ -58,6 +74,16 @@ class GiftInputs:
     price: Floats32
     rating: Floats32
     age_range: Floats32
+
+    def take(self, index: Index) -> "GiftInputs":
+        """The gifts that `index` picks, in its order."""
+        return GiftInputs(
+            self.features[index],
+            self.token_features[index],
+            self.price[index],
+            self.rating[index],
+            self.age_range[index],
+        )
 
 
 def state_width(vocabulary: Vocabulary) -> int:

@@ -1,6 +1,6 @@
 """Records as columns: one array per field, one row per record, names as vocabulary indices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,6 +157,12 @@ def budget_tier(budget: ArrayLike) -> Ints:
     dollars = np.asarray(budget, dtype=np.float64)
     tops = [top for _, top in BUDGET_TIERS[:-1]]
     return np.where(np.isnan(dollars), MISSING, np.searchsorted(tops, dollars, side="left")).astype(np.int64)
+
+
+def portions(rows: int, width: int, cells: int) -> Iterator[slice]:
+    """The rows in order, so many at a time that rows × width are no more than `cells`, but one at least."""
+    size = max(cells // max(width, 1), 1)
+    return (slice(first, first + size) for first in range(0, rows, size))
 
 
 def _numbers(values: Sequence[float | None]) -> Floats:

@@ -14,5 +14,7 @@ def as_columns(x: Tensor) -> Tensor:
 
 
 def fold(h: Tensor, width: int) -> Tensor:
-    """(B, D) to (B, width): the D / width pieces of h added, so that h can join a narrower vector without a weight."""
-    return h if h.shape[1] == width else h.reshape(h.shape[0], h.shape[1] // width, width).sum(axis=1)
+    """(..., D) to (..., width): the D / width pieces of h added; it can so join a narrower vector without a weight."""
+    if h.shape[-1] == width:
+        return h
+    return h.reshape(*h.shape[:-1], h.shape[-1] // width, width).sum(axis=-2)

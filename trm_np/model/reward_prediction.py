@@ -11,6 +11,7 @@ from trm_np.model.user_profiling import User
 
 # As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.
 COMPONENT_GAIN = 64.0
+CATEGORY, BUDGET, HOBBY, OCCASION, AGE, QUALITY, DIVERSITY = range(7)  # as in `world.reward.COMPONENTS`
 
 
 class RewardPrediction(nn.Module):
@@ -40,23 +41,46 @@ class RewardPrediction(nn.Module):
     def forward(self, user: User, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor) -> Tensor:
         """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those of the
         gifts already picked, zeros if none is."""
-        u, gift = as_rows(user.u + fold(h, user.u.shape[1])), as_columns(gift)
+        return self.meet(user, h, self.gift_side(gifts, gift), picked)
+
+    def gift_side(self, gifts: GiftInputs, gift: Tensor) -> tuple[Tensor, ...]:
+        """What the hidden layers make of the gifts alone, the same for every profile: (1, G, hidden) each.
+
+        The first stands for the category, whose layer reads a product with the user: the embeddings (1, G, U).
+        """
+        gift = as_columns(gift)
         price, rating, age_range = (
             as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range)
         )
-        parts = (
-            (u * gift,),
-            (as_rows(user.budget), price),
-            (as_rows(user.hobby), gift),
-            (as_rows(user.occasion), gift),
-            (as_rows(user.age), age_range),
-            (rating,),
-            (gift, as_rows(picked)),
+        _, budget, hobby, occasion, age, quality, diversity = self.hidden
+        return (
+            gift,
+            of_last(budget, price),
+            of_last(hobby, gift),
+            of_last(occasion, gift),
+            of_last(age, age_range),
+            quality(rating),
+            of_first(diversity, gift),
+        )
+
+    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
+        """Component logits (B, G, 7) of profiles and of gifts whose side is known."""
+        u = as_rows(user.u + fold(h, user.u.shape[1]))
+        gift, price, hobby, occasion, age_range, quality, diversity = gift_side
+        layers = self.hidden
+        hidden = (
+            layers[0](u * gift),
+            of_first(layers[1], as_rows(user.budget)) + price,
+            of_first(layers[2], as_rows(user.hobby)) + hobby,
+            of_first(layers[3], as_rows(user.occasion)) + occasion,
+            of_first(layers[4], as_rows(user.age)) + age_range,
+            quality,
+            diversity + of_last(layers[6], as_rows(picked)),
         )
         shape = (u.shape[0], gift.shape[1], 1)
         logits = [
-            (component(hidden(*inputs).relu()) * COMPONENT_GAIN).expand(*shape)
-            for inputs, hidden, component in zip(parts, self.hidden, self.component, strict=True)
+            (component(x.relu()) * COMPONENT_GAIN).expand(*shape)
+            for x, component in zip(hidden, self.component, strict=True)
         ]
         return F.concatenate(logits)
 
@@ -64,3 +88,13 @@ class RewardPrediction(nn.Module):
         """Component logits (..., 7) to the predicted reward (...)."""
         fused: Tensor = self.fusion(component_logits.sigmoid())
         return fused.reshape(*component_logits.shape[:-1])
+
+
+def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
+    """What a layer makes of the first columns of its input x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
+    return F.linear(x, layer.weight[:, : x.shape[-1]], layer.bias)
+
+
+def of_last(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The same of the last columns, without the bias."""
+    return F.linear(x, layer.weight[:, -x.shape[-1] :])

@@ -6,6 +6,7 @@ make it easy to know each scenario by heart. So nothing is mixed at the start:
 - a word is one vector everywhere: as a hobby of a person, as a token of the core, as a tag of a gift, as a slot of the
   gift memory. Words are at right angles, and a category starts at the sum of the hobbies that name or imply it;
 - two layers with a ReLU between start as one linear map: the ReLU is lifted open, the lift taken off behind it;
+- a number is one vector too, as long as the number is great, and is compared with a gift's numbers by difference;
 - what stands beside a residual connection starts quiet, and the core's attention as an even mean of the tokens;
 - a head starts at the base rate of what it predicts, or as the product of two vectors: how many words they share.
 
@@ -20,37 +21,44 @@ import numpy as np
 from trm_np.autograd import nn
 from trm_np.autograd.init import orthogonal
 from trm_np.autograd.ops import Array
-from trm_np.data.encode import FIRST_NAME
-from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS
-from trm_np.data.task import Task
+from trm_np.data.encode import FIRST_NAME, SINGLE_FIELDS
+from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS, MISSING
+from trm_np.data.task import Split, Task
 from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Core
 from trm_np.model.cross_modal_fusion import CrossModalFusion
 from trm_np.model.gift_catalogue import GiftCatalogue
-from trm_np.model.reward_prediction import COMPONENT_GAIN, RewardPrediction
-from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection
+from trm_np.model.reward_prediction import AGE, BUDGET, CATEGORY, COMPONENT_GAIN, RewardPrediction
+from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection, even_share
 from trm_np.model.trm import TRM
 from trm_np.model.user_profiling import UserProfiling
 
 LIFT = 1.5  # about three standard deviations of what arrives at a ReLU
+SILU_LIFT, SILU_STEP = 3.0, 0.2  # where SiLU is nearly linear, and how far a number strays from there
+COMPARISON_STEP, FARTHEST = 0.4, 4.0  # per unit of a difference, and the largest difference asked for
 QUIET = 0.1  # of a layer's usual size
 # How loudly each field speaks in the user vector: what to give is first of all a matter of hobbies.
-HOBBY, PREFERENCE, OCCASION, NUMBER = 1.0, 0.7, 0.5, 0.8
+HOBBY, PREFERENCE, OCCASION, NUMBER = 1.0, 0.7, 0.5, 0.4
 GIFT = 0.3  # of the same words in a gift, which has more of them
 CATEGORY_OWN = 0.2  # the part of a category that is no hobby's
 # The logits at which the matching heads start where all words agree.
-CATEGORY_MATCH, GIFT_MATCH, REWARD_MATCH = 4.0, 0.5, 4.8
+CATEGORY_MATCH, GIFT_MATCH, REWARD_MATCH = 10.0, 0.5, 4.8
 
 
 @dataclass(frozen=True)
 class Words:
-    """The vocabulary's words as rows (·, U), in the space of the user vector; `said` are ages, tiers, relationships."""
+    """The vocabulary's words as rows (·, U), in the space of the user vector; `said` are ages, tiers, relationships.
+
+    `age` and `budget` (1, ·) are what one unit of the number adds to what its encoder says.
+    """
 
     hobbies: Array
     preferences: Array
     occasions: Array
     said: Array
     categories: Array
+    age: Array
+    budget: Array
 
 
 def start(model: TRM, task: Task, rng: np.random.Generator) -> None:
@@ -63,9 +71,9 @@ def start(model: TRM, task: Task, rng: np.random.Generator) -> None:
     start_pooling(model.core, rng)
     describe_gifts(model.gift_catalogue, words, rng)
     match_categories(model.category_matching, words, task.train.labels.categories.mean(), rng)
-    choose_tools(model.tool_selection, words, task.train.labels.tools.mean(axis=0), rng)
+    choose_tools(model.tool_selection, words, task.train, rng)
     match_gifts(model.cross_modal_fusion, model.gift_catalogue.memory.data, rng)
-    expect_rewards(model.reward_prediction, rng)
+    expect_rewards(model.reward_prediction, words, rng)
     heads = model.decision_heads
     for head in (heads.policy, heads.value, heads.outcome, heads.gift_scorer, model.core.halt_head):
         silence(linears(head)[-1])
@@ -76,9 +84,7 @@ def place_words(profiling: UserProfiling, task: Task, rng: np.random.Generator) 
     tables = (profiling.hobby_embedding, profiling.preference_embedding, profiling.occasion_embedding)
     for table, size in zip(tables, (HOBBY, PREFERENCE, OCCASION), strict=True):
         table.weight.data[...] = size * spread(table.weight.shape, rng)
-    for encoder in (profiling.age_encoder, profiling.budget_encoder):
-        for layer in linears(encoder):
-            layer.weight.data *= NUMBER
+    age, budget = (point(encoder, rng) for encoder in (profiling.age_encoder, profiling.budget_encoder))
     first, second = linears(profiling.encoder)
     view = orthogonal(rng, (second.weight.shape[0], first.weight.shape[1]))
     open_pair(first, second, view, rng)
@@ -95,6 +101,8 @@ def place_words(profiling: UserProfiling, task: Task, rng: np.random.Generator) 
         occasions[:-1],  # the last is the unknown occasion
         spread((said, parts[3].shape[1]), rng) @ parts[3].T,
         (1 - CATEGORY_OWN) * unit(task.implied.T @ hobbies) + CATEGORY_OWN * unit(own),
+        age,
+        budget,
     )
 
 
@@ -151,20 +159,37 @@ def match_categories(
     matching.attention.out_proj.weight.data *= QUIET
 
 
-def choose_tools(tools: ToolSelection, words: Words, base_rates: Array, rng: np.random.Generator) -> None:
-    """Hobbies say what to give, not how to shop: at first the tools do not hear them. Each starts at its base rate."""
+def choose_tools(tools: ToolSelection, words: Words, train: Split, rng: np.random.Generator) -> None:
+    """Ballots that hardly look at the word: together they give each tool its base rate.
+
+    Hobbies say what to give, not how to shop: at first the tools do not hear them. The other words stand on axes of
+    their own, since Adam moves each weight by itself: what is learnt of one word then says nothing of another.
+    """
     first, second = linears(tools.encoder)
     width, user = second.weight.shape[0], words.hobbies.shape[1]
     hobbies = basis_with(unit(words.hobbies), (min(len(words.hobbies), user), user), rng)
     heard = basis_with(
         unit(np.concatenate([words.preferences, words.occasions, words.said])), (width, user), rng
     )
-    open_pair(first, second, heard - heard @ hobbies.T @ hobbies, rng)
+    first.weight.data[...] = heard - heard @ hobbies.T @ hobbies
+    second.weight.data[...] = np.eye(width)
+    lift(first, second)
     first, second = linears(tools.parameters_encoder)
     open_pair(first, second, orthogonal(rng, (width, first.weight.shape[1])), rng)
     tools.attention.out_proj.weight.data *= QUIET
     silence(tools.score)
-    bias(tools.score)[...] = log_odds(base_rates) / TOOL_GAIN
+    bias(tools.score)[...] = even_ballot(train) / TOOL_GAIN
+
+
+def even_ballot(train: Split) -> Array:
+    """The scores (K,) that every word must give the tools for their logits to be the log-odds of their base rates."""
+    lists = (train.profiles.hobbies, train.profiles.preferences)
+    # A missing list is a word too: [MASK].
+    words = SINGLE_FIELDS + sum(np.maximum((names != MISSING).sum(axis=1), 1).mean() for names in lists)
+    base_rates = train.labels.tools.mean(axis=0)
+    share = np.maximum(even_share(len(base_rates)) + log_odds(base_rates) / words, 0.01)
+    share *= min(1, 0.99 / share.sum())  # what is left is abstention
+    return np.asarray(np.log(share / (1 - share.sum())))
 
 
 def match_gifts(fusion: CrossModalFusion, memory: Array, rng: np.random.Generator) -> None:
@@ -182,17 +207,48 @@ def match_gifts(fusion: CrossModalFusion, memory: Array, rng: np.random.Generato
     lift(first, second)
 
 
-def expect_rewards(reward: RewardPrediction, rng: np.random.Generator) -> None:
-    """The category component starts as the words that person and gift share; the others as no opinion."""
+def expect_rewards(reward: RewardPrediction, words: Words, rng: np.random.Generator) -> None:
+    """The category component starts as the words that person and gift share; the others as no opinion, but those of
+    budget and age with an eye for what they will have to compare."""
     for layer in reward.component:
         silence(layer)
-    first, second = reward.hidden[0], reward.component[0]
+    first, second = reward.hidden[CATEGORY], reward.component[CATEGORY]
     open_sum(first, second, REWARD_MATCH / first.weight.shape[1] / COMPONENT_GAIN, rng)
+    compare_numbers(reward.hidden[BUDGET], words.budget, rng)
+    compare_numbers(reward.hidden[AGE], words.age, rng)
     for layer in linears(reward.fusion):
         start_as_mean(layer)
 
 
 # ------------------------------------------------------------------------------------------------ the pieces
+
+
+def point(encoder: nn.Sequential, rng: np.random.Generator) -> Array:
+    """Make an encoder start as a number times one direction; returns that vector (1, width)."""
+    first, second = linears(encoder)
+    width = second.weight.shape[0]
+    direction = NUMBER * unit(rng.normal(size=(1, width)))
+    gate = 1 / (1 + np.exp(-SILU_LIFT))
+    slope = gate * (1 + SILU_LIFT * (1 - gate))
+    first.weight.data[...] = SILU_STEP
+    bias(first)[...] = SILU_LIFT
+    second.weight.data[...] = direction.T / (first.weight.shape[0] * SILU_STEP * slope)
+    bias(second)[...] = -SILU_LIFT * gate * second.weight.data.sum(axis=1)
+    return np.asarray(direction)
+
+
+def compare_numbers(hidden: nn.Linear, said: Array, rng: np.random.Generator) -> None:
+    """Each unit starts with a question: by how much does a number of the gift exceed the person's by more than
+    some threshold, or fall short of it? `said` (1, width) is what a unit of the person's number looks like."""
+    units, width = hidden.weight.shape[0], said.shape[1]
+    numbers = hidden.weight.shape[1] - width
+    unit_index = np.arange(units)
+    sign = np.where(unit_index % 2, -COMPARISON_STEP, COMPARISON_STEP)
+    threshold = rng.permutation(np.linspace(-FARTHEST, FARTHEST, units))
+    hidden.weight.data[...] = 0
+    hidden.weight.data[:, :width] = -sign[:, None] * said / (said @ said.T)
+    hidden.weight.data[unit_index, width + unit_index // 2 % numbers] = sign
+    bias(hidden)[...] = -sign * threshold
 
 
 def linears(network: nn.Module) -> list[nn.Linear]:
@@ -266,10 +322,9 @@ def log_odds(rate: Array | float) -> Array:
 
 
 def start_as_mean(layer: nn.Linear) -> None:
-    """Weights that make each output a mean of the inputs, weighted by chance: it rises with every one of them.
+    """Weights that make each output the mean of the inputs: it rises with every one of them.
 
     From weights of either sign, layers as narrow as the reward's fusion (7, 3, 1) often start dead or upside down.
     """
-    weight = np.abs(layer.weight.data)
-    layer.weight.data[...] = weight / weight.sum(axis=1, keepdims=True)
+    layer.weight.data[...] = 1 / layer.weight.shape[1]
     bias(layer)[...] = 0

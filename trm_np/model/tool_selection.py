@@ -5,14 +5,15 @@ import numpy as np
 from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
+from trm_np.data.tables import Bools
 from trm_np.model.pairs import as_rows, fold
 
-# At a learning rate of 1e-4 a weight moves by 0.003 in 30 steps. The gain is what such a move is worth in logits.
-TOOL_GAIN = 8.0
+# At a learning rate of 1e-4 a weight moves by 0.003 in 30 steps. The gain is what such a move is worth on a ballot.
+TOOL_GAIN = 64.0
 
 
 class ToolSelection(nn.Module):
-    """A query from the user and the core's answer together attends to each of them alone, and to itself."""
+    """Every word said of the person votes, in the light of the others: for one tool, or for none."""
 
     def __init__(self, config: ModelConfig, tools: int, rng: np.random.Generator) -> None:
         width = config.tool_width
@@ -25,10 +26,26 @@ class ToolSelection(nn.Module):
             nn.Linear(config.user_width + width, width, rng=rng), nn.ReLU(), nn.Linear(width, width, rng=rng)
         )
 
-    def forward(self, u: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """u (B, U) and h (B, D) to tool logits (B, K) and tool parameters (B, W)."""
-        h = fold(h, u.shape[1])
-        tokens = self.encoder(F.concatenate([as_rows(x) for x in (u + h, u, h)], axis=1))
-        query = tokens[:, :1]
-        hidden = (query + self.attention(query, tokens, tokens)).reshape(u.shape[0], -1)
-        return self.score(hidden) * TOOL_GAIN, self.parameters_encoder(F.concatenate([u + h, hidden]))
+    def forward(self, u: Tensor, h: Tensor, words: Tensor, padding: Bools) -> tuple[Tensor, Tensor]:
+        """u (B, U), h (B, D) and the words (B, S, D), where `padding` (B, S) is False, to tool logits (B, K) and tool
+        parameters (B, W)."""
+        person = u + fold(h, u.shape[1])
+        spoken = fold(words, u.shape[1]) * (u.shape[1] / words.shape[2])  # as large as u, whatever the widths
+        tokens = self.encoder(F.concatenate([as_rows(person), spoken], axis=1))
+        blocked = np.insert(padding, 0, False, axis=1)
+        hidden = tokens + self.attention(tokens, tokens, tokens, blocked)
+        parameters = self.parameters_encoder(F.concatenate([person, hidden[:, 0]]))
+        return self.count(hidden[:, 1:], ~padding), parameters
+
+    def count(self, words: Tensor, voting: Bools) -> Tensor:
+        """Tool logits (B, K): the votes of the words (B, S, W), beyond what an even ballot would give each tool."""
+        scores = self.score(words) * TOOL_GAIN
+        abstention = Tensor(np.zeros((*scores.shape[:2], 1), scores.dtype))
+        ballots = F.softmax(F.concatenate([scores, abstention], axis=2))[..., :-1]
+        votes: Tensor = ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(axis=1)
+        return votes
+
+
+def even_share(tools: int) -> float:
+    """What each tool has of a ballot that prefers nothing, abstention being a choice like the others."""
+    return 1 / (tools + 1)

@@ -25,7 +25,7 @@ from trm_np.model.gift_catalogue import GiftCatalogue
 from trm_np.model.pairs import fold
 from trm_np.model.reward_prediction import RewardPrediction
 from trm_np.model.tool_selection import ToolSelection
-from trm_np.model.user_profiling import UserProfiling
+from trm_np.model.user_profiling import User, UserProfiling
 
 HALT = 1  # of the halt head's two classes (go on, halt)
 
@@ -48,6 +48,24 @@ class Outputs:
     gift_scores: Tensor
     value: Tensor
     outcome: Tensor
+
+
+@dataclass(frozen=True)
+class EncodedGifts:
+    """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`."""
+
+    embedding: Tensor
+    reward_side: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the model makes of B profiles, and what it says of them whatever the gifts: logits (B, C) and (B, K)."""
+
+    user: User
+    h: Tensor
+    category_logits: Tensor
+    tool_logits: Tensor
 
 
 class TRM(nn.Module):
@@ -86,11 +104,14 @@ class TRM(nn.Module):
     def read(
         self, h: Tensor, profiles: ProfileInputs, gifts: GiftInputs, picked: Array | None = None
     ) -> Outputs:
-        """The components on the core's answer h (B, D); `picked` (B, G), boolean, marks gifts already in the list."""
+        """All that is said on the core's answer h (B, D); `picked` (B, G), boolean, marks gifts already in the list.
+
+        The losses read all of it. A recommendation reads less: `encode_gifts`, `read_person` and `judge_gifts`.
+        """
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
         known = user.u + fold(h, user.u.shape[1])
-        tool_logits, tool_parameters = self.tool_selection(user.u, h)
+        tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         components = self.reward_prediction(user, h, gifts, gift, mean_of_picked(picked, gift, h.shape[0]))
         slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
         heads = self.decision_heads
@@ -105,6 +126,31 @@ class TRM(nn.Module):
             value=heads.value(h).reshape(-1),
             outcome=heads.outcome(h).reshape(-1),
         )
+
+    def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
+        """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
+        words = self.core.embed(profiles.tokens[:, 1:])
+        logits, parameters = self.tool_selection(u, h, words, profiles.padding[:, 1:])
+        return logits, parameters
+
+    def encode_gifts(self, gifts: GiftInputs) -> EncodedGifts:
+        """What `judge_gifts` reads of a catalogue."""
+        embedding = self.gift_catalogue(gifts)
+        return EncodedGifts(embedding, self.reward_prediction.gift_side(gifts, embedding))
+
+    def read_person(self, h: Tensor, profiles: ProfileInputs) -> Person:
+        """What the core's answer h (B, D) says of the profiles themselves."""
+        user = self.user_profiling(profiles)
+        tool_logits, _ = self.select_tools(user.u, h, profiles)
+        return Person(user, h, self.category_matching(user.u + fold(h, user.u.shape[1])), tool_logits)
+
+    def judge_gifts(
+        self, person: Person, gifts: EncodedGifts, picked: Array | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Component logits (B, G, 7) and predicted reward (B, G), as `read` gives them; `picked` as there."""
+        mean_picked = mean_of_picked(picked, gifts.embedding, person.h.shape[0])
+        components = self.reward_prediction.meet(person.user, person.h, gifts.reward_side, mean_picked)
+        return components, self.reward_prediction.fuse(components)
 
     @no_grad()
     def answer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:

@@ -1,6 +1,8 @@
 """From predictions to the figures that are reported, each a mean over the scenarios given."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -33,40 +35,78 @@ def evaluate_predictions(
     Equal scores are ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that
     `list_reward` refuses.
     """
-    categories = _ranking("category_scores", predictions.category_scores, labels.categories)
-    tools = _ranking("tool_scores", predictions.tool_scores, labels.tools)
-    category_hits = np.take_along_axis(labels.categories, categories, axis=1)
-    tool_hits = np.take_along_axis(labels.tools, tools, axis=1)
-    top_hits = category_hits[:, :TOP_CATEGORIES]
-
-    category_match_rate = top_hits.any(axis=1).mean()
-    average_reward = list_reward(profiles, gifts, implied, predictions.choices).mean()
-    _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
-    true_reward = reward(profiles, gifts, implied)
-    metrics = {
-        "category_match_rate": category_match_rate,
-        "tool_match_rate": tool_hits[:, :TOP_TOOLS].any(axis=1).mean(),
-        "average_reward": average_reward,
-        "recommendation_quality": (category_match_rate + average_reward) / 2,
-        "category_recall_at_3": (top_hits.sum(axis=1) / labels.categories.sum(axis=1)).mean(),
-        "category_precision_at_3": top_hits.sum(axis=1).mean() / TOP_CATEGORIES,
-        "category_ndcg_at_3": _ndcg(top_hits, labels.categories.sum(axis=1)).mean(),
-        "tool_exact_rate": _all_first(tool_hits).mean(),
-        "reward_vs_best": average_reward / best.mean(),
-        "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward).mean(),
-        "categories_in_use": len(np.unique(categories[:, :TOP_CATEGORIES])),
-        "tools_in_use": len(np.unique(tools[:, :TOP_TOOLS])),
+    metrics: dict[str, Any] = {
+        **averages(scenario_values(predictions, labels, profiles, gifts, implied)),
+        "categories_in_use": len(np.unique(top_categories(predictions.category_scores))),
+        "tools_in_use": len(np.unique(selected_tools(predictions.tool_scores))),
     }
     return {name: float(value) for name, value in metrics.items()}
 
 
-def _ranking(name: str, scores: Floats, labels: Floats) -> Ints:
+def scenario_values(
+    predictions: Predictions, labels: LabelTable, profiles: ProfileTable, gifts: GiftTable, implied: Bools
+) -> dict[str, Floats]:
+    """What the metrics are means of: each value (N,), one number for each scenario.
+
+    Raises `ValueError` as `evaluate_predictions` does.
+    """
+    _refuse_scores("category_scores", predictions.category_scores, labels.categories)
+    _refuse_scores("tool_scores", predictions.tool_scores, labels.tools)
+    top_hits = np.take_along_axis(labels.categories, top_categories(predictions.category_scores), axis=1)
+    tool_hits = np.take_along_axis(labels.tools, ranking(predictions.tool_scores), axis=1)
+    expected = labels.categories.sum(axis=1)
+    _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
+    true_reward = reward(profiles, gifts, implied)
+    return {
+        "category_match": top_hits.any(axis=1).astype(np.float64),
+        "tool_match": tool_hits[:, :TOP_TOOLS].any(axis=1).astype(np.float64),
+        "reward": list_reward(profiles, gifts, implied, predictions.choices),
+        "best_reward": best,
+        "category_recall": top_hits.sum(axis=1) / expected,
+        "category_hits": top_hits.sum(axis=1),
+        "category_ndcg": _ndcg(top_hits, expected),
+        "tool_exact": _all_first(tool_hits).astype(np.float64),
+        "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward),
+    }
+
+
+def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The metrics that are means over scenarios, of their `scenario_values`: (N,), or resamples of them (..., N)."""
+    mean = {name: value.mean(axis=-1) for name, value in values.items()}
+    return {
+        "category_match_rate": mean["category_match"],
+        "tool_match_rate": mean["tool_match"],
+        "average_reward": mean["reward"],
+        "recommendation_quality": (mean["category_match"] + mean["reward"]) / 2,
+        "category_recall_at_3": mean["category_recall"],
+        "category_precision_at_3": mean["category_hits"] / TOP_CATEGORIES,
+        "category_ndcg_at_3": mean["category_ndcg"],
+        "tool_exact_rate": mean["tool_exact"],
+        "reward_vs_best": mean["reward"] / mean["best_reward"],
+        "reward_spearman": mean["reward_spearman"],
+    }
+
+
+def top_categories(scores: Floats) -> Ints:
+    """The three categories (N, 3) with the highest scores (N, C), best first."""
+    return ranking(scores)[:, :TOP_CATEGORIES]
+
+
+def selected_tools(scores: Floats) -> Ints:
+    """The two tools (N, 2) with the highest scores (N, K), best first."""
+    return ranking(scores)[:, :TOP_TOOLS]
+
+
+def ranking(scores: Floats) -> Ints:
     """The columns of each row, highest score first, equal scores by index."""
+    order: Ints = np.argsort(-scores, axis=1, kind="stable")
+    return order
+
+
+def _refuse_scores(name: str, scores: Floats, labels: Floats) -> None:
     if scores.shape != labels.shape:
         raise ValueError(f"{name} must have shape {labels.shape} like the labels, found {scores.shape}")
     _refuse_nan(name, scores)
-    order: Ints = np.argsort(-scores, axis=1, kind="stable")
-    return order
 
 
 def _refuse_nan(name: str, values: Floats) -> None:

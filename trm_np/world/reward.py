@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, ProfileTable
+from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, ProfileTable, portions
 
 COMPONENTS = ("category", "budget", "hobby", "occasion", "age", "quality", "diversity")
 
@@ -10,6 +10,7 @@ COMPONENTS = ("category", "budget", "hobby", "occasion", "age", "quality", "dive
 # does it touch what the person loves (hobby)? Then whether it suits the day and the person's age, and is well
 # made. Diversity is last: it only decides between gifts that are otherwise about as good.
 WEIGHTS = np.array([0.25, 0.20, 0.20, 0.10, 0.10, 0.10, 0.05])
+DIVERSITY_WEIGHT = float(WEIGHTS[COMPONENTS.index("diversity")])
 
 UNKNOWN = 0.5  # the value of a component whose field is missing: it speaks neither for the gift nor against
 PREFERENCE_ONLY = 0.4  # a gift that matches a preference but lies outside the categories of every hobby
@@ -23,19 +24,21 @@ PRICE_SHARE = np.array([0.0, 0.5, 1.0, 1.25])
 PRICE_VALUE = np.array([0.5, 1.0, 1.0, 0.0])
 
 SEARCH_MARGIN = 1e-12  # a list counts as better than the greedy one only beyond rounding
-SEARCH_CELLS = 2**20  # numbers held at a time
+CELLS = 2**18  # profiles × gifts, or lists × gifts, that are looked at together
 
 
 def reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Bools | None = None) -> Floats:
     """The reward (N, G) in [0, 1] of each gift for each profile: the weighted sum of its seven components.
 
-    Arguments are those of `reward_components`.
+    Arguments are those of `reward_components`; beside the result, memory is that of CELLS profiles × gifts.
     """
-    components = reward_components(profiles, gifts, implied, picked)
-    total = np.zeros(components.shape[:2])
-    # Term by term, not as a matrix product: gifts with equal components get equal bits, and ties stay ties.
-    for index, weight in enumerate(WEIGHTS):
-        total += weight * components[:, :, index]
+    total = np.zeros((len(profiles), len(gifts)))
+    for rows in portions(len(profiles), len(gifts), CELLS):
+        some_picked = None if picked is None else picked[rows]
+        components = reward_components(profiles.take(rows), gifts, implied, some_picked)
+        # Term by term, not as a matrix product: gifts with equal components get equal bits, and ties stay ties.
+        for index, weight in enumerate(WEIGHTS):
+            total[rows] += weight * components[:, :, index]
     return np.minimum(total, 1.0)  # the sum may round to just above 1
 
 
@@ -63,7 +66,7 @@ def reward_components(
 
 def _category(hobbies: Bools, preferences: Bools, gifts: GiftTable, implied: Bools) -> Floats:
     wanted = (hobbies @ implied)[:, gifts.category]
-    preferred = preferences @ gifts.preference_tags.T
+    preferred = _in_common(preferences, gifts.preference_tags) > 0
     value = np.where(wanted, 1.0, np.where(preferred, PREFERENCE_ONLY, 0.0))
     return _unless_unknown(~np.any(hobbies, axis=1), value)
 
@@ -75,7 +78,7 @@ def _budget(budget: Floats, price: Floats) -> Floats:
 
 
 def _hobby(hobbies: Bools, gifts: GiftTable) -> Floats:
-    served = hobbies.astype(np.int64) @ gifts.hobby_tags.T.astype(np.int64)
+    served = _in_common(hobbies, gifts.hobby_tags)
     number = hobbies.sum(axis=1)
     enough = np.clip(number, 1, HOBBIES_ENOUGH)
     return _unless_unknown(number == 0, np.minimum(served / enough[:, None], 1.0))
@@ -97,23 +100,30 @@ def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Float
     if picked is None:
         return np.ones((n_profiles, len(gifts)))
     number = picked.sum(axis=1, keepdims=True)
-    alike = picked.astype(np.float64) @ gift_similarity(gifts) / np.maximum(number, 1)
+    listed = np.flatnonzero(np.any(picked, axis=0))  # of a large catalogue few gifts are in any list
+    alike = picked[:, listed].astype(np.float64) @ gift_similarity(gifts.take(listed), gifts)
+    alike /= np.maximum(number, 1)
     diversity: Floats = np.clip(1.0 - alike, 0.0, 1.0)
     return diversity
 
 
-def gift_similarity(gifts: GiftTable) -> Floats:
-    """How alike two gifts are, (G, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
+def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
+    """How alike some gifts are to all, (S, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
 
     A gift is 1.0 similar to itself; two gifts without tags have a Jaccard index of 1.
     """
-    tags = np.hstack([gifts.hobby_tags, gifts.preference_tags]).astype(np.int64)
-    common = tags @ tags.T
-    number = tags.sum(axis=1)
-    either = number[:, None] + number - common
+    some_tags, tags = (np.hstack([table.hobby_tags, table.preference_tags]) for table in (some, gifts))
+    common = _in_common(some_tags, tags)
+    either = some_tags.sum(axis=1)[:, None] + tags.sum(axis=1) - common
     jaccard = np.where(either > 0, common / np.maximum(either, 1), 1.0)
-    similarity: Floats = 0.5 * (gifts.category[:, None] == gifts.category) + 0.5 * jaccard
+    similarity: Floats = 0.5 * (some.category[:, None] == gifts.category) + 0.5 * jaccard
     return similarity
+
+
+def _in_common(rows: Bools, columns: Bools) -> Floats:
+    """How many marks (N, G) each row of marks (N, T) shares with each of (G, T): whole numbers, as floats for speed."""
+    number: Floats = rows.astype(np.float64) @ columns.T.astype(np.float64)
+    return number
 
 
 def _unless_unknown(unknown: Bools, value: Floats) -> Floats:
@@ -140,10 +150,21 @@ def list_reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choice
     ordered = np.sort(choices, axis=1)
     if (ordered[:, 1:] == ordered[:, :-1]).any():
         raise ValueError("choices must not hold the same gift twice in one list")
+    means = [
+        _mean_in_turn(profiles.take(rows), gifts, implied, choices[rows])
+        for rows in portions(len(profiles), len(gifts), CELLS)
+    ]
+    return np.concatenate([np.empty(0), *means])
+
+
+def _mean_in_turn(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choices: Ints) -> Floats:
+    """The `list_reward` (N,) of a few profiles, looking only at the gifts in their lists."""
+    used, places = np.unique(choices, return_inverse=True)
+    gifts = gifts.take(used)
     everyone = np.arange(len(profiles))
     picked = np.zeros((len(profiles), len(gifts)), dtype=np.bool_)
     total = np.zeros(len(profiles))
-    for choice in choices.T:
+    for choice in places.reshape(choices.shape).T:
         total += reward(profiles, gifts, implied, picked)[everyone, choice]
         picked[everyone, choice] = True
     mean: Floats = total / choices.shape[1]
@@ -157,51 +178,91 @@ def best_lists(profiles: ProfileTable, gifts: GiftTable, implied: Bools, k: int 
     """
     if not 1 <= k <= len(gifts):
         raise ValueError(f"a list of {k} cannot be made from {len(gifts)} gifts")
-    penalty = WEIGHTS[COMPONENTS.index("diversity")] * gift_similarity(gifts)
-    alone = reward(profiles, gifts, implied)
-    choices = np.array([_best_list(row, penalty, k) for row in alone], dtype=np.int64).reshape(-1, k)
+    choices = np.empty((len(profiles), k), dtype=np.int64)
+    for rows in portions(len(profiles), len(gifts), CELLS):
+        alone = reward(profiles.take(rows), gifts, implied)
+        choices[rows] = [_best_list(row, gifts, k) for row in alone]
     return choices, list_reward(profiles, gifts, implied, choices)
 
 
-def _best_list(alone: Floats, penalty: Floats, k: int) -> Ints:
-    """The best list for one profile, by breadth-first branch and bound from the greedy list.
+def _best_list(alone: Floats, gifts: GiftTable, k: int) -> Ints:
+    """The best list for one profile, to which each gift alone is worth `alone` (G,).
 
-    Lists grow by one gift at a time. A started list is dropped when it could not beat the greedy one even if
-    the gifts worth most alone (G,) followed it, without any penalty (G, G) for being alike.
+    Only gifts that could be in a better list than the greedy one are joined into lists: few of a large catalogue.
     """
-    greedy, greedy_total = _greedy_list(alone, penalty, k)
+    rows = _within_reach(alone, k)
+    alone, gifts = alone[rows], gifts.take(rows)
+    greedy, greedy_total = _greedy_list(alone, gifts, k)
+    with_the_best = alone + np.sort(alone)[::-1][: k - 1].sum()
+    hopeful = np.flatnonzero(with_the_best > greedy_total + SEARCH_MARGIN)
+    hopeful = hopeful[_best_of_each_kind(alone[hopeful], gifts.take(hopeful), k)]
+    better = _search(alone[hopeful], _penalty(gifts.take(hopeful), gifts.take(hopeful)), k, greedy_total)
+    return rows[greedy if better is None else hopeful[better]]
+
+
+def _within_reach(alone: Floats, k: int) -> Ints:
+    """The gifts that a best list or the greedy one may hold.
+
+    The k gifts worth most alone lose at most the weight of diversity in each place after the first. A list with a gift
+    that is worth less than they are by more than that could not make up for it.
+    """
+    least = np.partition(alone, -k)[-k] - (k - 1) * DIVERSITY_WEIGHT - SEARCH_MARGIN
+    reach: Ints = np.flatnonzero(alone >= least)
+    return reach
+
+
+def _best_of_each_kind(alone: Floats, gifts: GiftTable, k: int) -> Ints:
+    """The k gifts worth most of each kind, in order: one category and the same tags, and so equally like any other."""
+    kinds = np.column_stack([gifts.category, gifts.hobby_tags, gifts.preference_tags])
+    _, kind, size = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
+    best_first = np.lexsort((-alone, kind.reshape(-1)))
+    place = np.arange(len(alone)) - np.repeat(np.cumsum(size) - size, size)
+    return np.sort(best_first[place < k])
+
+
+def _penalty(some: GiftTable, gifts: GiftTable) -> Floats:
+    """What it costs (S, G) to give a gift after one of some others."""
+    return DIVERSITY_WEIGHT * gift_similarity(some, gifts)
+
+
+def _greedy_list(alone: Floats, gifts: GiftTable, k: int) -> tuple[Ints, float]:
+    """The list (k,) that takes in each place the gift worth most there, and its total."""
+    greedy: Ints = np.empty((1, 0), dtype=np.int64)
+    total = np.zeros(1)
+    for _ in range(k):
+        totals = _totals_with_next(greedy, total, alone, _penalty(gifts.take(greedy[0]), gifts)[None])
+        greedy, total = np.append(greedy, [[totals.argmax()]], axis=1), totals.max(axis=1)
+    return greedy[0], float(total[0])
+
+
+def _search(alone: Floats, penalty: Floats, k: int, floor: float) -> Ints | None:
+    """The first best list (k,) with a total above the floor, None if there is none: breadth-first branch and bound.
+
+    Lists grow by one gift at a time. A started list is dropped when it could not rise above the floor even if
+    the gifts worth most alone (S,) followed it, without any penalty (S, S) for being alike.
+    """
     most = np.sort(alone)[::-1]
     lists: Ints = np.empty((1, 0), dtype=np.int64)
     list_totals = np.zeros(1)
     for place in range(k):
         still_possible = most[: k - place - 1].sum()
-        grown, grown_totals = [], []
-        for rows in np.array_split(np.arange(len(lists)), -(-len(lists) * len(alone) // SEARCH_CELLS)):
-            totals = _totals_with_next(lists[rows], list_totals[rows], alone, penalty)
-            row, gift = np.nonzero(totals + still_possible > greedy_total + SEARCH_MARGIN)
+        grown, grown_totals = [np.empty((0, place + 1), dtype=np.int64)], [np.empty(0)]
+        for rows in portions(len(lists), max(len(alone), 1) * max(place, 1), CELLS):
+            totals = _totals_with_next(lists[rows], list_totals[rows], alone, penalty[lists[rows]])
+            row, gift = np.nonzero(totals + still_possible > floor + SEARCH_MARGIN)
             grown.append(np.column_stack([lists[rows][row], gift]))
             grown_totals.append(totals[row, gift])
         lists, list_totals = np.concatenate(grown), np.concatenate(grown_totals)
-        if len(lists) == 0:
-            lists, list_totals = greedy, greedy_total
-            break
-    best: Ints = lists[list_totals.argmax()]
+    best: Ints | None = lists[list_totals.argmax()] if len(lists) else None
     return best
 
 
-def _greedy_list(alone: Floats, penalty: Floats, k: int) -> tuple[Ints, Floats]:
-    """The list (1, k) that takes in each place the gift worth most there, and its total (1,)."""
-    greedy: Ints = np.empty((1, 0), dtype=np.int64)
-    total = np.zeros(1)
-    for _ in range(k):
-        totals = _totals_with_next(greedy, total, alone, penalty)
-        greedy, total = np.append(greedy, [[totals.argmax()]], axis=1), totals.max(axis=1)
-    return greedy, total
+def _totals_with_next(lists: Ints, totals: Floats, alone: Floats, penalties: Floats) -> Floats:
+    """The total (L, G) of each started list (L, j) with each gift added; -inf where it has it already.
 
-
-def _totals_with_next(lists: Ints, totals: Floats, alone: Floats, penalty: Floats) -> Floats:
-    """The total (L, G) of each started list (L, j) with each gift added; -inf where it has it already."""
-    alike = penalty[lists].sum(axis=1) / max(lists.shape[1], 1)
+    `penalties` (L, j, G) are those of the gifts in the list.
+    """
+    alike = penalties.sum(axis=1) / max(lists.shape[1], 1)
     following: Floats = totals[:, None] + (alone - alike)
     np.put_along_axis(following, lists, -np.inf, axis=1)
     return following

@@ -1,0 +1,305 @@
+"""`trm recommend` as a user meets it: the table, JSON, batches answered line by line, and what is refused."""
+
+import inspect
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.recommend.stored_models import trained, write_trained
+from tests.recommend.test_recommender import perfect_for
+from trm_np.cli.recommend import WIDTH, recommend
+from trm_np.data.records import Profile
+from trm_np.recommend import DAYS_LEFT, MOST_GIFTS, Recommender
+
+ROOT = Path(__file__).resolve().parents[2]
+PERSON = shlex.split(
+    "--age 58 --budget 120 --hobby cooking --hobby gardening --relationship mother --occasion birthday"
+)
+CHRISTMAS = shlex.split("--occasion christmas --preference natural --preference sustainable")
+PROFILE = {
+    "age": 58,
+    "budget": 120,
+    "hobbies": ["cooking", "gardening"],
+    "relationship": "mother",
+    "occasion": "birthday",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_trained(tmp_path_factory.mktemp("model") / "best.npz"))
+
+
+def run(*args: str | Path, text: str | None = None) -> Result:
+    return CliRunner().invoke(recommend, [str(arg) for arg in args], input=text)
+
+
+def process(*args: str) -> "subprocess.Popen[str]":
+    """The command in a process of its own, which hears Ctrl-C even where the tests run in the background."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from trm_np.cli.recommend import recommend; recommend()"
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", code, *args], text=True, cwd=ROOT, **pipes)
+
+
+def catalogue(path: Path, *gifts: Any) -> Path:
+    path.write_text(json.dumps({"gifts": [asdict(gift) for gift in gifts]}), encoding="utf-8")
+    return path
+
+
+# ---------------------------------------------------------------------------------------- one person
+
+
+def test_a_person_gets_a_table_with_reasons_and_what_stands_behind_it(model: str) -> None:
+    result = run(model, *PERSON)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = Recommender.load(model).recommend(PROFILE)
+    lines = result.stdout.splitlines()
+    assert re.fullmatch(r" +gift +category +price +reward", lines[0])
+    rows = [line for line in lines if re.match(r" +\d  ", line)]
+    for rank, (row, gift) in enumerate(zip(rows, found.gifts, strict=True), 1):
+        assert row.startswith(f"{rank:>3}  {gift.name}") and row.endswith(f" {gift.predicted_reward:.2f}")
+        assert f" {gift.category} " in row
+    text = " ".join(result.stdout.split())
+    for gift in found.gifts:
+        assert "; ".join(gift.reasons) in text
+    for tool in found.tools:
+        assert f"{tool.name} {tool.probability:.2f}: {tool.found}" in text
+    likely = ", ".join(f"{name} {value:.2f}" for name, value in list(found.categories.items())[:3])
+    assert f"categories: {likely} tools: " in text
+    assert lines[-1] == f"thought {found.steps} of {found.most_steps} steps"
+
+
+def test_json_is_the_answer_of_the_recommender(model: str, tmp_path: Path) -> None:
+    expected = json.loads(json.dumps(Recommender.load(model).recommend(PROFILE, k=5, days_left=2).to_dict()))
+    (tmp_path / "who.json").write_text(json.dumps(PROFILE, indent=2))
+    for way in (PERSON, ["--profile", tmp_path / "who.json"]):
+        result = run(model, *way, "--top", "5", "--days", "2", "--json")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert json.loads(result.stdout) == expected
+
+
+def test_options_and_the_recommender_agree_on_limits() -> None:
+    options = {option.name: option for option in recommend.params}
+    assert isinstance(options["k"].type, click.IntRange)
+    assert (options["k"].type.max, options["days"].default) == (MOST_GIFTS, DAYS_LEFT)
+    assert options["k"].default == inspect.signature(Recommender.recommend).parameters["k"].default
+
+
+def test_the_price_is_the_best_offer_if_prices_were_compared(model: str) -> None:
+    rows = 0
+    for person in (["--preference", "affordable"], ["--preference", "quality", "--preference", "luxury"]):
+        found = json.loads(run(model, *person, "--json").stdout)
+        text = run(model, *person).stdout
+        compared = any(tool["name"] == "price_comparison" for tool in found["tools"])
+        for gift in found["gifts"]:
+            offer = gift["offer"]
+            assert (offer is not None) == compared
+            assert (f" at {offer['seller']}" if offer else f"${gift['price']:g} ") in text
+            rows += 1
+    assert rows == 6
+
+
+def test_a_gift_added_after_training_reaches_the_top_three(model: str, tmp_path: Path) -> None:
+    profile = Profile(30.0, ("photography", "travel"), "sister", 200.0, "birthday", ("practical",))
+    new = perfect_for(profile, "technology")
+    path = catalogue(tmp_path / "more.json", *trained().gifts, new)
+    person = "--age 30 --budget 200 --hobby photography --hobby travel --preference practical"
+    options = [*person.split(), "--relationship", "sister", "--occasion", "birthday"]
+    assert "Brand-New Gift" not in run(model, *options).stdout
+    assert "Brand-New Gift" in run(model, *options, "--catalog", path).stdout
+
+
+def test_long_names_are_cut_and_long_reasons_wrapped(model: str, tmp_path: Path) -> None:
+    gifts = [
+        replace(
+            gift,
+            name=f"{number} {'very ' * 40}long",
+            offers=tuple(replace(offer, seller="Seller " * 30) for offer in gift.offers),
+        )
+        for number, gift in enumerate(trained().gifts)
+    ]
+    path = catalogue(tmp_path / "long.json", *gifts)
+    result = run(model, *PERSON, "--preference", "affordable", "--catalog", path, "--top", "12")
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= WIDTH
+    assert len([line for line in result.stdout.splitlines() if re.match(r" +\d+  \d+ very ", line)]) == 12
+
+
+def test_a_name_cannot_command_the_terminal(model: str, tmp_path: Path) -> None:
+    gifts = [replace(gift, name=f"a\u202eb{number}") for number, gift in enumerate(trained().gifts)]
+    result = run(model, *PERSON, "--catalog", catalogue(tmp_path / "odd.json", *gifts))
+    assert "\\u202e" in result.stdout and "\u202e" not in result.stdout
+
+
+def test_warnings_go_to_stderr_and_into_the_document(model: str) -> None:
+    odd = ["--hobby", "cookin", "--age", "90", "--budget", "120"]
+    result = run(model, *odd)
+    assert result.exit_code == 0 and "Warning" not in result.stdout
+    first, second = result.stderr.splitlines()
+    assert first == (
+        'Warning: options: hobbies[0]: "cookin" is not known and counts as missing; the closest known: cooking'
+    )
+    assert second.startswith("Warning: age 90: the model has learned from 19 to 68")
+    document = run(model, *odd, "--json")
+    assert [f"Warning: {each}" for each in json.loads(document.stdout)["warnings"]] == [first, second]
+
+
+def test_more_than_there_is(model: str) -> None:
+    result = run(model, *PERSON, "--top", "100", "--json")
+    found = json.loads(result.stdout)
+    assert 30 < len(found["gifts"]) <= 45 and len({gift["id"] for gift in found["gifts"]}) == len(
+        found["gifts"]
+    )
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_all_gifts_sold_out(model: str, tmp_path: Path) -> None:
+    path = catalogue(tmp_path / "empty_shelves.json", *(replace(gift, stock=0) for gift in trained().gifts))
+    found = json.loads(run(model, *CHRISTMAS, "--catalog", path, "--json").stdout)
+    assert "inventory_check" in [tool["name"] for tool in found["tools"]]
+    assert all("sold out" in gift["reasons"] for gift in found["gifts"]) and len(found["gifts"]) == 3
+    assert found["warnings"] == [
+        "none of the 45 gifts looked at can be there in 10 days: these are the best regardless"
+    ]
+
+
+def test_days_are_those_until_the_gift_is_needed(model: str) -> None:
+    christmas = [*CHRISTMAS, "--top", "9", "--json"]
+    assert json.loads(run(model, *christmas).stdout)["warnings"] == []
+    hurried = json.loads(run(model, *christmas, "--days", "0").stdout)["warnings"]
+    at_once = sum(
+        gift.stock > 0 and min(offer.shipping_days for offer in gift.offers) == 0 for gift in trained().gifts
+    )
+    assert hurried == [f"only {at_once} of the 45 gifts looked at can be there in 0 days"]
+
+
+# ------------------------------------------------------------------------------------------- batches
+
+LINES = '{"age": 30}\n\n{"age": 300}\nnonsense\n{"hobbies": ["cookin"]}\n{}\n'
+
+
+def test_each_line_has_its_answer_or_its_error(model: str, tmp_path: Path) -> None:
+    (tmp_path / "people.jsonl").write_text(LINES)
+    for source, name, text in (("-", "stdin", LINES), (str(tmp_path / "people.jsonl"), None, None)):
+        result = run(model, "--profile", source, "--top", "1", text=text)
+        assert result.exit_code == 65
+        name = name or source
+        assert result.stderr == f"Error: {name}: 2 of the lines had no answer; each has its error\n"
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [answer["line"] for answer in answers] == [1, 3, 4, 5, 6]
+        assert answers[1] == {
+            "line": 3,
+            "error": f"{name} line 3: age: found 300; allowed: a number from 0 to 120",
+        }
+        assert answers[2]["error"].startswith(f"{name} line 4: line 1 column 1: found text that is not JSON")
+        assert "cooking" in answers[3]["warnings"][0]
+        nobody = Recommender.load(model).recommend({}, k=1).to_dict()
+        assert answers[4] == {"line": 6, **json.loads(json.dumps(nobody))}
+
+
+def test_a_batch_without_a_bad_line_exits_0_and_strict_makes_names_errors(model: str) -> None:
+    text = '{"age": 30}\n{"hobbies": ["cookin"]}\n'
+    assert run(model, "--profile", "-", text=text).exit_code == 0
+    result = run(model, "--profile", "-", "--strict", text=text)
+    assert result.exit_code == 65
+    assert [list(json.loads(line))[1] for line in result.stdout.splitlines()] == ["profile", "error"]
+
+
+def test_each_answer_is_written_before_the_next_line_is_read(model: str) -> None:
+    with process(model, "--profile", "-", "--top", "1") as running:
+        assert running.stdin and running.stdout
+        for number, line in enumerate(['{"age": 30}', "nonsense", "{}"], 1):
+            running.stdin.write(f"{line}\n")
+            running.stdin.flush()
+            assert json.loads(running.stdout.readline())["line"] == number
+        running.stdin.close()
+        assert running.stdout.read() == ""
+        assert running.wait() == 65
+
+
+def test_a_profile_over_several_lines_on_stdin_is_one_person(model: str) -> None:
+    text = json.dumps(PROFILE, indent=2)
+    assert run(model, "--profile", "-", text=text).stdout == run(model, *PERSON).stdout
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(model: str) -> None:
+    with process(model, "--profile", "-") as running:
+        assert running.stdin and running.stdout and running.stderr
+        running.stdin.write("{}\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        running.stdout.close()
+        running.stdin.write("{}\n" * 3)
+        running.stdin.close()
+        assert running.stderr.read() == ""
+        assert running.wait() != 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as a terminal sends them")
+def test_ctrl_c_exits_130_with_one_line(model: str) -> None:
+    with process(model, "--profile", "-") as running:
+        assert running.stdin and running.stdout and running.stderr
+        running.stdin.write("{}\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        assert running.wait() == 130
+        assert running.stderr.read().strip() == "Error: interrupted"
+
+
+# ------------------------------------------------------------------------------------------ refusals
+
+BAD: list[tuple[list[str], int, str]] = [
+    ([], 2, "nothing is said of the person: give --age, --budget, --hobby"),
+    (["--top", "3", "--strict"], 2, "nothing is said of the person"),
+    (["--age", "30", "--profile", "-"], 2, "--profile says all of the person"),
+    (["--age", "thirty"], 2, "--age"),
+    (["--age", "200"], 2, "options: age: found 200.0; allowed: a number from 0 to 120"),
+    (["--age", "nan"], 2, "options: age: found NaN"),
+    (["--budget", "-5"], 2, "options: budget: found -5.0"),
+    (["--hobby", "cooking", "--hobby", "cooking"], 2, 'hobbies[1]: found "cooking" again'),
+    (["--hobby", "cookin", "--strict"], 2, 'did you mean "cooking"?'),
+    (["--age", "30", "--top", "0"], 2, "--top"),
+    (["--age", "30", "--top", "101"], 2, "--top"),
+    (["--age", "30", "--days", "-1"], 2, "--days"),
+    (["--age", "30", "--catalog", ""], 2, "an empty name"),
+    (["--age", "30", "--catalog", "nothing.json"], 65, "nothing.json: found no such file"),
+    (["--profile", "nothing.json"], 65, "nothing.json: found a file that cannot be read (No such file"),
+    (["--profile", "{folder}"], 65, "cannot be read (Is a directory)"),
+    (["--profile", "{folder}/empty.json"], 65, "found an empty file"),
+    (["--profile", "{folder}/bad.json"], 65, "bad.json: age: found 300; allowed: a number from 0 to 120"),
+    (["--profile", "{folder}/broken.json"], 65, "broken.json: line 2 column 10: found text that is not JSON"),
+    (["--profile", "{folder}/odd.json", "--strict"], 65, 'odd.json: hobbies[0]: found "cookin"'),
+]
+
+
+@pytest.mark.parametrize(("options", "code", "fragment"), BAD, ids=[" ".join(row[0]) for row in BAD])
+def test_what_is_refused_gets_one_line(
+    options: list[str], code: int, fragment: str, model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.json").write_text("\n")
+    (tmp_path / "bad.json").write_text('{"age": 300}')
+    (tmp_path / "broken.json").write_text('{"age": 30,\n"budget" 3}')
+    (tmp_path / "odd.json").write_text('{"hobbies": ["cookin"]}')
+    result = run(model, *(option.format(folder=tmp_path) for option in options))
+    assert (result.exit_code, result.stdout) == (code, ""), result.output
+    assert len(result.stderr.splitlines()) == 1 and result.stderr.startswith("Error: ")
+    assert fragment in result.stderr
+
+
+def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
+    result = run(tmp_path / "none.npz", "--age", "30")
+    assert (result.exit_code, result.stdout) == (65, "")
+    assert "none.npz: no such file" in result.stderr

@@ -1,0 +1,130 @@
+"""One value or one on each line: which it is, what each line is numbered, and that nothing is read too early."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trm_np.data.json_lines import MOST_LINES, parse_line, read_json_or_lines
+from trm_np.data.problems import DataError
+
+VALUES = st.dictionaries(
+    st.text(max_size=3), st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=3)
+)
+
+
+def read(text: str, live: bool = False) -> object:
+    """The value, or the list of lines as (number, value), an error being its message."""
+    found = read_json_or_lines(io.BytesIO(text.encode()), "f", live)
+    if not isinstance(found, Iterator):
+        return found
+    return [(line[0], attempt(line)) for line in found]
+
+
+def attempt(line: tuple[int, bytes]) -> object:
+    try:
+        return parse_line(line, "f")
+    except DataError as error:
+        return str(error)
+
+
+@settings(deadline=None)
+@given(st.lists(VALUES, min_size=2, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n", "\n\n"]))
+def test_values_on_lines_come_back_each_with_its_number(values: list[object], live: bool, end: str) -> None:
+    text = end.join(map(json.dumps, values))
+    step = 2 if end == "\n\n" else 1
+    assert read(text, live) == [(1 + step * index, value) for index, value in enumerate(values)]
+
+
+@settings(deadline=None)
+@given(VALUES.filter(len), st.integers(0, 4), st.booleans())
+def test_one_value_over_several_lines_is_one_value(value: object, indent: int, live: bool) -> None:
+    assert read(json.dumps(value, indent=indent) + "\n\n", live) == value
+
+
+def test_one_value_on_one_line_is_a_value_in_a_file_and_a_line_in_a_stream() -> None:
+    assert read('{"age": 3}\n') == {"age": 3}
+    assert read('{"age": 3}', live=True) == [(1, {"age": 3})]
+
+
+class Conversation(io.BytesIO):
+    """Lines of which each may be asked for only after the answer to the one before."""
+
+    answered = 0
+    asked = 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        assert self.asked <= self.answered, "the next line was asked for before the last one was answered"
+        self.asked += 1
+        return super().readline(size)
+
+
+@pytest.mark.parametrize("first", ['{"age": 1}', "nonsense", "3"])
+def test_a_live_stream_is_not_read_ahead(first: str) -> None:
+    stream = Conversation(f'{first}\n{{"age": 2}}\n{{"age": 3}}\n'.encode())
+    lines = read_json_or_lines(stream, "f", live=True)
+    assert isinstance(lines, Iterator)
+    for _ in lines:
+        stream.answered += 1
+    assert stream.answered == 3
+
+
+def test_a_bad_line_is_its_own_error_and_the_rest_goes_on() -> None:
+    for live in (False, True):
+        assert read('{"a": 1}\n{"a": \n\xff\n{"a": 2}', live) == [
+            (1, {"a": 1}),
+            (2, "f line 2: line 2 column 1: found text that is not JSON (Expecting value); allowed: JSON"),
+            (3, "f line 3: line 1 column 1: found text that is not JSON (Expecting value); allowed: JSON"),
+            (4, {"a": 2}),
+        ]
+
+
+def test_a_first_line_cut_short_is_a_bad_line_if_the_next_is_an_object() -> None:
+    for live in (False, True):
+        found = read('{"a": 1\n{"a": 2}\n{"a": 3}', live)
+        assert isinstance(found, list)
+        assert [number for number, _ in found] == [1, 2, 3]
+        assert str(found[0][1]).startswith("f line 1: ") and [value for _, value in found[1:]] == [
+            {"a": 2},
+            {"a": 3},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f: found an empty file"),
+        (" \n\n", "f: found an empty file"),
+        ("nonsense", "f: line 1 column 1: found text that is not JSON"),
+        ('{"a": 1,\n"b": }\n', "f: line 2 column 6: found text that is not JSON"),
+        ('\n\n{"a": [\n"x"\n"y"]}', "f: line 5 column 1: found text that is not JSON"),
+        ('{"a":\n', "f: line 2 column 1: found text that is not JSON"),
+        (
+            '{"a":\n1}\n\n{"a": 2}',
+            "f: line 4: found more text after the object; allowed: one object, or one on",
+        ),
+        ("[\n" * 2 * MOST_LINES, "f: "),
+    ],
+)
+def test_what_is_neither_is_refused_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(DataError) as refused:
+        read(text)
+    assert str(refused.value).startswith(message)
+
+
+def test_bytes_that_are_no_text_are_a_bad_line() -> None:
+    stream = io.BytesIO(b'{"a": 1}\n{"a": "\xff"}\n')
+    lines = read_json_or_lines(stream, "f", live=True)
+    assert isinstance(lines, Iterator)
+    assert list(map(attempt, lines)) == [
+        {"a": 1},
+        "f line 2: byte 7: found text that is not UTF-8; allowed: UTF-8",
+    ]
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    assert read('\ufeff{"a": 1}\n{"a": 2}') == [(1, {"a": 1}), (2, {"a": 2})]
+    assert read('\ufeff{"a":\n1}') == {"a": 1}

@@ -1,0 +1,152 @@
+"""Profiles as people give them: what is forgiven with a warning, and what is refused all the same."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from tests.data.sample_files import VOCABULARY
+from tests.world import small_world
+from trm_np.data.lenient import close_names, lenient_profile, profile_json
+from trm_np.data.load import profile_from_json
+from trm_np.data.problems import DataError
+from trm_np.data.records import Profile
+from trm_np.data.strict_json import parse_json
+
+FULL: dict[str, Any] = {
+    "age": 34,
+    "hobbies": ["cooking", "garden"],
+    "relationship": "mother",
+    "budget": 120.5,
+    "occasion": "birthday",
+    "preferences": ["practical"],
+}
+
+
+@settings(deadline=None)
+@given(small_world.PROFILES)
+def test_a_profile_of_known_names_is_read_as_it_is(profile: Profile) -> None:
+    assert lenient_profile(profile_json(profile), small_world.VOCABULARY, "p") == (profile, ())
+
+
+@pytest.mark.parametrize("field", FULL)
+def test_any_field_may_be_absent_or_null(field: str) -> None:
+    absent = {key: value for key, value in FULL.items() if key != field}
+    profile, warnings = lenient_profile(absent, VOCABULARY, "p")
+    assert (profile, warnings) == lenient_profile(FULL | {field: None}, VOCABULARY, "p")
+    assert warnings == () and getattr(profile, field) in (None, ())
+    assert lenient_profile({}, VOCABULARY, "p") == (Profile(), ())
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "left", "warning"),
+    [
+        (
+            "hobbies",
+            ["gardn", "cooking"],
+            ("cooking",),
+            'hobbies[0]: "gardn" is not known and counts as missing; the closest known: garden',
+        ),
+        (
+            "preferences",
+            ["Practical"],
+            (),
+            'preferences[0]: "Practical" is not known and counts as missing; the closest known: practical',
+        ),
+        (
+            "relationship",
+            "mothr",
+            None,
+            'relationship: "mothr" is not known and counts as missing; the closest known: mother',
+        ),
+        (
+            "occasion",
+            "solstice",
+            None,
+            'occasion: "solstice" is not known and counts as missing; known: birthday, wedding',
+        ),
+        ("occasion", "", None, 'occasion: "" is not known and counts as missing; known: birthday, wedding'),
+    ],
+)
+def test_an_unknown_name_counts_as_missing_with_a_warning(
+    field: str, given: object, left: object, warning: str
+) -> None:
+    profile, warnings = lenient_profile(FULL | {field: given}, VOCABULARY, "who.json", "person")
+    assert warnings == (f"who.json: person.{warning}",)
+    assert getattr(profile, field) == left
+    known, _ = lenient_profile(FULL, VOCABULARY, "p")
+    others = [other for other in FULL if other != field]
+    assert [getattr(profile, other) for other in others] == [getattr(known, other) for other in others]
+
+
+def test_every_unknown_name_has_its_warning_even_twice_the_same() -> None:
+    value = FULL | {"hobbies": ["x", "reading", "x"], "occasion": "y"}
+    profile, warnings = lenient_profile(value, VOCABULARY, "p")
+    assert profile.hobbies == ("reading",)
+    assert [warning.split(" is")[0] for warning in warnings] == [
+        'p: hobbies[0]: "x"',
+        'p: hobbies[2]: "x"',
+        'p: occasion: "y"',
+    ]
+
+
+def test_warnings_are_one_printable_line_whatever_the_name() -> None:
+    names = ["a\nb\x1b[31m", "z" * 10_000]
+    _, warnings = lenient_profile(FULL | {"hobbies": names}, VOCABULARY, "p")
+    assert all(warning.isprintable() and len(warning) < 200 for warning in warnings) and len(warnings) == 2
+
+
+def test_at_most_three_names_are_suggested_the_closest_first() -> None:
+    names = ("gardening", "guard", "gardens", "garden", "reading")
+    assert close_names("gardn", names) == ("garden", "gardens", "guard")
+    assert close_names("Gard-en", names)[0] == "garden"
+    assert close_names("quilting", names[1:]) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        ({"age": 200}, "age: found 200; allowed: a number from 0 to 120"),
+        ({"age": -1}, "age: found -1"),
+        ({"age": "34"}, 'age: found "34"'),
+        ({"age": True}, "age: found true"),
+        ({"age": float("nan")}, "age: found NaN"),
+        ({"budget": -5}, "budget: found -5"),
+        ({"budget": 0}, "budget: found 0"),
+        ({"budget": float("inf")}, "budget: found Infinity"),
+        ({"hobbies": "cooking"}, 'hobbies: found "cooking"; allowed: a list'),
+        ({"hobbies": [3]}, "hobbies[0]: found 3"),
+        ({"hobbies": ["cooking", None]}, "hobbies[1]: found null"),
+        ({"hobbies": ["cooking", "cooking"]}, 'hobbies[1]: found "cooking" again'),
+        ({"relationship": ["mother"]}, 'relationship: found ["mother"]'),
+        ({"hobbie": []}, 'found the unknown key "hobbie"; allowed: '),
+        ({"hobbies": ["juggling"], "age": 999}, "age: found 999"),
+    ],
+    ids=str,
+)
+def test_whatever_is_not_just_a_name_is_refused(change: dict[str, Any], fragment: str) -> None:
+    with pytest.raises(DataError) as refused:
+        lenient_profile(FULL | change, VOCABULARY, "p")
+    assert str(refused.value).startswith(f"p: {fragment}")
+    assert len(refused.value.problems) == 1
+
+
+@pytest.mark.parametrize("value", [None, 3, "mother", [FULL]], ids=str)
+def test_what_is_no_object_is_refused(value: object) -> None:
+    with pytest.raises(DataError, match="allowed: an object with age, hobbies"):
+        lenient_profile(value, VOCABULARY, "p")
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    value = parse_json(b'{"age": 3, "age": 4, "occasion": "nameday"}', "p")
+    with pytest.raises(DataError, match='the key "age" more than once'):
+        lenient_profile(value, VOCABULARY, "p")
+
+
+@settings(deadline=None)
+@given(small_world.PROFILES)
+def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> None:
+    value = json.loads(json.dumps(profile_json(profile)))
+    assert value == profile_json(profile)
+    assert profile_from_json(value, small_world.VOCABULARY, "p") == profile

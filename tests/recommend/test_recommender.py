@@ -1,0 +1,437 @@
+"""What `Recommender` answers: new gifts, missing fields, tools that change the answer, and no gift twice."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import trm_np
+from tests.recommend.stored_models import trained, untrained, write_trained
+from tests.world.small_world import PROFILES, gift
+from trm_np import Recommender
+from trm_np.data.encode import encode_profiles
+from trm_np.data.load import Dataset, load_held_out
+from trm_np.data.problems import DataError
+from trm_np.data.records import Gift, Offer, Profile
+from trm_np.data.tables import profile_table
+from trm_np.data.task import task_from
+from trm_np.evaluate import predict
+from trm_np.recommend import MOST_GIFTS, Recommendation, without_doubles
+from trm_np.world.reward import COMPONENTS
+from trm_np.world.tools import TOOLS
+
+ROOT = Path(__file__).resolve().parents[2]
+MOTHER: dict[str, Any] = {
+    "age": 58,
+    "hobbies": ["cooking", "gardening"],
+    "relationship": "mother",
+    "budget": 120,
+    "occasion": "mothers_day",
+    "preferences": ["practical", "quality"],
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Recommender:
+    return Recommender(trained())
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_trained(tmp_path_factory.mktemp("model") / "best.npz")
+
+
+def ids(found: Recommendation) -> list[str]:
+    return [each.id for each in found.gifts]
+
+
+# ------------------------------------------------------------------------------------------ the answer
+
+
+def test_the_answer_holds_what_the_model_says(shipped: Recommender) -> None:
+    """Without tools the gifts are those of `evaluate.predict`, by another way through the model."""
+    stored = trained()
+    validation, test = load_held_out(None, stored.vocabulary)
+    profiles = [scenario.profile for scenario in validation]
+    found = [shipped.recommend(profile, tools=()) for profile in profiles]
+    dataset = Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+    task = task_from(dataset, stored.config.model.gift_features)
+    said = predict(stored.model, task.validation.profiles, task)
+    assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in said.choices]
+    first = said.predicted_reward[np.arange(len(found)), said.choices[:, 0]]
+    np.testing.assert_allclose([each.gifts[0].predicted_reward for each in found], first, rtol=1e-5)
+    for names, scores, part in (
+        (stored.vocabulary.categories, said.category_scores, "categories"),
+        (stored.vocabulary.tools, said.tool_scores, "tool_probabilities"),
+    ):
+        for each, logits in zip(found, scores, strict=True):
+            named = getattr(each, part)
+            assert list(named.values()) == sorted(named.values(), reverse=True)
+            expected = 1 / (1 + np.exp(-logits))
+            np.testing.assert_allclose([named[name] for name in names], expected, rtol=1e-5)
+
+
+def test_a_softmax_head_gives_shares_of_one() -> None:
+    stored = untrained()
+    config = replace(stored.config.model, tool_head="softmax")
+    before = stored.model.config
+    try:
+        stored.model.config = config
+        found = Recommender(stored, [gift(id=str(i), name=str(i)) for i in range(3)]).recommend({})
+    finally:
+        stored.model.config = before
+    assert sum(found.tool_probabilities.values()) == pytest.approx(1)
+
+
+def test_the_two_most_probable_tools_run(shipped: Recommender) -> None:
+    found = shipped.recommend(MOTHER)
+    assert [tool.name for tool in found.tools] == list(found.tool_probabilities)[:2]
+    assert [tool.probability for tool in found.tools] == list(found.tool_probabilities.values())[:2]
+    assert all(tool.found for tool in found.tools)
+    assert all(
+        (each.offer is None) == ("price_comparison" not in list(found.tool_probabilities)[:2])
+        for each in found.gifts
+    )
+
+
+def test_steps_are_those_of_the_core(shipped: Recommender) -> None:
+    stored = trained()
+    inputs = encode_profiles(
+        profile_table([shipped.recommend(MOTHER).profile], stored.vocabulary), stored.vocabulary
+    )
+    _, steps = stored.model.answer(inputs)
+    found = shipped.recommend(MOTHER)
+    assert (found.steps, found.most_steps) == (steps[0], stored.config.model.supervision_steps)
+
+
+def test_an_answer_is_plain_json(shipped: Recommender) -> None:
+    for tools in (None, list(TOOLS), ()):
+        found = shipped.recommend(MOTHER, tools=tools)
+        value = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+        assert value["gifts"][0]["id"] == found.gifts[0].id
+        assert set(value["gifts"][0]["components"]) == set(COMPONENTS)
+        assert [tool["name"] for tool in value["tools"]] == [tool.name for tool in found.tools]
+
+
+def test_asking_twice_gives_the_same_bits(shipped: Recommender) -> None:
+    assert shipped.recommend(MOTHER) == shipped.recommend(MOTHER)
+
+
+# ------------------------------------------------------------------------------------- who is asked for
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    hobbies=st.permutations(["cooking", "gardening", "wellness"]),
+    preferences=st.permutations(["practical", "quality", "natural"]),
+)
+def test_the_order_of_hobbies_and_preferences_changes_nothing_but_rounding(
+    hobbies: list[str], preferences: list[str], shipped: Recommender
+) -> None:
+    one = shipped.recommend(MOTHER | {"hobbies": sorted(hobbies), "preferences": sorted(preferences)})
+    other = shipped.recommend(MOTHER | {"hobbies": hobbies, "preferences": preferences})
+    assert ids(one) == ids(other)
+    assert [each.reasons for each in one.gifts] == [each.reasons for each in other.gifts]
+    for part in ("categories", "tool_probabilities"):
+        assert getattr(one, part) == pytest.approx(getattr(other, part), abs=1e-4)
+
+
+def test_of_nobody_known_it_recommends_all_the_same(shipped: Recommender) -> None:
+    found = shipped.recommend({})
+    assert len(found.gifts) == 3 and found.profile == Profile() and found.warnings == ()
+    assert shipped.recommend(Profile()) == found
+
+
+@pytest.mark.parametrize("field", MOTHER)
+def test_any_one_field_may_be_missing(field: str, shipped: Recommender) -> None:
+    absent = {key: value for key, value in MOTHER.items() if key != field}
+    assert shipped.recommend(absent) == shipped.recommend(MOTHER | {field: None})
+    assert len(shipped.recommend(absent).gifts) == 3
+
+
+def test_an_unknown_name_is_a_warning_and_an_error_if_strict(shipped: Recommender) -> None:
+    odd = MOTHER | {"hobbies": ["cooking", "gardenign"], "occasion": "solstice"}
+    found = shipped.recommend(odd, source="who.json")
+    assert [warning.split(" is not known")[0] for warning in found.warnings] == [
+        'who.json: hobbies[1]: "gardenign"',
+        'who.json: occasion: "solstice"',
+    ]
+    plain = shipped.recommend(MOTHER | {"hobbies": ["cooking"], "occasion": None})
+    assert replace(found, warnings=()) == plain
+    with pytest.raises(
+        DataError, match=r'who.json: hobbies\[1\]: found "gardenign".*did you mean "gardening"'
+    ):
+        shipped.recommend(odd, strict=True, source="who.json")
+    record = Profile(hobbies=("cooking", "gardenign"))
+    assert len(shipped.recommend(record).warnings) == 1
+
+
+def test_numbers_beyond_the_training_scenarios_are_a_warning(shipped: Recommender) -> None:
+    for change, warning in (
+        ({"age": 18}, "age 18: the model has learned from 19 to 68"),
+        ({"age": 68.5}, "age 68.5: the model has learned from 19 to 68"),
+        ({"budget": 10_000}, "budget $10,000: the model has learned from $45 to $250"),
+    ):
+        (found,) = shipped.recommend(MOTHER | change).warnings
+        assert found.startswith(warning)
+    for change in ({"age": 19}, {"age": 68}, {"budget": 45}, {"budget": 250}):
+        assert shipped.recommend(MOTHER | change).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"age": 200}, {"budget": -1}, {"hobbies": "cooking"}, {"hobby": []}], ids=str
+)
+def test_a_faulty_profile_is_refused(bad: dict[str, Any], shipped: Recommender) -> None:
+    with pytest.raises(DataError, match="profile: "):
+        shipped.recommend(MOTHER | bad)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 0}, "k=0: must be from 1"),
+        ({"k": MOST_GIFTS + 1}, f"k={MOST_GIFTS + 1}: must be from 1 to {MOST_GIFTS}"),
+        ({"days_left": -1}, "days_left=-1"),
+        ({"days_left": float("nan")}, "days_left=nan"),
+        ({"tools": ["oracle"]}, "no such tool: oracle"),
+    ],
+    ids=str,
+)
+def test_an_argument_that_makes_no_sense_is_refused(
+    arguments: dict[str, Any], message: str, shipped: Recommender
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        shipped.recommend(MOTHER, **arguments)
+
+
+# ------------------------------------------------------------------------------------------- the gifts
+
+
+def perfect_for(profile: Profile, category: str) -> Gift:
+    """A gift that nobody has seen before: right in every component of the reward, in stock, and loved."""
+    age, price = int(profile.age or 40), round(0.6 * (profile.budget or 100.0), 2)
+    return Gift(
+        id="brand_new",
+        name="Brand-New Gift",
+        category=category,
+        price=price,
+        rating=4.8,
+        tags=profile.hobbies + profile.preferences,
+        age_range=(age - 15, age + 15),
+        occasions=tuple(dict.fromkeys(filter(None, (profile.occasion, "birthday", "christmas")))),
+        offers=(Offer("Corner Shop", price, 1),),
+        stock=50,
+        reviews=(0, 0, 5, 50, 245),
+        weekly_sales=(20,) * 12,
+    )
+
+
+def test_a_gift_added_after_training_that_fits_perfectly_reaches_the_top_three() -> None:
+    """For the people of the validation scenarios; the tools take it away from nobody but for a whole bundle."""
+    stored = trained()
+    validation, _ = load_held_out(None, stored.vocabulary)
+    by_itself = []
+    for scenario in validation:
+        new = perfect_for(scenario.profile, scenario.expected_categories[0])
+        recommender = Recommender(stored, (*stored.gifts, new))
+        by_itself.append(new.id in ids(recommender.recommend(scenario.profile, tools=())))
+        found = recommender.recommend(scenario.profile)
+        bundles = [tool.data["bundle"] for tool in found.tools if tool.name == "budget_optimizer"]
+        assert new.id in ids(found) or not by_itself[-1] or set(ids(found)) == set(*bundles)
+    assert np.mean(by_itself) >= 0.95
+
+
+def test_more_gifts_than_there_are_gives_all_of_them(shipped: Recommender) -> None:
+    found = shipped.recommend(MOTHER, k=60, tools=())
+    assert sorted(ids(found)) == sorted(each.id for each in trained().gifts)
+    assert found.warnings == ("45 gifts, not 60: there are no more",)
+    assert shipped.recommend(MOTHER, k=45, tools=()).warnings == ()
+
+
+def test_the_longer_list_begins_with_the_shorter(shipped: Recommender) -> None:
+    assert shipped.recommend(MOTHER, k=8, tools=()).gifts[:3] == shipped.recommend(MOTHER, tools=()).gifts
+
+
+SMALL_GIFTS = st.lists(
+    st.builds(
+        gift,
+        category=st.sampled_from(("garden", "kitchen")),
+        price=st.sampled_from((10.0, 40.0)),
+        tags=st.sampled_from([(), ("garden",), ("cooking", "luxury")]),
+        stock=st.integers(0, 1),
+    ),
+    min_size=1,
+    max_size=8,
+).map(lambda gifts: [replace(each, id=str(index)) for index, each in enumerate(gifts)])
+
+
+@settings(deadline=None)
+@given(
+    SMALL_GIFTS, PROFILES, st.integers(1, 10), st.none() | st.lists(st.sampled_from(list(TOOLS)), unique=True)
+)
+def test_no_gift_twice_nor_one_that_differs_only_in_its_id(
+    gifts: list[Gift], profile: Profile, k: int, tools: list[str] | None
+) -> None:
+    found = Recommender(untrained(), gifts).recommend(profile, k, tools=tools)
+    chosen = [next(each for each in gifts if each.id == name) for name in ids(found)]
+    assert len(chosen) == len({replace(each, id="") for each in chosen})
+    assert len(chosen) <= k and chosen
+
+
+@settings(deadline=None)
+@given(SMALL_GIFTS)
+def test_of_equal_gifts_the_first_is_kept(gifts: list[Gift]) -> None:
+    kept = without_doubles(gifts)
+    assert {replace(each, id="") for each in kept} == {replace(each, id="") for each in gifts}
+    for each in gifts:
+        equal = [other for other in gifts if replace(other, id="") == replace(each, id="")]
+        assert (each in kept) == (each is equal[0])
+
+
+def test_gifts_alike_but_in_the_name_are_two() -> None:
+    assert len(without_doubles([gift(id="1", name="A"), gift(id="2", name="B")])) == 2
+
+
+# ------------------------------------------------------------------------------------------- the tools
+
+
+def some_gifts(*changes: dict[str, Any]) -> list[Gift]:
+    return [gift(**({"id": str(i), "name": str(i)} | change)) for i, change in enumerate(changes)]
+
+
+def ask(gifts: Sequence[Gift], *tools: str, **arguments: Any) -> Recommendation:
+    profile = Profile(hobbies=("garden",), budget=100.0)
+    return Recommender(untrained(), gifts).recommend(profile, tools=tools, **arguments)
+
+
+def test_what_is_not_to_be_had_in_time_drops_out() -> None:
+    gifts = some_gifts({"stock": 0}, {"offers": (Offer("Slow", 40.0, 9),)}, {}, {})
+    assert set(ids(ask(gifts, "inventory_check", k=2, days_left=8))) == {"2", "3"}
+    assert set(ids(ask(gifts, "inventory_check", k=3, days_left=9))) == {"1", "2", "3"}
+    few = ask(gifts, "inventory_check", k=4, days_left=8)
+    assert set(ids(few)) == {"2", "3"}
+    assert few.warnings == ("only 2 of the 4 gifts looked at can be there in 8 days",)
+    assert len(ask(gifts, k=4).gifts) == 4
+
+
+def test_if_nothing_is_to_be_had_it_says_so_and_keeps_its_order() -> None:
+    gifts = some_gifts(*({"stock": 0, "price": price, "tags": ()} for price in (10.0, 40.0, 90.0)))
+    found = ask(gifts, "inventory_check")
+    assert ids(found) == ids(ask(gifts))
+    assert found.warnings == (
+        "none of the 3 gifts looked at can be there in 10 days: these are the best regardless",
+    )
+    assert all("sold out" in each.reasons for each in found.gifts)
+
+
+def test_the_model_looks_again_at_the_price_paid_and_the_rating_believed() -> None:
+    """With a tool it predicts what it would of a catalogue in which the tool's findings stand as facts."""
+    plain = [replace(each, offers=(Offer("Near", each.price, 1),)) for each in trained().gifts[:4]]
+
+    def predicted(changed: Gift, *tools: str) -> dict[str, float]:
+        found = Recommender(trained(), [changed, *plain[1:]]).recommend(MOTHER, k=4, tools=tools)
+        return {each.id: each.predicted_reward for each in found.gifts}
+
+    dear = replace(plain[0], price=150.0, offers=(Offer("Near", 150.0, 1), Offer("Bargain", 90.0, 2)))
+    # Up to the budget of $120 a bargain is as generous as its list price.
+    assert predicted(dear, "price_comparison") == predicted(replace(dear, price=120.0)) != predicted(dear)
+
+    praised = replace(plain[0], rating=5.0, reviews=(0, 0, 0, 0, 1))
+    tool = (
+        Recommender(trained(), [praised, *plain[1:]])
+        .recommend(MOTHER, tools=["review_analysis"], k=4)
+        .tools[0]
+    )
+    believed = [replace(each, rating=tool.data[each.id]["rating"]) for each in [praised, *plain[1:]]]
+    found = Recommender(trained(), believed).recommend(MOTHER, k=4, tools=())
+    assert predicted(praised, "review_analysis") == {each.id: each.predicted_reward for each in found.gifts}
+    assert believed[0].rating < 5.0
+
+
+def test_rising_sales_decide_between_equals() -> None:
+    rising, falling = tuple(range(20, 32)), tuple(range(30, 18, -1))
+    gifts = some_gifts({"weekly_sales": falling}, {}, {"weekly_sales": rising})  # equal to the model
+    assert ids(ask(gifts)) == ["0", "1", "2"]
+    assert ids(ask(gifts, "trend_analysis", k=1)) == ["2"]
+
+
+def test_the_gifts_of_the_bundle_lead_and_meet_the_budget_together(shipped: Recommender) -> None:
+    poor = MOTHER | {"budget": 80}
+    found = shipped.recommend(poor, k=5, tools=["budget_optimizer"])
+    bundle = found.tools[0].data["bundle"]
+    assert set(ids(found)[: len(bundle)]) == set(bundle)
+    assert sum(each.price for each in found.gifts[: len(bundle)]) == found.tools[0].data["price"] <= 80
+    assert set(bundle) != set(ids(shipped.recommend(poor, tools=())))
+
+
+def test_a_tool_that_only_the_data_know_is_said_to_be_none() -> None:
+    stored = replace(untrained(), vocabulary=replace(untrained().vocabulary, tools=tuple("abcde")))
+    found = Recommender(stored, some_gifts({}, {})).recommend({}, k=2)
+    names = list(found.tool_probabilities)[:2]
+    assert found.tools == () and len(found.gifts) == 2
+    assert found.warnings == tuple(f"{name}: selected, but no tool of this program" for name in names)
+
+
+def test_only_a_shortlist_is_looked_at_again_and_it_holds_the_best() -> None:
+    rng, seeds = np.random.default_rng(0), trained().gifts
+    gifts = [
+        replace(seeds[number % len(seeds)], id=str(number), name=str(number), price=float(price))
+        for number, price in enumerate(rng.uniform(5, 250, 300))
+    ]
+    large = Recommender(trained(), gifts)
+    portions = [Recommender(trained(), gifts[first : first + 60]) for first in range(0, 300, 60)]
+    best = max(
+        (each.recommend(MOTHER, tools=()).gifts[0] for each in portions),
+        key=lambda gift: gift.predicted_reward,
+    )
+    found = large.recommend(MOTHER, tools=())
+    assert (found.gifts[0].id, found.gifts[0].reasons) == (best.id, best.reasons)
+    assert "of 64 looked at" in large.recommend(MOTHER, tools=["inventory_check"]).tools[0].found
+    assert len(large.recommend(MOTHER, k=MOST_GIFTS, tools=()).gifts) == MOST_GIFTS
+
+
+# --------------------------------------------------------------------------------- loading and importing
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_no_numpy() -> None:
+    assert python("import sys, trm_np; print('numpy' in sys.modules)") == "False"
+    with pytest.raises(AttributeError, match="no attribute 'Recommendr'"):
+        _ = trm_np.Recommendr
+
+
+def test_on_the_way_to_a_recommendation_nothing_but_numpy_is_imported(model_file: Path) -> None:
+    code = (
+        "import sys; from trm_np import Recommender\n"
+        f"found = Recommender.load({str(model_file)!r}).recommend({{'age': 34}}, tools={list(TOOLS)})\n"
+        "assert len(found.gifts) == 3\n"
+        "names = {name.split('.')[0] for name in sys.modules}\n"
+        "training = {f'trm_np.{name}' for name in ('train', 'losses', 'evaluate', 'run', 'groups', 'cli')}\n"
+        "print(sorted(names & {'scipy', 'click', 'hypothesis', 'torch', 'matplotlib'} | training & set(sys.modules)))"
+    )
+    assert python(code) == "[]"
+
+
+def test_loading_a_file_and_another_catalogue(model_file: Path, tmp_path: Path, shipped: Recommender) -> None:
+    found = Recommender.load(model_file).recommend(MOTHER)
+    assert found == shipped.recommend(MOTHER)
+    gifts = [asdict(each) for each in trained().gifts[:5]]
+    (tmp_path / "few.json").write_text(json.dumps({"gifts": gifts}))
+    other = Recommender.load(str(model_file), tmp_path / "few.json")
+    assert [each.id for each in other.gifts] == [each["id"] for each in gifts]
+    gifts[1]["tags"] = ["juggling"]
+    (tmp_path / "few.json").write_text(json.dumps({"gifts": gifts}))
+    with pytest.raises(DataError, match=r'few.json: gifts\[1\].tags\[0\]: found "juggling"'):
+        Recommender.load(model_file, tmp_path / "few.json")

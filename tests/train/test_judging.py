@@ -1,0 +1,96 @@
+"""A model beside the baselines: what they are given, what they are asked, and what a stored model needs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.train.small_run import new_run, small, trainer
+from trm_np.checkpoint import load_model
+from trm_np.config import LossConfig
+from trm_np.data.load import load_dataset
+from trm_np.data.tables import LabelTable
+from trm_np.data.task import Split, task_from
+from trm_np.evaluate import evaluate_model
+from trm_np.judging import evaluate_baselines, judge, judge_stored, learnt_predictions
+from trm_np.train import Trainer
+
+BASELINES = ["random", "popularity", "nearest_neighbour", "linear", "oracle"]
+
+
+@pytest.fixture(scope="module")
+def started() -> Trainer:
+    return trainer(small())
+
+
+def test_the_baselines_have_the_metrics_of_the_model_but_the_gap(started: Trainer) -> None:
+    task = started.task
+    baselines = evaluate_baselines(task.test, task)
+    metrics, _ = evaluate_model(started.model, task.test, task, LossConfig())
+    assert list(baselines) == BASELINES
+    for found in baselines.values():
+        assert list(found) == [name for name in metrics if name != "generalization_gap"]
+    assert evaluate_baselines(task.test, task) == baselines
+
+
+def test_popularity_says_the_same_to_everyone_and_the_oracle_is_right(started: Trainer) -> None:
+    baselines = evaluate_baselines(started.task.test, started.task)
+    in_use = (baselines["popularity"]["categories_in_use"], baselines["popularity"]["tools_in_use"])
+    assert in_use == (3, 2)
+    assert baselines["oracle"]["category_recall_at_3"] == baselines["oracle"]["tool_exact_rate"] == 1.0
+
+
+def test_the_baselines_that_learn_are_not_told_the_answers(started: Trainer) -> None:
+    task = started.task
+    labels = task.test.labels
+    other = Split(task.test.profiles, LabelTable(1 - labels.categories, 1 - labels.tools))
+    told, not_told = (learnt_predictions(split, task) for split in (task.test, other))
+    for name in told:
+        for column, values in vars(told[name]).items():
+            np.testing.assert_array_equal(values, getattr(not_told[name], column))
+
+
+def test_the_baselines_that_learn_read_the_training_scenarios_alone(started: Trainer) -> None:
+    task = started.task
+    elsewhere = replace(task, validation=task.train, test=task.train)
+    here, there = (learnt_predictions(task.test, one) for one in (task, elsewhere))
+    fewer = learnt_predictions(task.test, replace(task, train=task.train.take(range(20))))
+    for name in here:
+        np.testing.assert_array_equal(here[name].predicted_reward, there[name].predicted_reward)
+        assert not np.array_equal(here[name].category_scores, fewer[name].category_scores)
+
+
+def test_nobody_is_better_than_the_oracle_and_those_who_look_at_the_profile_beat_popularity() -> None:
+    task = task_from(load_dataset(), 96)
+    baselines = evaluate_baselines(task.test, task)
+    for name in BASELINES[:-1]:
+        for metric in ("category_recall_at_3", "tool_exact_rate", "reward_vs_best", "reward_spearman"):
+            assert baselines[name][metric] <= baselines["oracle"][metric] + 1e-12
+            if name in ("nearest_neighbour", "linear"):
+                assert baselines[name][metric] > baselines["popularity"][metric]
+
+
+def test_a_judgement_has_both_splits_and_the_model_as_it_started(started: Trainer) -> None:
+    judged = judge(started.model, started.task, started.config, seed=0)
+    assert list(judged) == ["validation", "test", "baselines"]
+    assert list(judged["baselines"]) == [*BASELINES, "untrained"]
+    on_test = evaluate_baselines(started.task.test, started.task)
+    assert {name: judged["baselines"][name] for name in BASELINES} == on_test
+    assert judged["baselines"]["untrained"] == judged["test"]  # nothing has been learnt yet
+    assert (
+        judge(started.model, started.task, started.config, seed=1)["baselines"]["untrained"] != judged["test"]
+    )
+
+
+def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
+    summary = new_run(tmp_path, small(training__epochs=1)).train()
+    judged: dict[str, Any] = judge_stored(load_model(tmp_path / "best.npz"), None)
+    assert list(judged) == [
+        *("preset", "test_is_validation", "validation", "test", "baselines"),
+        *("intervals", "hidden", "calibration", "confusion", "scenarios"),
+    ]
+    assert (judged["preset"], judged["test_is_validation"]) == ("tiny", False)
+    assert list(summary["baselines"]) == list(judged["baselines"])
+    assert len(judged["scenarios"]) == len(load_dataset().test)

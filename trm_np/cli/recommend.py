@@ -1,0 +1,211 @@
+"""`trm recommend`: gifts for one person, or for each line of a stream of them."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
+from trm_np.cli.options import as_json, named
+from trm_np.cli.threads import use_threads
+
+if TYPE_CHECKING:
+    from trm_np.data.json_lines import Line
+    from trm_np.recommend import Recommendation, RecommendedGift, SelectedTool
+
+    Answer = Callable[[Any, str], Recommendation]
+
+WIDTH = 100
+MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
+SHOWN_CATEGORIES = 3
+PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion"
+
+
+@click.command(cls=OneLine)
+@click.argument("model", callback=named)
+@click.option("--age", type=float, help="Of the person who receives the gift, in years.")
+@click.option("--budget", type=float, help="The most to spend, in dollars.")
+@click.option("--hobby", "hobbies", multiple=True, metavar="NAME", help="A hobby; may be given again.")
+@click.option(
+    "--preference", "preferences", multiple=True, metavar="NAME", help="A preference; may be given again."
+)
+@click.option("--relationship", metavar="NAME", help="What the person is to you: mother, friend, ...")
+@click.option("--occasion", metavar="NAME", help="What the gift is for: birthday, wedding, ...")
+@click.option(
+    "--profile",
+    callback=named,
+    metavar="FILE",
+    help="A JSON object in place of these options, or one on each line; - is stdin.",
+)
+@click.option("--top", "k", type=click.IntRange(1, 100), default=3, show_default=True, help="So many gifts.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Until the gift is needed.",
+)
+@click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
+@click.option("--strict", is_flag=True, help="An unknown name is an error, not a warning.")
+@as_json
+def recommend(
+    model: str,
+    age: float | None,
+    budget: float | None,
+    hobbies: tuple[str, ...],
+    preferences: tuple[str, ...],
+    relationship: str | None,
+    occasion: str | None,
+    profile: str | None,
+    k: int,
+    days: int,
+    catalog: str | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Gifts for a person, by a stored MODEL and the two tools that it selects.
+
+    Leave out whatever is not known of the person. A --profile with an object on each line, of which one is enough
+    on stdin, is answered in JSON line by line, each before the next is read. A bad line is answered by its error,
+    and the exit code is 65 at the end.
+
+    \b
+    Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
+    """
+    said = {
+        "age": age,
+        "budget": budget,
+        "hobbies": list(hobbies),
+        "preferences": list(preferences),
+        "relationship": relationship,
+        "occasion": occasion,
+    }
+    person = {field: value for field, value in said.items() if value not in (None, [])}
+    if profile is None and not person:
+        raise click.UsageError(f"nothing is said of the person: give {PERSON_OPTIONS}, or --profile")
+    if profile is not None and person:
+        raise click.UsageError(f"--profile says all of the person: give it, or {PERSON_OPTIONS}, not both")
+    use_threads(all_cores=False)  # one answer has too little work to share out
+    with refusals():
+        from trm_np.data.problems import DataError
+        from trm_np.recommend import Recommender
+
+        recommender = Recommender.load(model, catalog)
+
+        def answer(value: Any, source: str) -> "Recommendation":
+            return recommender.recommend(value, k, days, strict=strict, source=source)
+
+        if profile is not None:
+            answer_file(answer, profile, as_json)
+            return
+        try:
+            show(answer(person, "options"), as_json)
+        except DataError as error:
+            raise Refusal(str(error), USAGE) from error
+
+
+def answer_file(answer: "Answer", profile: str, as_json: bool) -> None:
+    """Answer the one profile of a file, or each of its lines; raises DataError, and Refusal after bad lines."""
+    from trm_np.data.json_lines import read_json_or_lines
+
+    source = "stdin" if profile == "-" else profile
+    with opened(profile) as stream:
+        found = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
+        if not isinstance(found, Iterator):
+            show(answer(found, source), as_json)
+            return
+        bad = sum(not answer_line(answer, line, source) for line in found)
+    if bad:
+        raise Refusal(f"{source}: {bad} of the lines had no answer; each has its error", DATA_REFUSED)
+
+
+def answer_line(answer: "Answer", line: "Line", source: str) -> bool:
+    """Write the answer to a line, or its error; whether there was an answer."""
+    from trm_np.data.json_lines import parse_line
+    from trm_np.data.problems import DataError
+
+    reply: dict[str, Any] = {"line": line[0]}
+    try:
+        reply |= answer(parse_line(line, source), f"{source} line {line[0]}").to_dict()
+    except DataError as error:
+        reply["error"] = str(error)
+    click.echo(json.dumps(reply))
+    return "error" not in reply
+
+
+def opened(profile: str) -> BinaryIO:
+    """The file or stdin; raises DataError."""
+    from trm_np.data.problems import DataError, Place
+
+    if profile == "-":
+        return sys.stdin.buffer
+    try:
+        return open(profile, "rb")
+    except OSError as error:
+        found = f"a file that cannot be read ({error.strerror})"
+        raise DataError([Place(profile).problem(found, "a readable file, or -")]) from error
+
+
+def show(recommendation: "Recommendation", as_json: bool) -> None:
+    for warning in recommendation.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    click.echo(
+        json.dumps(recommendation.to_dict(), indent=2) if as_json else recommendation_text(recommendation)
+    )
+
+
+def recommendation_text(found: "Recommendation") -> str:
+    """The gifts as a table, the reasons under each; then categories, tools and steps."""
+    from trm_np.data.problems import printable
+
+    likely = list(found.categories.items())[:SHOWN_CATEGORIES]
+    lines = [
+        *gift_lines(found.gifts),
+        "",
+        f"categories: {', '.join(f'{name} {probability:.2f}' for name, probability in likely)}",
+        *tool_lines(found.tools),
+        f"thought {found.steps} of {found.most_steps} steps",
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def gift_lines(gifts: "Sequence[RecommendedGift]") -> Iterator[str]:
+    """A heading; then for each gift its row, and its reasons."""
+    rows = [("gift", "category", "price", "reward")]
+    rows += [(gift.name, gift.category, price_text(gift), f"{gift.predicted_reward:.2f}") for gift in gifts]
+    cells = [[cut(cell, most) for cell, most in zip(row, MOST_WIDTHS, strict=True)] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for rank, row in enumerate(cells):
+        *words, reward = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join([f"{rank or '':>3}", *words, reward.strip().rjust(widths[-1])])
+        if rank:
+            yield from wrapped("; ".join(gifts[rank - 1].reasons), " " * 5)
+
+
+def tool_lines(tools: "Sequence[SelectedTool]") -> Iterator[str]:
+    """What each tool found, below one another."""
+    for number, tool in enumerate(tools):
+        probability = "" if tool.probability is None else f" {tool.probability:.2f}"
+        yield from wrapped(f"{tool.name}{probability}: {tool.found}", " " * 7 if number else "tools: ")
+
+
+def price_text(gift: "RecommendedGift") -> str:
+    """What would be paid, and to whom if prices were compared."""
+    from trm_np.reasons import money
+
+    if gift.offer is None or gift.offer.price > gift.price:
+        return money(gift.price)
+    return f"{money(gift.offer.price)} at {gift.offer.seller}"
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def wrapped(text: str, first: str) -> list[str]:
+    """The text in lines of WIDTH, the first after `first`, the others as far in."""
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first))

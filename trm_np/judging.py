@@ -1,0 +1,89 @@
+"""Judging a model on scenarios it never saw: its metrics beside those of the baselines."""
+
+from typing import Any
+
+import numpy as np
+
+from trm_np.checkpoint import StoredModel
+from trm_np.config import Config
+from trm_np.data.load import Dataset, load_held_out
+from trm_np.data.task import Split, Task, task_from
+from trm_np.evaluate import evaluate_model
+from trm_np.examining import examine
+from trm_np.model.trm import TRM
+from trm_np.train import Generators, new_model
+from trm_np.world.baselines import (
+    nearest_neighbour_predictions,
+    oracle_predictions,
+    popularity_predictions,
+    random_metrics,
+)
+from trm_np.world.linear import linear_predictions
+from trm_np.world.metrics import Predictions, evaluate_predictions
+
+RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means over its draws
+
+
+def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[str, Any]]:
+    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
+
+    One of the baselines is the same model "untrained", as a run with this seed starts it.
+    """
+    untrained = new_model(config, task, Generators.from_seed(seed))
+    return {
+        "validation": evaluate_model(model, task.validation, task, config.loss)[0],
+        "test": evaluate_model(model, task.test, task, config.loss)[0],
+        "baselines": {
+            **evaluate_baselines(task.test, task),
+            "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
+        },
+    }
+
+
+def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+    """`judge` and `examine` for a stored model with its own catalogue; `held_out` is a file, the shipped one if None.
+
+    Raises DataError.
+    """
+    dataset = stored_dataset(stored, held_out)
+    task = task_from(dataset, stored.config.model.gift_features)
+    return {
+        "preset": stored.config.preset,
+        "test_is_validation": dataset.shares_held_out,
+        **judge(stored.model, task, stored.config, stored.header["seed"]),
+        **examine(stored.model, task, dataset),
+    }
+
+
+def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
+    """What a stored model was trained on, with the held-out scenarios of a file, or the shipped; raises DataError."""
+    stocked = {gift.category for gift in stored.gifts}
+    validation, test = load_held_out(held_out, stored.vocabulary, stocked)
+    return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+
+
+def evaluate_baselines(split: Split, task: Task) -> dict[str, dict[str, float]]:
+    """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect."""
+    world = (split.labels, split.profiles, task.gifts, task.implied)
+    learnt = {
+        name: evaluate_predictions(said, *world) for name, said in learnt_predictions(split, task).items()
+    }
+    return {
+        "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
+        **learnt,
+        "oracle": evaluate_predictions(oracle_predictions(*world), *world),
+    }
+
+
+def learnt_predictions(split: Split, task: Task) -> dict[str, Predictions]:
+    """What the baselines that learn from the task's training scenarios say of a split."""
+    train, gifts, implied = task.train, task.gifts, task.implied
+    learn = (train.labels, train.profiles)
+    features = task.gift_inputs.features.astype(np.float64)
+    return {
+        "popularity": popularity_predictions(*learn, gifts, implied, len(split)),
+        "nearest_neighbour": nearest_neighbour_predictions(
+            *learn, split.profiles, gifts, implied, task.vocabulary
+        ),
+        "linear": linear_predictions(*learn, split.profiles, gifts, features, implied, task.vocabulary),
+    }

@@ -1,0 +1,175 @@
+"""Why a gift is recommended, and what the tools found, in plain words that are true.
+
+A component gives a reason only where the model predicts it high; the words are facts of the gift and the profile.
+What only a tool can know is said only if that tool ran.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from trm_np.data.records import Gift, Profile
+from trm_np.world.tools import (
+    BudgetOptimizer,
+    Finding,
+    InventoryCheck,
+    PriceComparison,
+    ReviewAnalysis,
+    TrendAnalysis,
+)
+
+HIGH = 0.6  # from here on a predicted component speaks for the gift
+HIGH_HOBBY = 0.4  # serving one of two hobbies is worth 0.5, and a reason
+FEW_LEFT = 5
+
+POSSESSIVE = {"mother": "her", "sister": "her", "father": "his", "brother": "his"}
+OCCASIONS = {"christmas": "christmas", "mothers_day": "mother's day", "fathers_day": "father's day"}
+TRENDS = {1: "sales rising", -1: "sales falling"}
+
+
+def reasons(
+    gift: Gift,
+    profile: Profile,
+    components: Mapping[str, float],
+    findings: Mapping[str, Finding],
+    place: int,
+) -> tuple[str, ...]:
+    """What speaks for the gift, and a price or date that speaks against it; `place` is its index in the findings."""
+    paid = gift.price
+    if isinstance(prices := findings.get("price_comparison"), PriceComparison):
+        paid = float(prices.price[place])
+    said = [
+        *_for_the_person(gift, profile, components),
+        *_of_the_budget(paid, profile, components),
+        *(
+            reason
+            for finding in findings.values()
+            for reason in _of_a_tool(finding, place, findings.get("price_comparison"))
+        ),
+    ]
+    if components["quality"] >= HIGH and "review_analysis" not in findings:
+        said.append(f"{gift.rating:.1f} stars")
+    return tuple(said) or ("nothing in particular stands out",)
+
+
+def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float]) -> list[str]:
+    said = []
+    whose = POSSESSIVE.get(profile.relationship or "", "their")
+    shared = [in_words(tag) for tag in gift.tags if tag in profile.hobbies]
+    liked = [in_words(tag) for tag in gift.tags if tag in profile.preferences]
+    # Both components speak of hobbies: of the gift's own, and of the category that a hobby names or implies.
+    if shared and (components["hobby"] >= HIGH_HOBBY or components["category"] >= HIGH):
+        said.append(f"for {whose} {joined(shared)}")
+    elif components["category"] >= HIGH:
+        said.append(f"from {in_words(gift.category)}, a category that suits")
+    if liked and components["category"] >= HIGH:
+        said.append(f"{joined(liked)}, as wished")
+    if profile.occasion in gift.occasions and components["occasion"] >= HIGH:
+        said.append(f"suits {OCCASIONS.get(profile.occasion, f'the {in_words(profile.occasion)}')}")
+    youngest, oldest = gift.age_range
+    if profile.age is not None and youngest <= profile.age <= oldest and components["age"] >= HIGH:
+        said.append(f"suits {whose} age")
+    return said
+
+
+def _of_the_budget(paid: float, profile: Profile, components: Mapping[str, float]) -> list[str]:
+    if profile.budget is None:
+        return []
+    if paid > profile.budget:
+        return [f"{money(paid - profile.budget)} over the budget"]
+    return ["fits the budget"] if components["budget"] >= HIGH else []
+
+
+def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str]:
+    """What a tool says of one gift; `prices`, if compared, name the seller whose delivery counts."""
+    match finding:
+        case PriceComparison(offer=offer, saving=saving) if saving[place] > 0:
+            return [f"{money(saving[place])} cheaper at {offer[place].seller}"]
+        case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
+            days = (
+                prices.offer[place].shipping_days if isinstance(prices, PriceComparison) else arrival[place]
+            )
+            if stock[place] == 0:
+                return ["sold out"]
+            if not in_time[place]:
+                return [f"arrives in {counted(days, 'day')}, too late"]
+            left = [f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else []
+            return [f"arrives in {counted(days, 'day')}", *left]
+        case ReviewAnalysis(rating=rating, reviews=reviews):
+            return [f"{rating[place]:.1f} stars with its {counted(reviews[place], 'review')} weighed"]
+        case TrendAnalysis(direction=direction) if direction[place] != 0:
+            return [TRENDS[int(direction[place])]]
+        case BudgetOptimizer(bundle=bundle, price=price) if place in bundle and len(bundle) > 1:
+            return [f"one of {len(bundle)} that cost {money(price)} together"]
+    return []
+
+
+def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]) -> str:
+    """What a tool found about the `chosen` of the gifts it looked at, in one sentence."""
+    match finding:
+        case PriceComparison(saving=saving):
+            cheaper = [index for index in chosen if saving[index] > 0]
+            if not cheaper:
+                return "no offer below the list prices"
+            total = money(sum(saving[index] for index in cheaper))
+            return f"{total} saved by the best offers for {of_these(len(cheaper), chosen)}"
+        case InventoryCheck(stock=stock, in_time=in_time):
+            late = int((~in_time & (stock > 0)).sum())
+            punctual, sold_out = int(in_time[list(chosen)].sum()), int((stock == 0).sum())
+            words = f"{of_these(punctual, chosen)} can be there in time"
+            return f"{words}; of {len(gifts)} looked at, {sold_out} sold out and {late} too late"
+        case ReviewAnalysis(rating=rating, reviews=reviews):
+            each = [f"{rating[index]:.2f} from {reviews[index]}" for index in chosen]
+            return f"stars, and how many reviews they rest on: {', '.join(each)}"
+        case TrendAnalysis(direction=direction):
+            rising, falling = (sum(direction[index] == sign for index in chosen) for sign in (1, -1))
+            return f"sales rising for {of_these(rising, chosen)}, falling for {of_these(falling, chosen)}"
+        case BudgetOptimizer(bundle=bundle, price=price):
+            if not bundle:
+                return "nothing that fits the budget"
+            together = " together" if len(bundle) > 1 else ""
+            return f"{joined([gifts[index].name for index in bundle])} for {money(price)}{together}"
+    raise TypeError(f"not a finding: {finding!r}")
+
+
+def found_as_data(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]) -> dict[str, Any]:
+    """The same as values for JSON: by gift id, or the bundle."""
+    if isinstance(finding, BudgetOptimizer):
+        bundle = [gifts[index].id for index in finding.bundle]
+        return {"bundle": bundle, "price": finding.price, "value": finding.value}
+    columns: dict[str, Any] = dict(vars(finding))
+    if isinstance(finding, PriceComparison):
+        columns["offer"] = np.array([asdict(offer) for offer in finding.offer])
+    return {
+        gifts[index].id: {name: column.tolist()[index] for name, column in columns.items()}
+        for index in chosen
+    }
+
+
+def in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def money(dollars: float) -> str:
+    """$32, $27.50 or $1,250."""
+    return f"${dollars:,.2f}".removesuffix(".00")
+
+
+def counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def of_these(number: int, chosen: Sequence[int]) -> str:
+    """none, the gift, all 3, or 2 of 3: so many of the chosen gifts."""
+    if number == 0:
+        return "none"
+    if number == len(chosen):
+        return "the gift" if number == 1 else f"all {number}"
+    return f"{number} of {len(chosen)}"
