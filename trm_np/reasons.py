@@ -1,7 +1,7 @@
 """Why a gift is recommended, and what the tools found, in plain words that are true.
 
 A component gives a reason only where the model predicts it high; the words are facts of the gift and the profile.
-What only a tool can know is said only if that tool ran.
+What only a tool can know is said only if that tool ran. What speaks plainly against a gift is said in any case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from trm_np.world.tools import (
     PriceComparison,
     ReviewAnalysis,
     TrendAnalysis,
+    fair_offers,
 )
 
 HIGH = 0.6  # from here on a predicted component speaks for the gift
@@ -35,11 +36,12 @@ def reasons(
     components: Mapping[str, float],
     findings: Mapping[str, Finding],
     place: int,
+    days_left: float,
 ) -> tuple[str, ...]:
-    """What speaks for the gift, and a price or date that speaks against it; `place` is its index in the findings."""
-    paid = gift.price
+    """What speaks for the gift, and what speaks against it; `place` is its index in the findings."""
+    paid, delivery = gift.price, min(offer.shipping_days for offer in fair_offers(gift))
     if isinstance(prices := findings.get("price_comparison"), PriceComparison):
-        paid = float(prices.price[place])
+        paid, delivery = float(prices.price[place]), prices.offer[place].shipping_days
     said = [
         *_for_the_person(gift, profile, components),
         *_of_the_budget(paid, profile, components),
@@ -49,6 +51,8 @@ def reasons(
             for reason in _of_a_tool(finding, place, findings.get("price_comparison"))
         ),
     ]
+    if "inventory_check" not in findings:
+        said += _of_the_date(gift, delivery, days_left)
     if components["quality"] >= HIGH and "review_analysis" not in findings:
         said.append(f"{gift.rating:.1f} stars")
     return tuple(said) or ("nothing in particular stands out",)
@@ -71,7 +75,16 @@ def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float
     youngest, oldest = gift.age_range
     if profile.age is not None and youngest <= profile.age <= oldest and components["age"] >= HIGH:
         said.append(f"suits {whose} age")
+    if profile.age is not None and not youngest <= profile.age <= oldest:
+        said.append(f"meant for ages {youngest} to {oldest}")
     return said
+
+
+def _of_the_date(gift: Gift, delivery: int, days_left: float) -> list[str]:
+    """Only what makes it no gift at all: that is said though nobody asked for a check."""
+    if gift.stock == 0:
+        return ["sold out"]
+    return [f"arrives in {counted(delivery, 'day')}, too late"] if delivery > days_left else []
 
 
 def _of_the_budget(paid: float, profile: Profile, components: Mapping[str, float]) -> list[str]:
@@ -97,6 +110,8 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str
                 return [f"arrives in {counted(days, 'day')}, too late"]
             left = [f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else []
             return [f"arrives in {counted(days, 'day')}", *left]
+        case ReviewAnalysis(reviews=reviews) if reviews[place] == 0:
+            return ["no reviews yet"]
         case ReviewAnalysis(rating=rating, reviews=reviews):
             return [f"{rating[place]:.1f} stars with its {counted(reviews[place], 'review')} weighed"]
         case TrendAnalysis(direction=direction) if direction[place] != 0:

@@ -19,7 +19,7 @@ from trm_np.data.encode import encode_gifts, encode_profiles
 from trm_np.data.lenient import lenient_profile, profile_json
 from trm_np.data.load import FilePath, load_catalogue, profile_from_json
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.data.tables import GiftTable, Ints, gift_table, profile_table
+from trm_np.data.tables import Floats, GiftTable, Ints, gift_table, profile_table
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import found_as_data, found_in_words, money, reasons
 from trm_np.world.reward import COMPONENTS
@@ -30,6 +30,8 @@ from trm_np.world.tools import (
     PriceComparison,
     catalogue_star_shares,
     combined,
+    fair_offers,
+    inventory_check,
     price_that_counts,
     run_tools,
 )
@@ -37,6 +39,7 @@ from trm_np.world.tools import (
 SHORTLIST = 64  # gifts that the tools look at: those with the highest predicted reward
 MOST_GIFTS = 100  # in one answer; the model looks again before each
 SELECTED_TOOLS = 2
+OVER_BUDGET = 4.0  # more than any reward and bonus: what costs too much stands behind all that does not
 DAYS_LEFT = 10.0
 
 
@@ -44,13 +47,14 @@ DAYS_LEFT = 10.0
 class RecommendedGift:
     """One gift of an answer; `components` and `predicted_reward` are the model's, given the gifts before it.
 
-    `price` is the list price in dollars, `offer` the best one if prices were compared.
+    `price` is the list price in dollars, `paid` what is paid: that of `offer`, the best one, if prices were compared.
     """
 
     id: str
     name: str
     category: str
     price: float
+    paid: float
     offer: Offer | None
     predicted_reward: float
     components: dict[str, float]
@@ -107,6 +111,7 @@ class Recommender:
         self.gifts = without_doubles(stored.gifts if gifts is None else gifts)
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
+        self.inventory = inventory_check(self.gifts, days_left=0)
         self.encoded = self._encode(self.table)
 
     @classmethod
@@ -121,7 +126,7 @@ class Recommender:
     @no_grad()
     def recommend(
         self,
-        profile: Profile | Mapping[str, object],
+        profile: Profile | dict[str, object],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -136,6 +141,8 @@ class Recommender:
         """
         if not 1 <= k <= MOST_GIFTS:
             raise ValueError(f"k={k}: must be from 1 to {MOST_GIFTS}")
+        if isinstance(tools, str):
+            raise ValueError(f"tools={tools!r}: must be a list of names")
         if not days_left >= 0:
             raise ValueError(f"days_left={days_left}: must be 0 or more")
         person, unknown = self._read(profile, strict, source)
@@ -145,16 +152,17 @@ class Recommender:
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
         probabilities = by_name(vocabulary.tools, likely(known.tool_logits))
         value = model.judge_gifts(known, self.encoded)[1].data[0].astype(np.float64)
-        shortlist = (-value).argsort(kind="stable")[: max(SHORTLIST, k)]
-        gifts = [self.gifts[index] for index in shortlist]
-        selected = list(probabilities)[:SELECTED_TOOLS] if tools is None else tools
+        selected = list(probabilities)[:SELECTED_TOOLS] if tools is None else list(dict.fromkeys(tools))
         runnable = [name for name in selected if tools is not None or name in TOOLS]
+        soon_enough = days_left if "inventory_check" in runnable else np.inf
+        shortlist = self._shortlist(value, k, person.budget, soon_enough)
+        gifts = [self.gifts[index] for index in shortlist]
         findings = run_tools(runnable, gifts, value[shortlist], person.budget, days_left, self.star_shares)
         effect = combined(finding.effect() for finding in findings.values())
         picks = list(self._pick(known, shortlist, effect, person.budget, k))
         return Recommendation(
             profile=person,
-            gifts=tuple(recommended(gifts[pick.place], pick, person, findings) for pick in picks),
+            gifts=tuple(recommended(gifts[pick.place], pick, person, findings, days_left) for pick in picks),
             categories=by_name(vocabulary.categories, known.category_logits.sigmoid()),
             tools=tuple(
                 selected_tool(name, probabilities, findings[name], gifts, picks) for name in runnable
@@ -167,11 +175,12 @@ class Recommender:
                 *self._unlike_training(person),
                 *(f"{name}: selected, but no tool of this program" for name in selected if name not in TOOLS),
                 *few_gifts(k, len(picks), len(gifts), effect, days_left),
+                *too_dear(gifts, person.budget),
             ),
         )
 
     def _read(
-        self, profile: Profile | Mapping[str, object], strict: bool, source: str
+        self, profile: Profile | dict[str, object], strict: bool, source: str
     ) -> tuple[Profile, tuple[str, ...]]:
         """The profile checked, and a warning for each name that counts as missing."""
         value = profile_json(profile) if isinstance(profile, Profile) else profile
@@ -191,6 +200,18 @@ class Recommender:
         with no_grad():
             return model.encode_gifts(encode_gifts(table, self.stored.vocabulary, model.gift_features))
 
+    def _shortlist(self, value: Floats, k: int, budget: float | None, days_left: float) -> Ints:
+        """The gifts for the tools to look at, best first: the best, and the best k that are affordable and in time."""
+        order = (-value).argsort(kind="stable")
+        fits = self.table.price <= (np.inf if budget is None else budget)
+        if days_left < np.inf:
+            fits &= (self.inventory.stock > 0) & (self.inventory.arrival_days <= days_left)
+        chosen = np.zeros(len(order), np.bool_)
+        chosen[order[: max(SHORTLIST, k)]] = True
+        chosen[order[fits[order]][:k]] = True
+        best_first: Ints = order[chosen[order]]
+        return best_first
+
     def _pick(
         self, known: Person, shortlist: Ints, effect: Effect, budget: float | None, k: int
     ) -> Iterator[Pick]:
@@ -204,6 +225,8 @@ class Recommender:
         )
         encoded = self._encode(table)
         bonus = np.zeros(len(table)) if effect.bonus is None else effect.bonus
+        if budget is not None:
+            bonus = bonus - OVER_BUDGET * (paid > budget)
         free = np.ones(len(table), np.bool_)
         if effect.available is not None and effect.available.any():
             free = effect.available.copy()
@@ -239,18 +262,27 @@ def by_name(names: Sequence[str], probabilities: Tensor) -> dict[str, float]:
     return dict(sorted(named, key=lambda pair: -pair[1]))
 
 
-def recommended(gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding]) -> RecommendedGift:
+def recommended(
+    gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding], days_left: float
+) -> RecommendedGift:
     prices = findings.get("price_comparison")
+    offer = prices.offer[pick.place] if isinstance(prices, PriceComparison) else None
     return RecommendedGift(
         id=gift.id,
         name=gift.name,
         category=gift.category,
         price=gift.price,
-        offer=prices.offer[pick.place] if isinstance(prices, PriceComparison) else None,
+        paid=list_price_paid(gift) if offer is None else offer.price,
+        offer=offer,
         predicted_reward=pick.reward,
         components=pick.components,
-        reasons=reasons(gift, person, pick.components, findings, pick.place),
+        reasons=reasons(gift, person, pick.components, findings, pick.place, days_left),
     )
+
+
+def list_price_paid(gift: Gift) -> float:
+    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more."""
+    return max(gift.price, min(offer.price for offer in fair_offers(gift)))
 
 
 def selected_tool(
@@ -270,7 +302,13 @@ def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: flo
     days = f"{days_left:g} days"
     if effect.available is not None and not effect.available.any():
         yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
-    elif found < k <= looked_at:
+    elif found < k and effect.available is not None and not effect.available.all():
         yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
     elif found < k:
         yield f"{found} gifts, not {k}: there are no more"
+
+
+def too_dear(gifts: Sequence[Gift], budget: float | None) -> Iterator[str]:
+    """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
+    if budget is not None and min(offer.price for gift in gifts for offer in gift.offers) > budget:
+        yield f"nothing fits a budget of {money(budget)}: these are the best regardless"

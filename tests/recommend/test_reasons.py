@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.world.small_world import PROFILES, gift
+from trm_np import reasons as words
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.reasons import (
     HIGH,
@@ -19,7 +20,6 @@ from trm_np.reasons import (
     in_words,
     joined,
     money,
-    reasons,
 )
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS, run_tools
@@ -66,6 +66,10 @@ ANY_GIFTS = st.lists(
     min_size=1,
     max_size=5,
 )
+
+
+def reasons(*about: Any, days_left: float = 10) -> tuple[str, ...]:
+    return words.reasons(*about, days_left)
 
 
 def found(*names: str, gifts: tuple[Gift, ...] = (TROWEL,), budget: float | None = 60.0) -> dict[str, Any]:
@@ -117,6 +121,7 @@ def test_what_is_not_a_fact_is_no_reason_however_high_the_prediction() -> None:
     other = Profile(20, ("reading",), "friend", 39.99, "birthday", ("luxury",))
     assert reasons(TROWEL, other, ALL_HIGH, {}, 0) == (
         "from garden, a category that suits",
+        "meant for ages 30 to 80",
         "$0.01 over the budget",
         "4.6 stars",
     )
@@ -165,8 +170,8 @@ def test_nothing_is_said_that_is_not_so(
             profile.occasion == "wedding" and "wedding" in each.occasions
         )
         assert ("cheaper at" in line) == (paid < each.price)
-        assert ("sold out" in line) == ("inventory_check" in names and each.stock == 0)
-        assert ("weighed" in line) == ("review_analysis" in names)
+        assert ("sold out" in line) == (each.stock == 0)
+        assert ("weighed" in line) == ("review_analysis" in names and any(each.reviews))
         assert ("sales" in line) <= ("trend_analysis" in names)
         assert ("together" in line) <= ("budget_optimizer" in names)
 
@@ -217,3 +222,21 @@ def test_small_words() -> None:
     assert [counted(number, "day") for number in (0, 1, 2)] == ["0 days", "1 day", "2 days"]
     assert [joined("abc"[:number]) for number in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert in_words("home_decor") == "home decor"
+
+
+def test_what_makes_it_no_gift_at_all_is_said_though_nobody_checked() -> None:
+    sold_out, slow = replace(TROWEL, stock=0), replace(TROWEL, offers=(Offer("Corner Shop", 40.0, 11),))
+    assert reasons(sold_out, MOTHER, NONE_HIGH, {}, 0) == ("sold out",)
+    assert reasons(slow, MOTHER, NONE_HIGH, {}, 0) == ("arrives in 11 days, too late",)
+    assert reasons(slow, MOTHER, NONE_HIGH, {}, 0, days_left=11) == ("nothing in particular stands out",)
+    compared = found("price_comparison")
+    assert "arrives in 6 days, too late" not in reasons(TROWEL, MOTHER, NONE_HIGH, compared, 0, days_left=6)
+    assert "arrives in 6 days, too late" in reasons(TROWEL, MOTHER, NONE_HIGH, compared, 0, days_left=5)
+    child = replace(MOTHER, age=7)
+    assert reasons(TROWEL, child, NONE_HIGH, {}, 0) == ("meant for ages 30 to 80",)
+
+
+def test_no_review_is_no_rating() -> None:
+    unknown = replace(TROWEL, reviews=(0,) * 5)
+    said = reasons(unknown, MOTHER, ALL_HIGH, found("review_analysis", gifts=(unknown,)), 0)
+    assert "no reviews yet" in said and not any("star" in reason for reason in said)

@@ -60,9 +60,12 @@ def test_the_answer_holds_what_the_model_says(shipped: Recommender) -> None:
     """Without tools the gifts are those of `evaluate.predict`, by another way through the model."""
     stored = trained()
     validation, test = load_held_out(None, stored.vocabulary)
-    profiles = [scenario.profile for scenario in validation]
-    found = [shipped.recommend(profile, tools=()) for profile in profiles]
-    dataset = Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+    # With no budget to exceed: what exceeds it stands last in an answer.
+    people = tuple(
+        replace(scenario, profile=replace(scenario.profile, budget=None)) for scenario in validation
+    )
+    found = [shipped.recommend(scenario.profile, tools=()) for scenario in people]
+    dataset = Dataset(stored.vocabulary, stored.scenarios, people, test, stored.gifts)
     task = task_from(dataset, stored.config.model.gift_features)
     said = predict(stored.model, task.validation.profiles, task)
     assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in said.choices]
@@ -435,3 +438,33 @@ def test_loading_a_file_and_another_catalogue(model_file: Path, tmp_path: Path, 
     (tmp_path / "few.json").write_text(json.dumps({"gifts": gifts}))
     with pytest.raises(DataError, match=r'few.json: gifts\[1\].tags\[0\]: found "juggling"'):
         Recommender.load(model_file, tmp_path / "few.json")
+
+
+def test_what_exceeds_the_budget_stands_behind_all_that_does_not(shipped: Recommender) -> None:
+    for budget in (20.0, 45.0, 110.0):
+        answer = shipped.recommend({"hobbies": ["travel", "music"], "budget": budget}, k=45)
+        over = [gift.paid > budget for gift in answer.gifts]
+        assert over == sorted(over) and any(over)
+        assert not any("fits a budget" in warning for warning in answer.warnings)
+    assert (
+        "nothing fits a budget of $3: these are the best regardless"
+        in shipped.recommend({"budget": 3}).warnings
+    )
+
+
+def test_prices_paid_are_prices_asked(shipped: Recommender) -> None:
+    offers = {each.id: each.offers for each in shipped.gifts}
+    for tools in ((), ("price_comparison", "inventory_check")):
+        for each in shipped.recommend({"hobbies": ["wellness"]}, k=30, days_left=2, tools=tools).gifts:
+            assert each.paid in [offer.price for offer in offers[each.id]]
+
+
+def test_stock_and_date_are_checked_before_the_shortlist_is_cut(shipped: Recommender) -> None:
+    slow = [
+        replace(gift, id=f"{gift.id}_{copy}", name=f"{gift.name} {copy}", stock=0)
+        for copy in range(3)
+        for gift in shipped.gifts
+    ]
+    many = Recommender(shipped.stored, [*slow, *shipped.gifts])
+    answer = many.recommend({"hobbies": ["cooking"]}, k=10, tools=["inventory_check"])
+    assert len(answer.gifts) == 10 and not set(ids(answer)) & {gift.id for gift in slow}

@@ -44,7 +44,7 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 @click.option("--top", "k", type=click.IntRange(1, 100), default=3, show_default=True, help="So many gifts.")
 @click.option(
     "--days",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 36_500),
     default=10,
     show_default=True,
     help="Until the gift is needed.",
@@ -197,9 +197,7 @@ def price_text(gift: "RecommendedGift") -> str:
     """What would be paid, and to whom if prices were compared."""
     from trm_np.reasons import money
 
-    if gift.offer is None or gift.offer.price > gift.price:
-        return money(gift.price)
-    return f"{money(gift.offer.price)} at {gift.offer.seller}"
+    return money(gift.paid) if gift.offer is None else f"{money(gift.paid)} at {gift.offer.seller}"
 
 
 def cut(text: str, most: int) -> str:

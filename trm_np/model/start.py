@@ -162,15 +162,16 @@ def match_categories(
 def choose_tools(tools: ToolSelection, words: Words, train: Split, rng: np.random.Generator) -> None:
     """Ballots that hardly look at the word: together they give each tool its base rate.
 
-    Hobbies say what to give, not how to shop: at first the tools do not hear them. The other words stand on axes of
-    their own, since Adam moves each weight by itself: what is learnt of one word then says nothing of another.
+    Hobbies say what to give, not how to shop: at first the tools do not hear them, as far as there is room to tell
+    them apart. The other words stand on axes of their own, since Adam moves each weight by itself: what is learnt of
+    one word then says nothing of another.
     """
     first, second = linears(tools.encoder)
     width, user = second.weight.shape[0], words.hobbies.shape[1]
-    hobbies = basis_with(unit(words.hobbies), (min(len(words.hobbies), user), user), rng)
-    heard = basis_with(
-        unit(np.concatenate([words.preferences, words.occasions, words.said])), (width, user), rng
-    )
+    others = unit(np.concatenate([words.preferences, words.occasions, words.said]))
+    unheard = max(0, min(len(words.hobbies), user - len(others)))
+    hobbies = basis_with(unit(words.hobbies), (unheard, user), rng)
+    heard = basis_with(others, (width, user), rng)
     first.weight.data[...] = heard - heard @ hobbies.T @ hobbies
     second.weight.data[...] = np.eye(width)
     lift(first, second)

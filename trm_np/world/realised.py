@@ -8,7 +8,7 @@ import numpy as np
 from trm_np.data.records import Gift
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, ProfileTable
 from trm_np.world.reward import COMPONENTS, WEIGHTS, reward_components
-from trm_np.world.tools import ROUNDING, price_asked, price_that_counts, review_analysis
+from trm_np.world.tools import ROUNDING, price_that_counts, review_analysis
 
 BUDGET, HOBBY, OCCASION = (COMPONENTS.index(name) for name in ("budget", "hobby", "occasion"))
 
@@ -84,7 +84,7 @@ def _realised(
 
 def _arrival_days(gift: Gift, paid: float) -> int:
     """Days until the fastest seller who asks no more than what is paid has delivered."""
-    days = [offer.shipping_days for offer in gift.offers if price_asked(offer, gift) <= paid]
+    days = [offer.shipping_days for offer in gift.offers if offer.price <= paid]
     if not days:
         raise ValueError(f"{gift.id} cannot be had for {paid}: no seller asks so little")
     return min(days)

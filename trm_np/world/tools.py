@@ -1,6 +1,6 @@
 """The five tools: what the offers, stock, reviews and sales of G gifts say, and what that changes for each of them."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import inf
@@ -110,28 +110,22 @@ Finding = PriceComparison | InventoryCheck | ReviewAnalysis | TrendAnalysis | Bu
 
 
 def price_comparison(gifts: Sequence[Gift], days_left: float = inf) -> PriceComparison:
-    """The cheapest offer that arrives in time, the faster of equal ones; where none does, the cheapest of all.
-
-    The list price can always be paid, so no saving is negative.
-    """
+    """The cheapest offer that arrives in time, the faster of equal ones; where none does, the cheapest of all."""
     offer = tuple(
         min(
-            gift.offers,
-            key=lambda offer: (
-                offer.shipping_days > days_left,
-                price_asked(offer, gift),
-                offer.shipping_days,
-            ),
+            fair_offers(gift),
+            key=lambda offer: (offer.shipping_days > days_left, offer.price, offer.shipping_days),
         )
         for gift in gifts
     )
-    price = _floats([price_asked(best, gift) for best, gift in zip(offer, gifts, strict=True)])
-    return PriceComparison(offer, price, _floats([gift.price for gift in gifts]) - price)
+    price = _floats([best.price for best in offer])
+    saving = np.maximum(_floats([gift.price for gift in gifts]) - price, 0.0)
+    return PriceComparison(offer, price, saving)
 
 
-def price_asked(offer: Offer, gift: Gift) -> float:
-    """What the gift costs with this offer: never more than the list price."""
-    return min(offer.price, gift.price)
+def fair_offers(gift: Gift) -> tuple[Offer, ...]:
+    """The offers that ask no more than the list price; all of them where every seller asks more."""
+    return tuple(offer for offer in gift.offers if offer.price <= gift.price) or gift.offers
 
 
 def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
@@ -145,9 +139,10 @@ def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> F
 
 
 def inventory_check(gifts: Sequence[Gift], days_left: float) -> InventoryCheck:
-    """Stock, and the earliest arrival over all sellers; in time: in stock, and there within the days left."""
+    """Stock, and the earliest arrival over sellers at no more than the list price; in time: in stock, and there within
+    the days left."""
     stock = _counts([gift.stock for gift in gifts])
-    arrival_days = _counts([min(offer.shipping_days for offer in gift.offers) for gift in gifts])
+    arrival_days = _counts([min(offer.shipping_days for offer in fair_offers(gift)) for gift in gifts])
     return InventoryCheck(stock, arrival_days, (stock > 0) & (arrival_days <= days_left))
 
 
@@ -216,13 +211,7 @@ def budget_optimizer(
     return BudgetOptimizer(bundle, marks, float(prices[chosen].sum()), float(value[chosen].sum()))
 
 
-TOOLS: dict[str, Callable[..., Finding]] = {
-    "price_comparison": price_comparison,
-    "inventory_check": inventory_check,
-    "review_analysis": review_analysis,
-    "trend_analysis": trend_analysis,
-    "budget_optimizer": budget_optimizer,
-}
+TOOLS = ("price_comparison", "inventory_check", "review_analysis", "trend_analysis", "budget_optimizer")
 
 
 def run_tools(
