@@ -37,6 +37,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "label smoothing 0": {"loss.smoothing": 0},
     "label smoothing 0.2": {"loss.smoothing": 0.2},
     "label smoothing 0.6": {"loss.smoothing": 0.6},
+    "label smoothing 0.9": {"loss.smoothing": 0.9},
     "masked tokens 0 %": {"training.mask_probability": 0},
     "masked tokens 40 %": {"training.mask_probability": 0.4},
     "1 supervision step": {"model.supervision_steps": 1},

@@ -1,4 +1,4 @@
-"""Judging a model: its predictions, their metrics, and its loss with dropout, augmentation and masking off."""
+"""What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

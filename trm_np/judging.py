@@ -1,4 +1,4 @@
-"""Judging a model on scenarios it never saw: its metrics beside those of the baselines."""
+"""A model's metrics on scenarios it never saw, beside those of the baselines and of the untrained model."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from trm_np.checkpoint import StoredModel
 from trm_np.config import Config
-from trm_np.data.load import Dataset, load_held_out
+from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios
+from trm_np.data.problems import DataError, Place
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluate import evaluate_model
 from trm_np.examining import examine
@@ -57,6 +58,11 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
 
 def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
     """What a stored model was trained on, with the held-out scenarios of a file, or the shipped; raises DataError."""
+    if held_out is None and stored.vocabulary != load_scenarios()[0]:
+        at = Place(f"{HELD_OUT_FILE} (shipped)")
+        raise DataError(
+            [at.problem("a vocabulary other than the model's", "its own scenarios: give --held-out")]
+        )
     stocked = {gift.category for gift in stored.gifts}
     validation, test = load_held_out(held_out, stored.vocabulary, stocked)
     return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)

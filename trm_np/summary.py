@@ -60,7 +60,7 @@ def judged_text(judged: Mapping[str, Any]) -> str:
     """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
     text = figures_text(judged["test"], judged["baselines"], judged.get("intervals"))
     if judged["test_is_validation"]:
-        return f"{text}\n\none list served as validation and test: its figures also chose the epoch"
+        return f"{text}\n\none list serves as validation and as test"
     chosen = judged["validation"]["recommendation_quality"]
     return f"{text}\n\nrecommendation quality on the validation scenarios: {chosen:.3f}"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from tests.data.sample_files import VOCABULARY
 from tests.world import small_world
 from trm_np.data.lenient import close_names, lenient_profile, profile_json
-from trm_np.data.load import profile_from_json
+from trm_np.data.load import load_scenarios, profile_from_json
 from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
 from trm_np.data.strict_json import parse_json
@@ -50,9 +50,9 @@ def test_any_field_may_be_absent_or_null(field: str) -> None:
         ),
         (
             "preferences",
-            ["Practical"],
+            ["Practicl"],
             (),
-            'preferences[0]: "Practical" is not known and counts as missing; the closest known: practical',
+            'preferences[0]: "Practicl" is not known and counts as missing; the closest known: practical',
         ),
         (
             "relationship",
@@ -150,3 +150,21 @@ def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> Non
     value = json.loads(json.dumps(profile_json(profile)))
     assert value == profile_json(profile)
     assert profile_from_json(value, small_world.VOCABULARY, "p") == profile
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "known"),
+    [
+        ("hobbies", ["COOKING", "Home Decor"], ("cooking", "home_decor")),
+        ("preferences", ["Tech_Savvy", "self care"], ("tech-savvy", "self-care")),
+        ("occasion", "Mother\u2019s Day", "mothers_day"),
+        ("occasion", "mother's day ", "mothers_day"),
+        ("relationship", "Grandparent", "grandparent"),
+    ],
+)
+def test_case_spaces_hyphens_and_apostrophes_make_no_other_name(
+    field: str, given: object, known: object
+) -> None:
+    vocabulary, _ = load_scenarios()
+    profile, warnings = lenient_profile({field: given}, vocabulary, "who.json")
+    assert (getattr(profile, field), warnings) == (known, ())

@@ -11,6 +11,7 @@ from tests.train.small_run import new_run, small, trainer
 from trm_np.checkpoint import load_model
 from trm_np.config import LossConfig
 from trm_np.data.load import load_dataset
+from trm_np.data.problems import DataError
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Split, task_from
 from trm_np.evaluate import evaluate_model
@@ -94,3 +95,11 @@ def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
     assert (judged["preset"], judged["test_is_validation"]) == ("tiny", False)
     assert list(summary["baselines"]) == list(judged["baselines"])
     assert len(judged["scenarios"]) == len(load_dataset().test)
+
+
+def test_a_model_of_another_vocabulary_needs_held_out_scenarios_of_its_own(tmp_path: Path) -> None:
+    new_run(tmp_path, small(training__epochs=1)).train()
+    stored = load_model(tmp_path / "best.npz")
+    other = replace(stored, vocabulary=replace(stored.vocabulary, hobbies=("chess", "gardening")))
+    with pytest.raises(DataError, match="a vocabulary other than the model's; allowed: .* give --held-out"):
+        judge_stored(other, None)

@@ -1,11 +1,12 @@
 """Read a profile as people give it: a name that nobody taught the model is left out, with a warning."""
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, closest, listed, shown
+from trm_np.data.problems import DataError, Place, closest, listed, plain_form, shown
 from trm_np.data.records import Profile
 from trm_np.data.vocabulary import Vocabulary
 
@@ -19,10 +20,13 @@ def lenient_profile(
 ) -> tuple[Profile, tuple[str, ...]]:
     """One profile, its unknown names counted as missing, and a warning for each of them.
 
+    "Mother's Day" is mothers_day: what differs in its `plain_form` alone is known.
+
     Raises `DataError` for whatever else `profile_from_json` refuses: wrong types, numbers out of range, unknown
     keys, a name given twice.
     """
     at = Place(file, place)
+    value = _as_known(value, vocabulary)
     unknown = list(_unknown_names(value, vocabulary, at))
     forgiven = {where.path for where, _, _ in unknown}
     problems = [problem for problem in schema.profile(vocabulary)(value, at) if problem.place not in forgiven]
@@ -44,6 +48,23 @@ def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
         found.append(match)
         names = tuple(known for known in names if known != match)
     return tuple(found)
+
+
+def _as_known(value: object, vocabulary: Vocabulary) -> object:
+    """The value with each name written as the vocabulary writes it, where that is clear."""
+    if not isinstance(value, dict):
+        return value
+    respelt = copy(value)  # a JsonObject stays one
+    for field, kind in (LISTS | SINGLE_NAMES).items():
+        written = {plain_form(name): name for name in getattr(vocabulary, kind)}
+        item = value.get(field)
+        if isinstance(item, str):
+            respelt[field] = written.get(plain_form(item), item)
+        elif isinstance(item, list):
+            respelt[field] = [
+                written.get(plain_form(name), name) if isinstance(name, str) else name for name in item
+            ]
+    return respelt
 
 
 def _unknown_names(

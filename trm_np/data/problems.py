@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 SHOWN_CHARACTERS = 60
+DIVISIONS = str.maketrans({"_": " ", "-": " ", "'": None, "\u2019": None})
 LISTED_NAMES = 40
 
 
@@ -80,10 +81,11 @@ def closest(name: str, names: tuple[str, ...]) -> str:
     """The one of `names` that `name` was probably meant to be, or an empty string."""
     if len(name) > SHOWN_CHARACTERS:
         return ""
-    by_plain_form = {_plain(known): known for known in names}
-    matches = get_close_matches(_plain(name), by_plain_form, n=1)
+    by_plain_form = {plain_form(known): known for known in names}
+    matches = get_close_matches(plain_form(name), by_plain_form, n=1)
     return by_plain_form[matches[0]] if matches else ""
 
 
-def _plain(name: str) -> str:
-    return name.casefold().replace("_", " ").replace("-", " ").strip()
+def plain_form(name: str) -> str:
+    """The name without what people write in different ways: case, hyphens, underscores, apostrophes."""
+    return name.casefold().translate(DIVISIONS).strip()
