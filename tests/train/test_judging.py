@@ -101,5 +101,5 @@ def test_a_model_of_another_vocabulary_needs_held_out_scenarios_of_its_own(tmp_p
     new_run(tmp_path, small(training__epochs=1)).train()
     stored = load_model(tmp_path / "best.npz")
     other = replace(stored, vocabulary=replace(stored.vocabulary, hobbies=("chess", "gardening")))
-    with pytest.raises(DataError, match="a vocabulary other than the model's; allowed: .* give --held-out"):
+    with pytest.raises(DataError, match=r"a vocabulary other than the model's; allowed: .* give --held-out"):
         judge_stored(other, None)
