@@ -282,7 +282,7 @@ def test_one_held_out_list_is_said_to_serve_as_both(tmp_path: Path) -> None:
     summary = Run(small(training__epochs=1), data, 0, tmp_path).train()
     assert summary["test_is_validation"] is True
     assert summary["test"] == summary["validation"]
-    assert "one list served as validation and test" in summary_text(summary)
+    assert "one list serves as validation and as test" in summary_text(summary)
 
 
 def test_a_run_that_is_refused_takes_nothing_away(tmp_path: Path) -> None:
