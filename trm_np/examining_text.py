@@ -9,29 +9,43 @@ from trm_np.summary import STRICT, TARGETS, figure, heading, judged_text, table,
 WORST = 10  # scenarios that are shown
 INSTEAD = 3  # categories named that came most often in place of one that was expected
 
+TOOLS_NOTE = "on the diagonal the hits; a scenario whose two tools are both wrong counts in four cells"
+CATEGORIES_NOTE = (
+    "both: expected, and among the first three; instead: what came most often where it was missed, how often"
+)
+
 Found = Mapping[str, Any]
 
 
 def evaluation_text(judged: Found) -> str:
     """All sections; of the scenarios the ten worst."""
     count = len(judged["scenarios"])
+    held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
     sections = {
-        f"The model on {count} held-out scenarios, with 95 % intervals, and the baselines": judged_text(
-            judged
-        ),
+        f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(judged),
         "One field hidden from the model at a time": hidden_text(
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
         "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
-        "Tools: expected (rows) and chosen (columns)": tools_text(judged["confusion"]["tools"]),
-        "Categories: expected, among the first three, and what came in place of one missed": categories_text(
-            judged["confusion"]["categories"]
+        "Tools: expected (rows) and chosen (columns)": f"{TOOLS_NOTE}\n\n{tools_text(judged['confusion']['tools'])}",
+        "Categories: expected, among the first three, and what came in place of one missed": (
+            f"{CATEGORIES_NOTE}\n\n{categories_text(judged['confusion']['categories'])}"
         ),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
             map(scenario_text, judged["scenarios"][:WORST])
         ),
     }
     return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
+
+
+def warned_text(judged: Found) -> str:
+    """The figures, after a warning if the model was trained on what they are of."""
+    text, seen, count = judged_text(judged), judged["trained_on"], len(judged["scenarios"])
+    if not seen:
+        return text
+    were, worth = "was" if seen == 1 else "were", "nothing" if seen == count else "less"
+    said = f"{seen} of these {count} scenarios {were} trained on: the figures say {worth} of new people"
+    return f"{said}\n\n{text}"
 
 
 def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[str, float]) -> str:

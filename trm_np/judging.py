@@ -51,6 +51,7 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
     return {
         "preset": stored.config.preset,
         "test_is_validation": dataset.shares_held_out,
+        "trained_on": trained_on(dataset),
         **judge(stored.model, task, stored.config, stored.header["seed"]),
         **examine(stored.model, task, dataset),
     }
@@ -66,6 +67,12 @@ def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
     stocked = {gift.category for gift in stored.gifts}
     validation, test = load_held_out(held_out, stored.vocabulary, stocked)
     return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+
+
+def trained_on(dataset: Dataset) -> int:
+    """How many of the test scenarios have the profile of a training scenario."""
+    seen = {scenario.profile for scenario in dataset.train}
+    return sum(scenario.profile in seen for scenario in dataset.test)
 
 
 def evaluate_baselines(split: Split, task: Task) -> dict[str, dict[str, float]]:

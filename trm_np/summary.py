@@ -53,7 +53,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         f"{ended} {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
         f"kept the model of epoch {summary['best_epoch']}",
     ]
-    return "\n".join([*lines, "", judged_text(summary)])
+    chosen = ": its figures also chose the epoch" if summary["test_is_validation"] else ""
+    return "\n".join([*lines, "", judged_text(summary) + chosen])
 
 
 def judged_text(judged: Mapping[str, Any]) -> str:
@@ -95,7 +96,11 @@ def column(intervals: Mapping[str, Sequence[float]] | None, cell: str) -> tuple[
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    return "" if bounds is None else f"{bounds[0]:.2f}–{bounds[1]:.2f}"
+    """Two decimals each; "-" if all scenarios agree on 0 or 1, where the bootstrap says nothing of the width."""
+    if bounds is None:
+        return ""
+    agreed = bounds[0] == bounds[1] and bounds[0] in (0, 1)
+    return "-" if agreed else f"{bounds[0]:.2f}–{bounds[1]:.2f}"
 
 
 def heading(baseline: str) -> str:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,67 @@ def test_every_metric_has_its_interval_and_six_baselines(judged: dict[str, Any])
     assert others.split() == shown
     without = {"generalization_gap", "categories_in_use", "tools_in_use"}
     assert set(judged["test"]) - set(judged["intervals"]) == without
+
+
+def held_out(folder: Path, *scenarios: Any) -> Path:
+    path = folder / "held_out.json"
+    path.write_text(json.dumps({"scenarios": scenarios}), encoding="utf-8")
+    return path
+
+
+def shipped(name: str) -> Any:
+    return json.loads(resources.files("trm_np.scenarios").joinpath(name).read_text(encoding="utf-8"))
+
+
+def test_scenarios_that_were_trained_on_are_warned_of(
+    model: Path, judged: dict[str, Any], tmp_path: Path
+) -> None:
+    seen = shipped("realistic_user_scenarios.json")["scenarios"]
+    new = shipped("held_out_scenarios.json")["test"]
+    for scenarios, said in (
+        (seen, "25 of these 25 scenarios were trained on: the figures say nothing of new people"),
+        ([seen[0], *new[:2]], "1 of these 3 scenarios was trained on: the figures say less of new people"),
+        ([*seen[:2], new[0]], "2 of these 3 scenarios were trained on: the figures say less of new people"),
+    ):
+        assert f"\n{said}\n\n" in run("evaluate", model, "--held-out", held_out(tmp_path, *scenarios)).stdout
+    assert judged["trained_on"] == 0
+    assert "were trained on" not in evaluation_text(judged)
+
+
+def test_one_scenario_in_one_list(model: Path, tmp_path: Path) -> None:
+    """One in number, without intervals; and the list did not choose the epoch of a model trained before."""
+    one = shipped("held_out_scenarios.json")["test"][0]
+    result = run("evaluate", model, "--held-out", held_out(tmp_path, one))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("The model on 1 held-out scenario, with")
+    assert "\none list serves as validation and as test\n" in result.stdout
+    assert "chose the epoch" not in result.stdout
+
+
+def test_an_interval_without_width_at_0_or_1_is_not_shown(judged: dict[str, Any]) -> None:
+    bounds = {"category_match_rate": [1.0, 1.0], "tool_match_rate": [0.0, 0.0], "average_reward": [0.6, 0.6]}
+    text = evaluation_text({**judged, "intervals": judged["intervals"] | bounds})
+    for name, shown in zip(bounds, ("-", "-", "0.60–0.60"), strict=True):
+        row = next(line for line in text.splitlines() if line.startswith(name.replace("_", " ")))
+        assert re.search(rf"(?:met|missed) +{shown}  ", row), row
+
+
+def test_the_tables_of_confusion_are_explained_above_them(judged: dict[str, Any]) -> None:
+    lines = evaluation_text(judged).splitlines()
+    for head, said in ((SECTIONS[3], "counts in four cells"), (SECTIONS[4], "instead: what came")):
+        note, blank = lines[lines.index(head) + 2 : lines.index(head) + 4]
+        assert said in note and blank == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--cross-validate",)])
+def test_a_model_of_other_names_asks_for_held_out_scenarios(options: tuple[str, ...], tmp_path: Path) -> None:
+    assert run("init", tmp_path / "mine").exit_code == 0
+    data = ("--scenarios", "scenarios"), ("--held-out", "held_out_scenarios"), ("--catalog", "gift_catalog")
+    words = [word for option, name in data for word in (option, str(tmp_path / "mine" / f"{name}.json"))]
+    result = run("evaluate", train(tmp_path / "model", *words), *options)
+    assert (result.exit_code, result.stdout) == (65, "")
+    assert result.stderr.startswith("Error: held_out_scenarios.json (shipped): found a vocabulary other than")
+    assert "give --held-out" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_hidden_fields_stand_beside_nothing_hidden_and_popularity(judged: dict[str, Any]) -> None:

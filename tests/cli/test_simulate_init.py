@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -244,3 +245,35 @@ def test_every_command_on_the_page_of_the_example_works(monkeypatch: pytest.Monk
         args = ["train", *words, *SET, "--epochs", "1", "--quiet"] if program == "trm-train" else words
         result = CliRunner().invoke(trm, args)
         assert result.exit_code == 0, result.output
+
+
+# -------------------------------------------------------------------------------- what both have in common
+
+BOTH = pytest.mark.parametrize("command", [["init"], ["simulate", *SMALL]], ids=["init", "simulate"])
+
+
+@BOTH
+def test_the_name_of_the_folder_cannot_steer_the_terminal(command: list[str]) -> None:
+    result = CliRunner().invoke(trm, [*command, "red\x1b[31m\nfolder"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("red\\x1b[31m\\nfolder: ")
+    assert Path("red\x1b[31m\nfolder").is_dir()
+
+
+@BOTH
+def test_a_full_standard_output_is_one_line_and_74(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are there all the same; it is only not said."""
+    echo = click.echo
+
+    def full(message: object, err: bool = False) -> None:
+        if not err:
+            raise OSError(28, "No space left on device")
+        echo(message, err=True)
+
+    monkeypatch.setattr(click, "echo", full)
+    result = CliRunner().invoke(trm, [*command, "here"])
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert result.stderr == "Error: [Errno 28] No space left on device\n"
+    assert set(DATA) <= {path.name for path in Path("here").iterdir()}

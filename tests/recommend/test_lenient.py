@@ -1,14 +1,16 @@
 """Profiles as people give them: what is forgiven with a warning, and what is refused all the same."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.data.sample_files import VOCABULARY
 from tests.world import small_world
-from trm_np.data.lenient import close_names, lenient_profile, profile_json
+from trm_np.data.lenient import close_names, known_name, lenient_profile, profile_json
 from trm_np.data.load import load_scenarios, profile_from_json
 from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
@@ -156,6 +158,8 @@ def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> Non
     ("field", "given", "known"),
     [
         ("hobbies", ["COOKING", "Home Decor"], ("cooking", "home_decor")),
+        ("hobbies", ["homedecor"], ("home_decor",)),
+        ("hobbies", ["reading", "Cooking", "cooking", "COOKING", "COOKING"], ("reading", "cooking")),
         ("preferences", ["Tech_Savvy", "self care"], ("tech-savvy", "self-care")),
         ("occasion", "Mother\u2019s Day", "mothers_day"),
         ("occasion", "mother's day ", "mothers_day"),
@@ -168,3 +172,42 @@ def test_case_spaces_hyphens_and_apostrophes_make_no_other_name(
     vocabulary, _ = load_scenarios()
     profile, warnings = lenient_profile({field: given}, vocabulary, "who.json")
     assert (getattr(profile, field), warnings) == (known, ())
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_any_spelling_of_a_known_name_is_that_name(data: st.DataObject) -> None:
+    vocabulary, _ = load_scenarios()
+    names = vocabulary.hobbies + vocabulary.preferences + vocabulary.occasions
+    name = data.draw(st.sampled_from(names))
+    pieces = [
+        data.draw(st.sampled_from([letter, letter.upper()])) + data.draw(st.sampled_from(["", *" -_'\u2019"]))
+        for letter in name
+        if letter.isalpha()
+    ]
+    assert known_name("".join(pieces), names) == name
+
+
+def test_a_spelling_of_two_names_is_unknown_unless_it_is_one_of_them() -> None:
+    vocabulary = replace(VOCABULARY, hobbies=("tea-time", "tea time", "reading"))
+    profile, warnings = lenient_profile({"hobbies": ["tea time", "Tea Time"]}, vocabulary, "p")
+    assert profile.hobbies == ("tea time",)
+    assert [warning.split(" is")[0] for warning in warnings] == ['p: hobbies[1]: "Tea Time"']
+
+
+def test_places_in_warnings_are_those_of_the_list_as_given() -> None:
+    _, warnings = lenient_profile({"hobbies": ["cooking", "Cooking", "x"]}, VOCABULARY, "p")
+    assert [warning.split(" is")[0] for warning in warnings] == ['p: hobbies[2]: "x"']
+
+
+def test_strict_reading_takes_no_other_spelling() -> None:
+    with pytest.raises(DataError, match='found "Mother"'):
+        profile_from_json({"relationship": "Mother"}, VOCABULARY, "p")
+
+
+def test_names_that_begin_alike_are_suggested_after_the_close_ones() -> None:
+    vocabulary, _ = load_scenarios()
+    for name in ("grandmother", "Grandma", "granny"):
+        assert "grandparent" in close_names(name, vocabulary.relationships), name
+    assert close_names("grandmother", ("grandparent", "mother")) == ("mother", "grandparent")
+    assert close_names("granite", ("gradual", "gr")) == close_names("gra", ("gravitation",)) == ()

@@ -15,7 +15,8 @@ from trm_np.data.problems import DataError
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Split, task_from
 from trm_np.evaluate import evaluate_model
-from trm_np.judging import evaluate_baselines, judge, judge_stored, learnt_predictions
+from trm_np.judging import evaluate_baselines, judge, judge_stored, learnt_predictions, trained_on
+from trm_np.summary import judged_text, summary_text
 from trm_np.train import Trainer
 
 BASELINES = ["random", "popularity", "nearest_neighbour", "linear", "oracle"]
@@ -89,10 +90,10 @@ def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
     summary = new_run(tmp_path, small(training__epochs=1)).train()
     judged: dict[str, Any] = judge_stored(load_model(tmp_path / "best.npz"), None)
     assert list(judged) == [
-        *("preset", "test_is_validation", "validation", "test", "baselines"),
+        *("preset", "test_is_validation", "trained_on", "validation", "test", "baselines"),
         *("intervals", "hidden", "calibration", "confusion", "scenarios"),
     ]
-    assert (judged["preset"], judged["test_is_validation"]) == ("tiny", False)
+    assert (judged["preset"], judged["test_is_validation"], judged["trained_on"]) == ("tiny", False, 0)
     assert list(summary["baselines"]) == list(judged["baselines"])
     assert len(judged["scenarios"]) == len(load_dataset().test)
 
@@ -103,3 +104,21 @@ def test_a_model_of_another_vocabulary_needs_held_out_scenarios_of_its_own(tmp_p
     other = replace(stored, vocabulary=replace(stored.vocabulary, hobbies=("chess", "gardening")))
     with pytest.raises(DataError, match=r"a vocabulary other than the model's; allowed: .* give --held-out"):
         judge_stored(other, None)
+
+
+def test_test_scenarios_with_the_profile_of_a_training_scenario_are_counted() -> None:
+    shipped = load_dataset()
+    renamed = replace(shipped.train[0], name="the same person again")
+    older = replace(shipped.train[1].profile, age=99.0)
+    other = replace(shipped.train[1], profile=older)
+    assert trained_on(shipped) == 0
+    assert trained_on(replace(shipped, test=(renamed, other, shipped.train[2]))) == 2
+    assert trained_on(replace(shipped, validation=shipped.train)) == 0
+
+
+def test_only_the_summary_of_a_training_says_that_one_list_chose_the_epoch(tmp_path: Path) -> None:
+    summary = new_run(tmp_path, small(training__epochs=1)).train()
+    said = "one list serves as validation and as test: its figures also chose the epoch"
+    assert summary_text({**summary, "test_is_validation": True}).endswith(f"\n{said}")
+    assert "chose the epoch" not in summary_text(summary)
+    assert "chose the epoch" not in judged_text({**summary, "test_is_validation": True})

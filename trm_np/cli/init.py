@@ -2,7 +2,7 @@
 
 import click
 
-from trm_np.cli.errors import OneLine
+from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import named
 from trm_np.cli.output import write_new
 
@@ -17,7 +17,9 @@ def init(folder: str) -> None:
     \b
     Example: trm init my_data
     """
-    from trm_np.examples import FILES
+    with refusals():
+        from trm_np.data.problems import printable
+        from trm_np.examples import FILES
 
-    write_new(folder, {name: text.encode() for name, text in FILES.items()})
-    click.echo(f"{folder}: wrote {', '.join(FILES)}; README.md says what to run next")
+        write_new(folder, {name: text.encode() for name, text in FILES.items()})
+        click.echo(printable(f"{folder}: wrote {', '.join(FILES)}; README.md says what to run next"))

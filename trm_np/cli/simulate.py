@@ -81,8 +81,10 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
 
 def written_text(written: Mapping[str, Any]) -> str:
     """What was written, and how far the rules behind its labels agree with a person."""
+    from trm_np.data.problems import printable
+
     lines = [
-        f"{written['folder']}: {written['scenarios']:,} scenarios to train on, {written['held_out']:,} to "
+        f"{printable(written['folder'])}: {written['scenarios']:,} scenarios to train on, {written['held_out']:,} to "
         f"validate and {written['held_out']:,} to test on, {written['gifts']:,} gifts; seed {written['seed']}",
         *(f"  {name:<26} {size:>12,} bytes" for name, size in written["bytes"].items()),
         "labels by the written guide; how far it agrees with the shipped labels:",

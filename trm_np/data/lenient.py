@@ -1,7 +1,6 @@
 """Read a profile as people give it: a name that nobody taught the model is left out, with a warning."""
 
 from collections.abc import Iterator
-from copy import copy
 from typing import Any
 
 from trm_np.data import schema
@@ -11,6 +10,7 @@ from trm_np.data.records import Profile
 from trm_np.data.vocabulary import Vocabulary
 
 MOST_SUGGESTIONS = 3
+COMMON_BEGINNING = 4  # letters that make a name worth suggesting: grandparent for grandmother
 LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # the field, and where its names are known from
 SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
 
@@ -20,20 +20,21 @@ def lenient_profile(
 ) -> tuple[Profile, tuple[str, ...]]:
     """One profile, its unknown names counted as missing, and a warning for each of them.
 
-    "Mother's Day" is mothers_day: what differs in its `plain_form` alone is known.
+    A known name in another spelling, as "Mother's Day" is of mothers_day, is that name; a list keeps it once.
 
     Raises `DataError` for whatever else `profile_from_json` refuses: wrong types, numbers out of range, unknown
-    keys, a name given twice.
+    keys, a name of the vocabulary given twice as it stands there.
     """
     at = Place(file, place)
-    value = _as_known(value, vocabulary)
-    unknown = list(_unknown_names(value, vocabulary, at))
-    forgiven = {where.path for where, _, _ in unknown}
+    unlisted = list(_unlisted_names(value, vocabulary, at))
+    forgiven = {where.path for where, _, _ in unlisted}
     problems = [problem for problem in schema.profile(vocabulary)(value, at) if problem.place not in forgiven]
     if problems:
         raise DataError(problems)
     profile = profile_from_json(_known_part(value, vocabulary), vocabulary, file, place)
-    return profile, tuple(_warning(where, name, names) for where, name, names in unknown)
+    return profile, tuple(
+        _warning(where, name, names) for where, name, names in unlisted if known_name(name, names) is None
+    )
 
 
 def profile_json(profile: Profile) -> dict[str, Any]:
@@ -42,35 +43,34 @@ def profile_json(profile: Profile) -> dict[str, Any]:
 
 
 def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, at most three, that `name` was probably meant to be, the closest first."""
+    """The names, at most three, that `name` was probably meant to be: the closest, then those that begin alike."""
     found: list[str] = []
-    while len(found) < MOST_SUGGESTIONS and (match := closest(name, names)):
+    rest = names
+    while len(found) < MOST_SUGGESTIONS and (match := closest(name, rest)):
         found.append(match)
-        names = tuple(known for known in names if known != match)
-    return tuple(found)
+        rest = tuple(known for known in rest if known != match)
+    beginning = plain_form(name)[:COMMON_BEGINNING]
+    if len(beginning) == COMMON_BEGINNING:
+        found += [known for known in rest if plain_form(known).startswith(beginning)]
+    return tuple(found[:MOST_SUGGESTIONS])
 
 
-def _as_known(value: object, vocabulary: Vocabulary) -> object:
-    """The value with each name written as the vocabulary writes it, where that is clear."""
-    if not isinstance(value, dict):
-        return value
-    respelt = copy(value)  # a JsonObject stays one
-    for field, kind in (LISTS | SINGLE_NAMES).items():
-        written = {plain_form(name): name for name in getattr(vocabulary, kind)}
-        item = value.get(field)
-        if isinstance(item, str):
-            respelt[field] = written.get(plain_form(item), item)
-        elif isinstance(item, list):
-            respelt[field] = [
-                written.get(plain_form(name), name) if isinstance(name, str) else name for name in item
-            ]
-    return respelt
+def known_name(name: str, names: tuple[str, ...]) -> str | None:
+    """The one of `names` that this is, or the only one that it is another spelling of; else None."""
+    if name in names:
+        return name
+    spelt = [known for known in names if _letters(known) == _letters(name)]
+    return spelt[0] if len(spelt) == 1 else None
 
 
-def _unknown_names(
+def _letters(name: str) -> str:
+    return "".join(plain_form(name).split())
+
+
+def _unlisted_names(
     value: object, vocabulary: Vocabulary, at: Place
 ) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """Where a name stands that is not in the vocabulary, the name, and those that are."""
+    """Where a name stands that is not so written in the vocabulary, the name, and those that are."""
     for field, item in value.items() if isinstance(value, dict) else ():
         if field in LISTS and isinstance(item, list):
             given = [(at.key(field).item(index), name) for index, name in enumerate(item)]
@@ -85,13 +85,14 @@ def _unknown_names(
 
 
 def _known_part(value: Any, vocabulary: Vocabulary) -> dict[str, Any]:
-    """A checked value without the names that the vocabulary lacks."""
+    """A checked value with the names that the vocabulary has, as it writes them."""
     known = dict(value)
-    for field, names in LISTS.items():
-        known[field] = [name for name in value.get(field) or () if name in getattr(vocabulary, names)]
-    for field, names in SINGLE_NAMES.items():
-        if value.get(field) not in getattr(vocabulary, names):
-            known[field] = None
+    for field, kind in LISTS.items():
+        found = (known_name(name, getattr(vocabulary, kind)) for name in value.get(field) or ())
+        known[field] = list(dict.fromkeys(name for name in found if name is not None))
+    for field, kind in SINGLE_NAMES.items():
+        name = value.get(field)
+        known[field] = None if name is None else known_name(name, getattr(vocabulary, kind))
     return known
 
 
