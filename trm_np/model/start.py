@@ -183,7 +183,8 @@ def choose_tools(tools: ToolSelection, words: Words, train: Split, rng: np.rando
 
 
 def even_ballot(train: Split) -> Array:
-    """The scores (K,) that every word must give the tools for their logits to be the log-odds of their base rates."""
+    """The scores (K,) that every word gives the tools: their logits start as the log-odds of the base rates, as far as
+    votes can say them; a tool that is never or always given starts nearer to the others."""
     lists = (train.profiles.hobbies, train.profiles.preferences)
     # A missing list is a word too: [MASK].
     words = SINGLE_FIELDS + sum(np.maximum((names != MISSING).sum(axis=1), 1).mean() for names in lists)
