@@ -132,7 +132,32 @@ def _dropout(x: Tensor) -> Tensor:
 
 
 def _rotary(x: Tensor) -> Tensor:
-    return nn.RotaryPositions(np.arange(x.shape[-2]), x.shape[-1])(x)
+    return F.rotary(x, nn.rotary_positions(np.arange(x.shape[-2]), x.shape[-1]))
+
+
+def _packed(rng: np.random.Generator) -> list[Array]:
+    """Queries, keys and values of two heads of width 2 or 4."""
+    return [rng.normal(size=(*_shape(rng, 2, 3), 3 * 4 * int(rng.integers(1, 3))))]
+
+
+def _self_attention(packed: Tensor) -> Tensor:
+    *lead, t, width = packed.shape
+    rotation = nn.rotary_positions(np.arange(t), width // 6, heads=4)
+    return F.self_attention(packed, 2, rotation, _blocked((*lead, 1, t, t)))
+
+
+def _query_and_memory(rng: np.random.Generator) -> list[Array]:
+    b, t, s, d = (int(n) for n in rng.integers(1, 5, 4))
+    return [rng.normal(size=(b, t, 2 * d)), rng.normal(size=(b, s, 4 * d))]
+
+
+def _summands(rng: np.random.Generator) -> list[Array]:
+    (x,) = _rows(rng)
+    return [x, rng.normal(size=x.shape)]
+
+
+def _three_terms(rng: np.random.Generator) -> list[Array]:
+    return list(rng.normal(size=(3, *_shape(rng))))
 
 
 def _even(rng: np.random.Generator) -> list[Array]:
@@ -158,6 +183,7 @@ CASES: list[Case] = [
     Case("add", lambda a, b: a + b, _pair, ops.add),
     Case("sub", lambda a, b: a - b, _pair, ops.sub),
     Case("mul", lambda a, b: a * b, _pair, ops.mul),
+    Case("scale", lambda a: a * -1.5, _normal, ops.scale),
     Case("div", lambda a, b: a / b, _pair_to_divide, ops.div),
     Case("neg", lambda a: -a, _normal, ops.neg),
     Case("power", lambda a: a**2.5, _positive, ops.power),
@@ -192,13 +218,29 @@ CASES: list[Case] = [
     ),
     Case("attention", F.scaled_dot_product_attention, _queries, fused.attention),
     Case("attention, blocked keys", _masked_attention, _queries, fused.attention),
+    Case("self_attention", lambda x: F.self_attention(x, 2), _packed, fused.self_attention),
+    Case("self_attention, rotated, blocked keys", _self_attention, _packed, fused.self_attention),
+    Case(
+        "cross_attention",
+        lambda query, memory: F.cross_attention(query, memory, 2),
+        _query_and_memory,
+        fused.cross_attention,
+    ),
     Case("rms_norm", F.rms_norm, _rows, fused.rms_norm),
+    Case("rms_norm of a sum", F.rms_norm_of_sum, _summands, fused.rms_norm),
     Case("layer_norm", F.layer_norm, _layer_norm, fused.layer_norm),
     Case("swiglu", F.swiglu, _even, fused.swiglu),
     Case("rotary", _rotary, _even, fused.rotary),
     Case("dropout, the same mask", _dropout, _normal),
     Case("multi-head attention, padded keys", _attend, _attend_inputs),
-    Case("mse_loss", lambda x: F.mse_loss(x, np.ones(x.shape)), _normal),
+    Case("mse_loss", lambda x: F.mse_loss(x, np.ones(x.shape)), _normal, fused.mean_squared_error),
+    Case("l2_norm", F.l2_norm, _rows, fused.l2_norm),
+    Case(
+        "weighted_sum",
+        lambda *terms: F.weighted_sum(terms, [0.5, -2.0, 1.5]),
+        _three_terms,
+        fused.weighted_sum,
+    ),
     Case(
         "binary_cross_entropy_with_logits",
         lambda z: F.binary_cross_entropy_with_logits(z, _probabilities(z.shape)),

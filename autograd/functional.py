@@ -69,14 +69,31 @@ def rms_norm(x: Tensor, eps: float = 1e-6) -> Tensor:
     return apply(fused.rms_norm, x, eps=eps)
 
 
+def rms_norm_of_sum(x: Tensor, y: Tensor, eps: float = 1e-6) -> Tensor:
+    """`rms_norm` of x + y, of one shape: what follows a residual connection."""
+    return apply(fused.rms_norm, x, y, eps=eps)
+
+
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     """Standardised along the last axis, then scaled by `weight` and shifted by `bias` (D,)."""
     return apply(fused.layer_norm, x, weight, bias, eps=eps)
 
 
-def rotary(x: Tensor, cos: Array, sin: Array) -> Tensor:
-    """Rotary positions on x (..., T, d) by angles with the given cos and sin (T, d/2)."""
-    return apply(fused.rotary, x, cos=cos, sin=sin)
+def rotary(x: Tensor, rotation: fused.Rotation) -> Tensor:
+    """Rotary positions on x (..., T, k·d), k heads of width d side by side."""
+    return apply(fused.rotary, x, rotation=rotation)
+
+
+def self_attention(
+    packed: Tensor, heads: int, rotation: fused.Rotation | None = None, blocked: Array | None = None
+) -> Tensor:
+    """Attention within each head of packed (..., T, 3D), queries, keys and values; gives (..., T, D)."""
+    return apply(fused.self_attention, packed, heads=heads, rotation=rotation, blocked=blocked)
+
+
+def cross_attention(query: Tensor, memory: Tensor, heads: int, blocked: Array | None = None) -> Tensor:
+    """Attention within each head of query (..., T, D) to memory (..., S, 2D), keys and values; gives (..., T, D)."""
+    return apply(fused.cross_attention, query, memory, heads=heads, blocked=blocked)
 
 
 def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array | None = None) -> Tensor:
@@ -87,7 +104,7 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
     keep = rng.random(x.shape, dtype=np.float32) >= p
-    return apply(ops.mul, x, keep / np.float32(1 - p))
+    return apply(ops.scale, x, factor=keep / x.dtype.type(1 - p))
 
 
 # --------------------------------------------------------------------------------------------------- losses
@@ -95,7 +112,7 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
 
 def mse_loss(x: Tensor, target: Array) -> Tensor:
     """Mean of (x - target)² over all elements; `target` of the shape of x."""
-    return ((x - _like("mse_loss", target, x)) ** 2).mean()
+    return apply(fused.mean_squared_error, x, target=_like("mse_loss", target, x))
 
 
 def binary_cross_entropy_with_logits(logits: Tensor, target: Array) -> Tensor:
@@ -116,6 +133,16 @@ def kl_divergence_with_logits(logits: Tensor, target: Array) -> Tensor:
     """KL(target ‖ softmax(logits)) over the last axis, averaged over the rest; target rows sum to one."""
     target = _like("kl_divergence_with_logits", target, logits)
     return apply(fused.kl_divergence_with_logits, logits, target=target)
+
+
+def l2_norm(x: Tensor) -> Tensor:
+    """√Σx² of all elements."""
+    return apply(fused.l2_norm, x)
+
+
+def weighted_sum(terms: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Σ wᵢ·termᵢ of tensors of one shape."""
+    return apply(fused.weighted_sum, *terms, weights=weights)
 
 
 def _like(loss: str, target: Array, x: Tensor) -> Array:

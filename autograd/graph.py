@@ -34,7 +34,8 @@ def _freed(_: Any) -> Sequence[Any]:
 def backward_pass(end: Node, g: Any) -> None:
     """Send the cotangent `g` of `end` back to the leaves: each node once, after all that it flowed into.
 
-    Iterative, and linear in the number of nodes and edges (Kahn's topological order, from the end).
+    A leaf takes what comes as it comes. Iterative, and linear in the number of nodes and edges (Kahn's
+    topological order, from the end).
     """
     awaited = count_consumers(end)
     cotangents = {end: g}
@@ -44,6 +45,9 @@ def backward_pass(end: Node, g: Any) -> None:
         parents = node.parents
         for parent, cotangent in zip(parents, node.vjp(cotangents.pop(node)), strict=True):
             if parent is None:
+                continue
+            if not parent.parents:
+                parent.vjp(cotangent)
                 continue
             known = cotangents.get(parent)
             cotangents[parent] = cotangent if known is None else known + cotangent
@@ -55,12 +59,12 @@ def backward_pass(end: Node, g: Any) -> None:
 
 
 def count_consumers(end: Node) -> dict[Node, int]:
-    """How many gradients each node below `end` will receive."""
+    """How many gradients each node below `end`, leaves aside, will receive."""
     consumers = {end: 0}
     pending = [end]
     while pending:
         for parent in pending.pop().parents:
-            if parent is None:
+            if parent is None or not parent.parents:
                 continue
             if parent not in consumers:
                 consumers[parent] = 0

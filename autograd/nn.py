@@ -7,6 +7,7 @@ import numpy as np
 
 from . import functional as F
 from . import init
+from .fused import Rotation
 from .ops import Array
 from .tensor import Tensor
 
@@ -232,51 +233,38 @@ class MultiheadAttention(Module):
     ) -> Tensor:
         blocked = None if key_padding_mask is None else key_padding_mask[..., None, None, :]
         if query is key is value:
-            q, k, v = self.project_all(query)
+            return self.attend_to_itself(query, blocked)
+        if key is value:
+            memory = self.project(key, 1, 3)
         else:
-            q, k, v = (self.project(x, third) for third, x in enumerate((query, key, value)))
-        return self.attend(q, k, v, blocked)
+            memory = F.concatenate([self.project(key, 1, 2), self.project(value, 2, 3)])
+        return self.attend(query, memory, blocked)
 
-    def project_all(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value of the same x (..., T, D) from one product, each (..., heads, T, D/heads)."""
-        packed, d = F.linear(x, self.in_proj_weight, self.in_proj_bias), self.embed_dim
-        parts = (packed[..., :d], packed[..., d : 2 * d], packed[..., 2 * d :])
-        q, k, v = (split_heads(part, self.num_heads) for part in parts)
-        return q, k, v
-
-    def project(self, x: Tensor, third: int) -> Tensor:
-        """Query (third 0), key (1) or value (2) of x (..., T, D), in heads: (..., heads, T, D/heads)."""
-        part = slice(third * self.embed_dim, (third + 1) * self.embed_dim)
-        bias = None if self.in_proj_bias is None else self.in_proj_bias[part]
-        return split_heads(F.linear(x, self.in_proj_weight[part], bias), self.num_heads)
-
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, blocked: Array | None = None) -> Tensor:
-        """From projected heads to (..., T, D); `blocked` (..., heads or 1, T or 1, S) as in functional."""
-        result: Tensor = self.out_proj(merge_heads(F.scaled_dot_product_attention(q, k, v, blocked)))
+    def attend_to_itself(
+        self, x: Tensor, blocked: Array | None = None, rotation: Rotation | None = None
+    ) -> Tensor:
+        """Self-attention of x (..., T, D), its queries and keys turned by `rotation`."""
+        packed = self.project(x, 0, 3)
+        result: Tensor = self.out_proj(F.self_attention(packed, self.num_heads, rotation, blocked))
         return result
 
+    def attend(self, query: Tensor, memory: Tensor, blocked: Array | None = None) -> Tensor:
+        """Attention of query (..., T, D) to memory (..., S, 2D), keys and values that `project` has made."""
+        projected = self.project(query, 0, 1)
+        result: Tensor = self.out_proj(F.cross_attention(projected, memory, self.num_heads, blocked))
+        return result
 
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(..., T, heads·d) to (..., heads, T, d)."""
-    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(-3, -2)
+    def project(self, x: Tensor, first: int, end: int) -> Tensor:
+        """Of query (0), key (1) and value (2) of x (..., T, D) those from `first` to before `end`, side by side."""
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        if (first, end) == (0, 3):
+            return F.linear(x, weight, bias)
+        part = slice(first * self.embed_dim, end * self.embed_dim)
+        return F.linear(x, weight[part], None if bias is None else bias[part])
 
 
-def merge_heads(x: Tensor) -> Tensor:
-    """(..., heads, T, d) to (..., T, heads·d)."""
-    x = x.swapaxes(-3, -2)
-    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
-
-
-class RotaryPositions:
-    """cos and sin of the angles position · base^(-2i/d), pairs i of a head of width d (Su et al. 2021)."""
-
-    def __init__(self, positions: Array, width: int, base: float = 10000.0) -> None:
-        if width % 2:
-            raise ValueError(f"rotary positions need an even head width, not {width}")
-        angles = positions[:, None] * base ** (-np.arange(0, width, 2) / width)
-        self.cos = np.cos(angles).astype(np.float32)
-        self.sin = np.sin(angles).astype(np.float32)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Turn x (..., T, d); position t is positions[t]."""
-        return F.rotary(x, self.cos, self.sin)
+def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Rotation:
+    """Turn position t of each head by positions[t] · base^(-2i/width) in pair i (Su et al. 2021, equation 15)."""
+    if width % 2:
+        raise ValueError(f"rotary positions need an even head width, not {width}")
+    return Rotation.by(positions[:, None] * base ** (-np.arange(0, width, 2) / width), heads)

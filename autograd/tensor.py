@@ -16,6 +16,8 @@ Operand: TypeAlias = "Tensor | Array | float"
 
 # A context variable, so that a thread that only predicts does not switch recording off in one that trains.
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
+# What each rule is wrapped in while a step is profiled (profile.py).
+_meter: ContextVar[Callable[[Rule], Rule] | None] = ContextVar("meter", default=None)
 
 
 @contextmanager
@@ -28,6 +30,16 @@ def no_grad() -> Iterator[None]:
         _recording.reset(token)
 
 
+@contextmanager
+def metered(meter: Callable[[Rule], Rule]) -> Iterator[None]:
+    """Inside, `meter(rule)` runs in place of every rule."""
+    token = _meter.set(meter)
+    try:
+        yield
+    finally:
+        _meter.reset(token)
+
+
 class Tensor:
     """An array with a gradient: `Tensor(data, requires_grad=True)` makes a leaf, operations make the rest.
 
@@ -35,7 +47,7 @@ class Tensor:
     gradient in `.grad`, an array of its own shape; a further `backward()` adds to it.
     """
 
-    __slots__ = ("_node", "data", "grad")
+    __slots__ = ("_node", "data", "grad", "grad_place")
     __array_ufunc__ = None  # so that `array * tensor` is ours to answer, not NumPy's
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
@@ -44,14 +56,24 @@ class Tensor:
             dtype = np.float64 if getattr(data, "dtype", None) == np.float64 else np.float32
         self.data: Array = array.astype(dtype, copy=False)
         self.grad: Array | None = None
+        self.grad_place: Array | None = None  # where an optimizer wants the gradient to be
         self._node = Node("leaf", (), self._accumulate) if requires_grad else None
 
     def _accumulate(self, g: Array) -> tuple[()]:
         if self.grad is None:
-            self.grad = np.array(g, order="C")  # a copy: several leaves may share one cotangent
+            self.grad = g
+            self.place_gradient()
         else:
             self.grad += g
         return ()
+
+    def place_gradient(self) -> None:
+        """Make `grad`, which others may share, an array of this leaf alone: where it is wanted, or a new one."""
+        if self.grad_place is None:
+            self.grad = np.array(self.grad, order="C")
+        elif self.grad is not self.grad_place:
+            np.copyto(self.grad_place, self.grad)
+            self.grad = self.grad_place
 
     @property
     def requires_grad(self) -> bool:
@@ -99,8 +121,8 @@ class Tensor:
     def __radd__(self, other: Operand) -> "Tensor": return apply(ops.add, other, self)
     def __sub__(self, other: Operand) -> "Tensor": return apply(ops.sub, self, other)
     def __rsub__(self, other: Operand) -> "Tensor": return apply(ops.sub, other, self)
-    def __mul__(self, other: Operand) -> "Tensor": return apply(ops.mul, self, other)
-    def __rmul__(self, other: Operand) -> "Tensor": return apply(ops.mul, other, self)
+    def __mul__(self, other: Operand) -> "Tensor": return scaled(self, other)
+    def __rmul__(self, other: Operand) -> "Tensor": return scaled(self, other)
     def __truediv__(self, other: Operand) -> "Tensor": return apply(ops.div, self, other)
     def __rtruediv__(self, other: Operand) -> "Tensor": return apply(ops.div, other, self)
     def __matmul__(self, other: "Tensor | Array") -> "Tensor": return apply(ops.matmul, self, other)
@@ -146,43 +168,62 @@ def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
     return apply(ops.concatenate, *tensors, axis=axis)
 
 
+def scaled(x: Tensor, other: Operand) -> Tensor:
+    """x · other: a number or an array, which needs no gradient, is not made a tensor of."""
+    if isinstance(other, Tensor):
+        return apply(ops.mul, x, other)
+    return apply(ops.scale, x, factor=np.asarray(other, x.dtype))
+
+
 def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
     """The value of `rule` on `operands`, joined to the graph if one of them needs a gradient.
 
     Numbers and arrays take the dtype of the tensors beside them, so that float32 stays float32.
     """
-    dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
-    tensors = [x if isinstance(x, Tensor) else Tensor(x, dtype=dtype) for x in operands]
+    tensors = _as_tensors(operands)
+    meter = _meter.get()
     try:
-        value, vjp = rule(*[t.data for t in tensors], **settings)
+        value, vjp = (rule if meter is None else meter(rule))(*[x.data for x in tensors], **settings)
     except ValueError as error:
-        shapes = ", ".join(str(t.shape) for t in tensors)
+        shapes = ", ".join(str(x.shape) for x in tensors)
         raise ValueError(f"{rule.__name__} of shapes {shapes}: {error}") from error
-    result = Tensor(value, dtype=value.dtype)
-    if _recording.get() and any(t._node is not None for t in tensors):
-        parents = tuple(t._node for t in tensors)
-        result._node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))
+    result = Tensor.__new__(Tensor)
+    result.data = value if type(value) is np.ndarray else np.asarray(value)
+    result.grad = result.grad_place = result._node = None
+    if _recording.get():
+        parents = tuple([x._node for x in tensors])
+        if any(parents):
+            result._node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))
     return result
 
 
-def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Callable[[Array], list[Array | None]]:
-    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone."""
-    wanted = [None if t._node is None else (t.shape, t.dtype) for t in tensors]
+def _as_tensors(operands: Sequence[Operand]) -> Sequence[Tensor]:
+    for x in operands:
+        if not isinstance(x, Tensor):
+            dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
+            return [x if isinstance(x, Tensor) else Tensor(x, dtype=dtype) for x in operands]
+    return operands  # type: ignore[return-value]  # the loop has looked at each
 
-    def fitted(g: Array) -> list[Array | None]:
-        gradients: list[Array | None] = []
-        for place, (gradient, want) in enumerate(zip(vjp(g), wanted, strict=True)):
-            if want is None:
-                gradients.append(None)
-                continue
-            shape, dtype = want
-            if gradient.shape != shape and rule in ops.ELEMENTWISE:
-                gradient = ops.unbroadcast(gradient, shape)
-            if gradient.shape != shape:
-                raise ValueError(
-                    f"{rule.__name__}: gradient {place} has shape {gradient.shape}, its argument has {shape}"
-                )
-            gradients.append(gradient.astype(dtype, copy=False))
-        return gradients
+
+def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Vjp:
+    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone."""
+    wanted = [(x.data.shape, x.data.dtype) for x in tensors]
+
+    def fitted(g: Array) -> Sequence[Array]:
+        gradients = vjp(g)
+        if [(gradient.shape, gradient.dtype) for gradient in gradients] == wanted:
+            return gradients
+        return [_fit(rule, *each) for each in zip(range(len(wanted)), gradients, wanted, strict=True)]
 
     return fitted
+
+
+def _fit(rule: Rule, place: int, gradient: Array, wanted: tuple[tuple[int, ...], Any]) -> Array:
+    shape, dtype = wanted
+    if gradient.shape != shape and rule in ops.ELEMENTWISE:
+        gradient = ops.unbroadcast(gradient, shape)
+    if gradient.shape != shape:
+        raise ValueError(
+            f"{rule.__name__}: gradient {place} has shape {gradient.shape}, its argument has {shape}"
+        )
+    return gradient.astype(dtype, copy=False)

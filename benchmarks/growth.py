@@ -9,17 +9,14 @@ measurement has a process of its own, whose largest resident memory is reported 
 """
 
 import os
-import resource
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable
-from multiprocessing import get_context
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import click
+from measuring import in_own_process, peak, timed
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
@@ -62,11 +59,6 @@ def show(title: str, rows: Iterable[tuple[int, Figures]]) -> None:
             click.echo(f"\n{title:<24}{names}")
         values = (f"{value:>{width}.4g}" for value, width in zip(figures.values(), widths, strict=True))
         click.echo(f"{size:<24,}{'  '.join(values)}")
-
-
-def in_own_process(measure: Callable[..., Any], *arguments: object) -> Any:
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, arguments)
 
 
 def cost(n_scenarios: int, n_gifts: int) -> Figures:
@@ -175,19 +167,6 @@ def learn(n_scenarios: int) -> Figures:
         "hand: recall@3": by_hand["category_recall_at_3"],
         "hand: tool exact": by_hand["tool_exact_rate"],
     }
-
-
-def timed(work: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
-    """What the work returns, and how many seconds it took."""
-    started = time.perf_counter()
-    result = work(*arguments)
-    return result, time.perf_counter() - started
-
-
-def peak() -> float:
-    """The largest resident memory of this process so far, in MB; the system counts in KB, that of macOS in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,11 +13,12 @@ from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.config import LossConfig
 from trm_np.data.encode import ProfileInputs, encode_profiles
-from trm_np.data.tables import ProfileTable, portions
+from trm_np.data.tables import Floats, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
+from trm_np.world.reward import best_lists
 
 PROFILES = 64  # that the core thinks about at a time
 CELLS = 2**12  # profiles × gifts that are judged at a time
@@ -32,14 +36,29 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(before)
 
 
-def predict(model: TRM, profiles: ProfileTable, task: Task) -> Predictions:
-    """What the model says of N profiles, each thought about until it halts.
+class Answers(NamedTuple):
+    """N profiles as the model reads them, and the core's answers h (N, D) to them."""
+
+    inputs: ProfileInputs
+    h: Tensor
+
+
+def answers_to(model: TRM, profiles: ProfileTable, task: Task) -> Answers:
+    """Each profile thought about until it halts, so many of them at a time."""
+    inputs = encode_profiles(profiles, task.vocabulary)
+    with evaluating(model):
+        parts = [model.answer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
+        return Answers(inputs, F.concatenate(parts, axis=0))
+
+
+def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | None = None) -> Predictions:
+    """What the model says of N profiles; `answers` are to be given where they are known already.
 
     Gifts are picked one by one, since the reward of the next depends on those before.
     """
-    inputs = encode_profiles(profiles, task.vocabulary)
+    inputs, h = answers_to(model, profiles, task) if answers is None else answers
     with evaluating(model):
-        h, gifts = _answers(model, inputs), model.encode_gifts(task.gift_inputs)
+        gifts = model.encode_gifts(task.gift_inputs)
         parts = [
             _predict(model, h[rows], inputs.take(rows), gifts)
             for rows in portions(len(profiles), len(task.gifts), CELLS)
@@ -68,18 +87,20 @@ def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) 
     )
 
 
-def evaluation_loss(model: TRM, split: Split, task: Task, loss: LossConfig) -> dict[str, float]:
+def evaluation_loss(
+    model: TRM, split: Split, task: Task, loss: LossConfig, answers: Answers | None = None
+) -> dict[str, float]:
     """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance.
 
     Of a catalogue larger than `loss.candidates` it is taken over so many gifts, evenly spaced in its order: the same
-    ones each time, so that the loss of one evaluation can be held against that of another.
+    ones each time, so that the loss of one evaluation can be held against that of another. `answers` as in `predict`.
     """
     count = min(loss.candidates, len(task.gifts))
     spaced = np.linspace(0, len(task.gifts) - 1, count).round().astype(np.int64)
-    inputs, gifts = encode_profiles(split.profiles, task.vocabulary), task.gift_inputs.take(spaced)
+    gifts = task.gift_inputs.take(spaced)
     targets = targets_of(split.profiles, split.labels, task.gifts.take(spaced), task.implied)
+    inputs, h = answers_to(model, split.profiles, task) if answers is None else answers
     with evaluating(model):
-        h = _answers(model, inputs)
         parts = [model.read(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)]
         columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
         outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
@@ -88,19 +109,26 @@ def evaluation_loss(model: TRM, split: Split, task: Task, loss: LossConfig) -> d
     return {**{name: term.item() for name, term in terms.items()}, "total": total.item()}
 
 
-def _answers(model: TRM, inputs: ProfileInputs) -> Tensor:
-    """The core's answers h (N, D), some profiles at a time."""
-    rows = portions(len(inputs.tokens), 1, PROFILES)
-    return F.concatenate([model.answer(inputs.take(some))[0] for some in rows], axis=0)
+@lru_cache(maxsize=4)
+def best_rewards(split: Split, task: Task) -> Floats:
+    """The reward (N,) of the best lists there are, the same for every model: searched for once."""
+    return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
 
 
 def evaluate_model(
     model: TRM, split: Split, task: Task, loss: LossConfig
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """All metrics of the model on a split, and its loss terms there."""
-    predictions = predict(model, split.profiles, task)
-    metrics = evaluate_predictions(predictions, split.labels, split.profiles, task.gifts, task.implied)
-    held_out = evaluation_loss(model, split, task, loss)
+    """All metrics of the model on a split, and its loss terms there.
+
+    There are no metrics if the loss is not finite: NaN cannot be ranked.
+    """
+    answers = answers_to(model, split.profiles, task)
+    held_out = evaluation_loss(model, split, task, loss, answers)
+    if not math.isfinite(held_out["total"]):
+        return {}, held_out
+    predictions = predict(model, split.profiles, task, answers)
+    world = (split.labels, split.profiles, task.gifts, task.implied)
+    metrics = evaluate_predictions(predictions, *world, best_rewards(split, task))
     training = evaluation_loss(model, task.train, task, loss)
     metrics["generalization_gap"] = abs(training["total"] - held_out["total"])
     return metrics, held_out

@@ -15,7 +15,7 @@ from trm_np.data.load import Dataset
 from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.tables import MISSING, Bools, Floats, Ints, ProfileTable
 from trm_np.data.task import Split, Task
-from trm_np.evaluate import predict
+from trm_np.evaluate import best_rewards, predict
 from trm_np.model.trm import TRM
 from trm_np.world.calibration import expected_calibration_error, reliability
 from trm_np.world.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
@@ -34,7 +34,7 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
     """The test figures looked into: their intervals, each field hidden, calibration, confusion, every scenario."""
     split = task.test
     predictions = predict(model, split.profiles, task)
-    values = scenario_values(predictions, split.labels, split.profiles, task.gifts, task.implied)
+    values = judged(predictions, split, task)
     return {
         "intervals": intervals(values),
         "hidden": {field: without_field(model, split, task, field, averages(values)) for field in FIELDS},
@@ -51,6 +51,12 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
         },
         "scenarios": by_scenario(dataset.test, predictions, values, task, dataset.gifts),
     }
+
+
+def judged(predictions: Predictions, split: Split, task: Task) -> Values:
+    """The `scenario_values` of what is said of a split."""
+    world = (split.labels, split.profiles, task.gifts, task.implied)
+    return scenario_values(predictions, *world, best_rewards(split, task))
 
 
 def intervals(values: Values) -> dict[str, list[float]]:
@@ -91,7 +97,7 @@ def without_field(
     Only the model: what is right is still judged by the whole profile.
     """
     predictions = predict(model, hide_field(split.profiles, field), task)
-    metrics = averages(scenario_values(predictions, split.labels, split.profiles, task.gifts, task.implied))
+    metrics = averages(judged(predictions, split, task))
     return {
         "metrics": {name: float(value) for name, value in metrics.items()},
         "drop": {name: float(seen[name] - value) for name, value in metrics.items()},

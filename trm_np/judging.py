@@ -9,7 +9,7 @@ from trm_np.config import Config
 from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios
 from trm_np.data.problems import DataError, Place
 from trm_np.data.task import Split, Task, task_from
-from trm_np.evaluate import evaluate_model
+from trm_np.evaluate import best_rewards, evaluate_model
 from trm_np.examining import examine
 from trm_np.model.trm import TRM
 from trm_np.train import Generators, new_model
@@ -78,13 +78,15 @@ def trained_on(dataset: Dataset) -> int:
 def evaluate_baselines(split: Split, task: Task) -> dict[str, dict[str, float]]:
     """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect."""
     world = (split.labels, split.profiles, task.gifts, task.implied)
+    best = best_rewards(split, task)
     learnt = {
-        name: evaluate_predictions(said, *world) for name, said in learnt_predictions(split, task).items()
+        name: evaluate_predictions(said, *world, best)
+        for name, said in learnt_predictions(split, task).items()
     }
     return {
         "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
         **learnt,
-        "oracle": evaluate_predictions(oracle_predictions(*world), *world),
+        "oracle": evaluate_predictions(oracle_predictions(*world), *world, best),
     }
 
 

@@ -103,10 +103,7 @@ def smoothed(labels: Array, smoothing: float) -> Array:
 
 def weighted_total(terms: dict[str, Tensor], loss: LossConfig) -> Tensor:
     """The sum of the terms, each times its weight."""
-    total: Tensor = terms[TERMS[0]] * getattr(loss, TERMS[0])
-    for name in TERMS[1:]:
-        total = total + terms[name] * getattr(loss, name)
-    return total
+    return F.weighted_sum([terms[name] for name in TERMS], [getattr(loss, name) for name in TERMS])
 
 
 def tool_loss(logits: Tensor, target: Array, head: str) -> Tensor:
@@ -137,7 +134,7 @@ def embedding_norms(model: TRM) -> Tensor:
         model.category_matching.category_embedding,
         profiling.preference_embedding,
     )
-    hobby, category, preference = ((table.weight**2).sum().sqrt() for table in tables)
+    hobby, category, preference = (F.l2_norm(table.weight) for table in tables)
     return hobby + category + preference
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
-from trm_np.autograd.optim import AdamW, clip_grad_norm_
+from trm_np.autograd.optim import AdamW, clip_norm_
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config
@@ -18,7 +18,7 @@ from trm_np.data.augment import augment
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.tables import Bools, Ints
 from trm_np.data.task import Task
-from trm_np.evaluate import evaluate_model, evaluation_loss
+from trm_np.evaluate import evaluate_model
 from trm_np.groups import parameter_groups
 from trm_np.losses import TERMS, Targets, loss_terms, targets_of, weighted_total
 from trm_np.model.start import start
@@ -178,7 +178,7 @@ class Trainer:
                 total = weighted_total(terms, loss)
                 self.count({**terms, "total": total})
                 total.backward()
-                norm = clip_grad_norm_(self.parameters, self.config.training.clip_norm)
+                norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
                 self.require_finite("gradient norm", norm)
                 self.optimizer.step()
                 self.optimizer.zero_grad()
@@ -218,10 +218,8 @@ class Trainer:
         """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop."""
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
-            # Before the metrics, which cannot rank NaN.
-            total = evaluation_loss(self.model, task.validation, task, loss)["total"]
-            self.require_finite("validation loss", total)
             metrics, losses = evaluate_model(self.model, task.validation, task, loss)
+        self.require_finite("validation loss", losses["total"])
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
         stop = self.stopping.step(metrics["recommendation_quality"], epoch, self.model)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
+from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.autograd.tensor import concatenate
 
@@ -95,6 +96,51 @@ def test_attention(data: st.DataObject, seed: int) -> None:
     assert_equal(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, blocked), composed, arrays, rng)
 
 
+def heads_of(x: Tensor, heads: int) -> Tensor:
+    """(B, T, heads·d) to (B, heads, T, d)."""
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).transpose(0, 2, 1, 3)
+
+
+def attend_by_head(q: Tensor, k: Tensor, v: Tensor, heads: int, blocked: Array | None) -> Tensor:
+    seen = F.scaled_dot_product_attention(*(heads_of(x, heads) for x in (q, k, v)), blocked)
+    return seen.transpose(0, 2, 1, 3).reshape(*q.shape)
+
+
+@drawn
+@given(data=st.data(), seed=seeds)
+def test_self_attention(data: st.DataObject, seed: int) -> None:
+    b, t, heads, pairs = (data.draw(st.integers(1, 4)) for _ in range(4))
+    blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, t))))
+    rng = np.random.default_rng(seed)
+    width = 2 * pairs * heads
+    rotation = data.draw(st.sampled_from([None, Rotation.by(rng.normal(size=(t, pairs)), heads)]))
+    both = None if rotation is None else Rotation(*(np.tile(x, 2) for x in rotation[:2]), rotation[2])
+
+    def composed(packed: Tensor) -> Tensor:
+        q, k, v = (packed[..., i * width : (i + 1) * width] for i in range(3))
+        if rotation is not None:
+            q, k = F.rotary(q, rotation), F.rotary(k, rotation)
+        return attend_by_head(q, k, v, heads, blocked)
+
+    packed = rng.normal(size=(b, t, 3 * width))
+    assert_equal(lambda x: F.self_attention(x, heads, both, blocked), composed, [packed], rng)
+
+
+@drawn
+@given(data=st.data(), seed=seeds)
+def test_cross_attention(data: st.DataObject, seed: int) -> None:
+    b, t, s, heads, d = (data.draw(st.integers(1, 4)) for _ in range(5))
+    blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, s))))
+    rng = np.random.default_rng(seed)
+    width = heads * d
+
+    def composed(query: Tensor, memory: Tensor) -> Tensor:
+        return attend_by_head(query, memory[..., :width], memory[..., width:], heads, blocked)
+
+    arrays = [rng.normal(size=(b, t, width)), rng.normal(size=(b, s, 2 * width))]
+    assert_equal(lambda q, m: F.cross_attention(q, m, heads, blocked), composed, arrays, rng)
+
+
 @drawn
 @given(lead=leading, n=st.integers(2, 8), eps=st.sampled_from([1e-6, 1e-3]), seed=seeds)
 def test_rms_norm(lead: tuple[int, ...], n: int, eps: float, seed: int) -> None:
@@ -103,7 +149,9 @@ def test_rms_norm(lead: tuple[int, ...], n: int, eps: float, seed: int) -> None:
     def composed(x: Tensor) -> Tensor:
         return x / ((x * x).mean(axis=-1, keepdims=True) + eps).sqrt()
 
-    assert_equal(lambda x: F.rms_norm(x, eps), composed, [rng.normal(size=(*lead, n))], rng)
+    x, y = rng.normal(size=(2, *lead, n))
+    assert_equal(lambda x: F.rms_norm(x, eps), composed, [x], rng)
+    assert_equal(lambda x, y: F.rms_norm_of_sum(x, y, eps), lambda x, y: composed(x + y), [x, y], rng)
 
 
 @drawn
@@ -138,7 +186,7 @@ def test_rotary_is_a_complex_multiplication(lead: tuple[int, ...], t: int, pairs
     angles = rng.uniform(-np.pi, np.pi, (t, pairs))
     x = Tensor(rng.normal(size=(*lead, t, 2 * pairs)), requires_grad=True)
     g = rng.normal(size=x.shape)
-    result = F.rotary(x, np.cos(angles), np.sin(angles))
+    result = F.rotary(x, Rotation.by(angles))
     result.backward(g)
 
     def as_complex(a: Array) -> Array:
@@ -146,8 +194,26 @@ def test_rotary_is_a_complex_multiplication(lead: tuple[int, ...], t: int, pairs
 
     turn = np.exp(1j * angles)
     assert x.grad is not None
-    np.testing.assert_allclose(as_complex(result.data), as_complex(x.data) * turn, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(as_complex(x.grad), as_complex(g) * turn.conj(), rtol=1e-12, atol=1e-12)
+    # The tables of a rotation are float32.
+    np.testing.assert_allclose(as_complex(result.data), as_complex(x.data) * turn, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(as_complex(x.grad), as_complex(g) * turn.conj(), rtol=1e-6, atol=1e-6)
+
+
+@drawn
+@given(shape=leading, seed=seeds)
+def test_mean_squared_error_and_norm_and_weighted_sum(shape: tuple[int, ...], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y, target = rng.normal(size=(3, *shape))
+    a, b = rng.normal(size=2)
+    assert_equal(lambda x: F.mse_loss(x, target), lambda x: ((x - target) ** 2).mean(), [x], rng)
+    assert_equal(F.l2_norm, lambda x: (x**2).sum().sqrt(), [x], rng)
+    assert_equal(lambda x, y: F.weighted_sum([x, y], [a, b]), lambda x, y: x * a + y * b, [x, y], rng)
+
+
+def test_the_norm_of_zeros_has_a_gradient_of_zeros() -> None:
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    F.l2_norm(x).backward()
+    assert x.grad is not None and not x.grad.any()
 
 
 @drawn
@@ -211,3 +277,22 @@ def test_softmax_and_log_softmax(lead: tuple[int, ...], classes: int, seed: int)
 def test_silu(shape: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
     assert_equal(F.silu, lambda x: x / ((-x).exp() + 1), [rng.normal(size=shape)], rng)
+
+
+@drawn
+@given(far=st.sampled_from([1.0, 30.0, 300.0]), masked=st.booleans(), seed=seeds)
+def test_attention_is_exact_however_far_apart_the_scores(far: float, masked: bool, seed: int) -> None:
+    """Rows whose scores lie hundreds apart, and keys that nobody may see above all others."""
+    rng = np.random.default_rng(seed)
+    q, k = far * rng.normal(size=(2, 3, 4, 1, 1))
+    v = rng.normal(size=(3, 4, 2))
+    blocked = rng.random((3, 1, 4)) < 0.3 if masked else np.zeros((3, 1, 4), bool)
+    blocked[..., 0] = False
+    scores = np.where(blocked, -np.inf, q[..., 0] @ k[..., 0].swapaxes(-1, -2))
+    share = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    expected = share / share.sum(axis=-1, keepdims=True) @ v
+    for dtype, tolerance in ((np.float64, 1e-9), (np.float32, 1e-3)):
+        found = F.scaled_dot_product_attention(
+            *(Tensor(x, dtype=dtype) for x in (q[..., 0], k[..., 0], v)), blocked
+        )
+        np.testing.assert_allclose(found.data, expected, rtol=tolerance, atol=tolerance)

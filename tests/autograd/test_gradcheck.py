@@ -11,7 +11,7 @@ import pytest
 from trm_np.autograd import Tensor, check_grads, fused, ops
 from trm_np.autograd import functional as F
 from trm_np.autograd.cases import CASES, Case, check_case
-from trm_np.autograd.fused import attention, rms_norm, rotary
+from trm_np.autograd.fused import Rotation, attention, rms_norm, rotary
 from trm_np.autograd.gradcheck import GradientError
 from trm_np.autograd.ops import Array, Rule, Ruled, logistic, silu, softmax
 from trm_np.autograd.tensor import apply
@@ -46,7 +46,10 @@ SUMMED = {
     "mean": ["first axis reversed"],
 }
 FIRST_AXIS_OF_ONE = [("attention", 2), ("attention, blocked keys", 2)]
-NEVER_SQUARE = [("linear", 2), ("layer_norm", 1), ("layer_norm", 2), ("take_rows", 0)]
+NEVER_SQUARE = [
+    *(("linear", 2), ("layer_norm", 1), ("layer_norm", 2), ("take_rows", 0)),
+    *(("self_attention", 0), ("self_attention, rotated, blocked keys", 0)),
+]
 NO_CHANGE = {
     *((name, 0, spoil) for name, spoils in SUMMED.items() for spoil in spoils),
     *((name, place, "first axis reversed") for name, place in FIRST_AXIS_OF_ONE),
@@ -138,15 +141,15 @@ def attention_without_the_scale(q: Array, k: Array, v: Array, *, blocked: Array 
     return value, wrong
 
 
-def rms_norm_of_a_constant_norm(a: Array, *, eps: float) -> Ruled:
-    value, _ = rms_norm(a, eps=eps)
+def rms_norm_of_a_constant_norm(*summands: Array, eps: float) -> Ruled:
+    value, _ = rms_norm(*summands, eps=eps)
+    a = np.sum(summands, axis=0)
     inverse = 1 / np.sqrt(np.mean(a * a, axis=-1, keepdims=True) + eps)
-    return value, lambda g: (inverse * g,)
+    return value, lambda g: (inverse * g,) * len(summands)
 
 
-def rotary_that_turns_on(a: Array, *, cos: Array, sin: Array) -> Ruled:
-    value, _ = rotary(a, cos=cos, sin=sin)
-    return value, lambda g: (rotary(g, cos=cos, sin=sin)[0],)
+def rotary_that_turns_on(a: Array, *, rotation: Rotation) -> Ruled:
+    return rotary(a, rotation=rotation)[0], lambda g: (rotary(g, rotation=rotation)[0],)
 
 
 def take_rows_that_forgets_repeats(table: Array, *, index: Array) -> Ruled:

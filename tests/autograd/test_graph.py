@@ -68,11 +68,23 @@ def test_the_walk_knows_nodes_not_arrays() -> None:
         received.append(g)
         return ()
 
-    x = Node("x", (), keep)
+    x = Node("x", (Node("leaf", (), keep),), lambda g: (g + "d",))
     double = Node("double", (x, x), lambda g: (g + "a", g + "b"))
     end = Node("end", (double, None), lambda g: (g + "c", "to nobody"))
     backward_pass(end, "g")
-    assert received == ["gcagcb"]
+    assert received == ["gcagcbd"]
+
+
+def test_a_leaf_takes_what_comes_as_it_comes() -> None:
+    received: list[str] = []
+
+    def keep(g: str) -> tuple[()]:
+        received.append(g)
+        return ()
+
+    x = Node("x", (), keep)
+    backward_pass(Node("end", (x, x), lambda g: (g + "a", g + "b")), "g")
+    assert received == ["ga", "gb"]
 
 
 def test_a_node_waits_for_all_that_it_flowed_into() -> None:

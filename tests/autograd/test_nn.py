@@ -160,15 +160,7 @@ def test_a_bad_width_of_heads_is_refused() -> None:
 
 def test_an_odd_head_width_has_no_rotary_positions() -> None:
     with pytest.raises(ValueError, match="even head width, not 5"):
-        nn.RotaryPositions(np.arange(3), 5)
-
-
-def test_heads_split_and_merge_back() -> None:
-    x = Tensor(np.arange(24.0).reshape(2, 3, 4))
-    heads = nn.split_heads(x, 2)
-    assert heads.shape == (2, 2, 3, 2)
-    assert np.array_equal(heads.data[:, 1], x.data[..., 2:])
-    assert np.array_equal(nn.merge_heads(heads).data, x.data)
+        nn.rotary_positions(np.arange(3), 5)
 
 
 def attended(values: Array, padding: Array) -> tuple[Array, Array]:

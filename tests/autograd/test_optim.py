@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from trm_np.autograd import Tensor
-from trm_np.autograd.optim import AdamW, clip_grad_norm_
+from trm_np.autograd.optim import CHUNK, AdamW, clip_grad_norm_
 
 
 def leaf(*values: float) -> Tensor:
@@ -86,11 +86,51 @@ def test_a_parameter_without_a_gradient_stays_and_its_steps_are_not_counted() ->
 
 def test_steps_are_taken_in_place_and_in_the_parameters_dtype() -> None:
     p = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    optimizer = AdamW([p], lr=np.float64(0.1))
     place = p.data
     for _ in range(3):
         p.grad = np.ones((2, 3), np.float32)
-        AdamW([p], lr=np.float64(0.1)).step()
+        optimizer.step()
     assert p.data is place and p.dtype == np.float32 and (place < 0.8).all()
+
+
+def test_parameters_and_gradients_are_views_of_one_array_each() -> None:
+    """In the order of the groups; a gradient put there by hand is taken over, and so is one of backward()."""
+    p, q, r = leaf(1.0, 2.0), leaf(3.0), leaf(4.0, 5.0)
+    optimizer = AdamW([{"params": [r]}, {"params": [p, q]}])
+    assert optimizer.weights.tolist() == [4, 5, 1, 2, 3]
+    optimizer.weights[...] = [10, 20, 30, 40, 50]
+    assert (r.data.tolist(), p.data.tolist(), q.data.tolist()) == ([10, 20], [30, 40], [50])
+    (p * 2 + q * 3).sum().backward()
+    r.grad = np.array([7.0, 8.0])
+    of_groups = optimizer.gradients()
+    assert optimizer.gradient.tolist() == [7, 8, 2, 2, 6]
+    assert [g.tolist() for g in of_groups] == [[7, 8], [2, 2, 6]]
+    of_groups[1][0] = 0.5
+    assert p.grad is not None and p.grad.tolist() == [0.5, 2]
+
+
+def test_gradients_leave_out_who_has_none() -> None:
+    p, q, r = leaf(1.0), leaf(2.0), leaf(3.0)
+    optimizer = AdamW([p, q, r])
+    p.grad, r.grad = np.array([1.0]), np.array([2.0])
+    assert [g.tolist() for g in optimizer.gradients()] == [[1], [2]]
+
+
+@pytest.mark.parametrize("size", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 3])
+def test_a_long_parameter_is_updated_chunk_by_chunk_to_the_same_end(size: int) -> None:
+    rng = np.random.default_rng(0)
+    start, gradient = rng.normal(size=(2, size))
+    whole = Tensor(start.copy(), requires_grad=True)
+    pieces = [Tensor(piece.copy(), requires_grad=True) for piece in np.array_split(start, 7)]
+    optimizers = AdamW([whole], lr=0.1), AdamW([{"params": [piece]} for piece in pieces], lr=0.1)
+    for _ in range(2):
+        whole.grad = gradient
+        for piece, its in zip(pieces, np.array_split(gradient, 7), strict=True):
+            piece.grad = its
+        for optimizer in optimizers:
+            optimizer.step()
+    np.testing.assert_allclose(whole.data, np.concatenate([piece.data for piece in pieces]), rtol=1e-12)
 
 
 def test_a_parameter_without_axes() -> None:
@@ -129,6 +169,7 @@ P = leaf(1.0)
         ([{"params": [P]}, {"params": [P]}], {}, "more than one place"),
         ([], {}, "empty"),
         ([P, {"params": [leaf(2.0)]}], {}, "mixes parameters and dicts"),
+        ([P, Tensor([1.0], requires_grad=True)], {}, "different dtypes"),
         ([{"params": [P]}, {"params": []}], {}, "empty"),
         ([P], {"lr": -1.0}, "lr is -1.0"),
         ([P], {"lr": float("nan")}, "lr is nan"),

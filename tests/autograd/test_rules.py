@@ -377,10 +377,10 @@ def test_a_query_that_may_see_no_key_gets_zeros_and_a_finite_gradient() -> None:
 def test_rotary_dot_products_depend_on_relative_position_only(offset: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     q, k = (Tensor(rng.normal(size=(5, 8)).astype(np.float32)) for _ in range(2))
-    here, there = (nn.RotaryPositions(np.arange(5) + start, 8) for start in (0, offset))
-    scores = (here(q) @ here(k).transpose()).data
-    moved = (there(q) @ there(k).transpose()).data
+    here, there = (nn.rotary_positions(np.arange(5) + start, 8) for start in (0, offset))
+    scores = (F.rotary(q, here) @ F.rotary(k, here).transpose()).data
+    moved = (F.rotary(q, there) @ F.rotary(k, there).transpose()).data
     np.testing.assert_allclose(moved, scores, rtol=1e-4, atol=1e-4)
-    turned = np.linalg.norm(there(q).data, axis=-1)
+    turned = np.linalg.norm(F.rotary(q, there).data, axis=-1)
     np.testing.assert_allclose(turned, np.linalg.norm(q.data, axis=-1), rtol=1e-5)
-    assert np.array_equal(here(q).data[0], q.data[0])  # position 0 is not turned
+    assert np.array_equal(F.rotary(q, here).data[0], q.data[0])  # position 0 is not turned

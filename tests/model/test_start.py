@@ -276,11 +276,11 @@ def test_the_core_hands_on_the_mean_of_what_it_sees(preset: str, seed: int) -> N
     rng = np.random.default_rng(0)
     padding = np.array([[False] * 6, [False] * 4 + [True] * 2])
     x = F.rms_norm(Tensor(rng.normal(size=(2, 6, core.config.core_width)).astype(np.float32)))
-    rotary = nn.RotaryPositions(np.arange(6), core.config.core_width // core.config.core_heads)
+    heads = core.config.core_heads
+    rotation = nn.rotary_positions(np.arange(6), core.config.core_width // heads, 2 * heads)
     mean = np.stack([x.data[0].mean(axis=0), x.data[1, :4].mean(axis=0)])[:, None]
     for block in core.blocks:
-        q, k, v = block.attention.project_all(x)
-        seen = block.attention.attend(rotary(q), rotary(k), v, padding[:, None, None, :]).data
+        seen = block.attention.attend_to_itself(x, padding[:, None, None, :], rotation).data
         assert np.linalg.norm(seen - mean, axis=-1).max() < 0.05 * np.linalg.norm(mean, axis=-1).min()
 
 

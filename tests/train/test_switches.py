@@ -48,7 +48,6 @@ def test_learning_rates_slow_category_matching_and_user_profiling_down() -> None
 def judged_as(monkeypatch: pytest.MonkeyPatch, qualities: list[float], loss: float = 1.0) -> None:
     """Evaluations find these qualities, and always the same loss."""
     found = iter(qualities)
-    monkeypatch.setattr(train_module, "evaluation_loss", lambda *_: {"total": loss})
     monkeypatch.setattr(
         train_module,
         "evaluate_model",

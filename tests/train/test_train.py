@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
 def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch: pytest.MonkeyPatch) -> None:
     t = trainer(small())
     before = weights(t)
-    monkeypatch.setattr(train_module, "clip_grad_norm_", lambda parameters, bound: math.inf)
+    monkeypatch.setattr(train_module, "clip_norm_", lambda gradients, bound: math.inf)
     with pytest.raises(Diverged, match=r"gradient norm is inf in epoch 1, step 1"):
         list(t.epochs())
     assert weights(t) == before

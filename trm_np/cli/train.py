@@ -68,6 +68,7 @@ def train(
     threads = use_threads(all_cores=preset == "report")
     with refusals():
         from trm_np.data.load import load_dataset
+        from trm_np.memory import keep_memory
         from trm_np.run import Run
         from trm_np.summary import summary_text
         from trm_np.train import Interrupted
@@ -76,6 +77,7 @@ def train(
             settings = (*settings, f"training.epochs={epochs}")
         config = config_from(preset, without, only, settings)
         dataset = load_dataset(scenarios, held_out, catalog)
+        keep_memory()
         run = Run(config, dataset, seed, Path(out), resume)
         if not quiet:
             most = config.training.epochs

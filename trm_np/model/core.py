@@ -16,6 +16,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
+from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.config import ModelConfig
 
@@ -38,10 +39,9 @@ class Block(nn.Module):
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
-    def forward(self, x: Tensor, rotary: nn.RotaryPositions, blocked: Array) -> Tensor:
-        q, k, v = self.attention.project_all(x)
-        x = F.rms_norm(x + self.attention.attend(rotary(q), rotary(k), v, blocked))
-        return F.rms_norm(x + self.swiglu(x))
+    def forward(self, x: Tensor, rotation: Rotation, blocked: Array) -> Tensor:
+        x = F.rms_norm_of_sum(x, self.attention.attend_to_itself(x, blocked, rotation))
+        return F.rms_norm_of_sum(x, self.swiglu(x))
 
 
 class Core(nn.Module):
@@ -69,12 +69,14 @@ class Core(nn.Module):
 
     def forward(self, x: Tensor, carry: Carry, positions: Array, padding: Array) -> Carry:
         """Deep recursion on the question x (B, S, D): positions (S,), padding (B, S) True where no token is."""
-        rotary = nn.RotaryPositions(positions, self.config.core_width // self.config.core_heads)
+        heads = self.config.core_heads
+        # Queries and keys of all heads stand side by side.
+        rotation = nn.rotary_positions(positions, self.config.core_width // heads, 2 * heads)
         blocked = padding[:, None, None, :]
 
         def f(u: Tensor) -> Tensor:
             for block in self.blocks:
-                u = block(u, rotary, blocked)
+                u = block(u, rotation, blocked)
             return u
 
         def latent_recursion(y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ import numpy as np
 from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
+from trm_np.model.pairs import as_rows
 
 
 class CrossModalFusion(nn.Module):
@@ -29,19 +30,14 @@ class CrossModalFusion(nn.Module):
 
     def forward(self, u: Tensor, h: Tensor, gift: Tensor, tool_parameters: Tensor) -> Tensor:
         """u (B, U), h (B, D), gift embeddings (G, U), tool parameters (B, W) to slot scores (B, slots)."""
-        gifts = self.gift_projection(gift)
-        tool = self.tool_projection(tool_parameters).reshape(u.shape[0], 1, -1)
-        query = (self.user_projection(u) + h).reshape(u.shape[0], 1, -1)
+        profiles, count = u.shape[0], gift.shape[0]
+        query = (self.user_projection(u) + h).reshape(profiles, 1, -1)
+        seen = F.concatenate([self.gift_projection(gift), self.tool_projection(tool_parameters)], axis=0)
         for layer in self.layers:
             # The gifts are the same for everyone: projected once, not once for each profile.
-            key, value = (
-                self._beside(layer.project(gifts, third), layer.project(tool, third)) for third in (1, 2)
-            )
-            query = F.rms_norm(query + layer.attend(layer.project(query, 0), key, value))
-        scores: Tensor = self.recommendation_head(query.reshape(u.shape[0], -1))
+            keys = layer.project(seen, 1, 3)
+            gifts, tool = keys[:count], keys[count:]
+            memory = F.concatenate([gifts.expand(profiles, *gifts.shape), as_rows(tool)], axis=1)
+            query = F.rms_norm_of_sum(query, layer.attend(query, memory))
+        scores: Tensor = self.recommendation_head(query.reshape(profiles, -1))
         return scores
-
-    @staticmethod
-    def _beside(gifts: Tensor, tool: Tensor) -> Tensor:
-        """Heads of the gifts (heads, G, d) and of each profile's tool (B, heads, 1, d): (B, heads, G + 1, d)."""
-        return F.concatenate([gifts.expand(tool.shape[0], *gifts.shape), tool], axis=-2)

@@ -79,10 +79,9 @@ class RewardPrediction(nn.Module):
         )
         shape = (u.shape[0], gift.shape[1], 1)
         logits = [
-            (component(x.relu()) * COMPONENT_GAIN).expand(*shape)
-            for x, component in zip(hidden, self.component, strict=True)
+            component(x.relu()).expand(*shape) for x, component in zip(hidden, self.component, strict=True)
         ]
-        return F.concatenate(logits)
+        return F.concatenate(logits) * COMPONENT_GAIN
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""

@@ -37,8 +37,9 @@ def random_metrics(
 ) -> dict[str, float]:
     """The metrics of `random_predictions`, averaged over so many draws."""
     shape = (len(profiles), labels.categories.shape[1], labels.tools.shape[1], len(gifts))
+    _, best = best_lists(profiles, gifts, implied, TOP_GIFTS)
     results = [
-        evaluate_predictions(random_predictions(rng, *shape), labels, profiles, gifts, implied)
+        evaluate_predictions(random_predictions(rng, *shape), labels, profiles, gifts, implied, best)
         for _ in range(draws)
     ]
     return {name: sum(result[name] for result in results) / draws for name in results[0]}

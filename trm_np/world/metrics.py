@@ -28,15 +28,21 @@ class Predictions:
 
 
 def evaluate_predictions(
-    predictions: Predictions, labels: LabelTable, profiles: ProfileTable, gifts: GiftTable, implied: Bools
+    predictions: Predictions,
+    labels: LabelTable,
+    profiles: ProfileTable,
+    gifts: GiftTable,
+    implied: Bools,
+    best: Floats | None = None,
 ) -> dict[str, float]:
     """Every metric by name, all in [0, 1] but the Spearman correlation and the two counts in use.
 
-    Equal scores are ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that
+    `best` (N,) is the reward of the best lists there are, searched for if it is not given. Equal scores are
+    ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that
     `list_reward` refuses.
     """
     metrics: dict[str, Any] = {
-        **averages(scenario_values(predictions, labels, profiles, gifts, implied)),
+        **averages(scenario_values(predictions, labels, profiles, gifts, implied, best)),
         "categories_in_use": len(np.unique(top_categories(predictions.category_scores))),
         "tools_in_use": len(np.unique(selected_tools(predictions.tool_scores))),
     }
@@ -44,18 +50,24 @@ def evaluate_predictions(
 
 
 def scenario_values(
-    predictions: Predictions, labels: LabelTable, profiles: ProfileTable, gifts: GiftTable, implied: Bools
+    predictions: Predictions,
+    labels: LabelTable,
+    profiles: ProfileTable,
+    gifts: GiftTable,
+    implied: Bools,
+    best: Floats | None = None,
 ) -> dict[str, Floats]:
     """What the metrics are means of: each value (N,), one number for each scenario.
 
-    Raises `ValueError` as `evaluate_predictions` does.
+    `best` is as in `evaluate_predictions`, and `ValueError` is raised as there.
     """
     _refuse_scores("category_scores", predictions.category_scores, labels.categories)
     _refuse_scores("tool_scores", predictions.tool_scores, labels.tools)
     top_hits = np.take_along_axis(labels.categories, top_categories(predictions.category_scores), axis=1)
     tool_hits = np.take_along_axis(labels.tools, ranking(predictions.tool_scores), axis=1)
     expected = labels.categories.sum(axis=1)
-    _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
+    if best is None:
+        _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
     true_reward = reward(profiles, gifts, implied)
     return {
         "category_match": top_hits.any(axis=1).astype(np.float64),

@@ -1,0 +1,58 @@
+"""Where the time of a step goes, by rule: inside `profile()` every rule and every vjp is timed as it runs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from .ops import Array, Rule, Ruled
+from .tensor import metered
+
+
+@dataclass
+class Cost:
+    """What one rule has cost so far: calls, seconds, and bytes of the arrays that it gave back."""
+
+    forward_calls: int = 0
+    forward_seconds: float = 0.0
+    backward_calls: int = 0
+    backward_seconds: float = 0.0
+    bytes: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.forward_seconds + self.backward_seconds
+
+
+@contextmanager
+def profile() -> Iterator[dict[str, Cost]]:
+    """Yields the costs by the rules' names, which grow as rules run. Outside, nothing is measured."""
+    costs: dict[str, Cost] = {}
+
+    def timed(rule: Rule) -> Rule:
+        cost = costs.setdefault(rule.__name__, Cost())
+
+        @wraps(rule)
+        def timed_rule(*arrays: Array, **settings: Any) -> Ruled:
+            started = time.perf_counter()
+            value, vjp = rule(*arrays, **settings)
+            cost.forward_seconds += time.perf_counter() - started
+            cost.forward_calls += 1
+            cost.bytes += value.nbytes
+
+            def timed_vjp(g: Array) -> tuple[Array, ...]:
+                started = time.perf_counter()
+                gradients = vjp(g)
+                cost.backward_seconds += time.perf_counter() - started
+                cost.backward_calls += 1
+                cost.bytes += sum(gradient.nbytes for gradient in gradients)
+                return gradients
+
+            return value, timed_vjp
+
+        return timed_rule
+
+    with metered(timed):
+        yield costs

@@ -1,0 +1,27 @@
+"""What benchmarks share: time, resident memory, and a process of its own for each measurement."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from typing import Any
+
+
+def in_own_process(measure: Callable[..., Any], *arguments: object) -> Any:
+    """What a function at the top of a module returns, called in a new interpreter that ends with it."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure, arguments)
+
+
+def timed(work: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
+    """What the work returns, and how many seconds it took."""
+    started = time.perf_counter()
+    result = work(*arguments)
+    return result, time.perf_counter() - started
+
+
+def peak() -> float:
+    """The largest resident memory of this process so far, in MB; the system counts in KB, that of macOS in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

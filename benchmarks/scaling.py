@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""How a training step's time and memory grow: with the batch, the core's width, the sequence, both depths of the
+recursion, and the gifts.
+
+python benchmarks/scaling.py                     every table, in about four minutes
+python benchmarks/scaling.py --quick             the three smallest sizes of each, in less than half a minute
+python benchmarks/scaling.py --plot scaling.svg  the same as a figure too (needs the extra `bench`)
+
+From the preset tiny one quantity is changed at a time; the data are simulated, the seed is 0, everything runs on one
+thread, and each size has a process of its own, since what a process has allocated before changes how fast it allocates.
+
+step ms  an optimizer step: the median over calls of Trainer.learn, divided by the supervision steps of a call
+held MB  what one call of Trainer.learn holds at its peak beyond what was there before it (weights, moments, the
+         batch), as tracemalloc counts it: NumPy's arrays, and the Python objects that keep them
+"""
+
+import os
+import sys
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from math import log
+from pathlib import Path
+from statistics import linear_regression, median
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from measuring import in_own_process, timed
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+# NumPy reads how many threads to use when it is imported: in the processes that measure, after `main` has said so.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.random import Generator
+
+    from trm_np.data.load import Dataset
+    from trm_np.data.records import Profile
+
+SEED = 0
+SCENARIOS = 512  # the largest batch
+NAMES = 128  # of hobbies, and as many of preferences, where the sequence grows: enough for 256 tokens
+FEWEST_CALLS = 3  # of `learn`, the median being taken over them
+SECONDS, QUICK_SECONDS = 2.5, 0.2  # of such calls, at least
+FEW = 3  # sizes
+
+DEPTHS = (1, 2, 3, 4, 6, 8)
+GIFTS = (45, 200, 1000, 5000, 20_000)
+
+
+class Cost(NamedTuple):
+    """Of an optimizer step, and of the call of `learn` that it is part of."""
+
+    milliseconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """What differs from the preset tiny, whose profiles have up to 11 tokens; `tokens`: so many exactly."""
+
+    settings: Mapping[str, int] = field(default_factory=dict)
+    gifts: int = GIFTS[0]
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that grows: its sizes, what a size means, and the exponents in the limit of large sizes: the degree of
+    the number of operations, and that of the number of array elements held."""
+
+    sizes: tuple[int, ...]
+    case: Callable[[int], Case]
+    limit: tuple[int, int]
+
+
+def of_width(width: int) -> Case:
+    """SwiGLU twice as wide as the core, as in tiny; the user vector, which must divide the core, 32 wide throughout."""
+    return Case({"model.core_width": width, "model.core_hidden": 2 * width, "model.user_width": 32})
+
+
+QUANTITIES = {
+    "batch size": Quantity(
+        (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), lambda size: Case({"training.batch_size": size}), (1, 1)
+    ),
+    "core width": Quantity((32, 64, 128, 256, 512), of_width, (2, 2)),
+    "sequence length": Quantity((8, 16, 32, 64, 128, 256), lambda tokens: Case(tokens=tokens), (2, 2)),
+    "latent steps n": Quantity(DEPTHS, lambda n: Case({"model.latent_steps": n}), (1, 1)),
+    "cycles T": Quantity(DEPTHS, lambda cycles: Case({"model.cycles": cycles}), (1, 0)),
+    "gifts (64 candidates)": Quantity(GIFTS, lambda gifts: Case(gifts=gifts), (0, 0)),
+    "gifts (all candidates)": Quantity(
+        GIFTS, lambda gifts: Case({"loss.candidates": gifts}, gifts=gifts), (1, 1)
+    ),
+}
+
+Row = tuple[int, Cost]
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Fewer sizes, fewer steps of each.")
+@click.option("--plot", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="An SVG file.")
+def main(quick: bool, plot: Path | None) -> None:
+    """Measure, print the tables and, if asked for, draw them."""
+    if plot and not find_spec("matplotlib"):
+        click.echo("--plot needs matplotlib, which the extra brings: pip install -e '.[bench]'", err=True)
+        raise SystemExit(2)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    tables = {}
+    for name, quantity in QUANTITIES.items():
+        sizes, seconds = (quantity.sizes[:FEW], QUICK_SECONDS) if quick else (quantity.sizes, SECONDS)
+        tables[name] = tabulate(name, quantity, sizes, seconds)
+    if plot:
+        draw(tables, plot)
+
+
+def tabulate(name: str, quantity: Quantity, sizes: Sequence[int], seconds: float) -> list[Row]:
+    """Measure and print a table, each row as soon as it is there, with the slopes since the row before."""
+    click.echo(f"\n{name:<24}{'step ms':>10}{'slope':>8}{'held MB':>12}{'slope':>8}")
+    rows: list[Row] = []
+    for size in sizes:
+        rows.append((size, in_own_process(measure, quantity.case(size), seconds)))
+        slopes = exponents(rows[-2:]) if len(rows) > 1 else ("", "")
+        time, memory = (f"{value:.4g}" for value in rows[-1][1])
+        click.echo(f"{size:<24,}{time:>10}{slopes[0]:>8}{memory:>12}{slopes[1]:>8}")
+    time, memory = exponents(upper_half(rows))
+    click.echo(f"{f'exponent, {upper_half(rows)[0][0]:,} and more':<34}{time:>8}{memory:>20}")
+    click.echo(f"{'in the limit':<34}{quantity.limit[0]:>8}{quantity.limit[1]:>20}")
+    return rows
+
+
+def upper_half(rows: Sequence[Row]) -> Sequence[Row]:
+    """The larger sizes, where what does not grow matters less."""
+    return rows[len(rows) // 2 :]
+
+
+def exponents(rows: Sequence[Row]) -> tuple[str, str]:
+    """p of time and of memory in the power law c · sizeᵖ that fits best: the slope of the logarithms."""
+    sizes = [log(size) for size, _ in rows]
+    time, memory = (
+        linear_regression(sizes, [log(value) for value in values]).slope
+        for values in zip(*(cost for _, cost in rows), strict=True)
+    )
+    return f"{round(time, 2) + 0:.2f}", f"{round(memory, 2) + 0:.2f}"  # + 0: no "-0.00"
+
+
+# ------------------------------------------------------------------------- each in a process of its own
+
+
+def measure(case: Case, seconds: float) -> Cost:
+    """Trace the memory of a first call of `learn`, which also warms up; then time calls without tracing."""
+    import numpy as np
+
+    from trm_np.config import resolve
+    from trm_np.data.load import load_dataset
+    from trm_np.data.task import task_from
+    from trm_np.simulation import simulate
+    from trm_np.train import Batch, Trainer
+
+    config = resolve("tiny", [], {name: str(value) for name, value in case.settings.items()})
+    rng = np.random.default_rng(SEED)
+    data = simulate(load_dataset(), SCENARIOS, 1, case.gifts, rng)
+    if case.tokens is not None:
+        data = of_length(data, case.tokens, rng)
+    trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
+
+    def draw() -> Batch:
+        return trainer.draw_batch(rng.choice(SCENARIOS, config.training.batch_size, replace=False))
+
+    held = held_at_peak(trainer.learn, draw())
+    calls: list[float] = []
+    while len(calls) < FEWEST_CALLS or sum(calls) < seconds:
+        calls.append(timed(trainer.learn, draw())[1])
+    return Cost(median(calls) / config.model.supervision_steps * 1e3, held / 1e6)
+
+
+def held_at_peak(work: Callable[..., object], *arguments: object) -> int:
+    """The most bytes that the work holds at one time, of those that it allocates itself."""
+    tracemalloc.start()
+    work(*arguments)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+def of_length(data: "Dataset", tokens: int, rng: "Generator") -> "Dataset":
+    """The same scenarios with as many hobbies and preferences as make so many tokens, from a larger vocabulary."""
+    from trm_np.data.encode import SINGLE_FIELDS
+
+    hobbies, preferences = (
+        names + tuple(f"{kind} {number}" for number in range(len(names), NAMES))
+        for kind, names in (("hobby", data.vocabulary.hobbies), ("preference", data.vocabulary.preferences))
+    )
+    words = tokens - 1 - SINGLE_FIELDS  # beside [STATE] and the fields of one token
+
+    def some(names: Sequence[str], number: int) -> tuple[str, ...]:
+        return tuple(names[index] for index in rng.choice(len(names), number, replace=False))
+
+    def talkative(profile: "Profile") -> "Profile":
+        return replace(
+            profile, hobbies=some(hobbies, words // 2), preferences=some(preferences, words - words // 2)
+        )
+
+    return replace(
+        data,
+        vocabulary=replace(data.vocabulary, hobbies=hobbies, preferences=preferences),
+        train=tuple(replace(scenario, profile=talkative(scenario.profile)) for scenario in data.train),
+    )
+
+
+# ------------------------------------------------------------------------------------------ the figure
+
+
+def draw(tables: Mapping[str, Sequence[Row]], file: Path) -> None:
+    """A panel for each table, all axes logarithmic, and the legend where the next panel would be."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    panels = figure.subplots(2, -(-(len(tables) + 1) // 2), sharey=True).flat
+    for panel, (name, rows) in zip(panels, tables.items(), strict=False):
+        draw_table(panel, name, rows)
+    first, last = figure.axes[0], figure.axes[-1]
+    first.yaxis.set_major_formatter("{x:g}")
+    last.axis("off")
+    last.legend(
+        *first.get_legend_handles_labels(),
+        title="beside each its fitted exponent",
+        loc="center",
+        frameon=False,
+        alignment="left",
+    )
+    figure.supylabel("milliseconds, megabytes")
+    figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def draw_table(panel: "Axes", name: str, rows: Sequence[Row]) -> None:
+    """Time and memory as two lines; beside the end of each its exponent, clear of the other's."""
+    sizes = [size for size, _ in rows]
+    end = rows[-1][1]
+    lines = (("time of a step (ms)", "o-"), ("memory held at its peak (MB)", "s--"))
+    for index, (label, style) in enumerate(lines):
+        values = [cost[index] for _, cost in rows]
+        panel.loglog(sizes, values, style, color="black", label=label, markersize=4, linewidth=1)
+        panel.annotate(
+            exponents(upper_half(rows))[index],
+            (sizes[-1], end[index]),
+            (5, 0),
+            textcoords="offset points",
+            va="bottom" if end[index] == max(end) else "top",
+        )
+    panel.set_xlabel(name)
+    marked = sizes[::-2]  # every other, from the largest down: all would touch
+    panel.set_xticks(marked, [f"{size:,}" for size in marked])
+    panel.set_xlim(right=sizes[-1] * (sizes[-1] / sizes[0]) ** 0.2)
+    panel.minorticks_off()
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+if __name__ == "__main__":
+    main()
