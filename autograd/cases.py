@@ -146,9 +146,19 @@ def _self_attention(packed: Tensor) -> Tensor:
     return F.self_attention(packed, 2, rotation, _blocked((*lead, 1, t, t)))
 
 
-def _query_and_memory(rng: np.random.Generator) -> list[Array]:
-    b, t, s, d = (int(n) for n in rng.integers(1, 5, 4))
-    return [rng.normal(size=(b, t, 2 * d)), rng.normal(size=(b, s, 4 * d))]
+def _attention_sublayer(x: Tensor, qkv: Tensor, out: Tensor) -> Tensor:
+    return F.attention_sublayer(x, qkv, out, 2, nn.rotary_positions(np.arange(x.shape[-2]), 2, heads=4))
+
+
+def _sublayer(rng: np.random.Generator, first: int) -> list[Array]:
+    """x (B, T, 4) and the weights of its way out to `first` features and back."""
+    b, t = (int(n) for n in rng.integers(1, 5, 2))
+    return [rng.normal(size=shape) for shape in ((b, t, 4), (first, 4))]
+
+
+def _query_and_keys(rng: np.random.Generator) -> list[Array]:
+    b, shared, d = (int(n) for n in rng.integers(1, 5, 3))
+    return [rng.normal(size=(b, 2 * d)), rng.normal(size=(shared + b, 4 * d))]
 
 
 def _summands(rng: np.random.Generator) -> list[Array]:
@@ -221,10 +231,22 @@ CASES: list[Case] = [
     Case("self_attention", lambda x: F.self_attention(x, 2), _packed, fused.self_attention),
     Case("self_attention, rotated, blocked keys", _self_attention, _packed, fused.self_attention),
     Case(
-        "cross_attention",
-        lambda query, memory: F.cross_attention(query, memory, 2),
-        _query_and_memory,
-        fused.cross_attention,
+        "attention_to_shared",
+        lambda query, keys: F.attention_to_shared(query, keys, 2),
+        _query_and_keys,
+        fused.attention_to_shared,
+    ),
+    Case(
+        "attention_sublayer",
+        _attention_sublayer,
+        lambda rng: [*_sublayer(rng, 12), rng.normal(size=(4, 4))],
+        fused.attention_sublayer,
+    ),
+    Case(
+        "swiglu_sublayer",
+        F.swiglu_sublayer,
+        lambda rng: [*_sublayer(rng, 6), rng.normal(size=(4, 3))],
+        fused.swiglu_sublayer,
     ),
     Case("rms_norm", F.rms_norm, _rows, fused.rms_norm),
     Case("rms_norm of a sum", F.rms_norm_of_sum, _summands, fused.rms_norm),

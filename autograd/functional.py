@@ -91,9 +91,28 @@ def self_attention(
     return apply(fused.self_attention, packed, heads=heads, rotation=rotation, blocked=blocked)
 
 
-def cross_attention(query: Tensor, memory: Tensor, heads: int, blocked: Array | None = None) -> Tensor:
-    """Attention within each head of query (..., T, D) to memory (..., S, 2D), keys and values; gives (..., T, D)."""
-    return apply(fused.cross_attention, query, memory, heads=heads, blocked=blocked)
+def attention_sublayer(
+    x: Tensor,
+    qkv: Tensor,
+    out: Tensor,
+    heads: int,
+    rotation: fused.Rotation | None = None,
+    blocked: Array | None = None,
+    eps: float = 1e-6,
+) -> Tensor:
+    """rms_norm(x + out self_attention(qkv x)): x (..., T, D), qkv (3D, D), out (D, D); no biases."""
+    settings = {"heads": heads, "rotation": rotation, "blocked": blocked, "eps": eps}
+    return apply(fused.attention_sublayer, x, qkv, out, **settings)
+
+
+def swiglu_sublayer(x: Tensor, gate_up: Tensor, down: Tensor, eps: float = 1e-6) -> Tensor:
+    """rms_norm(x + down swiglu(gate_up x)): x (..., D), gate_up (2H, D), down (D, H); no biases."""
+    return apply(fused.swiglu_sublayer, x, gate_up, down, eps=eps)
+
+
+def attention_to_shared(query: Tensor, keys: Tensor, heads: int) -> Tensor:
+    """Attention of query (B, D) to keys (G + B, 2D), G shared by all and one for each alone; gives (B, D)."""
+    return apply(fused.attention_to_shared, query, keys, heads=heads)
 
 
 def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array | None = None) -> Tensor:

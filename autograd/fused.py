@@ -28,9 +28,6 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
     return value.reshape(*x.shape[:-1], len(weight)), vjp
 
 
-NEAR = 80.0  # exp(-80) is still a normal float32
-
-
 def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> Ruled:
     """softmax(q kᵀ / √d) v for q (..., T, d), k and v (..., S, d) (Vaswani et al. 2017, section 3.2.1).
 
@@ -40,20 +37,13 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
     scale = float(q.shape[-1]) ** -0.5
     p = q @ k.swapaxes(-1, -2)
     p *= scale
-    # Any shift of a row cancels in its softmax. One for all rows costs a fifth of one for each, and serves unless
-    # the scores are so far apart that a row could vanish.
-    top, bounds = p.max(initial=0), np.finfo(p.dtype)
-    near = top - p.min(initial=0) < NEAR
     if blocked is not None:
         np.copyto(p, -np.inf, where=blocked)
-    p -= top if near else np.maximum(p.max(axis=-1, keepdims=True), bounds.min)
-    np.exp(p, out=p)
-    p /= np.maximum(p @ np.ones(p.shape[-1], p.dtype), bounds.tiny)[..., None]
+    softmax_rows_(p)
 
     def vjp(g: Array) -> tuple[Array, Array, Array]:
         gs = g @ v.swapaxes(-1, -2)
-        gs -= np.vecdot(gs, p)[..., None]
-        gs *= p
+        softmax_vjp_(gs, p)
         gs *= scale
         return (
             unbroadcast(gs @ k, q.shape),
@@ -62,6 +52,20 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
         )
 
     return p @ v, vjp
+
+
+def softmax_rows_(p: Array) -> None:
+    """Softmax over the last axis, in place; a row that is -inf throughout becomes zeros."""
+    bounds = np.finfo(p.dtype)
+    p -= np.maximum(p.max(axis=-1, keepdims=True), bounds.min) if p.size else 0
+    np.exp(p, out=p)
+    p /= np.maximum(p @ np.ones(p.shape[-1], p.dtype), bounds.tiny)[..., None]
+
+
+def softmax_vjp_(g: Array, p: Array) -> None:
+    """The vjp of p, a softmax over the last axis, in place of the cotangent."""
+    g -= np.vecdot(g, p)[..., None]
+    g *= p
 
 
 class Rotation(NamedTuple):
@@ -125,20 +129,43 @@ def self_attention(
     return merge_heads(value), vjp
 
 
-def cross_attention(query: Array, memory: Array, *, heads: int, blocked: Array | None = None) -> Ruled:
-    """`attention` within each head of queries (..., T, D) to `memory` (..., S, 2D), keys and values side by side.
+def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
+    """`attention` within each head of B queries, each to the G keys that all of them share and to one of its own.
 
-    Gives (..., T, D); `blocked` as in `self_attention`.
+    query (B, D); keys (G + B, 2D), keys and values side by side, first the shared ones; gives (B, D). A product
+    for each head does what `attention` would need a product for each query and head for.
     """
-    width = query.shape[-1]
-    parts = (query, memory[..., :width], memory[..., width:])
-    value, attention_vjp = attention(*(split_heads(x, heads) for x in parts), blocked=blocked)
+    profiles, width = query.shape
+    q = split_heads(query, heads)
+    k, v = split_heads(keys[:, :width], heads), split_heads(keys[:, width:], heads)
+    shared, own = (..., slice(None, -profiles), slice(None)), (..., slice(-profiles, None), slice(None))
+    scale = float(q.shape[-1]) ** -0.5
+
+    def by_key(q: Array, k: Array) -> Array:
+        """q (heads, B, d) with each of its keys: (heads, B, G + 1)."""
+        return np.concatenate([q @ k[shared].swapaxes(-1, -2), np.vecdot(q, k[own])[..., None]], axis=-1)
+
+    def summed(p: Array, v: Array) -> Array:
+        """Weights p (heads, B, G + 1) of each query's values: (heads, B, d)."""
+        return p[..., :-1] @ v[shared] + p[..., -1:] * v[own]
+
+    def spread(p: Array, q: Array) -> Array:
+        """What q (heads, B, d) gives each of its keys: (heads, G + B, d)."""
+        return np.concatenate([p[..., :-1].swapaxes(-1, -2) @ q, p[..., -1:] * q], axis=-2)
+
+    p = by_key(q, k)
+    p *= scale
+    softmax_rows_(p)
 
     def vjp(g: Array) -> tuple[Array, Array]:
-        of_query, *of_memory = (merge_heads(x) for x in attention_vjp(split_heads(g, heads)))
-        return of_query, np.concatenate(of_memory, axis=-1)
+        g = split_heads(g, heads)
+        gs = by_key(g, v)
+        softmax_vjp_(gs, p)
+        gs *= scale
+        of_keys = np.concatenate([merge_heads(spread(gs, q)), merge_heads(spread(p, g))], axis=-1)
+        return merge_heads(summed(gs, k)), of_keys
 
-    return merge_heads(value), vjp
+    return merge_heads(summed(p, v)), vjp
 
 
 def split_heads(x: Array, heads: int) -> Array:
@@ -211,6 +238,53 @@ def swiglu(a: Array) -> Ruled:
         return (gradient,)
 
     return gated * up, vjp
+
+
+# ------------------------------------------------------------------------------------------------ sublayers
+
+
+def attention_sublayer(
+    x: Array,
+    qkv: Array,
+    out: Array,
+    *,
+    heads: int,
+    rotation: Rotation | None = None,
+    blocked: Array | None = None,
+    eps: float,
+) -> Ruled:
+    """rms_norm(x + out self_attention(qkv x)) for x (..., T, D), qkv (3D, D) and out (D, D).
+
+    The chain rule by hand: the vjps of the rules that it is made of, in reverse.
+    """
+    packed, packed_vjp = linear(x, qkv)
+    seen, seen_vjp = self_attention(packed, heads=heads, rotation=rotation, blocked=blocked)
+    change, change_vjp = linear(seen, out)
+    value, value_vjp = rms_norm(x, change, eps=eps)
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        of_sum, _ = value_vjp(g)
+        of_seen, of_out = change_vjp(of_sum)
+        of_x, of_qkv = packed_vjp(*seen_vjp(of_seen))
+        return of_sum + of_x, of_qkv, of_out
+
+    return value, vjp
+
+
+def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Ruled:
+    """rms_norm(x + down swiglu(gate_up x)) for x (..., D), gate_up (2H, D) and down (D, H)."""
+    packed, packed_vjp = linear(x, gate_up)
+    gated, gated_vjp = swiglu(packed)
+    change, change_vjp = linear(gated, down)
+    value, value_vjp = rms_norm(x, change, eps=eps)
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        of_sum, _ = value_vjp(g)
+        of_gated, of_down = change_vjp(of_sum)
+        of_x, of_gate_up = packed_vjp(*gated_vjp(of_gated))
+        return of_sum + of_x, of_gate_up, of_down
+
+    return value, vjp
 
 
 # --------------------------------------------------------------------------------------------------- losses

@@ -234,11 +234,12 @@ class MultiheadAttention(Module):
         blocked = None if key_padding_mask is None else key_padding_mask[..., None, None, :]
         if query is key is value:
             return self.attend_to_itself(query, blocked)
-        if key is value:
-            memory = self.project(key, 1, 3)
-        else:
-            memory = F.concatenate([self.project(key, 1, 2), self.project(value, 2, 3)])
-        return self.attend(query, memory, blocked)
+        q, k, v = (
+            split_heads(self.project(x, third, third + 1), self.num_heads)
+            for third, x in enumerate((query, key, value))
+        )
+        result: Tensor = self.out_proj(merge_heads(F.scaled_dot_product_attention(q, k, v, blocked)))
+        return result
 
     def attend_to_itself(
         self, x: Tensor, blocked: Array | None = None, rotation: Rotation | None = None
@@ -248,10 +249,10 @@ class MultiheadAttention(Module):
         result: Tensor = self.out_proj(F.self_attention(packed, self.num_heads, rotation, blocked))
         return result
 
-    def attend(self, query: Tensor, memory: Tensor, blocked: Array | None = None) -> Tensor:
-        """Attention of query (..., T, D) to memory (..., S, 2D), keys and values that `project` has made."""
-        projected = self.project(query, 0, 1)
-        result: Tensor = self.out_proj(F.cross_attention(projected, memory, self.num_heads, blocked))
+    def attend_to_shared(self, query: Tensor, seen: Tensor) -> Tensor:
+        """Attention of query (B, D) to seen (G + B, D): the first G rows for all, then one for each alone."""
+        q, keys = self.project(query, 0, 1), self.project(seen, 1, 3)
+        result: Tensor = self.out_proj(F.attention_to_shared(q, keys, self.num_heads))
         return result
 
     def project(self, x: Tensor, first: int, end: int) -> Tensor:
@@ -261,6 +262,17 @@ class MultiheadAttention(Module):
             return F.linear(x, weight, bias)
         part = slice(first * self.embed_dim, end * self.embed_dim)
         return F.linear(x, weight[part], None if bias is None else bias[part])
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(..., T, heads·d) to (..., heads, T, d)."""
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(-3, -2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(..., heads, T, d) to (..., T, heads·d)."""
+    x = x.swapaxes(-3, -2)
+    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
 def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Rotation:

@@ -93,9 +93,11 @@ LARGEST_EXPONENT = {dtype: int(np.log(np.finfo(dtype).max)) for dtype in map(np.
 
 def logistic(a: Array) -> Array:
     """1 / (1 + exp(-a)) without overflow, and to full relative precision where it is small."""
-    e = np.exp(np.minimum(-a, LARGEST_EXPONENT[a.dtype]))
+    e = np.negative(a, out=np.empty_like(a))  # one array throughout: it stays in the cache
+    np.minimum(e, LARGEST_EXPONENT[a.dtype], out=e)
+    np.exp(e, out=e)
     e += 1
-    return np.asarray(1 / e)
+    return np.reciprocal(e, out=e)
 
 
 @elementwise

@@ -128,17 +128,47 @@ def test_self_attention(data: st.DataObject, seed: int) -> None:
 
 @drawn
 @given(data=st.data(), seed=seeds)
-def test_cross_attention(data: st.DataObject, seed: int) -> None:
-    b, t, s, heads, d = (data.draw(st.integers(1, 4)) for _ in range(5))
-    blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, s))))
+def test_sublayers(data: st.DataObject, seed: int) -> None:
+    b, t, heads, pairs, hidden = (data.draw(st.integers(1, 3)) for _ in range(5))
+    blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, t))))
+    rng = np.random.default_rng(seed)
+    width = 2 * pairs * heads
+    rotation = data.draw(st.sampled_from([None, Rotation.by(rng.normal(size=(t, pairs)), 2 * heads)]))
+
+    def attention(x: Tensor, qkv: Tensor, out: Tensor) -> Tensor:
+        seen = F.self_attention(F.linear(x, qkv), heads, rotation, blocked)
+        return F.rms_norm(x + F.linear(seen, out))
+
+    def swiglu(x: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:
+        return F.rms_norm(x + F.linear(F.swiglu(F.linear(x, gate_up)), down))
+
+    x = rng.normal(size=(b, t, width))
+    weights = [rng.normal(size=(3 * width, width)), rng.normal(size=(width, width))]
+    assert_equal(
+        lambda *all_three: F.attention_sublayer(*all_three, heads, rotation, blocked),
+        attention,
+        [x, *weights],
+        rng,
+    )
+    weights = [rng.normal(size=(2 * hidden, width)), rng.normal(size=(width, hidden))]
+    assert_equal(F.swiglu_sublayer, swiglu, [x, *weights], rng)
+
+
+@drawn
+@given(b=widths, shared=widths, heads=st.integers(1, 3), d=widths, seed=seeds)
+def test_attention_to_shared_keys(b: int, shared: int, heads: int, d: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     width = heads * d
 
-    def composed(query: Tensor, memory: Tensor) -> Tensor:
-        return attend_by_head(query, memory[..., :width], memory[..., width:], heads, blocked)
+    def composed(query: Tensor, keys: Tensor) -> Tensor:
+        for_all, own = keys[:shared].expand(b, shared, 2 * width), keys[shared:].reshape(b, 1, 2 * width)
+        memory = concatenate([for_all, own], axis=1)
+        k, v = (heads_of(part, heads) for part in (memory[..., :width], memory[..., width:]))
+        q = heads_of(query.reshape(b, 1, width), heads)
+        return F.scaled_dot_product_attention(q, k, v).reshape(b, width)
 
-    arrays = [rng.normal(size=(b, t, width)), rng.normal(size=(b, s, 2 * width))]
-    assert_equal(lambda q, m: F.cross_attention(q, m, heads, blocked), composed, arrays, rng)
+    arrays = [rng.normal(size=(b, width)), rng.normal(size=(shared + b, 2 * width))]
+    assert_equal(lambda query, keys: F.attention_to_shared(query, keys, heads), composed, arrays, rng)
 
 
 @drawn

@@ -49,6 +49,7 @@ FIRST_AXIS_OF_ONE = [("attention", 2), ("attention, blocked keys", 2)]
 NEVER_SQUARE = [
     *(("linear", 2), ("layer_norm", 1), ("layer_norm", 2), ("take_rows", 0)),
     *(("self_attention", 0), ("self_attention, rotated, blocked keys", 0)),
+    *(("attention_sublayer", 1), ("swiglu_sublayer", 1), ("swiglu_sublayer", 2)),
 ]
 NO_CHANGE = {
     *((name, 0, spoil) for name, spoils in SUMMED.items() for spoil in spoils),

@@ -40,8 +40,10 @@ class Block(nn.Module):
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
     def forward(self, x: Tensor, rotation: Rotation, blocked: Array) -> Tensor:
-        x = F.rms_norm_of_sum(x, self.attention.attend_to_itself(x, blocked, rotation))
-        return F.rms_norm_of_sum(x, self.swiglu(x))
+        attention, swiglu = self.attention, self.swiglu
+        qkv, out = attention.in_proj_weight, attention.out_proj.weight
+        x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
+        return F.swiglu_sublayer(x, swiglu.gate_up.weight, swiglu.down.weight)
 
 
 class Core(nn.Module):

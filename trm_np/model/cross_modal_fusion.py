@@ -5,7 +5,6 @@ import numpy as np
 from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
-from trm_np.model.pairs import as_rows
 
 
 class CrossModalFusion(nn.Module):
@@ -30,14 +29,10 @@ class CrossModalFusion(nn.Module):
 
     def forward(self, u: Tensor, h: Tensor, gift: Tensor, tool_parameters: Tensor) -> Tensor:
         """u (B, U), h (B, D), gift embeddings (G, U), tool parameters (B, W) to slot scores (B, slots)."""
-        profiles, count = u.shape[0], gift.shape[0]
-        query = (self.user_projection(u) + h).reshape(profiles, 1, -1)
+        query = self.user_projection(u) + h
+        # The gifts are the same for everyone: projected once, not once for each profile.
         seen = F.concatenate([self.gift_projection(gift), self.tool_projection(tool_parameters)], axis=0)
         for layer in self.layers:
-            # The gifts are the same for everyone: projected once, not once for each profile.
-            keys = layer.project(seen, 1, 3)
-            gifts, tool = keys[:count], keys[count:]
-            memory = F.concatenate([gifts.expand(profiles, *gifts.shape), as_rows(tool)], axis=1)
-            query = F.rms_norm_of_sum(query, layer.attend(query, memory))
-        scores: Tensor = self.recommendation_head(query.reshape(profiles, -1))
+            query = F.rms_norm_of_sum(query, layer.attend_to_shared(query, seen))
+        scores: Tensor = self.recommendation_head(query)
         return scores
