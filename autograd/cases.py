@@ -163,7 +163,7 @@ def _query_and_keys(rng: np.random.Generator) -> list[Array]:
 
 def _summands(rng: np.random.Generator) -> list[Array]:
     (x,) = _rows(rng)
-    return [x, rng.normal(size=x.shape)]
+    return [x, np.asarray(rng.normal(size=x.shape))]
 
 
 def _three_terms(rng: np.random.Generator) -> list[Array]:

@@ -87,10 +87,10 @@ class Module:
             parameter.data[...] = state[name]
 
     def astype(self, dtype: Any) -> None:
-        """Turn every parameter to `dtype` in place (float64 for gradient checks)."""
+        """Turn every parameter to `dtype` (float64 for gradient checks); an optimizer that has them loses them."""
         for parameter in self.parameters():
             parameter.data = parameter.data.astype(dtype)
-            parameter.grad = None
+            parameter.grad = parameter.grad_place = None
 
 
 class ModuleList(Module, Generic[Member]):

@@ -93,7 +93,7 @@ class AdamW:
                 if parameter.grad is None:
                     last = None
                 else:
-                    parameter.place_gradient()
+                    parameter.place_gradient(parameter.grad)
                     if steps == last:
                         start = stretches.pop()[2].start
                     stretches.append((group, steps, slice(start, stop)))

@@ -1,7 +1,7 @@
-"""Where the time of a step goes, by rule: inside `profile()` every rule and every vjp is timed as it runs."""
+"""Where time goes, by rule: inside `profile()` every rule and every vjp is timed as it runs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -27,9 +27,8 @@ class Cost:
 
 
 @contextmanager
-def profile() -> Iterator[dict[str, Cost]]:
-    """Yields the costs by the rules' names, which grow as rules run. Outside, nothing is measured."""
-    costs: dict[str, Cost] = {}
+def profile(costs: dict[str, Cost]) -> Iterator[None]:
+    """Inside, add what each rule costs to `costs`, by the rule's name. Outside, nothing is measured."""
 
     def timed(rule: Rule) -> Rule:
         cost = costs.setdefault(rule.__name__, Cost())
@@ -42,7 +41,7 @@ def profile() -> Iterator[dict[str, Cost]]:
             cost.forward_calls += 1
             cost.bytes += value.nbytes
 
-            def timed_vjp(g: Array) -> tuple[Array, ...]:
+            def timed_vjp(g: Array) -> Sequence[Array]:
                 started = time.perf_counter()
                 gradients = vjp(g)
                 cost.backward_seconds += time.perf_counter() - started
@@ -55,4 +54,4 @@ def profile() -> Iterator[dict[str, Cost]]:
         return timed_rule
 
     with metered(timed):
-        yield costs
+        yield

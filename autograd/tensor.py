@@ -61,19 +61,19 @@ class Tensor:
 
     def _accumulate(self, g: Array) -> tuple[()]:
         if self.grad is None:
-            self.grad = g
-            self.place_gradient()
+            self.place_gradient(g)
         else:
             self.grad += g
         return ()
 
-    def place_gradient(self) -> None:
-        """Make `grad`, which others may share, an array of this leaf alone: where it is wanted, or a new one."""
+    def place_gradient(self, g: Array) -> None:
+        """Make `g`, which others may share, this leaf's `grad` alone: copied to where it is wanted, or anew."""
         if self.grad_place is None:
-            self.grad = np.array(self.grad, order="C")
-        elif self.grad is not self.grad_place:
-            np.copyto(self.grad_place, self.grad)
-            self.grad = self.grad_place
+            self.grad = np.array(g, order="C")
+            return
+        if g is not self.grad_place:
+            np.copyto(self.grad_place, g)
+        self.grad = self.grad_place
 
     @property
     def requires_grad(self) -> bool:

@@ -24,17 +24,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulation": {"data", "world"},
     "examples": set(),
     "memory": set(),
+    "profiling": {"autograd"},
     "losses": LEARNING - {"losses"},
     "groups": {"autograd", "config", "model"},
     "evaluate": LEARNING,
     "stopping": {"autograd"},
-    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint"},
+    "parallel": {"config"},
+    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint", "parallel"},
     "summary": {"config"},
     "examining": LEARNING | {"evaluate"},
     "examining_text": {"summary"},
     "judging": LEARNING | {"evaluate", "checkpoint", "examining", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
-    "run": LEARNING | {"evaluate", "checkpoint", "files", "judging", "summary", "train"},
+    "run": LEARNING | {"evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
     "cli": LEARNING
@@ -45,6 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "examples",
         "files",
         "memory",
+        "profiling",
+        "parallel",
         "reasons",
         "recommend",
         "simulation",
@@ -92,6 +96,15 @@ def test_no_arrow_runs_back(module: str) -> None:
 def test_nothing_is_pickled(module: str) -> None:
     assert {name.split(".")[0] for name in imported(module, MODULES[module])} & NEVER == set()
     assert "allow_pickle=True" not in MODULES[module].read_text(encoding="utf-8")
+
+
+def test_mpi_is_one_modules_business() -> None:
+    users = {
+        module
+        for module, path in MODULES.items()
+        if "mpi4py" in {name.split(".")[0] for name in imported(module, path)}
+    }
+    assert users == {"trm_np.parallel"}
 
 
 def test_the_check_sees_every_kind_of_import(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Batch means throughout. The auxiliary terms (masked tokens, halting, the four de
 and reported apart.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
-from trm_np.data.tables import GiftTable, LabelTable, ProfileTable
+from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
 
@@ -20,6 +21,7 @@ TERMS = (
     *("category", "tool", "reward", "semantic", "embedding"),
     *("masked_tokens", "halting", "policy", "value", "outcome", "gift_scorer"),
 )
+WHOLE = dict.fromkeys(TERMS, 1.0)
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,26 @@ class Targets:
     reward: Array
     alone: Array
 
+    def take(self, index: Index) -> "Targets":
+        """Those of the profiles that `index` picks, in its order."""
+        return Targets(
+            self.categories[index],
+            self.tools[index],
+            self.named[index],
+            self.components[index],
+            self.reward[index],
+            self.alone[index],
+        )
+
 
 def targets_of(
     profiles: ProfileTable, labels: LabelTable, gifts: GiftTable, implied: Array, picked: Array | None = None
 ) -> Targets:
-    """The targets of these profiles; `picked` (B, G) marks the gifts already in the list."""
+    """The targets of these profiles, in float32; `picked` (B, G) marks the gifts already in the list."""
     components = reward_components(profiles, gifts, implied, picked)
     alone = components if picked is None else reward_components(profiles, gifts, implied)
     hobbies = (profiles.hobbies[:, :, None] == np.arange(len(implied))).any(axis=1)
-    return Targets(
+    true = (
         labels.categories,
         labels.tools,
         hobbies @ implied,
@@ -53,6 +66,7 @@ def targets_of(
         components @ WEIGHTS,
         alone @ WEIGHTS,
     )
+    return Targets(*(np.asarray(values, np.float32) for values in true))
 
 
 def loss_terms(
@@ -70,9 +84,9 @@ def loss_terms(
     `smoothing` is how far the labels are believed less than they say: `smoothed`.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
-    best_three = np.sort(targets.alone, axis=1)[:, -3:].mean(axis=1)
+    best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
     outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
-    liked = F.softmax(Tensor(targets.alone / loss.temperature)).data
+    liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=h.dtype)).data
     return {
         "category": F.binary_cross_entropy_with_logits(
             outputs.category_logits, smoothed(targets.categories, smoothing)
@@ -101,9 +115,27 @@ def smoothed(labels: Array, smoothing: float) -> Array:
     return smooth
 
 
-def weighted_total(terms: dict[str, Tensor], loss: LossConfig) -> Tensor:
-    """The sum of the terms, each times its weight."""
-    return F.weighted_sum([terms[name] for name in TERMS], [getattr(loss, name) for name in TERMS])
+def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[str, float] = WHOLE) -> Tensor:
+    """The sum of the terms, each times its weight, and times its share if they are those of a part of a batch."""
+    weights = [getattr(loss, name) * shares[name] for name in TERMS]
+    return F.weighted_sum([terms[name] for name in TERMS], weights)
+
+
+def shares_of(rows: Index, answers: Array, targets: Targets) -> dict[str, float]:
+    """What part of each term of a batch lies in these rows: the terms of all parts, each times its share, add up to it.
+
+    A mean goes by what it is taken over: masked tokens, named categories, profiles. The embedding norms, which every
+    part has alike, go by profiles too.
+    """
+
+    def share(count: Array) -> float:
+        return float(count[rows].sum()) / max(float(count.sum()), 1)
+
+    return {
+        **dict.fromkeys(TERMS, share(np.ones(len(answers)))),
+        "semantic": share(targets.named.sum(axis=1)),
+        "masked_tokens": share((answers >= 0).sum(axis=1)),
+    }
 
 
 def tool_loss(logits: Tensor, target: Array, head: str) -> Tensor:

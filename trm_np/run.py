@@ -21,6 +21,7 @@ from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
 from trm_np.files import write_whole
 from trm_np.judging import judge
+from trm_np.parallel import ALONE, Ranks
 from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
@@ -35,26 +36,31 @@ class Run:
     """One run of a trainer on a dataset, in a folder.
 
     A new run takes away the files of an earlier one. With `resume` it goes on from the folder's last.npz,
-    with the same bits as if it had never stopped. Raises ConfigError, CheckpointError or OutputError before
-    anything is written.
+    with the same bits as if it had never stopped. Of several `ranks` all train, and the first writes. Raises
+    ConfigError, CheckpointError or OutputError before anything is written.
     """
 
     def __init__(
-        self, config: Config, dataset: Dataset, seed: int, folder: Path, resume: bool = False
+        self,
+        config: Config,
+        dataset: Dataset,
+        seed: int,
+        folder: Path,
+        resume: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.config = config
         self.dataset = dataset.first(config.training.scenario_limit)
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = seed
         self.folder = folder
-        self.trainer = Trainer(config, self.task, seed)
-        if resume:
-            log_length = self.resume()
-            clear(folder, [SUMMARY])
-            os.truncate(folder / METRICS, log_length)
-        else:
-            clear(folder, [BEST, LAST, METRICS, SUMMARY])
+        self.writes = ranks.is_first
+        self.trainer = Trainer(config, self.task, seed, ranks)
+        log_length = self.resume() if resume else 0
+        if self.writes:
+            clear(folder, [SUMMARY] if resume else [BEST, LAST, METRICS, SUMMARY])
             (folder / METRICS).touch()
+            os.truncate(folder / METRICS, log_length)
 
     def train(
         self,
@@ -68,12 +74,14 @@ class Run:
         """
         try:
             for record in self.trainer.epochs(interrupted):
-                self.log(record)
-                if "validation" in record:
-                    self.save(record)
+                if self.writes:
+                    self.log(record)
+                    if "validation" in record:
+                        self.save(record)
                 show(record)
         except Interrupted:
-            self.save_last()
+            if self.writes:
+                self.save_last()
             raise
         finally:
             self.trainer.stopping.restore(self.trainer.model)
@@ -160,9 +168,10 @@ class Run:
             "test_is_validation": self.dataset.shares_held_out,
             **judged,
         }
-        self.save_model({"validation": judged["validation"], "test": judged["test"]})
-        text = json.dumps(summary, indent=2) + "\n"
-        write_whole(self.folder / SUMMARY, lambda file: file.write(text.encode()))
+        if self.writes:
+            self.save_model({"validation": judged["validation"], "test": judged["test"]})
+            text = json.dumps(summary, indent=2) + "\n"
+            write_whole(self.folder / SUMMARY, lambda file: file.write(text.encode()))
         return summary
 
 

@@ -2,27 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from trm_np.autograd import Tensor
+from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_norm_
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
-from trm_np.config import Config
+from trm_np.config import Config, ConfigError
 from trm_np.data.augment import augment
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
-from trm_np.data.tables import Bools, Ints
+from trm_np.data.tables import Bools, Index, Ints
 from trm_np.data.task import Task
 from trm_np.evaluate import evaluate_model
 from trm_np.groups import parameter_groups
-from trm_np.losses import TERMS, Targets, loss_terms, targets_of, weighted_total
+from trm_np.losses import TERMS, Targets, loss_terms, shares_of, targets_of, weighted_total
 from trm_np.model.start import start
 from trm_np.model.trm import TRM, state_answer
+from trm_np.parallel import ALONE, Ranks
 from trm_np.stopping import EarlyStopping, StoppingState
 
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
@@ -81,6 +84,34 @@ class Batch:
     picked: Bools
     targets: Targets
 
+    def __len__(self) -> int:
+        return len(self.picked)
+
+    def take(self, index: Index) -> "Batch":
+        """The profiles that `index` picks, with all gifts."""
+        inputs, targets = self.inputs.take(index), self.targets.take(index)
+        return Batch(inputs, self.gifts, self.picked[index], targets)
+
+
+class RowDice:
+    """A generator that draws for all rows of a batch and gives some: every rank drops what one process would drop."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+        self.rows, self.count = slice(0), 0
+
+    def random(self, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+        """Uniform numbers of this shape: `rows` of the `count` that are drawn."""
+        drawn: Array = self.generator.random((self.count, *shape[1:]), dtype)
+        return drawn[self.rows]
+
+    def serve(self, model: TRM) -> None:
+        """Draw for every dropout of the model whose rows are profiles; those of the catalogue are gifts."""
+        parts = (part for _, part in model.named_children() if part is not model.gift_catalogue)
+        for module in chain.from_iterable(part.modules() for part in parts):
+            if isinstance(module, nn.Dropout):
+                module.rng = self  # type: ignore[assignment]  # as far as dropout goes, a Generator
+
 
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     """The model as training starts it; raises ConfigError if none can be built from the configuration."""
@@ -91,16 +122,21 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
 
 
 class Trainer:
-    """A model in training on a task: everything random comes from `seed`.
+    """A model in training on a task: everything random comes from `seed`. Of several `ranks` each learns from its rows.
 
-    Raises ConfigError if no model can be built from the configuration.
+    Raises ConfigError if no model can be built from the configuration, or a batch has fewer rows than there are ranks.
     """
 
-    def __init__(self, config: Config, task: Task, seed: int) -> None:
+    def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
+        require_rows(len(task.train), config.training.batch_size, ranks.size)
         self.config = config
         self.task = task
+        self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
+        self.row_dice = RowDice(self.generators.dropout)
+        if ranks.size > 1:
+            self.row_dice.serve(self.model)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(
@@ -111,20 +147,23 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
+        self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so.
+        Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
         """
         while not self.progress.stopped_by:
             started = time.perf_counter() - self.progress.seconds
             try:
                 self.begin_epoch()
                 for rows in self.remaining_batches():
-                    if interrupted():
+                    if self.ranks.largest(interrupted()):
                         raise Interrupted
-                    self.learn(self.draw_batch(rows))
+                    batch = self.draw_batch(rows)
+                    with self.around_learning():
+                        self.learn(batch)
                     self.progress.batches += 1
                 record = self.end_epoch()
             finally:
@@ -163,34 +202,43 @@ class Trainer:
         )
 
     def learn(self, batch: Batch) -> None:
-        """Deep supervision: the same question again, each time from the answer before, a step after each."""
+        """Deep supervision: the same question again, each time from the answer before, a step after each.
+
+        Losses and gradients are those of the whole batch, added up from the ranks, of which each has its own rows.
+        """
         model, loss = self.model, self.config.loss
+        rows = self.ranks.rows(len(batch))
+        self.row_dice.rows, self.row_dice.count = rows, len(batch)
+        part, shares = batch.take(rows), shares_of(rows, batch.inputs.answers, batch.targets)
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
-                carry = model.think(batch.inputs, carry)
+                carry = model.think(part.inputs, carry)
                 h = state_answer(carry)
-                outputs = model.read(h, batch.inputs, batch.gifts, batch.picked)
+                outputs = model.read(h, part.inputs, part.gifts, part.picked)
                 tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
                 terms = loss_terms(
-                    model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, loss.smoothing
+                    model, h, tokens, part.inputs.answers, outputs, part.targets, loss, loss.smoothing
                 )
-                total = weighted_total(terms, loss)
-                self.count({**terms, "total": total})
+                total = weighted_total(terms, loss, shares)
+                self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
+                self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
                 norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
                 self.require_finite("gradient norm", norm)
                 self.optimizer.step()
                 self.optimizer.zero_grad()
                 carry = carry.detach()
 
-    def count(self, losses: Mapping[str, Tensor]) -> None:
-        """Add a step's losses to the sums of the epoch; raises Diverged."""
+    def count(self, terms: Sequence[float], total: float) -> None:
+        """Add a step's losses, of all ranks together, to the sums of the epoch; raises Diverged."""
         progress = self.progress
         progress.steps += 1
-        for name, value in losses.items():
-            self.require_finite(name, value.item())
-            progress.sums[name] = progress.sums.get(name, 0.0) + value.item()
+        losses = np.array([*terms, total])
+        self.ranks.add_up(losses)
+        for name, value in zip((*TERMS, "total"), losses.tolist(), strict=True):
+            self.require_finite(name, value)
+            progress.sums[name] = progress.sums.get(name, 0.0) + value
 
     def require_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):
@@ -215,7 +263,10 @@ class Trainer:
         return record
 
     def evaluate(self, epoch: int) -> tuple[Record, bool]:
-        """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop."""
+        """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop.
+
+        Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
+        """
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
             metrics, losses = evaluate_model(self.model, task.validation, task, loss)
@@ -269,6 +320,16 @@ class Trainer:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         return [names[id(parameter)] for group in self.optimizer.groups for parameter in group["params"]]
+
+
+def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
+    """Raise ConfigError unless the last and smallest batch of an epoch has a row for every rank."""
+    fewest = scenarios % batch_size or batch_size
+    if fewest < ranks:
+        raise ConfigError(
+            f"{scenarios} scenarios in batches of {batch_size} leave a batch of {fewest}, which {ranks} ranks cannot "
+            f"share: start at most {fewest}, or set another training.batch_size"
+        )
 
 
 def draw_candidates(gifts: int, most: int, rng: np.random.Generator) -> Ints:

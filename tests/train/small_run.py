@@ -1,17 +1,23 @@
 """A run small enough to be trained in a moment: narrow widths, some of the shipped data."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from trm_np.autograd.optim import AdamW
 from trm_np.config import Config, resolve
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.data.task import task_from
 from trm_np.gradient_checks import NARROW
+from trm_np.groups import parameter_groups
+from trm_np.parallel import ALONE, Ranks
 from trm_np.run import Run
-from trm_np.train import Trainer
+from trm_np.train import Interrupted, Trainer
 
 SMALL = {
     **NARROW,
@@ -39,9 +45,28 @@ def small(*off: str, **settings: Any) -> Config:
     return resolve("tiny", off, SMALL | given)
 
 
-def trainer(config: Config, seed: int = 0) -> Trainer:
+def trainer(config: Config, seed: int = 0, ranks: Ranks = ALONE) -> Trainer:
     data = dataset().first(config.training.scenario_limit)
-    return Trainer(config, task_from(data, config.model.gift_features), seed)
+    return Trainer(config, task_from(data, config.model.gift_features), seed, ranks)
+
+
+def precise_trainer(config: Config, ranks: Ranks = ALONE) -> Trainer:
+    """In float64, where what differs in rounding stays far below what is wrong."""
+    t = trainer(config, ranks=ranks)
+    t.model.astype(np.float64)
+    t.optimizer = AdamW(parameter_groups(t.model, config))
+    return t
+
+
+def trained(config: Config, batches: int, ranks: Ranks = ALONE) -> tuple[Trainer, list[dict[str, float]]]:
+    """A precise trainer after so many batches, as epochs deal them, and the mean losses of each epoch that is done."""
+    t, losses = precise_trainer(config, ranks), []
+    t.evaluate = lambda epoch: ({}, False)  # type: ignore[method-assign]
+    answers = iter([False] * batches)
+    with suppress(Interrupted):
+        for record in t.epochs(lambda: next(answers, True)):
+            losses.append({**record["losses"], "total": record["total"]})
+    return t, losses
 
 
 def new_run(folder: Path, config: Config, seed: int = 0, resume: bool = False) -> Run:

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
 from trm_np.config import ConfigError
 
-USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED = 2, 3, 65, 73, 74
+BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED = 1, 2, 3, 65, 73, 74
 
 
 class Refusal(Exception):
@@ -39,12 +39,9 @@ class OneLine(click.Command):
                 stream.reconfigure(errors="backslashreplace")  # a console without "≥" must not end a run
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except Refusal as error:
-            end(error.exit_code, str(error))
-        except click.ClickException as error:
-            end(error.exit_code, " ".join(error.format_message().split()))
-        except click.Abort:
-            end(128 + signal.SIGINT, "interrupted")
+        except (Refusal, click.ClickException, click.Abort) as error:
+            code, line = ending(error)
+            click.echo(line, err=True)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -52,9 +49,15 @@ class OneLineGroup(OneLine, click.Group):
     command_class = OneLine
 
 
-def end(code: int, message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(code)
+def ending(error: BaseException) -> tuple[int, str]:
+    """The exit code of what ended a command, and the line to say so; no line for a bug, which has a traceback."""
+    if isinstance(error, Refusal):
+        return error.exit_code, f"Error: {error}"
+    if isinstance(error, click.ClickException):
+        return error.exit_code, f"Error: {' '.join(error.format_message().split())}"
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return 128 + signal.SIGINT, "Error: interrupted"
+    return BUG, ""
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.errors import Refusal, refusals
 from trm_np.cli.options import as_json, config_from, config_options, data_options, named
+from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.threads import use_threads
+from trm_np.parallel import join, launched
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -25,7 +27,7 @@ DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@click.command(cls=OneLine)
+@click.command(cls=OnRanks)
 @config_options
 @data_options
 @click.option(
@@ -44,6 +46,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 )
 @click.option("--resume", is_flag=True, help="Go on where the run in the folder was interrupted.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors, and the document of --json.")
+@click.option("--profile", is_flag=True, help="Print where the time of a step went, by rule.")
 @as_json
 def train(
     preset: str,
@@ -58,6 +61,7 @@ def train(
     seed: int,
     resume: bool,
     quiet: bool,
+    profile: bool,
     as_json: bool,
 ) -> None:
     """Train a model, keep the best, and judge it on scenarios it never saw.
@@ -65,23 +69,32 @@ def train(
     \b
     Example: trm-train --without dropout --out checkpoints/no_dropout
     """
-    threads = use_threads(all_cores=preset == "report")
+    _, size = launched()
+    threads = use_threads(all_cores=preset == "report" and size == 1)
     with refusals():
         from trm_np.data.load import load_dataset
         from trm_np.memory import keep_memory
+        from trm_np.profiling import StepProfile, profile_text
         from trm_np.run import Run
         from trm_np.summary import summary_text
         from trm_np.train import Interrupted
 
+        ranks = join()
+        quiet = quiet or not ranks.is_first
         if epochs is not None:
             settings = (*settings, f"training.epochs={epochs}")
         config = config_from(preset, without, only, settings)
         dataset = load_dataset(scenarios, held_out, catalog)
         keep_memory()
-        run = Run(config, dataset, seed, Path(out), resume)
+        run = Run(config, dataset, seed, Path(out), resume, ranks)
+        wait_for_all(ranks)
+        measured = StepProfile(config.model.supervision_steps)
+        if profile:
+            run.trainer.around_learning = measured.measuring
         if not quiet:
             most = config.training.epochs
-            click.echo(f"{preset}, seed {seed}, {threads}, at most {most} epochs, into {out}", err=True)
+            workers = threads if size == 1 else f"{size} ranks with {threads}"
+            click.echo(f"{preset}, seed {seed}, {workers}, at most {most} epochs, into {out}", err=True)
             if dataset.shares_held_out:
                 click.echo("one list of held-out scenarios serves as validation and as test", err=True)
         with (
@@ -92,8 +105,11 @@ def train(
                 summary = run.train(signals.pending, show)
             except Interrupted:
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                raise Refusal(f"interrupted; go on with: {command}", 128 + signals.received) from None
-        if as_json:
+                received = ranks.largest(signals.received)
+                raise Refusal(f"interrupted; go on with: {command}", 128 + received) from None
+        if profile and ranks.is_first:
+            click.echo(profile_text(measured), err=as_json or quiet)
+        if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
             click.echo(summary_text(summary))

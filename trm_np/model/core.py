@@ -11,6 +11,7 @@ In the paper's code y is z_H, z is z_L, n is L_cycles and T is H_cycles.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -71,9 +72,7 @@ class Core(nn.Module):
 
     def forward(self, x: Tensor, carry: Carry, positions: Array, padding: Array) -> Carry:
         """Deep recursion on the question x (B, S, D): positions (S,), padding (B, S) True where no token is."""
-        heads = self.config.core_heads
-        # Queries and keys of all heads stand side by side.
-        rotation = nn.rotary_positions(positions, self.config.core_width // heads, 2 * heads)
+        rotation = rotation_of(tuple(positions.tolist()), self.config.core_width, self.config.core_heads)
         blocked = padding[:, None, None, :]
 
         def f(u: Tensor) -> Tensor:
@@ -91,3 +90,9 @@ class Core(nn.Module):
             for _ in range(self.config.cycles - 1):
                 y, z = latent_recursion(y, z)
         return Carry(*latent_recursion(y, z))
+
+
+@lru_cache(maxsize=16)
+def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Rotation:
+    """The same in every step: worked out once. Queries and keys of all heads stand side by side."""
+    return nn.rotary_positions(np.array(positions), width // heads, 2 * heads)

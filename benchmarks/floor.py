@@ -1,0 +1,101 @@
+"""What a training step costs at least on this machine: its matrix products alone, and its weights moved once."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd import fused
+from trm_np.autograd.ops import Array, Ruled
+from trm_np.train import Batch, Trainer
+
+SIZE = 1024
+COPIED = 2**24
+ADAMW_PASSES = 7  # weights, gradient and both moments read, all but the gradient written
+REPEATS = 5
+
+
+def floor_of(trainer: Trainer, batch: Batch) -> Callable[[], None]:
+    """What replays the products of `trainer.learn(batch)`, on arrays of their own, and copies as much as AdamW moves.
+
+    Products of layers and of attention are counted: all but the small ones between memory, gifts and picked lists.
+    """
+    with recorded() as products:
+        trainer.learn(batch)
+    arrays: dict[tuple[int, ...], Array] = {}
+    rng = np.random.default_rng(0)
+
+    def array(shape: tuple[int, ...]) -> Array:
+        return arrays.setdefault(shape, rng.normal(size=shape).astype(np.float32))
+
+    pairs = [(array(a), array(b)) for a, b in products]
+    source, target = np.ones((2, trainer.optimizer.weights.size), np.float32)
+    steps = trainer.config.model.supervision_steps
+
+    def replay() -> None:
+        for a, b in pairs:
+            a @ b
+        for _ in range(steps * ADAMW_PASSES // 2):  # a copy reads and writes
+            np.copyto(target, source)
+
+    return replay
+
+
+@contextmanager
+def recorded() -> Iterator[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
+    """The shapes of both sides of every product that linear and attention rules compute, in order."""
+    products: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    linear, attention = fused.linear, fused.attention
+
+    def recording_linear(x: Array, weight: Array, *bias: Array) -> Ruled:
+        value, vjp = linear(x, weight, *bias)
+        (o, i), n = weight.shape, x.size // x.shape[-1]
+        products.append(((n, i), (i, o)))
+
+        def recording_vjp(g: Array) -> Any:
+            products.extend([((n, o), (o, i)), ((o, n), (n, i))])
+            return vjp(g)
+
+        return value, recording_vjp
+
+    def recording_attention(q: Array, k: Array, v: Array, **settings: Any) -> Ruled:
+        value, vjp = attention(q, k, v, **settings)
+        (*lead, t, d), s = q.shape, k.shape[-2]
+        there, back = ((*lead, t, d), (*lead, d, s)), ((*lead, t, s), (*lead, s, d))
+        products.extend([there, back])
+
+        def recording_vjp(g: Array) -> Any:
+            products.extend([there, back, *[((*lead, s, t), (*lead, t, d))] * 2])
+            return vjp(g)
+
+        return value, recording_vjp
+
+    # The rules that are made of these call them by their names in the module, and so does functional.py.
+    fused.linear, fused.attention = recording_linear, recording_attention
+    try:
+        yield products
+    finally:
+        fused.linear, fused.attention = linear, attention
+
+
+def sgemm() -> float:
+    """Floating-point operations in a second, of a large product."""
+    a, b = np.ones((2, SIZE, SIZE), np.float32)
+    return 2 * SIZE**3 / fastest(lambda: a @ b)
+
+
+def bandwidth() -> float:
+    """Bytes read and written in a second, of a large copy."""
+    source, target = np.ones((2, COPIED), np.float32)
+    return 2 * source.nbytes / fastest(lambda: np.copyto(target, source))
+
+
+def fastest(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

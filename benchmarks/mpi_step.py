@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""What an optimizer step costs where several ranks share each batch, and what adding up their gradients costs.
+
+mpiexec -n 2 python benchmarks/mpi_step.py --preset report
+python benchmarks/mpi_step.py --preset report                   the same in one process, to compare
+
+Batches of the shipped scenarios are drawn and learnt from as in training, each of the full size. Every rank uses one
+thread, unless OPENBLAS_NUM_THREADS says otherwise. Rank 0 prints one JSON object: medians in milliseconds, of an
+optimizer step as it is met in training, and of an all-reduce of the gradient alone, begun by all ranks at once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+
+import click
+from measuring import timed
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+from trm_np.cli.threads import use_threads
+from trm_np.config import PRESETS
+
+SEED = 0
+WARM_UP = 2  # batches
+ALL_REDUCES = 30
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
+@click.option("--batches", type=click.IntRange(min=1), default=20, show_default=True)
+def main(preset: str, batches: int) -> None:
+    """Measure, and print what was found."""
+    use_threads(all_cores=False)
+    from trm_np.memory import keep_memory
+
+    keep_memory()
+    measure(preset, batches)
+
+
+def measure(preset: str, batches: int) -> None:
+    """Train, then add up the gradient of the last step again and again, which nothing reads any more."""
+    import numpy as np
+
+    from trm_np.config import resolve
+    from trm_np.data.load import load_dataset
+    from trm_np.data.task import task_from
+    from trm_np.parallel import join
+    from trm_np.train import Trainer
+
+    ranks, config = join(), resolve(preset)
+    trainer = Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED, ranks)
+    size, steps = config.training.batch_size, config.model.supervision_steps
+    rng, n = np.random.default_rng(SEED), len(trainer.task.train)
+
+    def learn() -> None:
+        trainer.learn(trainer.draw_batch(rng.choice(n, size, replace=False)))
+
+    def all_reduce() -> float:
+        ranks.largest(0)  # so that none waits for another within the time measured
+        return timed(ranks.add_up, trainer.optimizer.gradient)[1]
+
+    learning = [timed(learn)[1] for _ in range(WARM_UP + batches)][WARM_UP:]
+    reducing = [all_reduce() for _ in range(ALL_REDUCES)]
+    figures = {
+        "preset": preset,
+        "ranks": ranks.size,
+        "step_ms": round(median(learning) / steps * 1e3, 3),
+        "allreduce_ms": round(median(reducing) * 1e3, 3),
+    }
+    if ranks.is_first:
+        click.echo(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""The largest resident memory, in MB, of a process that trains on a few batches and does nothing else.
+
+python benchmarks/training_peak.py tiny ours
+python benchmarks/training_peak.py report 'torch eager'
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.extend(
+    str(folder) for folder in (Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent)
+)
+
+SEED = 0
+BATCHES = 5
+
+
+def shipped_trainer(preset: str) -> Any:
+    """Ours, as `trm-train` would start it."""
+    from trm_np.config import resolve
+    from trm_np.data.load import load_dataset
+    from trm_np.data.task import task_from
+    from trm_np.memory import keep_memory
+    from trm_np.train import Trainer
+
+    keep_memory()
+    config = resolve(preset)
+    return Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED)
+
+
+def main(preset: str, name: str) -> None:
+    import numpy as np
+
+    trainer = shipped_trainer(preset)
+    batch = trainer.draw_batch(np.arange(trainer.config.training.batch_size))
+    learn = partial(trainer.learn, batch)
+    if name != "ours":
+        from mirrors.torch_mirror import TorchTrainer
+
+        torch = TorchTrainer(trainer, "eager")
+        learn = partial(torch.learn, torch.prepare(batch))
+        del trainer
+    for _ in range(BATCHES):
+        learn()
+    from measuring import peak
+
+    print(f"{peak():.1f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,38 @@
+"""What each rank of the jobs of test_mpi.py does: `python -m tests.mpi.rank WORK FOLDER`."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tests.train.small_run import SET, small, trained
+from trm_np.parallel import join
+
+BATCHES = 50  # 100 optimizer steps
+
+
+def save_weights(folder: Path) -> None:
+    """Train, and save this rank's own weights."""
+    ranks = join()
+    t, losses = trained(small(training__epochs=99), BATCHES, ranks)
+    totals = [epoch["total"] for epoch in losses]
+    np.savez(folder / f"{ranks.size}_{ranks.rank}.npz", weights=t.optimizer.weights, totals=totals)
+
+
+def fail_alone(folder: Path) -> None:
+    """Run the command, in which the last rank fails while the others wait for its gradient."""
+    import trm_np.cli.ranks
+    from trm_np.cli import train
+    from trm_np.train import Batch, Trainer
+
+    def fail(trainer: Trainer, batch: Batch) -> None:
+        raise OSError("the device is gone")
+
+    if join().rank == join().size - 1:
+        Trainer.learn = fail  # type: ignore[method-assign]
+    trm_np.cli.ranks.PATIENCE = 0.1
+    train.main([*SET, "--out", str(folder / "out")])
+
+
+if __name__ == "__main__":
+    {"save_weights": save_weights, "fail_alone": fail_alone}[sys.argv[1]](Path(sys.argv[2]))

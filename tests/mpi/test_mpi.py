@@ -1,0 +1,143 @@
+"""Data-parallel training as it is started: by mpiexec, in processes of their own. Skipped where there is no MPI."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.mpi.rank import BATCHES
+from tests.train.small_run import SET, records, small, trained
+from trm_np.checkpoint import load_model
+
+pytest.importorskip("mpi4py")
+ROOT = Path(__file__).resolve().parents[2]
+# The launcher of the environment that the tests run in comes before any other.
+MPIEXEC = shutil.which(
+    "mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+)
+pytestmark = pytest.mark.skipif(MPIEXEC is None, reason="no mpiexec")
+
+
+def start(ranks: int, *command: object) -> "subprocess.Popen[str]":
+    """Python with these arguments, on so many ranks."""
+    words = [str(MPIEXEC), "-n", str(ranks), sys.executable, *map(str, command)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(job: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    """Exit code, and what all ranks have printed."""
+    try:
+        out, err = job.communicate(timeout=120)
+    finally:
+        job.kill()
+    return job.returncode, out, err
+
+
+def train(ranks: int, *options: object) -> "subprocess.Popen[str]":
+    return start(ranks, ROOT / "bin" / "trm-train", *SET, *options)
+
+
+SHORT = ("--epochs", 25, "--set", "training.evaluate_every=25")  # 100 optimizer steps
+
+
+@pytest.fixture(scope="module")
+def totals(tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The loss of each epoch where one process trains without interruption."""
+    folder = tmp_path_factory.mktemp("alone")
+    assert finish(train(1, *SHORT, "--quiet", "--out", folder)) == (0, "", "")
+    return [record["total"] for record in records(folder)]
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_after_100_steps_the_weights_are_those_of_one_process_and_identical_across_ranks(
+    tmp_path: Path, ranks: int
+) -> None:
+    """With everything on; the batches are of 16 and of 9, which two ranks share 5 + 4.
+
+    In float64. In float32 sums in another order differ so much that a ReLU here and there opens in one run and not in
+    the other, to which Adam answers with a step: in any order, on one rank too.
+    """
+    assert finish(start(ranks, "-m", "tests.mpi.rank", "save_weights", tmp_path)) == (0, "", "")
+    alone, losses = trained(small(training__epochs=99), BATCHES)
+    assert max(alone.optimizer.steps) == 100
+    first, *others = (np.load(tmp_path / f"{ranks}_{rank}.npz") for rank in range(ranks))
+    np.testing.assert_allclose(first["weights"], alone.optimizer.weights, rtol=0, atol=1e-12)
+    assert first["totals"].tolist() == pytest.approx([epoch["total"] for epoch in losses], rel=1e-11)
+    for other in others:
+        assert other["weights"].tobytes() == first["weights"].tobytes()
+        assert other["totals"].tolist() == first["totals"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("number", "before", "after"), [(signal.SIGTERM, 2, 1), (signal.SIGINT, 1, 2)], ids=["TERM", "INT"]
+)
+def test_a_run_interrupted_on_some_ranks_goes_on_on_others(
+    tmp_path: Path, totals: list[float], number: signal.Signals, before: int, after: int
+) -> None:
+    options = (*SHORT, "--out", tmp_path / "out")
+    job = train(before, *options)
+    log = tmp_path / "out" / "metrics.jsonl"
+    while job.poll() is None and not (log.exists() and log.stat().st_size):
+        time.sleep(0.01)
+    job.send_signal(number)
+    code, out, err = finish(job)
+    assert code == 128 + number
+    assert not [
+        line for line in out.splitlines() if not line.startswith("[mpiexec")
+    ]  # what the launcher says
+    assert len(re.findall(r"^Error: interrupted; go on with: .* --resume$", err, re.MULTILINE)) == 1
+    assert 0 < len(records(tmp_path / "out")) < 25, "the signal came too late"
+    load_model(tmp_path / "out" / "last.npz", kind="training")
+
+    code, out, err = finish(train(after, *options, "--resume", "--json", "--quiet"))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["epochs_run"] == 25
+    assert [record["total"] for record in records(tmp_path / "out")] == pytest.approx(totals, rel=1e-4)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["best.npz", "last.npz", "metrics.jsonl", "summary.json"]
+
+
+def test_the_first_rank_alone_prints_and_says_how_many_there_are(tmp_path: Path) -> None:
+    code, out, err = finish(train(2, "--epochs", 1, "--out", tmp_path / "out"))
+    first, second = err.splitlines()
+    assert code == 0
+    assert re.match(r"tiny, seed 0, 2 ranks with .* at most 1 epochs, into ", first)
+    assert second.startswith("epoch   1 ")
+    assert out.count("category match rate") == 1
+
+
+@pytest.mark.parametrize(
+    ("ranks", "options", "code", "line"),
+    [
+        (
+            3,
+            ("--without", "data_diversity"),
+            2,
+            "2 scenarios in batches of 16 leave a batch of 2, which 3 ranks",
+        ),
+        (2, ("--epochs", "0"), 2, "Invalid value for '--epochs'"),
+        (2, ("--scenarios", "none.json"), 65, "none.json: found no such file"),
+        (2, ("--out", "setup.cfg/out"), 73, "setup.cfg/out: cannot write there"),
+    ],
+)
+def test_what_is_refused_is_said_once_and_nothing_is_written(
+    tmp_path: Path, ranks: int, options: tuple[str, ...], code: int, line: str
+) -> None:
+    found, out, err = finish(train(ranks, "--out", tmp_path / "out", *options))
+    assert (found, out, len(err.splitlines())) == (code, "", 1)
+    assert err.startswith(f"Error: {line}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rank_that_fails_alone_ends_the_others(tmp_path: Path) -> None:
+    code, _, err = finish(start(2, "-m", "tests.mpi.rank", "fail_alone", tmp_path))
+    assert code == 74
+    assert err.count("Error: the device is gone") == 1
