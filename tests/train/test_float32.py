@@ -1,7 +1,7 @@
 """No float64 creeps into training: every array that a step makes is watched as it is made."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ from trm_np.train import Batch, Trainer
 class Watched(np.ndarray):
     """An array that passes itself on to all that is computed from it, and notes what of that is in float64."""
 
-    made = 0
-    float64: list[tuple[int, ...]] = []
+    made: ClassVar[int] = 0
+    float64: ClassVar[list[tuple[int, ...]]] = []
 
     def __array_finalize__(self, origin: object) -> None:
         Watched.made += 1

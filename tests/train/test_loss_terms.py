@@ -283,9 +283,7 @@ def test_gifts_picked_change_the_reward_but_not_what_a_gift_is_worth_alone() -> 
     before = targets_of(profiles, labels, TASK.gifts, TASK.implied)
     after = targets_of(profiles, labels, TASK.gifts, TASK.implied, picked)
     np.testing.assert_allclose(after.alone, before.reward, rtol=1e-6)
-    np.testing.assert_allclose(
-        after.reward, reward(profiles, TASK.gifts, TASK.implied, picked), rtol=1e-6
-    )
+    np.testing.assert_allclose(after.reward, reward(profiles, TASK.gifts, TASK.implied, picked), rtol=1e-6)
     changed = (after.components != before.components).any(axis=(1, 2))
     assert np.flatnonzero(changed).tolist() == [3]
     assert after.components[3, 0, 6] < before.components[3, 0, 6] == 1
