@@ -1,18 +1,33 @@
 """Initial values of parameters, each drawn from the Generator it is given."""
 
+from typing import Any
+
 import numpy as np
 
 from .ops import Array
 
 
+class Blank(np.random.Generator):
+    """Draws zeros, for a model that is to be filled: memory that the system hands out only once it is written to."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
+        return np.zeros(size, np.float32)
+
+    def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = None) -> Any:
+        return np.zeros(size, np.float32)
+
+
 def uniform(rng: np.random.Generator, shape: tuple[int, ...], bound: float) -> Array:
     """Uniform in [-bound, bound], float32."""
-    return rng.uniform(-bound, bound, shape).astype(np.float32)
+    return rng.uniform(-bound, bound, shape).astype(np.float32, copy=False)
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Array:
     """Normal with mean 0 and standard deviation `std`, float32."""
-    return rng.normal(0.0, std, shape).astype(np.float32)
+    return rng.normal(0.0, std, shape).astype(np.float32, copy=False)
 
 
 def fan_in_uniform(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Array:

@@ -14,11 +14,13 @@ LEARNING = {"autograd", "config", "data", "world", "model", "losses"}
 MAY_IMPORT: dict[str, set[str]] = {
     "autograd": set(),
     "config": set(),
-    "files": set(),
     "data": {"config"},
+    "files": {"data"},
+    "npz": {"autograd", "files"},
+    "conditions": set(),
     "world": {"config", "data"},
     "model": {"autograd", "config", "data"},
-    "checkpoint": {"autograd", "config", "data", "files", "model"},
+    "checkpoint": {"autograd", "config", "data", "files", "model", "npz"},
     "reasons": {"data", "world"},
     "recommend": {"autograd", "checkpoint", "data", "model", "reasons", "world"},
     "simulation": {"data", "world"},
@@ -36,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "examining_text": {"summary"},
     "judging": LEARNING | {"evaluate", "checkpoint", "examining", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
-    "run": LEARNING | {"evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
+    "run": LEARNING
+    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
     "cli": LEARNING

@@ -1,44 +1,50 @@
 """Model files: a `.npz` of plain arrays with a JSON header, read without pickle, refused at the first doubt.
 
-The entry "header" is UTF-8 JSON as bytes (uint8). It says everything but the weights, which are the entries
-"weights.<dotted name>": a model file is all that a recommendation needs. A training file has more entries,
-those of `Trainer.state`.
+The header says everything but the weights, which are the entries "weights.<dotted name>", and the gifts and scenarios,
+which are the entries "catalogue" and "scenarios", one JSON object on each line: a model file is all that a
+recommendation needs. A training file has more entries, those of `Trainer.state`.
 """
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, flatten, from_flat
 from trm_np.data import schema
-from trm_np.data.load import gift_from, scenarios_from
+from trm_np.data.load import gift_from, scenario_from
 from trm_np.data.problems import Place, Problem, printable
 from trm_np.data.records import Gift, Scenario
+from trm_np.data.strict_json import parse_json
 from trm_np.data.vocabulary import Vocabulary
-from trm_np.files import write_whole
+from trm_np.files import atomic_write
 from trm_np.model.trm import TRM
+from trm_np.npz import Npz, npz_pieces, open_npz
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "weights."
-DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
+CATALOGUE, SCENARIOS = "catalogue", "scenarios"
+BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
+LONGEST_LINE = 2**20  # bytes of one gift or scenario
+DAMAGED = "restore it from a copy, or train again"
 
 
 class CheckpointError(ValueError):
-    """A model file is refused: which, and why."""
+    """A model file is refused: which, why, and what to do."""
 
-    def __init__(self, path: str | PathLike[str], reason: str) -> None:
-        super().__init__(printable(f"{path}: {reason}"))
+    def __init__(self, path: str | PathLike[str], reason: str, advice: str = DAMAGED) -> None:
+        super().__init__(printable(f"{path}: {reason}; {advice}"))
         self.path = path
         self.reason = reason
+        self.advice = advice
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +66,10 @@ def build_model(
     rng: np.random.Generator | None = None,
     dropout_rng: np.random.Generator | None = None,
 ) -> TRM:
-    """A model before training, by default one to fill or to look at; raises ConfigError if none can be."""
-    unused = np.random.default_rng(0)
+    """A model before training, by default a blank one to fill; raises ConfigError if none can be."""
+    blank = Blank()
     try:
-        return TRM(config, vocabulary, rng or unused, dropout_rng or unused)
+        return TRM(config, vocabulary, rng or blank, dropout_rng or blank)
     except (ValueError, MemoryError) as error:
         raise ConfigError(f"no model can be built with these settings: {error}") from error
 
@@ -79,52 +85,54 @@ def save_checkpoint(
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write a model file, or with further entries in header and arrays a training file; raises OSError.
+    """Write a model file, or with further entries in header and arrays a training file; raises WriteError.
 
     Equal content gives equal bytes.
     """
-    catalogue = [asdict(gift) for gift in gifts]
+    catalogue = lines_of(gifts)
     header = {
         "format": FORMAT,
         "kind": kind,
         "preset": config.preset,
         "config": flatten(config),
         "vocabulary": asdict(vocabulary),
-        "catalogue": catalogue,
-        "catalogue_digest": digest(catalogue),
-        "scenarios": [asdict(scenario) for scenario in scenarios],
+        "catalogue_digest": hashlib.sha256(catalogue).hexdigest(),
         **extra,
     }
-    text = json.dumps(header, ensure_ascii=False).encode()
-    weights = {WEIGHTS + name: value for name, value in model.state_dict().items()}
-    entries = {"header": np.frombuffer(text, np.uint8), **weights, **(arrays or {})}
-    write_whole(path, lambda file: write_entries(file, entries))
+    weights = {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
+    texts = {CATALOGUE: as_bytes(catalogue), SCENARIOS: as_bytes(lines_of(scenarios))}
+    atomic_write(path, *npz_pieces(header, {**texts, **weights, **(arrays or {})}))
 
 
 def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
     """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it."""
     try:
-        entries = read_entries(path)
-        header = read_header(entries, kind)
-        config = read_config(header)
-        vocabulary = read_vocabulary(header)
-        gifts = read_catalogue(header, vocabulary)
-        scenarios = read_scenarios(header, vocabulary)
-        model = build_model(config, vocabulary)
-        weights = {
-            name.removeprefix(WEIGHTS): entries.pop(name)
-            for name in list(entries)
-            if name.startswith(WEIGHTS)
-        }
-        model.load_state_dict(checked_weights(weights))
+        with open_npz(path) as file:
+            header = read_header(path, file.header, kind)
+            config = read_config(header)
+            vocabulary = read_vocabulary(header)
+            require_parts(config, len(file.forms))
+            model = build_model(config, vocabulary)
+            weights = {name: parameter.data for name, parameter in model.named_parameters()}
+            texts, arrays = {name: place_for(file, name) for name in (CATALOGUE, SCENARIOS)}, {}
+            if kind == "training":
+                prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
+                arrays = {prefix + name: np.empty_like(w) for prefix in prefixes for name, w in weights.items()}
+            file.read({**texts, **{WEIGHTS + name: w for name, w in weights.items()}, **arrays})
+        require_finite({**weights, **arrays})
+        gifts = read_catalogue(texts[CATALOGUE], header, vocabulary)
+        scenarios = read_scenarios(texts[SCENARIOS], gifts, vocabulary)
     except FileNotFoundError:
-        raise CheckpointError(path, "no such file") from None
+        raise CheckpointError(path, "no such file", "trm-train makes one, best.npz in its --out folder") from None
     except OSError as error:
-        raise CheckpointError(path, f"cannot be read ({error.strerror or error})") from error
+        reason = f"cannot be read ({error.strerror or error})"
+        raise CheckpointError(path, reason, "see that it is a file, and its permissions") from error
+    except CheckpointError:
+        raise
     except ValueError as error:
         raise CheckpointError(path, str(error)) from error
     model.eval()
-    return StoredModel(model, config, vocabulary, gifts, scenarios, header, entries)
+    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays)
 
 
 def digest(value: object) -> str:
@@ -133,68 +141,34 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# ------------------------------------------------------------------------------------------ the archive
-
-
-def write_entries(file: BinaryIO, entries: Mapping[str, Array]) -> None:
-    """An `.npz` as np.savez writes it, but without the time of day."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in entries.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def read_entries(path: str | PathLike[str]) -> dict[str, Array]:
-    """Every array of an uncompressed `.npz`; raises ValueError or OSError."""
-    entries: dict[str, Array] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                name = info.filename.removesuffix(".npy")
-                if name in entries:
-                    raise ValueError(f"two entries named {name}")
-                if info.compress_type != zipfile.ZIP_STORED:
-                    raise ValueError(f"entry {name} is compressed")
-                entries[name] = read_array(archive.read(info), name)
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"not a whole .npz file ({error})") from error
-    except (RuntimeError, EOFError) as error:
-        raise ValueError(f"an .npz file that cannot be read ({error})") from error
-    return entries
-
-
-def read_array(data: bytes, name: str) -> Array:
-    """One `.npy` entry, of a dtype and size that are checked before anything is made of it."""
-    stream = BytesIO(data)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"entry {name} is not in version 1.0 of the .npy format")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    if dtype not in DTYPES or fortran_order:
-        raise ValueError(f"entry {name} holds {dtype}; allowed: float32, and uint8 for the header")
-    count = int(np.prod(shape, dtype=object))
-    if count * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"entry {name} is not as long as its shape {shape} says")
-    array: Array = np.frombuffer(data, dtype, count, stream.tell()).reshape(shape).copy()
-    return array
-
-
 # ------------------------------------------------------------------------------------------- its content
 
 
-def read_header(entries: dict[str, Array], kind: str) -> dict[str, Any]:
-    """Take the header out of the entries and check what every header must have."""
-    if "header" not in entries:
-        raise ValueError("no header: not a model file of this program")
-    try:
-        header = json.loads(entries.pop("header").tobytes().decode())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"the header is not JSON ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        found = header.get("format") if isinstance(header, dict) else header
-        raise ValueError(f"header: found format {found!r}; this program reads format {FORMAT}")
+def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
+    return b"".join(json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def as_bytes(text: bytes) -> Array:
+    return np.frombuffer(text, np.uint8)
+
+
+def place_for(file: Npz, name: str) -> Array:
+    """Memory for the bytes of a text that the file has; it is as long as the file says, and the file is that long."""
+    if name not in file.forms:
+        raise ValueError(f"it has no {name}")
+    shape = file.forms[name][1]
+    return np.empty(shape, np.uint8)
+
+
+def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Check what every header must have."""
+    if header.get("format") != FORMAT:
+        reason = f"found format {header.get('format')!r}; this program reads format {FORMAT}"
+        raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
-        raise ValueError(f"header: found kind {header.get('kind')!r}; needed here: {kind!r}")
-    for key, needed in (("seed", int), ("config", dict), ("catalogue", list), ("scenarios", list)):
+        reason = f"found kind {header.get('kind')!r}; needed here: {kind!r}"
+        raise CheckpointError(path, reason, "best.npz holds a model, last.npz is there to --resume")
+    for key, needed in (("seed", int), ("config", dict)):
         if not isinstance(header.get(key), needed):
             raise ValueError(f"header: {key} is missing or not what it should be")
     if header["seed"] < 0:
@@ -229,19 +203,37 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     return Vocabulary(**{name: tuple(header["vocabulary"][name]) for name in names})
 
 
-def read_catalogue(header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:
-    records = header["catalogue"]
-    refuse(schema.catalogue_file(vocabulary)({"gifts": records}, Place("header")))
-    if digest(records) != header.get("catalogue_digest"):
+def read_catalogue(text: Array, header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:
+    if hashlib.sha256(text).hexdigest() != header.get("catalogue_digest"):
         raise ValueError("header: the catalogue is not the one that catalogue_digest was made of")
-    return tuple(map(gift_from, records))
+    gifts = tuple(map(gift_from, checked_lines(text, schema.gift(vocabulary), "gifts")))
+    if len(gifts) < schema.FEWEST_GIFTS:
+        raise ValueError(f"found {len(gifts)} gifts; allowed: at least {schema.FEWEST_GIFTS}")
+    return gifts
 
 
-def read_scenarios(header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
-    records = header["scenarios"]
-    stocked = {record["category"] for record in header["catalogue"]}
-    refuse(schema.list_of(schema.scenario(vocabulary, stocked), 1)(records, Place("header", "scenarios")))
-    return scenarios_from(records)
+def read_scenarios(text: Array, gifts: Iterable[Gift], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
+    check = schema.scenario(vocabulary, {gift.category for gift in gifts})
+    scenarios = tuple(map(scenario_from, checked_lines(text, check, SCENARIOS)))
+    if not scenarios:
+        raise ValueError("found no scenarios; allowed: at least 1")
+    return scenarios
+
+
+def checked_lines(text: Array, check: schema.Check, name: str) -> Iterator[Any]:
+    """The values, one on each line, each checked before the next is read."""
+    lines = BytesIO(text)
+    for index, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b"")):
+        value = parse_json(line, f"{name}[{index}]")
+        refuse(check(value, Place(f"{name}[{index}]")))
+        yield value
+
+
+def require_parts(config: Config, entries: int) -> None:
+    """Raise ValueError for settings that ask for more modules in a row than the file has arrays."""
+    for name in ("core_blocks", "fusion_layers"):
+        if getattr(config.model, name) > entries:
+            raise ValueError(f"not the arrays that its settings need: model.{name} is more than {entries}")
 
 
 def refuse(problems: Iterable[Problem]) -> None:
@@ -249,10 +241,7 @@ def refuse(problems: Iterable[Problem]) -> None:
         raise ValueError(str(problem))
 
 
-def checked_weights(weights: dict[str, Array]) -> dict[str, Array]:
-    for name, value in weights.items():
-        if value.dtype != np.float32:
-            raise ValueError(f"weight {name} holds {value.dtype}; allowed: float32")
+def require_finite(arrays: Mapping[str, Array]) -> None:
+    for name, value in arrays.items():
         if not np.isfinite(value).all():
-            raise ValueError(f"weight {name} holds a number that is not finite")
-    return weights
+            raise ValueError(f"{name} holds a number that is not finite")

@@ -1,34 +1,166 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, lines appended whole, and a folder that one process writes at a time.
+
+Every file that this program writes goes through here.
+"""
 
 import os
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
+
+from trm_np.data.problems import printable
+
+Piece = bytes | memoryview
+LOCK = ".lock"
+HOLDER_BYTES = 200  # of the lock's text that are shown
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, and rename it once it is safe on disk; raises OSError.
+class WriteError(OSError):
+    """A file could not be written; what was there before is there still. `needed` is its size in bytes."""
 
-    The name is the same each time, so that what a killed run left behind is overwritten by the next.
+    def __init__(self, path: Path, needed: int, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.path, self.needed = path, needed
+
+    def __str__(self) -> str:
+        reason = self.strerror or "unknown reason"
+        return printable(f"{self.path}: cannot be written ({reason}); it takes {self.needed:,} bytes")
+
+
+class FolderInUse(OSError):
+    """Another process writes to the folder."""
+
+
+def atomic_write(path: Path, *pieces: Piece) -> None:
+    """Write the pieces one after the other as a file: all of them, or what was there stays. Raises WriteError.
+
+    They go to a temporary file beside it, which takes its name once it is safe on disk. The temporary name is the
+    same each time, so that what a killed process left behind is overwritten, or taken away by `clear_temporaries`.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_of(path)
     try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in the folder last through a power cut, where the system lets a folder be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
         try:
+            for piece in pieces:
+                write_all(descriptor, piece)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise WriteError(path, sum(memoryview(piece).nbytes for piece in pieces), error) from error
+        raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a line, all of it or nothing, and make it safe on disk; raises WriteError."""
+    data = line.encode() + b"\n"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            length = os.fstat(descriptor).st_size
+            try:
+                write_all(descriptor, data)
+                os.fsync(descriptor)
+            except BaseException:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, length)
+                raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise WriteError(path, len(data), error) from error
+
+
+def write_all(descriptor: int, piece: Piece) -> None:
+    """All bytes of a piece, in as many writes as the system takes."""
+    rest = memoryview(piece).cast("B")
+    while len(rest):
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def keep_as(path: Path, older: Path) -> None:
+    """Keep the file, if it is there, under another name too, which a later `atomic_write` of `path` leaves alone.
+
+    Nothing is copied, so it takes a file system with hard links; on another, and where it fails, nothing is kept:
+    that is no reason not to write `path` anew.
+    """
+    temporary = temporary_of(older)
+    with suppress(OSError):
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.link(path, temporary)
+        os.replace(temporary, older)
+    with suppress(OSError):
+        os.unlink(temporary)
+
+
+def temporary_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
+    """Take away what a killed process left of these files; raises OSError."""
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary_of(folder / name))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in the folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def try_to_write(folder: Path) -> None:
+    """Write a trial file into the folder and take it away; raises OSError."""
+    trial = folder / ".trial"
+    try:
+        atomic_write(trial, bytes(4096))
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(trial)
+
+
+def lock_folder(folder: Path) -> Any:
+    """Lock the folder against another writer until the process ends or the returned file is closed.
+
+    The kernel frees the lock, whatever the holder dies of (flock). Raises FolderInUse, which names the holder, and
+    OSError.
+    """
+    import fcntl
+
+    file = open(folder / LOCK, "a+b", buffering=0)  # noqa: SIM115  # as long as the lock is held
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(HOLDER_BYTES).decode(errors="replace").strip()
+        file.close()
+        raise FolderInUse(
+            printable(f"{folder}: in use by {holder or 'another process'}; wait for it, or choose another --out")
+        ) from None
+    except BaseException:
+        file.close()
+        raise
+    file.truncate(0)
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+    return file
+
+
+def unlock_folder(lock: Any) -> None:
+    """Free what `lock_folder` returned."""
+    with suppress(OSError):
+        lock.truncate(0)
+    lock.close()

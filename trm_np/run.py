@@ -3,29 +3,46 @@
 metrics.jsonl   one object for each epoch
 best.npz        the model of the best evaluation so far
 last.npz        everything that training needs to go on, at each evaluation and when interrupted
+previous.npz    last.npz as it was before, should the disk spoil that one; gone when training is done
 summary.json    what came of it, at the end
+times.jsonl     when each epoch ended, in seconds of training; all else is the same bytes each time
+.lock           locked by the process that writes here
 """
 
 import errno
 import json
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import CheckpointError, digest, load_model, save_checkpoint
+from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
+from trm_np.conditions import conditions, differences
 from trm_np.config import Config, flatten
 from trm_np.data.load import Dataset
 from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
-from trm_np.files import write_whole
+from trm_np.files import (
+    FolderInUse,
+    append_line,
+    atomic_write,
+    clear_temporaries,
+    keep_as,
+    lock_folder,
+    try_to_write,
+    unlock_folder,
+)
 from trm_np.judging import judge
 from trm_np.parallel import ALONE, Ranks
 from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
-BEST, LAST, METRICS, SUMMARY = "best.npz", "last.npz", "metrics.jsonl", "summary.json"
+BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
+METRICS, SUMMARY, TIMES = "metrics.jsonl", "summary.json", "times.jsonl"
+FILES = (BEST, LAST, PREVIOUS, METRICS, SUMMARY, TIMES)
 
 
 class OutputError(OSError):
@@ -33,11 +50,12 @@ class OutputError(OSError):
 
 
 class Run:
-    """One run of a trainer on a dataset, in a folder.
+    """One run of a trainer on a dataset, in a folder, which is locked until `train` ends.
 
-    A new run takes away the files of an earlier one. With `resume` it goes on from the folder's last.npz,
-    with the same bits as if it had never stopped. Of several `ranks` all train, and the first writes. Raises
-    ConfigError, CheckpointError or OutputError before anything is written.
+    A new run takes away the files of an earlier one when training begins. With `resume` it goes on from the folder's
+    last.npz, with the same bits as if it had never stopped; `warnings` say under which other conditions the bits may
+    differ. Of several `ranks` all train, and the first writes. Raises ConfigError, CheckpointError, FolderInUse or
+    OutputError before anything is changed.
     """
 
     def __init__(
@@ -55,49 +73,80 @@ class Run:
         self.seed = seed
         self.folder = folder
         self.writes = ranks.is_first
-        self.trainer = Trainer(config, self.task, seed, ranks)
-        log_length = self.resume() if resume else 0
-        if self.writes:
-            clear(folder, [SUMMARY] if resume else [BEST, LAST, METRICS, SUMMARY])
-            (folder / METRICS).touch()
-            os.truncate(folder / METRICS, log_length)
+        self.conditions = conditions(ranks.size)
+        self.warnings: list[str] = []
+        self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
+        self.log_length = 0
+        if resume and not (folder / LAST).exists():
+            raise CheckpointError(folder / LAST, "no such file", "start without --resume")
+        self.lock = open_folder(folder) if self.writes else None
+        try:
+            self.trainer = Trainer(config, self.task, seed, ranks)
+            self.stored = self.resume() if resume else None
+        except BaseException:
+            self.unlock()
+            raise
 
     def train(
         self,
         interrupted: Callable[[], bool] = lambda: False,
         show: Callable[[Record], None] = lambda record: None,
     ) -> dict[str, Any]:
-        """Train to the end and return the summary; `show` is given the record of each epoch.
+        """Train to the end and return the summary, and its "seconds"; `show` is given the record of each epoch.
 
-        Raises Diverged, Interrupted (last.npz is saved then), OSError. Whatever ended it, the model has its
-        best weights afterwards.
+        Raises Diverged, Interrupted (last.npz is saved then), WriteError. Whatever ended it, the model has its best
+        weights afterwards.
         """
         try:
+            if self.writes:
+                self.begin()
+            started = time.perf_counter() - seconds_before(self.folder / TIMES)
             for record in self.trainer.epochs(interrupted):
+                seconds = round(time.perf_counter() - started, 3)
                 if self.writes:
-                    self.log(record)
+                    append_line(self.folder / TIMES, json.dumps({"epoch": record["epoch"], "seconds": seconds}))
+                    append_line(self.folder / METRICS, json.dumps(record))
                     if "validation" in record:
                         self.save(record)
-                show(record)
+                show({**record, "seconds": seconds})
+            self.trainer.stopping.restore(self.trainer.model)
+            return {**self.finish(), "seconds": round(time.perf_counter() - started, 3)}
         except Interrupted:
             if self.writes:
                 self.save_last()
             raise
         finally:
             self.trainer.stopping.restore(self.trainer.model)
-        return self.finish()
+            self.unlock()
 
-    def log(self, record: Record) -> None:
-        with open(self.folder / METRICS, "a", encoding="utf-8") as log:
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            os.fsync(log.fileno())  # last.npz, which stores the length, must not outlive the lines
+    def begin(self) -> None:
+        """Take away what belongs to an earlier run, or to one that was killed; raises OutputError."""
+        try:
+            clear_temporaries(self.folder, FILES)
+            for name in [SUMMARY] if self.stored else FILES:
+                (self.folder / name).unlink(missing_ok=True)
+            (self.folder / METRICS).touch()
+            os.truncate(self.folder / METRICS, self.log_length)
+        except OSError as error:
+            raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error
+        if self.stored and self.trainer.stopping.best_weights:  # best.npz may be of a later epoch, or damaged
+            self.trainer.stopping.restore(self.trainer.model)
+            self.save_model({"validation": self.best_metrics})
+            self.trainer.model.load_state_dict(self.stored.model.state_dict())
+        self.stored = None
+
+    def unlock(self) -> None:
+        if self.lock:
+            unlock_folder(self.lock)
+            self.lock = None
 
     def save(self, record: Record) -> None:
         """After an evaluation: where training stands, and the model if it is the one kept."""
         if self.trainer.stopping.state.best_epoch == record["epoch"]:
-            metrics = {name: value for name, value in record["validation"].items() if name != "losses"}
-            self.save_model({"validation": metrics})
+            self.best_metrics = {
+                name: value for name, value in record["validation"].items() if name != "losses"
+            }
+            self.save_model({"validation": self.best_metrics})
         self.save_last()
 
     def save_model(self, metrics: dict[str, dict[str, float]]) -> None:
@@ -109,9 +158,12 @@ class Run:
         extra = {
             "seed": self.seed,
             "digests": self.digests(),
+            "conditions": self.conditions,
+            "best_metrics": self.best_metrics,
             "log_length": (self.folder / METRICS).stat().st_size,
             "training": values,
         }
+        keep_as(self.folder / LAST, self.folder / PREVIOUS)
         self.write(LAST, "training", extra, arrays)
 
     def write(
@@ -134,22 +186,28 @@ class Run:
         """One digest for each part of the data, to know it again."""
         return {name: digest(value) for name, value in asdict(self.dataset).items()}
 
-    def resume(self) -> int:
-        """Take up the training of last.npz; returns how long metrics.jsonl was when it was saved."""
+    def resume(self) -> StoredModel:
+        """Take up the training of last.npz, which is returned; raises CheckpointError."""
         path = self.folder / LAST
-        stored = load_model(path, kind="training")
+        try:
+            stored = load_model(path, kind="training")
+        except CheckpointError as error:
+            raise with_older_offered(error, self.folder / PREVIOUS) from error
         header = stored.header
         refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests())
         try:
             self.trainer.load_state(header["training"], stored.arrays)
-            log_length = int(header["log_length"])
-        except (KeyError, TypeError, ValueError) as error:
+            self.log_length = int(header["log_length"])
+            self.best_metrics = dict(header["best_metrics"])
+            self.warnings = differences(header["conditions"], self.conditions)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
         self.trainer.model.load_state_dict(stored.model.state_dict())
         log = self.folder / METRICS
-        if not log.is_file() or not 0 <= log_length <= log.stat().st_size:
-            raise CheckpointError(log, f"shorter than the {log_length} bytes it had when {LAST} was saved")
-        return log_length
+        if not log.is_file() or not 0 <= self.log_length <= log.stat().st_size:
+            reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
+            raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
+        return stored
 
     def finish(self) -> dict[str, Any]:
         """Judge the best model once on the test scenarios; write best.npz and summary.json."""
@@ -162,7 +220,6 @@ class Run:
             "epochs_run": trainer.progress.epochs,
             "best_epoch": trainer.stopping.state.best_epoch,
             "stopped_by": trainer.progress.stopped_by,
-            "seconds": round(trainer.progress.seconds, 3),
             "switches": switches(self.config),
             "settings": flatten(self.config),
             "test_is_validation": self.dataset.shares_held_out,
@@ -170,8 +227,9 @@ class Run:
         }
         if self.writes:
             self.save_model({"validation": judged["validation"], "test": judged["test"]})
-            text = json.dumps(summary, indent=2) + "\n"
-            write_whole(self.folder / SUMMARY, lambda file: file.write(text.encode()))
+            atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+            with suppress(FileNotFoundError):
+                os.unlink(self.folder / PREVIOUS)
         return summary
 
 
@@ -188,24 +246,44 @@ def refuse_other_run(
     differing += [f"other {name} data" for name, value in digests.items() if found.get(name) != value]
     if differing:
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
-        raise CheckpointError(path, f"cannot go on from another run: {'; '.join(differing[:3])}{more}")
+        reason = f"cannot go on from another run: {'; '.join(differing[:3])}{more}"
+        raise CheckpointError(path, reason, "resume with what it was started with, or choose another --out")
 
 
-def clear(folder: Path, names: Iterable[str]) -> None:
-    """Make the folder, take these files away, and try to write there while it costs nothing.
+def with_older_offered(error: CheckpointError, older: Path) -> CheckpointError:
+    """The same refusal, with the advice to go on from the older file, if that one can be read."""
+    try:
+        epochs = load_model(older, kind="training").header["training"]["progress"]["epochs"]
+    except (CheckpointError, KeyError, TypeError):
+        return error
+    advice = f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
+    return CheckpointError(error.path, error.reason, advice)
 
-    Raises OutputError.
+
+def open_folder(folder: Path) -> Any:
+    """Make the folder, lock it, and try to write there while it costs nothing; returns the lock.
+
+    Raises FolderInUse and OutputError.
     """
+    lock = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / ".trial.tmp"
-        trial.touch()
-        trial.unlink()
-        files = [folder / name for name in names]
-        for file in files:
-            if file.is_dir():  # before anything is taken away
-                raise IsADirectoryError(errno.EISDIR, f"{file.name} is a folder")
-        for file in files:
-            file.unlink(missing_ok=True)
+        lock = lock_folder(folder)
+        try_to_write(folder)
+        for name in FILES:
+            if (folder / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
+    except FolderInUse:
+        raise
     except OSError as error:
+        if lock:
+            unlock_folder(lock)
         raise OutputError(printable(f"{folder}: cannot write there ({error.strerror})")) from error
+    return lock
+
+
+def seconds_before(times: Path) -> float:
+    """What times.jsonl says that training has taken so far; 0 where it does not say."""
+    with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
+        return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])
+    return 0.0

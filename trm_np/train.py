@@ -1,7 +1,6 @@
 """Training: read `Trainer` from `epochs` down. Where its files go is the business of run.py."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
@@ -71,7 +70,6 @@ class Progress:
     batches: int = 0
     steps: int = 0
     sums: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
     stopped_by: str = ""
 
 
@@ -155,20 +153,15 @@ class Trainer:
         Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
         """
         while not self.progress.stopped_by:
-            started = time.perf_counter() - self.progress.seconds
-            try:
-                self.begin_epoch()
-                for rows in self.remaining_batches():
-                    if self.ranks.largest(interrupted()):
-                        raise Interrupted
-                    batch = self.draw_batch(rows)
-                    with self.around_learning():
-                        self.learn(batch)
-                    self.progress.batches += 1
-                record = self.end_epoch()
-            finally:
-                self.progress.seconds = time.perf_counter() - started
-            yield {"epoch": record.pop("epoch"), "seconds": round(self.progress.seconds, 3), **record}
+            self.begin_epoch()
+            for rows in self.remaining_batches():
+                if self.ranks.largest(interrupted()):
+                    raise Interrupted
+                batch = self.draw_batch(rows)
+                with self.around_learning():
+                    self.learn(batch)
+                self.progress.batches += 1
+            yield self.end_epoch()
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
@@ -259,7 +252,7 @@ class Trainer:
         if record["epoch"] % training.evaluate_every == 0 or record["epoch"] == training.epochs:
             record["validation"], stop = self.evaluate(record["epoch"])
         stopped_by = "epochs" if record["epoch"] == training.epochs else "early_stopping" if stop else ""
-        self.progress = Progress(epochs=record["epoch"], seconds=done.seconds, stopped_by=stopped_by)
+        self.progress = Progress(epochs=record["epoch"], stopped_by=stopped_by)
         return record
 
     def evaluate(self, epoch: int) -> tuple[Record, bool]:
@@ -285,8 +278,8 @@ class Trainer:
             "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
             "learning_rates": [group["lr"] for group in self.optimizer.groups],
             "optimizer_steps": self.optimizer.steps,
-            "plateau": asdict(self.scheduler.state),
-            "stopping": asdict(self.stopping.state),
+            "plateau": in_json(self.scheduler.state),
+            "stopping": in_json(self.stopping.state),
         }
         arrays = {f"best.{name}": weight for name, weight in self.stopping.best_weights.items()}
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
@@ -307,8 +300,8 @@ class Trainer:
             dice.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
-        self.scheduler.state = PlateauState(**values["plateau"])
-        self.stopping.state = StoppingState(**values["stopping"])
+        self.scheduler.state = PlateauState(**out_of_json(values["plateau"]))
+        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
         if self.stopping.state.best_epoch:
             best = self.model.state_dict()
             for name, weight in best.items():
@@ -350,6 +343,15 @@ def draw_picked(profiles: int, gifts: int, rng: np.random.Generator) -> Bools:
 def is_masked(inputs: ProfileInputs) -> bool:
     """Whether there is a token to guess."""
     return bool((inputs.answers >= 0).any())
+
+
+def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
+    """Its fields, "best" as text: before the first evaluation it is infinite, which JSON has no number for."""
+    return asdict(state) | {"best": repr(state.best)}
+
+
+def out_of_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "best": float(values["best"])}
 
 
 def copy_into(place: Array, value: Array) -> None:

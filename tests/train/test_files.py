@@ -1,37 +1,73 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; lines are appended whole; a folder has one writer."""
 
+import os
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
-from trm_np.files import write_whole
-
-
-def fail(file: BinaryIO) -> None:
-    file.write(b"half of")
-    raise OSError(28, "No space left on device")
+from trm_np.files import (
+    FolderInUse,
+    WriteError,
+    append_line,
+    atomic_write,
+    clear_temporaries,
+    keep_as,
+    lock_folder,
+    unlock_folder,
+)
 
 
 def test_it_writes_and_overwrites(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content in (b"first", b"the second, longer"):
-        write_whole(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+        atomic_write(path, content[:3], memoryview(content[3:]))
         assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("before", [None, b"as it was"])
-def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path, before: bytes | None) -> None:
-    path = tmp_path / "file"
-    if before is not None:
-        path.write_bytes(before)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(path, fail)
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([] if before is None else [before])
-
-
-def test_what_a_killed_run_left_behind_is_overwritten(tmp_path: Path) -> None:
-    (tmp_path / ".file.tmp").write_bytes(b"a long half of something")
-    write_whole(tmp_path / "file", lambda file: file.write(b"whole"))
+def test_what_a_killed_run_left_behind_is_overwritten_or_taken_away(tmp_path: Path) -> None:
+    for name in (".file.tmp", ".other.tmp"):
+        (tmp_path / name).write_bytes(b"a long half of something")
+    atomic_write(tmp_path / "file", b"whole")
+    clear_temporaries(tmp_path, ["file", "other"])
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"whole"]
+
+
+def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(b"as it was")
+    (tmp_path / ".file.tmp").symlink_to(tmp_path / "theirs")
+    with pytest.raises(WriteError):
+        atomic_write(tmp_path / "file", b"ours")
+    assert (tmp_path / "theirs").read_bytes() == b"as it was"
+
+
+def test_the_error_says_which_file_why_and_how_much_it_takes() -> None:
+    with pytest.raises(WriteError) as refused:
+        atomic_write(Path("/dev/no folder/a"), b"12", b"345")
+    assert str(refused.value).startswith("/dev/no folder/a: cannot be written (No such file or directory)")
+    assert str(refused.value).endswith("it takes 5 bytes")
+
+
+def test_lines_are_appended(tmp_path: Path) -> None:
+    for line in ("ışık", "second"):
+        append_line(tmp_path / "log", line)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "ışık\nsecond\n"
+
+
+def test_the_older_file_is_kept_when_the_newer_is_written(tmp_path: Path) -> None:
+    file, older = tmp_path / "file", tmp_path / "older"
+    keep_as(file, older)
+    assert list(tmp_path.iterdir()) == []
+    for content, before in ((b"one", None), (b"two", b"one"), (b"three", b"two")):
+        keep_as(file, older)
+        atomic_write(file, content)
+        assert (older.read_bytes() if before else None) == before
+    assert sorted(tmp_path.iterdir()) == [file, older]
+
+
+def test_a_folder_has_one_writer_and_a_second_is_told_who_it_is(tmp_path: Path) -> None:
+    lock = lock_folder(tmp_path)
+    with pytest.raises(FolderInUse, match=rf"in use by process {os.getpid()} on .* since \d{{4}}-"):
+        lock_folder(tmp_path)
+    unlock_folder(lock)
+    unlock_folder(lock_folder(tmp_path))

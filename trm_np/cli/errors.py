@@ -11,7 +11,7 @@ import click
 
 from trm_np.config import ConfigError
 
-BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED = 1, 2, 3, 65, 73, 74
+BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
 
 
 class Refusal(Exception):
@@ -79,6 +79,7 @@ def exit_code(error: Exception) -> int | None:
     """
     from trm_np.checkpoint import CheckpointError
     from trm_np.data.problems import DataError
+    from trm_np.files import FolderInUse
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
@@ -90,6 +91,7 @@ def exit_code(error: Exception) -> int | None:
         (DataError, DATA_REFUSED),
         (CheckpointError, DATA_REFUSED),
         (OutputError, CANNOT_CREATE),
+        (FolderInUse, IN_USE),
         (OSError, IO_FAILED),
     )
     return next((code for kind, code in codes if isinstance(error, kind)), None)

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from operator import methodcaller
 from pathlib import Path
 
 from trm_np.cli.errors import CANNOT_CREATE, Refusal
@@ -11,7 +10,7 @@ from trm_np.cli.errors import CANNOT_CREATE, Refusal
 def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
     """Write these files into the folder, all of them or none; one that exists already is refused."""
     from trm_np.data.problems import printable
-    from trm_np.files import write_whole
+    from trm_np.files import atomic_write
 
     written: list[Path] = []
     try:
@@ -20,7 +19,7 @@ def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
             if os.path.lexists(Path(folder, name)):
                 raise Refusal(printable(f"{Path(folder, name)} exists and is left as it is"), CANNOT_CREATE)
         for name, content in documents.items():
-            write_whole(Path(folder, name), methodcaller("write", content))
+            atomic_write(Path(folder, name), content)
             written.append(Path(folder, name))
     except BaseException as error:
         for path in written:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trm_np.train import Record
 
 DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(cls=OnRanks)
@@ -88,6 +88,8 @@ def train(
         keep_memory()
         run = Run(config, dataset, seed, Path(out), resume, ranks)
         wait_for_all(ranks)
+        for warning in run.warnings:
+            click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
         measured = StepProfile(config.model.supervision_steps)
         if profile:
             run.trainer.around_learning = measured.measuring
@@ -116,7 +118,7 @@ def train(
 
 
 class Signals:
-    """While it is entered, a first SIGINT or SIGTERM is only noted; a second one ends the program at once."""
+    """While it is entered, a first SIGINT, SIGTERM or SIGHUP is only noted; a second one ends the program at once."""
 
     def __init__(self) -> None:
         self.received = 0

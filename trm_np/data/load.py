@@ -74,9 +74,10 @@ def load_held_out(
     document, file = _document(path, HELD_OUT_FILE)
     refuse_problems(schema.held_out_file(vocabulary, stocked), document, Place(file))
     if "scenarios" in document:
-        both = scenarios_from(document["scenarios"])
+        both = tuple(map(scenario_from, document["scenarios"]))
         return both, both
-    return scenarios_from(document["validation"]), scenarios_from(document["test"])
+    validation, test = (tuple(map(scenario_from, document[name])) for name in ("validation", "test"))
+    return validation, test
 
 
 def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
@@ -111,7 +112,7 @@ def _training(
 ) -> tuple[Vocabulary, Scenarios]:
     vocabulary = _vocabulary(document, defaults)
     refuse_problems(schema.training_file(vocabulary, stocked), document, Place(file))
-    return vocabulary, scenarios_from(document["scenarios"])
+    return vocabulary, tuple(map(scenario_from, document["scenarios"]))
 
 
 def _vocabulary(document: Any, defaults: Vocabulary | None) -> Vocabulary:
@@ -129,16 +130,13 @@ def _vocabulary(document: Any, defaults: Vocabulary | None) -> Vocabulary:
     return Vocabulary(**names, **{field: tuple(getattr(defaults, field)) for field in missing})
 
 
-def scenarios_from(values: list[Any]) -> Scenarios:
-    """Scenarios of JSON values that have been checked."""
-    return tuple(
-        Scenario(
-            name=value["name"],
-            profile=_profile(value["profile"]),
-            expected_categories=tuple(value["expected_categories"]),
-            expected_tools=tuple(value["expected_tools"]),
-        )
-        for value in values
+def scenario_from(value: Any) -> Scenario:
+    """A scenario of a JSON value that has been checked."""
+    return Scenario(
+        name=value["name"],
+        profile=_profile(value["profile"]),
+        expected_categories=tuple(value["expected_categories"]),
+        expected_tools=tuple(value["expected_tools"]),
     )
 
 

@@ -1,0 +1,87 @@
+"""Training runs that are killed or told to stop at random instants, and resumed to the end."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from trm_np.checkpoint import CheckpointError, load_model
+from trm_np.run import BEST, LAST, METRICS, SUMMARY
+
+ROOT = Path(__file__).parents[2]
+RESULTS = (BEST, LAST, METRICS, SUMMARY)
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Training:
+    """A run by the command in a folder of its own, whose seed and settings stay the same; `command` are its options."""
+
+    def __init__(self, folder: Path, *command: str) -> None:
+        self.folder = folder
+        self.command = [sys.executable, str(ROOT / "bin" / "trm-train"), *command, "--out", str(folder)]
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start it, or go on with it where there is something to go on with."""
+        resume = ["--resume"] if (self.folder / LAST).exists() else []
+        return subprocess.Popen([*self.command, *resume], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+    def results(self) -> dict[str, bytes]:
+        return {name: (self.folder / name).read_bytes() for name in RESULTS}
+
+    def unloadable(self) -> list[str]:
+        """The files there that cannot be loaded, with the reason."""
+        found = []
+        for name, kind in ((BEST, "model"), (LAST, "training")):
+            try:
+                if (self.folder / name).exists():
+                    load_model(self.folder / name, kind)
+            except CheckpointError as error:
+                found.append(str(error))
+        return found
+
+
+def kill_until_done(training: Training, longest: float, rng: np.random.Generator) -> tuple[int, list[str]]:
+    """Kill it after up to so many seconds, again and again until it ends by itself: how often, and what was broken."""
+    kills, broken = 0, []
+    while True:
+        process = training.start()
+        try:
+            _, errors = process.communicate(timeout=rng.uniform(0, longest))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            broken += training.unloadable()
+        else:
+            return kills, broken if process.returncode == 0 else [*broken, errors]
+
+
+def stop_until_done(training: Training, longest: float, rng: np.random.Generator) -> tuple[int, list[str]]:
+    """Signal it once it trains, again and again until it ends by itself: how often, and what was not as promised."""
+    stops, broken = 0, []
+    while True:
+        process = training.start()
+        wait_until_training(training, process)
+        time.sleep(rng.uniform(0, longest))
+        number = STOPS[rng.integers(len(STOPS))]
+        process.send_signal(number)
+        _, errors = process.communicate()
+        if process.returncode == 0:
+            return stops, broken
+        stops += 1
+        command = shlex.join([*training.command[1:], "--resume"])
+        if process.returncode != 128 + number or command not in errors:
+            broken.append(f"{number.name}: exit {process.returncode}: {errors}")
+        broken += training.unloadable()
+
+
+def wait_until_training(training: Training, process: subprocess.Popen[str]) -> None:
+    """Until the first line that it writes, of which the size of the log tells; it may be done before."""
+    log = training.folder / METRICS
+    before = log.stat().st_size if log.exists() else 0
+    while process.poll() is None and not (log.exists() and log.stat().st_size > before):
+        time.sleep(0.01)

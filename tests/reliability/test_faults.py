@@ -1,0 +1,158 @@
+"""A failing disk costs no earlier file: at every step of every file written, whatever the fault."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reliability.faults import FAULTS, Crash, FailingDisk, content, on_failing_disk, steps_of
+from tests.train.small_run import SET, new_run, small
+from trm_np.checkpoint import load_model
+from trm_np.cli.train import train
+from trm_np.files import WriteError, append_line, atomic_write, clear_temporaries, keep_as
+from trm_np.run import FILES, OutputError, Run
+from trm_np.train import Record
+
+SETTINGS = {"training__epochs": 3, "training__evaluate_every": 1, "training__batch_size": 25}
+
+
+class At:
+    """A run that stands after its first evaluation, and the record of the second, which is not saved yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.kept = folder, folder.with_name(folder.name + " kept")
+        self.run = new_run(folder, small(**SETTINGS))
+        epochs = iter(self.run.trainer.epochs())
+        self.run.begin()
+        self.run.save(next(epochs))
+        self.record: Record = next(epochs)
+        shutil.copytree(folder, self.kept)
+        self.run.unlock()
+
+    def again(self) -> None:
+        """The folder as it was before the second evaluation."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        shutil.copytree(self.kept, self.folder, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory: pytest.TempPathFactory) -> At:
+    return At(tmp_path_factory.mktemp("run"))
+
+
+def trials(work: Callable[[], object], every: int = 1) -> Iterator[tuple[str, int]]:
+    """Every fault at every step of the work, or at every so-manieth."""
+    return ((fault, step) for fault in FAULTS for step in range(0, steps_of(work), every))
+
+
+WORKS: dict[str, Callable[[Path], object]] = {
+    "a file": lambda folder: atomic_write(folder / "file", b"new ", b"content"),
+    "a line": lambda folder: append_line(folder / "log", "a line"),
+    "the older": lambda folder: keep_as(folder / "file", folder / "older"),
+}
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_path: Path) -> None:
+    work, before = WORKS[name], {"file": b"old", "log": b"first\n", "older": b"oldest"}
+
+    def start() -> dict[str, bytes]:
+        for file, text in before.items():
+            (tmp_path / file).unlink(missing_ok=True)  # it may have a second name
+            (tmp_path / file).write_bytes(text)
+        return before
+
+    start()
+    work(tmp_path)
+    after = content(tmp_path)
+    for fault, step in trials(lambda: work(tmp_path)):
+        start()
+        raised = on_failing_disk(lambda: work(tmp_path), fault, step)
+        if fault == "crash":
+            clear_temporaries(tmp_path, before)  # which the next start does
+        found = content(tmp_path)
+        assert found.keys() == before.keys(), (fault, step)
+        for file, text in found.items():
+            is_torn_line = fault == "crash" and file == "log" and text.startswith(before[file])
+            assert text in (before[file], after[file]) or is_torn_line, (fault, step, file)
+        assert isinstance(raised, (WriteError, Crash, type(None)))
+        if raised is None:
+            assert found == after or name == "the older", (fault, step)
+
+
+def test_a_checkpoint_is_saved_or_the_one_before_is_there(at: At) -> None:
+    before = content(at.folder)
+    at.run.save(at.record)
+    after = content(at.folder)
+    assert before != after
+    counts = {fault: 0 for fault in FAULTS}
+
+    def work() -> None:
+        at.run.save(at.record)
+
+    for fault, step in trials(work, every=37):
+        at.again()
+        raised = on_failing_disk(work, fault, step)
+        check_saved(at, before, after, fault, step, raised)
+        counts[fault] += 1
+    assert min(counts.values()) > 10
+
+
+def check_saved(
+    at: At, before: dict[str, bytes], after: dict[str, bytes], fault: str, step: int, raised: object
+) -> None:
+    """Old or new, each whole; nothing left over; the error says what the file takes."""
+    if fault == "crash":
+        clear_temporaries(at.folder, FILES)
+    found = content(at.folder)
+    assert found.keys() <= {*before, "previous.npz"}, (fault, step)
+    for name in ("best.npz", "last.npz"):
+        assert found[name] in (before[name], after[name]), (fault, step, name)
+    assert found.get("previous.npz", before["last.npz"]) == before["last.npz"]
+    if isinstance(raised, WriteError):
+        assert raised.needed == len(after[raised.path.name]) or raised.path.name == "previous.npz"
+    elif raised is None:
+        assert (found["best.npz"], found["last.npz"]) == (after["best.npz"], after["last.npz"])
+
+
+def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    new_run(whole, small(**SETTINGS)).train()
+    for step in range(0, 600, 97):
+        folder = tmp_path / str(step)
+        shutil.rmtree(folder, ignore_errors=True)
+        run: Run = new_run(folder, small(**SETTINGS))
+        raised = on_failing_disk(run.train, "ENOSPC", step)
+        assert isinstance(raised, (OutputError, WriteError, type(None))), step
+        resume = (folder / "last.npz").exists()
+        new_run(folder, small(**SETTINGS), resume=resume).train()
+        for name in ("best.npz", "last.npz", "metrics.jsonl", "summary.json"):
+            assert (folder / name).read_bytes() == (whole / name).read_bytes(), (step, name)
+
+
+def test_the_command_exits_74_and_says_how_much_was_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = FailingDisk("ENOSPC", at=2000)
+    monkeypatch.setattr("trm_np.files.os", disk)
+    with pytest.raises(SystemExit) as ended:
+        train.main([*SET, "--quiet", "--set", "training.evaluate_every=1", "--out", str(tmp_path)])
+    assert ended.value.code == 74
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "npz: cannot be written (No space left on device); it takes " in line
+    load_model(tmp_path / "best.npz")
+    assert all(json.loads(text) for text in (tmp_path / "metrics.jsonl").read_text().splitlines())
+
+
+def test_a_folder_on_a_full_disk_is_refused_before_training(tmp_path: Path) -> None:
+    def begin() -> None:
+        new_run(tmp_path, small(**SETTINGS)).unlock()
+
+    for fault in ("ENOSPC", "EROFS", "EIO", "EDQUOT"):
+        raised: Any = on_failing_disk(begin, fault, at=1)
+        assert type(raised).__name__ == "OutputError", fault
+        assert "cannot write there" in str(raised)
