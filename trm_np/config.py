@@ -7,6 +7,7 @@ table). `resolve` starts from a preset, turns switches off, then applies `--set 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, get_type_hints
 
 LARGEST_SIZE = 100_000  # of any width or depth: beyond it a model would not fit into memory
@@ -227,6 +228,7 @@ def from_flat(settings: Mapping[str, Any]) -> Config:
     return config
 
 
+@cache
 def _types() -> dict[str, str]:
     """The type of every setting, as it is written above, by its dotted key."""
     sections = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
