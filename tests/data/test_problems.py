@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trm_np.data.problems import DataError, Place, Problem, closest, listed, shown
+from trm_np.data.problems import MOST_COMPARED, DataError, Place, Problem, closest, listed, shown
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -72,3 +72,9 @@ def test_the_closest_name_is_suggested_whatever_its_case_and_spacing(name: str, 
 def test_a_very_long_list_of_names_is_cut() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(n) for n in range(5000)]).endswith("38, 39, ... (5000 in all)")
+
+
+def test_among_very_many_names_none_is_suggested() -> None:
+    names = tuple(f"name {index}" for index in range(MOST_COMPARED))
+    assert closest("nome 7", names) == "name 7"
+    assert closest("nome 7", (*names, "one more")) == ""

@@ -9,6 +9,7 @@ from functools import lru_cache
 SHOWN_CHARACTERS = 60
 DIVISIONS = str.maketrans({"_": " ", "-": " ", "'": None, "\u2019": None})
 LISTED_NAMES = 40
+MOST_COMPARED = 10_000  # names among which a closest one is looked for, in a tenth of a second
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def listed(names: Sequence[str]) -> str:
 @lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
 def closest(name: str, names: tuple[str, ...]) -> str:
     """The one of `names` that `name` was probably meant to be, or an empty string."""
-    if len(name) > SHOWN_CHARACTERS:
+    if len(name) > SHOWN_CHARACTERS or len(names) > MOST_COMPARED:
         return ""
     by_plain_form = {plain_form(known): known for known in names}
     matches = get_close_matches(plain_form(name), by_plain_form, n=1)
