@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,19 @@ from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, flatten, from_flat
 from trm_np.data import schema
 from trm_np.data.load import gift_from, scenario_from
-from trm_np.data.problems import Place, Problem, printable
+from trm_np.data.problems import Place, Problem, printable, shown
 from trm_np.data.records import Gift, Scenario
 from trm_np.data.strict_json import parse_json
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.files import atomic_write
 from trm_np.model.trm import TRM
-from trm_np.npz import Npz, npz_pieces, open_npz
+from trm_np.npz import LONGEST_LINE, Npz, NpzError, npz_pieces, open_npz, to_json
 
 FORMAT = 2
 WEIGHTS = "weights."
 CATALOGUE, SCENARIOS = "catalogue", "scenarios"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
-LONGEST_LINE = 2**20  # bytes of one gift or scenario
+LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
 
 
@@ -41,6 +40,8 @@ class CheckpointError(ValueError):
     """A model file is refused: which, why, and what to do."""
 
     def __init__(self, path: str | PathLike[str], reason: str, advice: str = DAMAGED) -> None:
+        if len(reason) > LONGEST_REASON:
+            reason = reason[: LONGEST_REASON - 3] + "..."
         super().__init__(printable(f"{path}: {reason}; {advice}"))
         self.path = path
         self.reason = reason
@@ -85,9 +86,9 @@ def save_checkpoint(
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write a model file, or with further entries in header and arrays a training file; raises WriteError.
+    """Write a model file, or with further entries in header and arrays a training file.
 
-    Equal content gives equal bytes.
+    Equal content gives equal bytes. Raises WriteError, and NpzError for more than a file may hold.
     """
     catalogue = lines_of(gifts)
     header = {
@@ -100,8 +101,9 @@ def save_checkpoint(
         **extra,
     }
     weights = {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
-    texts = {CATALOGUE: as_bytes(catalogue), SCENARIOS: as_bytes(lines_of(scenarios))}
-    atomic_write(path, *npz_pieces(header, {**texts, **weights, **(arrays or {})}))
+    texts = {CATALOGUE: catalogue, SCENARIOS: lines_of(scenarios)}
+    as_arrays = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
+    atomic_write(path, *npz_pieces(header, {**as_arrays, **weights, **(arrays or {})}))
 
 
 def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
@@ -114,22 +116,27 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
             require_parts(config, len(file.forms))
             model = build_model(config, vocabulary)
             weights = {name: parameter.data for name, parameter in model.named_parameters()}
-            texts, arrays = {name: place_for(file, name) for name in (CATALOGUE, SCENARIOS)}, {}
+            arrays: dict[str, Array] = {}
             if kind == "training":
                 prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
-                arrays = {prefix + name: np.empty_like(w) for prefix in prefixes for name, w in weights.items()}
-            file.read({**texts, **{WEIGHTS + name: w for name, w in weights.items()}, **arrays})
-        require_finite({**weights, **arrays})
-        gifts = read_catalogue(texts[CATALOGUE], header, vocabulary)
-        scenarios = read_scenarios(texts[SCENARIOS], gifts, vocabulary)
+                arrays = {
+                    prefix + name: np.empty_like(w) for prefix in prefixes for name, w in weights.items()
+                }
+            places = {WEIGHTS + name: w for name, w in weights.items()} | arrays
+            file.read(places, (CATALOGUE, SCENARIOS))
+            require_finite(places)
+            gifts = read_catalogue(file, header, vocabulary)
+            scenarios = read_scenarios(file, gifts, vocabulary)
     except FileNotFoundError:
-        raise CheckpointError(path, "no such file", "trm-train makes one, best.npz in its --out folder") from None
+        raise CheckpointError(
+            path, "no such file", "trm-train makes one, best.npz in its --out folder"
+        ) from None
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
         raise CheckpointError(path, reason, "see that it is a file, and its permissions") from error
     except CheckpointError:
         raise
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise CheckpointError(path, str(error)) from error
     model.eval()
     return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays)
@@ -145,31 +152,23 @@ def digest(value: object) -> str:
 
 
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
-    return b"".join(json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n" for record in records)
-
-
-def as_bytes(text: bytes) -> Array:
-    return np.frombuffer(text, np.uint8)
-
-
-def place_for(file: Npz, name: str) -> Array:
-    """Memory for the bytes of a text that the file has; it is as long as the file says, and the file is that long."""
-    if name not in file.forms:
-        raise ValueError(f"it has no {name}")
-    shape = file.forms[name][1]
-    return np.empty(shape, np.uint8)
+    lines = [to_json(asdict(record)) + b"\n" for record in records]
+    for line in lines:
+        if len(line) > LONGEST_LINE:
+            raise NpzError(f"too long for a model file: {line[:60]!r}...; allowed: {LONGEST_LINE:,} bytes")
+    return b"".join(lines)
 
 
 def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) -> dict[str, Any]:
     """Check what every header must have."""
     if header.get("format") != FORMAT:
-        reason = f"found format {header.get('format')!r}; this program reads format {FORMAT}"
+        reason = f"found format {shown(header.get('format'))}; this program reads format {FORMAT}"
         raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
-        reason = f"found kind {header.get('kind')!r}; needed here: {kind!r}"
+        reason = f"found kind {shown(header.get('kind'))}; needed here: {shown(kind)}"
         raise CheckpointError(path, reason, "best.npz holds a model, last.npz is there to --resume")
     for key, needed in (("seed", int), ("config", dict)):
-        if not isinstance(header.get(key), needed):
+        if type(header.get(key)) is not needed:
             raise ValueError(f"header: {key} is missing or not what it should be")
     if header["seed"] < 0:
         raise ValueError(f"header: found seed {header['seed']}; allowed: 0 or more")
@@ -188,9 +187,8 @@ def check_metrics(metrics: object) -> None:
 
 def read_config(header: Mapping[str, Any]) -> Config:
     settings = header["config"]
-    missing = [key for key in flatten(Config()) if key not in settings]
-    if missing:
-        raise ValueError(f"header: config lacks {', '.join(missing[:3])}")
+    for key in sorted(settings.keys() ^ flatten(Config()).keys()):
+        raise ValueError(f"header: config {'has the unknown' if key in settings else 'lacks'} {shown(key)}")
     try:
         return from_flat(settings)
     except ConfigError as error:
@@ -203,29 +201,32 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     return Vocabulary(**{name: tuple(header["vocabulary"][name]) for name in names})
 
 
-def read_catalogue(text: Array, header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:
-    if hashlib.sha256(text).hexdigest() != header.get("catalogue_digest"):
+def read_catalogue(file: Npz, header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:
+    summed = hashlib.sha256()
+    for line in file.lines(CATALOGUE):
+        summed.update(line)
+    if summed.hexdigest() != header.get("catalogue_digest"):
         raise ValueError("header: the catalogue is not the one that catalogue_digest was made of")
-    gifts = tuple(map(gift_from, checked_lines(text, schema.gift(vocabulary), "gifts")))
+    gifts = tuple(map(gift_from, checked_values(file.lines(CATALOGUE), schema.gift(vocabulary), "gifts")))
     if len(gifts) < schema.FEWEST_GIFTS:
         raise ValueError(f"found {len(gifts)} gifts; allowed: at least {schema.FEWEST_GIFTS}")
     return gifts
 
 
-def read_scenarios(text: Array, gifts: Iterable[Gift], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
+def read_scenarios(file: Npz, gifts: Iterable[Gift], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
     check = schema.scenario(vocabulary, {gift.category for gift in gifts})
-    scenarios = tuple(map(scenario_from, checked_lines(text, check, SCENARIOS)))
+    scenarios = tuple(map(scenario_from, checked_values(file.lines(SCENARIOS), check, SCENARIOS)))
     if not scenarios:
         raise ValueError("found no scenarios; allowed: at least 1")
     return scenarios
 
 
-def checked_lines(text: Array, check: schema.Check, name: str) -> Iterator[Any]:
+def checked_values(lines: Iterable[bytes], check: schema.Check, name: str) -> Iterator[Any]:
     """The values, one on each line, each checked before the next is read."""
-    lines = BytesIO(text)
-    for index, line in enumerate(iter(lambda: lines.readline(LONGEST_LINE), b"")):
-        value = parse_json(line, f"{name}[{index}]")
-        refuse(check(value, Place(f"{name}[{index}]")))
+    for index, line in enumerate(lines):
+        at = Place("content", f"{name}[{index}]")
+        value = parse_json(line, f"{at.file}: {at.path}")
+        refuse(check(value, at))
         yield value
 
 
@@ -243,5 +244,6 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 def require_finite(arrays: Mapping[str, Array]) -> None:
     for name, value in arrays.items():
-        if not np.isfinite(value).all():
+        # Its least and its greatest number: NaN is both, and nothing is made that is as large as the array.
+        if not np.isfinite([value.min(), value.max()]).all():
             raise ValueError(f"{name} holds a number that is not finite")

@@ -15,20 +15,26 @@ import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from io import BufferedReader
+from typing import Any
 
 import numpy as np
 
 from trm_np.autograd.ops import Array
 from trm_np.files import Piece
 
+Form = tuple[np.dtype[Any], tuple[int, ...]]  # of an array: dtype and shape
+
 HEADER = "header"
 DTYPES = {"<f4": np.dtype("<f4"), "|u1": np.dtype("u1")}
 MOST_MEMBERS = 10_000
-LARGEST_HEADER = 2 * 2**20  # bytes of JSON, which may take some thirty times as many once it is read
+LARGEST_HEADER = 2**20  # bytes of JSON, which take some fifteen times as many once it is read
+MOST_LISTS = 10_000  # lists and objects in it, which take up to fifty times as many
+LONGEST_LINE = 2**18  # bytes of a line of a text
 LARGEST_FILE = 2**32 - 1  # offsets are 32 bits wide
+PIECE = 2**20  # bytes read at a time
 
 # PKWARE APPNOTE 6.3: sections 4.3.7 with 4.5.3 (as NumPy writes it), 4.3.12, 4.3.16.
 LOCAL = struct.Struct("<4s5H3L2H")
@@ -37,6 +43,7 @@ ENTRY = struct.Struct("<4s4B4H3L5H2L")
 END = struct.Struct("<4s4H2LH")
 VERSION, UNIX, NEW_YEAR_1980, OWNER_ONLY = 45, 3, 0x21, 0o600 << 16
 IN_ZIP64 = 0xFFFFFFFF
+LONGEST_ENTRY = ENTRY.size + 154
 
 NPY_BYTES = 128  # magic, version 1.0, length, text filled up with spaces: as long as NumPy makes it
 NPY = re.compile(r"{'descr': '([<|]..)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), }")
@@ -49,16 +56,24 @@ class NpzError(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """An array of the file: `crc` and `size` of its `.npy`, and where that stands in the file."""
+    """An array of the file: `crc` and `size` of its `.npy`, and the `offset` of the local header before it."""
 
     name: str
     crc: int
     size: int
-    start: int = 0
+    offset: int
 
     @property
     def file_name(self) -> bytes:
         return self.name.encode() + b".npy"
+
+    @property
+    def start(self) -> int:
+        return self.offset + LOCAL.size + len(self.file_name) + ZIP64.size
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
 
     def local_header(self) -> bytes:
         file_name = self.file_name
@@ -71,7 +86,7 @@ class Member:
         return (
             ENTRY.pack(
                 *(b"PK\1\2", *versions, 0, 0, 0, NEW_YEAR_1980, *sizes),
-                *(len(file_name), 0, 0, 0, 0, OWNER_ONLY, self.start - len(self.local_header())),
+                *(len(file_name), 0, 0, 0, 0, OWNER_ONLY, self.offset),
             )
             + file_name
         )
@@ -97,12 +112,13 @@ def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 def npz_pieces(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[Piece]:
     """The bytes of a file with this header and these arrays (float32 or uint8), which are not copied.
 
-    Equal content gives equal bytes. Raises ValueError for a value that JSON does not have.
+    Equal content gives equal bytes. Raises ValueError for a value that JSON does not have, and NpzError for a file that
+    could not be read again.
     """
     content = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     summed = hashlib.sha256(to_json(header))
     for name, array in content.items():
-        summed.update(described(name, array))
+        summed.update(described(name, array.dtype, array.shape))
         summed.update(bytes_of(array))
     text = to_json({"sha256": summed.hexdigest(), **header})
     pieces: list[Piece] = []
@@ -111,22 +127,34 @@ def npz_pieces(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[P
     for name, array in {HEADER: np.frombuffer(text, np.uint8), **content}.items():
         start, data = npy_header(array.dtype, array.shape), bytes_of(array)
         crc = zlib.crc32(data, zlib.crc32(start))
-        member = Member(name, crc, len(start) + len(data))
-        local = member.local_header()
-        members.append(Member(name, crc, member.size, position + len(local)))
-        pieces += [local, start, data]
-        position += len(local) + member.size
+        member = Member(name, crc, len(start) + len(data), position)
+        pieces += [member.local_header(), start, data]
+        members.append(member)
+        position = member.end
+    for name, found, most in (
+        ("bytes of header", members[0].size, LARGEST_HEADER),
+        ("lists in the header", lists_in(text), MOST_LISTS),
+        ("arrays", len(members), MOST_MEMBERS),
+        ("bytes", position + len(members) * LONGEST_ENTRY + END.size, LARGEST_FILE),
+    ):
+        if found > most:
+            raise NpzError(f"too large for a model file: {found:,} {name}; allowed: {most:,}")
     listing = directory(members)
     return [*pieces, listing, end_record(len(members), len(listing), position)]
+
+
+def lists_in(text: bytes) -> int:
+    """Lists and objects of a JSON text, or a few more: those within strings are counted too."""
+    return text.count(b"[") + text.count(b"{")
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
 
-def described(name: str, array: Array) -> bytes:
-    """Name, dtype and shape, which the digest covers with the bytes."""
-    return name.encode() + b"\0" + npy_header(array.dtype, array.shape)
+def described(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """What the digest covers of an array besides its bytes."""
+    return name.encode() + b"\0" + npy_header(dtype, shape)
 
 
 def bytes_of(array: Array) -> memoryview:
@@ -142,11 +170,13 @@ class Npz:
     Raises NpzError and OSError.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BufferedReader) -> None:
         self.file = file
-        self.members = read_directory(file)
+        self.members = {member.name: member for member in read_directory(file)}
         self.header = self._read_header()
-        self.forms = {member.name: self._read_form(member) for member in self.members[1:]}
+        self.forms = {
+            name: self._read_form(member) for name, member in self.members.items() if name != HEADER
+        }
 
     def __enter__(self) -> "Npz":
         return self
@@ -154,62 +184,92 @@ class Npz:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def read(self, places: Mapping[str, Array]) -> None:
-        """Fill `places` with the arrays: of these names, dtypes and shapes, and no others."""
-        for name in sorted(places.keys() ^ self.forms.keys()):
-            found = "it lacks" if name in places else "it has"
+    def read(self, places: Mapping[str, Array], texts: Collection[str]) -> None:
+        """Fill `places`: the arrays of the file, which has these names, dtypes and shapes, `texts`, and no others.
+
+        The texts are compared with the checksums and not kept; `lines` reads them again.
+        """
+        for name in sorted({*places, *texts} ^ self.forms.keys()):
+            found = "it has" if name in self.forms else "it lacks"
             raise NpzError(f"not the arrays that its settings need: {found} {name}")
-        for name, place in places.items():
-            dtype, shape = self.forms[name]
-            if (dtype, shape) != (place.dtype, place.shape):
-                raise NpzError(f"{name}: found {dtype} of shape {shape}; needed: {place.dtype} of shape {place.shape}")
-        sha256 = self.header.pop("sha256")
+        for name, (dtype, shape) in self.forms.items():
+            place = places.get(name)
+            needed = (DTYPES["|u1"], (math.prod(shape),)) if place is None else (place.dtype, place.shape)
+            if (dtype, shape) != needed:
+                raise NpzError(
+                    f"{name}: found {dtype} of shape {shape}; needed: {needed[0]} of shape {needed[1]}"
+                )
+        sha256 = self.header.pop("sha256", None)
         summed = hashlib.sha256(to_json(self.header))
-        for member in self.members[1:]:
-            place = places[member.name]
-            self._read_into(member, npy_header(place.dtype, place.shape), bytes_of(place))
-            summed.update(described(member.name, place))
-            summed.update(bytes_of(place))
+        for name, form in self.forms.items():
+            place = places.get(name)
+            summed.update(described(name, *form))
+            for piece in self._pieces(name, npy_header(*form), None if place is None else bytes_of(place)):
+                summed.update(piece)
         if summed.hexdigest() != sha256:
             raise NpzError("its content does not have the sha256 that its header states")
 
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a text, one that is longer than LONGEST_LINE in parts."""
+        member = self.members[name]
+        self.file.seek(member.start + NPY_BYTES)
+        left = member.size - NPY_BYTES
+        while left and (line := self.file.readline(min(left, LONGEST_LINE))):
+            left -= len(line)
+            yield line
+
     def _read_header(self) -> dict[str, Any]:
-        first = self.members[0]
-        dtype, shape = self._read_form(first)
-        if first.name != HEADER or dtype != np.uint8 or first.size > LARGEST_HEADER:
+        first = next(iter(self.members.values()))
+        form = self._read_form(first)
+        if first.name != HEADER or form[0] != np.uint8 or first.size > LARGEST_HEADER:
             raise NpzError(f"its first entry is not a header of at most {LARGEST_HEADER:,} bytes")
-        text = np.empty(shape, np.uint8)
-        self._read_into(first, npy_header(dtype, shape), bytes_of(text))
+        text = b"".join(map(bytes, self._pieces(HEADER, npy_header(*form))))
+        if lists_in(text) > MOST_LISTS:
+            raise NpzError(f"its header has more than {MOST_LISTS:,} lists and objects")
         try:
-            header = json.loads(text.tobytes().decode())
-            if isinstance(header, dict) and to_json(header) == text.tobytes() and "sha256" in header:
+            header = json.loads(text)
+            if isinstance(header, dict) and to_json(header) == text:
                 return header
         except (ValueError, RecursionError) as error:
             raise NpzError(f"its header is not JSON ({error})") from error
         raise NpzError("its header is not an object as this program writes it")
 
-    def _read_form(self, member: Member) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    def _read_form(self, member: Member) -> Form:
         """Dtype and shape of a member, whose size they account for."""
         self.file.seek(member.start)
         start = self.file.read(NPY_BYTES)
-        if len(start) == NPY_BYTES and (found := NPY.match(start[10:].decode("latin-1"))):
-            numbers = [int(digits) for digits in found[2].split(",") if digits.strip().isdigit()]
-            dtype, shape = DTYPES.get(found[1]), tuple(numbers)
+        if found := NPY.match(start[10:].decode("latin-1")):
+            dtype = DTYPES.get(found[1])
+            shape = tuple(int(digits) for digits in found[2].split(",") if digits.strip().isdigit())
             if dtype and start == npy_header(dtype, shape):
                 if NPY_BYTES + math.prod(shape) * dtype.itemsize != member.size:
                     raise NpzError(f"{member.name} is not as long as its shape {shape} says")
                 return dtype, shape
-        raise NpzError(f"{member.name} is not an array of {' or '.join(map(str, DTYPES.values()))} in C order")
+        raise NpzError(
+            f"{member.name} is not an array of {' or '.join(map(str, DTYPES.values()))} in C order"
+        )
 
-    def _read_into(self, member: Member, start: bytes, data: memoryview) -> None:
-        """Read an entry whole, and compare its head, its form and its checksum."""
-        local = member.local_header()
-        self.file.seek(member.start - len(local))
-        head = self.file.read(len(local) + NPY_BYTES)
-        if head != local + start:
-            raise NpzError(f"{member.name}: its head is not as this program writes it")
-        if read_all(self.file, data) or zlib.crc32(data, zlib.crc32(start)) != member.crc:
-            raise NpzError(f"{member.name} is damaged: its checksum is another")
+    def _pieces(self, name: str, start: bytes, place: memoryview | None = None) -> Iterator[memoryview]:
+        """The bytes of an array, read into `place`, or else each piece over the one before it.
+
+        The member's head, its form and in the end its checksum are compared.
+        """
+        member = self.members[name]
+        head = member.local_header() + start
+        self.file.seek(member.offset)
+        if self.file.read(len(head)) != head:
+            raise NpzError(f"{name} is damaged: its head is not as this program writes it")
+        crc, size = zlib.crc32(start), member.size - NPY_BYTES
+        buffer = memoryview(bytearray(min(size, PIECE)))
+        for position in range(0, size, PIECE):
+            length = min(PIECE, size - position)
+            piece = buffer[:length] if place is None else place[position : position + length]
+            if self.file.readinto(piece) != length:
+                raise NpzError(f"{name} is cut short")
+            crc = zlib.crc32(piece, crc)
+            yield piece
+        if crc != member.crc:
+            raise NpzError(f"{name} is damaged: its checksum is another")
 
 
 def open_npz(path: str | os.PathLike[str]) -> Npz:
@@ -225,33 +285,32 @@ def open_npz(path: str | os.PathLike[str]) -> Npz:
         raise
 
 
-def read_directory(file: BinaryIO) -> list[Member]:
+def read_directory(file: BufferedReader) -> list[Member]:
     """The members, of a file that is nothing but them, without gaps, and their directory."""
     size = file.seek(0, os.SEEK_END)
-    if not END.size <= size <= LARGEST_FILE:
-        raise NpzError(f"not a whole .npz file: {size:,} bytes; allowed: {END.size} to {LARGEST_FILE:,}")
-    file.seek(size - END.size)
+    file.seek(max(size - END.size, 0))
     end = file.read(END.size)
-    signature, *_, count, directory_bytes, start, _ = END.unpack(end)
-    whole = start + directory_bytes + END.size == size
-    if signature != b"PK\5\6" or not whole or end != end_record(count, directory_bytes, start):
+    if len(end) != END.size or size > LARGEST_FILE:
+        raise NpzError(f"a file of {size:,} bytes; allowed: {END.size} to {LARGEST_FILE:,}")
+    count, directory_bytes, start = END.unpack(end)[4:7]
+    if end != end_record(count, directory_bytes, start) or start + directory_bytes + END.size != size:
         raise NpzError("not a whole .npz file, or with something before or after the archive")
-    most_bytes = count * (ENTRY.size + len("x.npy") + 150)
-    if not 1 <= count <= MOST_MEMBERS or directory_bytes > most_bytes:
-        raise NpzError(f"an archive of {count} entries; allowed: 1 to {MOST_MEMBERS}")
+    if not 1 <= count <= MOST_MEMBERS or directory_bytes > count * LONGEST_ENTRY:
+        found = f"{count:,} entries, listed in {directory_bytes:,} bytes"
+        raise NpzError(f"{found}; allowed: 1 to {MOST_MEMBERS:,}, of at most {LONGEST_ENTRY} bytes each")
     file.seek(start)
     listing = file.read(directory_bytes)
     members = list(listed_members(listing, count))
-    if directory(members) != listing or members[-1].start + members[-1].size != start:
+    if members[-1].end != start or directory(members) != listing:
         raise NpzError("its directory is not as this program writes it: damaged, or made by another program")
     if len({member.name for member in members}) != count:
         raise NpzError("two entries of one name")
     return members
 
 
-def listed_members(listing: bytes, count: int) -> Iterable[Member]:
+def listed_members(listing: bytes, count: int) -> Iterator[Member]:
     """What a directory lists, each member where the one before it ends."""
-    position = place = 0
+    offset = place = 0
     for _ in range(count):
         if len(listing) - place < ENTRY.size:
             raise NpzError("its directory is cut short")
@@ -260,15 +319,7 @@ def listed_members(listing: bytes, count: int) -> Iterable[Member]:
         name = listing[place + ENTRY.size : place + ENTRY.size + name_bytes]
         if not NAME.fullmatch(name):
             raise NpzError(f"an entry named {name[:60]!r}; allowed: a-z, 0-9, _ and ., and .npy at the end")
-        member = Member(name.decode().removesuffix(".npy"), crc, size)
-        position += len(member.local_header())
-        yield Member(member.name, crc, size, position)
-        position += size
+        member = Member(name.decode().removesuffix(".npy"), crc, size, offset)
+        yield member
+        offset = member.end
         place += ENTRY.size + name_bytes
-
-
-def read_all(file: BinaryIO, data: memoryview) -> int:
-    """Fill `data` from the file; returns how many bytes are missing."""
-    while len(data) and (count := file.readinto(data)):  # type: ignore[attr-defined]
-        data = data[count:]
-    return len(data)

@@ -1,20 +1,26 @@
-"""Model files: what goes in comes out, and anything else is refused in one line."""
+"""Model files: what goes in comes out, anything else is refused in one line that says what is wrong and what to do."""
 
 import io
 import json
-import pickle
-import zipfile
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.hostile.forging import Content, Header, content_of, forged, text, text_of
 from tests.train.small_run import dataset, new_run, small
 from trm_np.autograd.ops import Array
-from trm_np.checkpoint import CheckpointError, load_model
+from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
 from trm_np.config import flatten
+from trm_np.npz import LARGEST_HEADER, LONGEST_LINE, MOST_MEMBERS, NpzError, npz_pieces
+
+KINDS = {"best.npz": "model", "last.npz": "training"}
+SQUARE = "weights.tool_selection.attention.out_proj.weight"
+A_WEIGHT, A_MOMENT = "weights.tool_selection.score.bias", "first_moment.tool_selection.score.bias"
 
 
 @pytest.fixture(scope="module")
@@ -24,234 +30,446 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+@pytest.fixture(scope="module")
+def model(folder: Path) -> bytes:
+    return (folder / "best.npz").read_bytes()
 
 
-def header(entries: dict[str, Array]) -> dict[str, Any]:
-    return json.loads(entries["header"].tobytes())  # type: ignore[no-any-return]
+@pytest.fixture(scope="module")
+def training(folder: Path) -> bytes:
+    return (folder / "last.npz").read_bytes()
 
 
-def with_header(entries: dict[str, Array], **changes: Any) -> dict[str, Array]:
-    text = json.dumps(header(entries) | changes)
-    return {**entries, "header": np.frombuffer(text.encode(), np.uint8)}
+def refused(path: Path, data: bytes, kind: str = "model") -> CheckpointError:
+    """The error that refuses these bytes."""
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError) as caught:
+        load_model(path, kind)
+    error = caught.value
+    assert str(error) == f"{path}: {error.reason}; {error.advice}"
+    assert error.advice
+    assert str(error).isprintable()
+    return error
 
 
-def test_a_model_comes_back_as_it_was_stored(folder: Path) -> None:
+# What is stored
+
+
+def test_a_model_comes_back_as_it_was_stored(folder: Path, model: bytes) -> None:
     stored = load_model(folder / "best.npz")
     data = dataset()
     assert flatten(stored.config) == flatten(small(training__epochs=1))
     assert (stored.vocabulary, stored.gifts, stored.scenarios) == (data.vocabulary, data.gifts, data.train)
-    weights = {name: value for name, value in read(folder / "best.npz").items() if name != "header"}
+    weights = {name: value for name, value in content_of(model)[1].items() if name.startswith("weights.")}
     state = stored.model.state_dict()
     assert sorted(weights) == sorted("weights." + name for name in state)
-    assert all(value.tobytes() == weights["weights." + name].tobytes() for name, value in state.items())
-    assert {value.dtype for value in weights.values()} == {np.dtype(np.float32)}
+    assert all(np.array_equal(value, weights["weights." + name]) for name, value in state.items())
     assert not any(module.training for module in stored.model.modules())
-    assert stored.header["format"] == 1
+    assert stored.header["format"] == 2
     assert sorted(stored.header["metrics"]) == ["test", "validation"]
 
 
-def test_numpy_reads_and_writes_the_format(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "rewritten.npz"
-    np.savez(path, **read(folder / "best.npz"))  # type: ignore[arg-type]
-    assert load_model(path).header == load_model(folder / "best.npz").header
+@pytest.mark.parametrize("name", KINDS)
+def test_the_bytes_are_those_of_zipfile_and_numpy(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    assert forged(*content_of(data)) == data
 
 
-Spoil = Callable[[dict[str, Array]], dict[str, Array]]
-A_WEIGHT = "weights.tool_selection.score.bias"
+@pytest.mark.parametrize("name", KINDS)
+def test_equal_content_is_equal_bytes(folder: Path, name: str, tmp_path: Path) -> None:
+    stored = load_model(folder / name, KINDS[name])
+    known = ("format", "kind", "preset", "config", "vocabulary", "catalogue_digest")
+    extra = {key: value for key, value in stored.header.items() if key not in known}
+    content = (stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
+    in_order = content_of((folder / name).read_bytes())[1]
+    arrays = {array: stored.arrays[array] for array in in_order if array in stored.arrays}
+    save_checkpoint(tmp_path / name, KINDS[name], stored.model, *content, extra, arrays)
+    assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
-def with_weight(value: Callable[[Array], Array]) -> Spoil:
-    return lambda entries: {**entries, A_WEIGHT: value(entries[A_WEIGHT])}
+def test_a_weight_that_lies_in_another_order_is_stored_the_same() -> None:
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert written({}, {"a": np.asfortranarray(values)}) == written({}, {"a": values})
 
 
-def without(name: str) -> Spoil:
-    return lambda entries: {key: value for key, value in entries.items() if key != name}
+def written(header: Header, arrays: dict[str, Array]) -> bytes:
+    return b"".join(npz_pieces(header, arrays))
 
 
-def changed(key: str, change: Callable[[Any], Any]) -> Spoil:
-    return lambda entries: with_header(entries, **{key: change(header(entries)[key])})
+@pytest.mark.parametrize(
+    ("header", "arrays", "fragment"),
+    [
+        ({"long": "x" * LARGEST_HEADER}, {}, "bytes of header; allowed: 1,048,576"),
+        ({"many": [[]] * 10_000}, {}, "10,002 lists in the header; allowed: 10,000"),
+        ({}, {f"x{index}": text(b"") for index in range(MOST_MEMBERS)}, "10,001 arrays; allowed: 10,000"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(
+    header: Header, arrays: dict[str, Array], fragment: str
+) -> None:
+    with pytest.raises(NpzError, match="too large for a model file: ") as error:
+        npz_pieces(header, arrays)
+    assert fragment in str(error.value)
 
 
-def one_gift(**fields: Any) -> Callable[[Any], Any]:
-    return lambda gifts: [gifts[0] | fields, *gifts[1:]]
+def test_a_scenario_that_could_not_be_read_again_is_not_written(folder: Path, tmp_path: Path) -> None:
+    stored = load_model(folder / "best.npz")
+    longest = replace(stored.scenarios[0], name="x" * LONGEST_LINE)
+    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, [longest])
+    with pytest.raises(NpzError, match=f"allowed: {LONGEST_LINE:,} bytes"):
+        save_checkpoint(tmp_path / "best.npz", "model", *content, {})
+    assert list(tmp_path.iterdir()) == []
 
 
-SPOILT: dict[str, tuple[Spoil, str]] = {
-    "no header": (without("header"), "no header"),
-    "header that is not JSON": (
-        lambda entries: {**entries, "header": np.frombuffer(b"{no", np.uint8)},
-        "the header is not JSON",
-    ),
-    "header that is not UTF-8": (
-        lambda entries: {**entries, "header": np.frombuffer(b"\xff\xfe", np.uint8)},
-        "the header is not JSON",
-    ),
-    "header that is a list": (
-        lambda entries: {**entries, "header": np.frombuffer(b"[]", np.uint8)},
-        "found format []; this program reads format 1",
-    ),
-    "another format": (changed("format", lambda _: 2), "found format 2"),
-    "another kind": (changed("kind", lambda _: "training"), "found kind 'training'"),
-    "setting missing": (
-        changed("config", lambda c: {k: v for k, v in c.items() if k != "loss.tool"}),
-        "config lacks loss.tool",
-    ),
-    "setting unknown": (changed("config", lambda c: c | {"loss.tol": 1.0}), "did you mean loss.tool"),
-    "setting of another type": (changed("config", lambda c: c | {"loss.tool": "much"}), "loss.tool='much'"),
-    "settings that fit no model": (
-        changed("config", lambda c: c | {"model.core_width": 2_000_000_000}),
-        "model.core_width=2000000000: must be from 1 to 100000",
-    ),
-    "seed missing": (changed("seed", lambda _: None), "header: seed is missing"),
-    "seed below zero": (changed("seed", lambda _: -1), "header: found seed -1; allowed: 0 or more"),
-    "hobbies of a scenario that are no list": (
-        changed("scenarios", lambda s: [s[0] | {"profile": s[0]["profile"] | {"hobbies": 3}}, *s[1:]]),
-        "header: scenarios[0].profile.hobbies: found 3",
-    ),
-    "vocabulary missing": (changed("vocabulary", lambda _: None), "header: vocabulary"),
-    "vocabulary with a list less": (
-        changed("vocabulary", lambda v: {k: v[k] for k in list(v)[1:]}),
-        "categories",
-    ),
-    "vocabulary with a name less": (
-        changed("vocabulary", lambda v: v | {"tools": v["tools"][1:]}),
-        "allowed: one of inventory_check",
-    ),
-    "catalogue missing": (changed("catalogue", lambda _: None), "catalogue is missing"),
-    "gift of no category": (
-        changed("catalogue", one_gift(category="cars")),
-        'gifts[0].category: found "cars',
-    ),
-    "gift for nothing": (changed("catalogue", one_gift(price=0.0)), "gifts[0].price: found 0.0"),
-    "catalogue altered": (changed("catalogue", one_gift(price=12.5)), "catalogue_digest"),
-    "scenario without labels": (
-        changed("scenarios", lambda s: [s[0] | {"expected_tools": []}, *s[1:]]),
-        "scenarios[0].expected_tools",
-    ),
-    "metrics missing": (changed("metrics", lambda _: None), "metrics is missing"),
-    "metrics in words": (changed("metrics", lambda _: {"test": {"quality": "good"}}), "metrics is missing"),
-    "weight missing": (without(A_WEIGHT), "missing tool_selection.score.bias"),
-    "weight unexpected": (
-        lambda entries: {**entries, "weights.tail": np.zeros(3, np.float32)},
-        "unexpected tail",
-    ),
-    "weight of another shape": (with_weight(lambda w: w[1:]), "tool_selection.score.bias has shape (4,)"),
-    "weight of another precision": (with_weight(lambda w: w.astype(np.float64)), "holds float64"),
-    "weight of bytes": (with_weight(lambda w: w.astype(np.uint8)), "holds uint8"),
-    "weight that is not finite": (with_weight(lambda w: w * np.inf), "not finite"),
-}
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_has_not_is_not_written(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        npz_pieces({"number": number}, {})
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize("name", SPOILT)
-def test_a_spoilt_model_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
-    spoil, fragment = SPOILT[name]
-    path = tmp_path / "spoilt.npz"
-    np.savez(path, **spoil(read(folder / "best.npz")))  # type: ignore[arg-type]
-    refused(path, fragment)
+# Damage: bytes that are other than they were written
 
 
-def refused(path: Path, fragment: str) -> None:
-    with pytest.raises(CheckpointError) as error:
-        load_model(path)
-    message = str(error.value)
-    assert message.startswith(f"{path}: ")
-    assert fragment in message
-    assert "\n" not in message
+@pytest.mark.parametrize("name", ["header", "catalogue", "scenarios", A_WEIGHT])
+@pytest.mark.parametrize("part", ["head", "first byte", "last byte"])
+def test_a_damaged_entry_is_named(model: bytes, tmp_path: Path, name: str, part: str) -> None:
+    local = model.index(name.encode() + b".npy")
+    start = local + len(name) + 4 + 20 + 128
+    length = npy_length(model, name)
+    place = {"head": local - 4, "first byte": start, "last byte": start + length - 1}[part]
+    data = bytearray(model)
+    data[place] ^= 1
+    assert refused(tmp_path / "damaged.npz", data).reason.startswith(f"{name} is damaged: ")
 
 
-def npy(array: Array) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, array)
-    return file.getvalue()
+def npy_length(data: bytes, name: str) -> int:
+    with np.load(io.BytesIO(data)) as stored:
+        return int(stored[name].nbytes)
 
 
-def zipped(entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
-        for name, data in entries:
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
-class Tripwire:
-    """Unpickling this fails the test."""
-
-    def __reduce__(self) -> Any:
-        return pytest.fail, ("unpickled",)
-
-
-FILES: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "not a whole .npz file"),
-    "text": (b"hello", "not a whole .npz file"),
-    "a single array": (npy(np.zeros(3, np.float32)), "not a whole .npz file"),
-    "a pickle": (pickle.dumps(Tripwire()), "not a whole .npz file"),
-    "an empty archive": (zipped([]), "no header"),
-    "an archive of text": (zipped([("readme.txt", b"hello there")]), "magic string"),
-    "an empty entry": (zipped([("header.npy", b"")]), "magic string"),
-    "compressed": (zipped([("header.npy", npy(np.zeros(9, np.uint8)))], zipfile.ZIP_DEFLATED), "compressed"),
-    "shorter than its shape": (zipped([("header.npy", npy(np.zeros(99, np.uint8))[:-1])]), "as long as"),
-    "longer than its shape": (zipped([("header.npy", npy(np.zeros(99, np.uint8)) + b"x")]), "as long as"),
-    "a pickled object": (
-        zipped([("header.npy", npy(np.array([Tripwire()], dtype=object)))]),
-        "holds object",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_of_something_else_is_refused(tmp_path: Path, name: str) -> None:
-    data, fragment = FILES[name]
-    path = tmp_path / "model.npz"
-    path.write_bytes(data)
-    refused(path, fragment)
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "twice.npz"
-    path.write_bytes(zipped([("header.npy", npy(np.zeros(3, np.uint8)))] * 2))
-    refused(path, "two entries named header")
+@pytest.mark.parametrize(
+    ("signature", "field", "reason"),
+    [
+        (b"PK\1\2", 38, "its directory is not as this program writes it"),
+        (b"PK\5\6", 8, "not a whole .npz file"),
+    ],
+)
+def test_a_damaged_directory_is_named(
+    model: bytes, tmp_path: Path, signature: bytes, field: int, reason: str
+) -> None:
+    data = bytearray(model)
+    data[data.rindex(signature) + field] ^= 1
+    assert reason in refused(tmp_path / "damaged.npz", data).reason
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_file_cut_short_is_refused(folder: Path, tmp_path: Path, share: float) -> None:
-    data = (folder / "best.npz").read_bytes()
-    path = tmp_path / "cut.npz"
-    path.write_bytes(data[: int(share * len(data))])
-    refused(path, "not a whole .npz file")
+def test_a_file_cut_short_is_refused(model: bytes, tmp_path: Path, share: float) -> None:
+    error = refused(tmp_path / "cut.npz", model[: int(share * len(model))])
+    assert "not a whole .npz file" in error.reason
+    assert error.advice == "restore it from a copy, or train again"
 
 
-def test_a_flipped_bit_in_a_weight_is_noticed(folder: Path, tmp_path: Path) -> None:
-    data = bytearray((folder / "best.npz").read_bytes())
-    weight = load_model(folder / "best.npz").model.tool_selection.score.bias
-    assert weight is not None
-    data[data.index(weight.data.tobytes())] ^= 1
-    path = tmp_path / "flipped.npz"
-    path.write_bytes(data)
-    refused(path, "not a whole .npz file")
+def swapped(content: Content) -> Content:
+    """Two arrays of one shape under each other's names."""
+    one, other = SQUARE, "weights.tool_selection.encoder.0.weight"
+    return content | {one: content[other], other: content[one]}
+
+
+MENDED: dict[str, Callable[[Header, Content], tuple[Header, Content]]] = {
+    "a weight": lambda h, c: (h, c | {A_WEIGHT: c[A_WEIGHT] + np.float32(1)}),  # type: ignore[operator]
+    "a text": lambda h, c: (
+        h,
+        c | {"scenarios": text(bytes(memoryview(c["scenarios"])).replace(b"19.0", b"20.0"))},
+    ),
+    "a header": lambda h, c: (h | {"seed": 7}, c),
+    "a square weight, transposed": lambda h, c: (h, c | {SQUARE: np.ascontiguousarray(c[SQUARE].T)}),  # type: ignore[union-attr]
+    "names": lambda h, c: (h, swapped(c)),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_is_altered_without_the_digest_is_refused(model: bytes, tmp_path: Path, name: str) -> None:
+    header, content = content_of(model)
+    stale = json.loads(bytes(np.load(io.BytesIO(model))["header"]))["sha256"]
+    changed, arrays = MENDED[name](header, content)
+    assert forged(changed, arrays) != model
+    data = forged(text_of({"sha256": stale, **changed}), arrays)
+    assert "does not have the sha256" in refused(tmp_path / "altered.npz", data).reason
+
+
+# Content: a whole file, with all its checksums, of what no model is made of
+
+Spoil = Callable[[Header, Content], tuple[Header, Content]]
+
+
+def header_with(**values: Any) -> Spoil:
+    return lambda header, content: (header | values, content)
+
+
+def header_without(key: str) -> Spoil:
+    return lambda header, content: ({k: v for k, v in header.items() if k != key}, content)
+
+
+def changed(key: str, change: Callable[[Any], Any]) -> Spoil:
+    return lambda header, content: (header | {key: change(header[key])}, content)
+
+
+def array(name: str, change: Callable[[Any], Any]) -> Spoil:
+    return lambda header, content: (header, content | {name: change(content.get(name))})
+
+
+def without(name: str) -> Spoil:
+    return lambda header, content: (header, {k: v for k, v in content.items() if k != name})
+
+
+def renamed(old: str, new: str) -> Spoil:
+    return lambda header, content: (header, {new if k == old else k: v for k, v in content.items()})
+
+
+def first_record(name: str, **fields: Any) -> Spoil:
+    """The first gift or scenario with other fields; the digest of the catalogue is mended."""
+
+    def spoil(header: Header, content: Content) -> tuple[Header, Content]:
+        first, *rest = bytes(memoryview(content[name])).splitlines(keepends=True)
+        data = text_of(json.loads(first) | fields) + b"\n" + b"".join(rest)
+        known = {"catalogue_digest": sha256(data).hexdigest()} if name == "catalogue" else {}
+        return header | known, content | {name: text(data)}
+
+    return spoil
+
+
+def of(number: float) -> Callable[[Array], Array]:
+    """The array with one number replaced."""
+
+    def change(value: Array) -> Array:
+        value = value.copy()
+        value.flat[-1] = number
+        return value
+
+    return change
+
+
+WIDE = "weights.tool_selection.score.weight"
+OLDER = "use the version that wrote it, or train again"
+OTHER_KIND = "best.npz holds a model, last.npz is there to --resume"
+DAMAGED = "restore it from a copy, or train again"
+
+SPOILT: dict[str, tuple[Spoil, str, str]] = {
+    "an older format": (header_with(format=1), "found format 1; this program reads format 2", OLDER),
+    "a format to come": (header_with(format=3), "found format 3; this program reads format 2", OLDER),
+    "no format": (header_without("format"), "found format null", OLDER),
+    "another kind": (header_with(kind="training"), 'found kind "training"; needed here: "model"', OTHER_KIND),
+    "setting missing": (
+        changed("config", lambda c: {k: v for k, v in c.items() if k != "loss.tool"}),
+        'config lacks "loss.tool"',
+        DAMAGED,
+    ),
+    "setting unknown": (
+        changed("config", lambda c: c | {"loss.tol": 1.0}),
+        'has the unknown "loss.tol"',
+        DAMAGED,
+    ),
+    "setting of another type": (
+        changed("config", lambda c: c | {"loss.tool": "much"}),
+        "loss.tool='much'",
+        DAMAGED,
+    ),
+    "settings that fit no model": (
+        changed("config", lambda c: c | {"model.core_width": 2_000_000_000}),
+        "model.core_width=2000000000: must be from 1 to 100000",
+        DAMAGED,
+    ),
+    "settings of another model": (
+        changed("config", lambda c: c | {"model.tool_width": 2 * c["model.tool_width"]}),
+        "weights.tool_selection.encoder.0.weight: found float32 of shape",
+        DAMAGED,
+    ),
+    "settings of a deeper model": (
+        changed("config", lambda c: c | {"model.core_blocks": 2}),
+        "it lacks weights.core.blocks.1.",
+        DAMAGED,
+    ),
+    "no settings": (header_without("config"), "header: config is missing", DAMAGED),
+    "seed missing": (header_without("seed"), "header: seed is missing", DAMAGED),
+    "seed below zero": (header_with(seed=-1), "header: found seed -1; allowed: 0 or more", DAMAGED),
+    "seed that is true": (header_with(seed=True), "header: seed is missing or not", DAMAGED),
+    "vocabulary missing": (header_without("vocabulary"), "header: vocabulary", DAMAGED),
+    "vocabulary with a list less": (
+        changed("vocabulary", lambda v: {k: v[k] for k in list(v)[1:]}),
+        "categories",
+        DAMAGED,
+    ),
+    "vocabulary with other names": (
+        changed("vocabulary", lambda v: v | {"tools": [*v["tools"][1:], "guess"]}),
+        "content: scenarios[1].expected_tools",
+        DAMAGED,
+    ),
+    "catalogue missing": (without("catalogue"), "it lacks catalogue", DAMAGED),
+    "scenarios missing": (without("scenarios"), "it lacks scenarios", DAMAGED),
+    "catalogue of another digest": (header_with(catalogue_digest="0" * 64), "catalogue_digest", DAMAGED),
+    "gift of no category": (
+        first_record("catalogue", category="cars"),
+        'content: gifts[0].category: found "cars',
+        DAMAGED,
+    ),
+    "gift for nothing": (first_record("catalogue", price=0.0), "gifts[0].price: found 0.0", DAMAGED),
+    "gift of an id that is in use": (
+        lambda h, c: first_record("catalogue", id=json.loads(lines(c, "catalogue")[1])["id"])(h, c),
+        "gifts[1].id: found ",
+        DAMAGED,
+    ),
+    "scenario without labels": (
+        first_record("scenarios", expected_tools=[]),
+        "content: scenarios[0].expected_tools",
+        DAMAGED,
+    ),
+    "hobbies of a scenario that are no list": (
+        first_record("scenarios", profile={"hobbies": 3}),
+        "content: scenarios[0].profile.hobbies: found 3",
+        DAMAGED,
+    ),
+    "no scenario": (
+        array("scenarios", lambda _: text(b"")),
+        "found no scenarios; allowed: at least 1",
+        DAMAGED,
+    ),
+    "metrics missing": (header_without("metrics"), "metrics is missing", DAMAGED),
+    "metrics in words": (header_with(metrics={"test": {"quality": "good"}}), "metrics is missing", DAMAGED),
+    "weight missing": (without(A_WEIGHT), f"it lacks {A_WEIGHT}", DAMAGED),
+    "weight unexpected": (
+        array("weights.tail", lambda _: np.zeros(3, np.float32)),
+        "it has weights.tail",
+        DAMAGED,
+    ),
+    "weight renamed": (renamed(A_WEIGHT, A_WEIGHT + "es"), f"it lacks {A_WEIGHT}", DAMAGED),
+    "weight of another shape": (
+        array(A_WEIGHT, lambda w: w[1:]),
+        "found float32 of shape (4,); needed: float32 of shape (5,)",
+        DAMAGED,
+    ),
+    "weight transposed": (
+        array(WIDE, lambda w: np.ascontiguousarray(w.T)),
+        f"{WIDE}: found float32 of shape",
+        DAMAGED,
+    ),
+    "weight flattened": (array(WIDE, lambda w: w.reshape(-1)), f"{WIDE}: found float32 of shape", DAMAGED),
+    "weight in Fortran order": (array(WIDE, np.asfortranarray), f"{WIDE} is not an array of", DAMAGED),
+    "weight of another precision": (
+        array(A_WEIGHT, lambda w: w.astype("f8")),
+        f"{A_WEIGHT} is not an array",
+        DAMAGED,
+    ),
+    "weight of bytes": (
+        array(A_WEIGHT, lambda w: w.astype("u1")),
+        f"{A_WEIGHT}: found uint8 of shape",
+        DAMAGED,
+    ),
+    "weight that is not a number": (
+        array(A_WEIGHT, of(np.nan)),
+        f"{A_WEIGHT} holds a number that is not",
+        DAMAGED,
+    ),
+    "weight that is infinite": (
+        array(WIDE, of(np.inf)),
+        f"{WIDE} holds a number that is not finite",
+        DAMAGED,
+    ),
+    "weight that is infinite below": (
+        array(WIDE, of(-np.inf)),
+        f"{WIDE} holds a number that is not",
+        DAMAGED,
+    ),
+}
+
+
+def lines(content: Content, name: str) -> list[bytes]:
+    return bytes(memoryview(content[name])).splitlines()
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_spoilt_model_is_refused(model: bytes, tmp_path: Path, name: str) -> None:
+    spoil, fragment, advice = SPOILT[name]
+    error = refused(tmp_path / "spoilt.npz", forged(*spoil(*content_of(model))))
+    assert fragment in error.reason
+    assert error.advice == advice
+
+
+def test_a_weight_may_be_any_finite_number(model: bytes, tmp_path: Path) -> None:
+    largest = float(np.finfo(np.float32).max)
+    header, content = content_of(model)
+    path = tmp_path / "large.npz"
+    path.write_bytes(forged(header, content | {WIDE: np.full_like(content[WIDE], largest)}))  # type: ignore[call-overload]
+    weight = load_model(path).model.tool_selection.score.weight.data
+    assert (weight == np.float32(largest)).all()
+
+
+SPOILT_TRAINING: dict[str, tuple[Spoil, str]] = {
+    "another kind": (header_with(kind="model"), 'found kind "model"; needed here: "training"'),
+    "moment missing": (without(A_MOMENT), f"it lacks {A_MOMENT}"),
+    "moment of another shape": (array(A_MOMENT, lambda m: m[1:]), f"{A_MOMENT}: found float32 of shape (4,)"),
+    "moment of another precision": (array(A_MOMENT, lambda m: m.astype("f8")), f"{A_MOMENT} is not an array"),
+    "moment that is not a number": (
+        array(A_MOMENT, of(np.nan)),
+        f"{A_MOMENT} holds a number that is not finite",
+    ),
+    "moment that is infinite": (
+        array("second" + A_MOMENT[5:], of(np.inf)),
+        "holds a number that is not finite",
+    ),
+    "moment unexpected": (
+        array("third" + A_MOMENT[5:], lambda _: np.zeros(6, np.float32)),
+        "it has third_moment.",
+    ),
+    "best weight missing": (without("best" + A_WEIGHT[7:]), "it lacks best.tool_selection.score.bias"),
+    "best weight that is not a number": (
+        array("best" + A_WEIGHT[7:], of(np.nan)),
+        "score.bias holds a number that",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT_TRAINING)
+def test_a_spoilt_training_file_is_refused(training: bytes, tmp_path: Path, name: str) -> None:
+    spoil, fragment = SPOILT_TRAINING[name]
+    data = forged(*spoil(*content_of(training)))
+    assert fragment in refused(tmp_path / "spoilt.npz", data, kind="training").reason
+
+
+@pytest.mark.parametrize("spoil", ["progress missing", "order of other scenarios"])
+def test_a_damaged_training_state_is_refused(
+    training: bytes, folder: Path, tmp_path: Path, spoil: str
+) -> None:
+    header, content = content_of(training)
+    state = json.loads(json.dumps(header["training"]))
+    if spoil == "progress missing":
+        del state["progress"]
+    else:
+        state["progress"]["order"] = [1, 2, 3]
+    (tmp_path / "last.npz").write_bytes(forged(header | {"training": state}, content))
+    (tmp_path / "metrics.jsonl").write_bytes((folder / "metrics.jsonl").read_bytes())
+    with pytest.raises(CheckpointError, match="training state is damaged"):
+        new_run(tmp_path, small(training__epochs=1), resume=True)
+
+
+# What is no model file
+
+
+def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
+    """As this program wrote it once: no digest, and the catalogue in the header."""
+    header, content = content_of(model)
+    older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
+    weights = {name: value for name, value in content.items() if name.startswith("weights.")}
+    error = refused(tmp_path / "older.npz", forged(text_of(older), weights))
+    assert (error.reason, error.advice) == ("found format 1; this program reads format 2", OLDER)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "nothing.npz", "no such file")
-    refused(tmp_path, "directory")
+    with pytest.raises(CheckpointError, match="no such file; trm-train makes one"):
+        load_model(tmp_path / "nothing.npz")
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\); see that it is a file"):
+        load_model(tmp_path)
 
 
-@pytest.mark.parametrize("spoil", ["moment", "progress", "order"])
-def test_a_damaged_training_state_is_refused(tmp_path: Path, spoil: str) -> None:
-    config = small(training__epochs=1)
-    new_run(tmp_path, config).train()
-    entries = read(tmp_path / "last.npz")
-    training = header(entries)["training"]
-    if spoil == "moment":
-        entries["first_moment.tool_selection.score.bias"] = np.zeros(1, np.float32)
-    elif spoil == "progress":
-        del training["progress"]
-    else:
-        training["progress"]["order"] = [1, 2, 3]
-    np.savez(tmp_path / "last.npz", **with_header(entries, training=training))  # type: ignore[arg-type]
-    with pytest.raises(CheckpointError, match="training state is damaged"):
-        new_run(tmp_path, config, resume=True)
+def test_a_long_reason_is_cut() -> None:
+    error = CheckpointError("best.npz", "x" * 1000)
+    assert error.reason == "x" * 297 + "..."
