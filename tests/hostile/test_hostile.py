@@ -1,0 +1,90 @@
+"""Whatever is given as a model file is refused in one way, runs nothing, writes nothing and takes little memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile.forging import content_of, forged, smallest
+from tests.hostile.kinds import KINDS, make_all
+from tests.hostile.watching import MOST_MEMORY, loads, run
+
+Found = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What came of loading each kind, by its name."""
+    folder = tmp_path_factory.mktemp("hostile")
+    return {each["name"]: each for each in loads(make_all(folder), folder)}
+
+
+def those(found: Found, key: str, unlike: Any) -> Found:
+    return {name: each for name, each in found.items() if each[key] != unlike}
+
+
+def test_every_kind_is_refused_by_one_exception(found: Found) -> None:
+    assert len(found) == KINDS >= 40
+    assert those(found, "error", unlike="CheckpointError") == {}
+
+
+def test_it_says_so_in_one_line(found: Found) -> None:
+    assert [each for each in found.values() if not each["message"].isprintable()] == []
+    assert [each for each in found.values() if len(each["message"]) - len(each["path"]) > 500] == []
+
+
+def test_nothing_is_run_written_or_imported(found: Found) -> None:
+    assert those(found, "events", unlike=[]) == {}
+
+
+def test_little_memory_is_taken(found: Found) -> None:
+    assert [each for each in found.values() if each["bytes"] > MOST_MEMORY] == []
+
+
+def test_a_forged_file_is_wrong_in_nothing_but_what_it_is_forged_for() -> None:
+    assert forged(*content_of(smallest())) == smallest()
+
+
+WATCHED = {
+    "exec": "exec('1')",
+    "compile": "eval('1')",
+    "open": "open('{folder}/written', 'w')",
+    "os.remove": "os.remove('{folder}/nothing')",
+    "import": "import this_is_not_there",
+    "subprocess.Popen": "subprocess.run(['true'])",
+    "os.system": "os.system('true')",
+    "socket.__new__": "socket.socket()",
+    "marshal.loads": "marshal.loads(b'N')",
+    "pickle.find_class": "pickle.loads(b'cos\\nsystem\\n.')",
+    "shutil.rmtree": "shutil.rmtree('{folder}/nothing')",
+}
+
+
+@pytest.mark.parametrize("event", WATCHED)
+def test_the_watch_sees_what_it_is_there_for(event: str, tmp_path: Path) -> None:
+    statement = WATCHED[event].format(folder=tmp_path)
+    program = f"""
+import marshal, os, pickle, shutil, socket, subprocess
+from tests.hostile.watched_load import Watch, watched
+def do():
+    {statement}
+print(watched(Watch(), do)["events"])
+"""
+    assert event in run(["-c", program])
+
+
+def test_the_watch_sees_memory_that_is_taken_and_given_back() -> None:
+    program = """
+from tests.hostile.watched_load import Watch, in_a_child
+print(in_a_child(Watch(), lambda: len(b"x" * 10**8))["bytes"])
+"""
+    assert int(run(["-c", program])) >= 10**8 - MOST_MEMORY // 64
+
+
+def test_a_load_that_ends_its_process_is_told_from_a_refusal() -> None:
+    program = """
+import os
+from tests.hostile.watched_load import Watch, in_a_child
+print(in_a_child(Watch(), lambda: os._exit(5))["error"])
+"""
+    assert "ended with status" in run(["-c", program])
