@@ -20,7 +20,8 @@ def test_a_problem_is_one_line() -> None:
 
 
 def test_a_suggestion_comes_last_and_a_whole_file_has_no_place() -> None:
-    problem = Problem("mine.json", "", '"gardning"', "one of gardening, art", "gardening")
+    names = ("gardening", "art")
+    problem = Problem("mine.json", "", '"gardning"', "one of gardening, art", "gardning", names)
     assert str(problem) == (
         'mine.json: found "gardning"; allowed: one of gardening, art; did you mean "gardening"?'
     )

@@ -1,16 +1,17 @@
 """Load the three files of a training run: scenarios, held-out scenarios, catalogue.
 
-A file is taken whole or refused, with all its problems.
+A file is taken whole or refused, with all its problems; three files together, with those of all three.
 """
 
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import islice
 from typing import Any
 
 from trm_np.data import schema
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json, read_json
 from trm_np.data.vocabulary import Vocabulary
@@ -18,6 +19,8 @@ from trm_np.data.vocabulary import Vocabulary
 TRAINING_FILE = "realistic_user_scenarios.json"
 HELD_OUT_FILE = "held_out_scenarios.json"
 CATALOGUE_FILE = "gift_catalog.json"
+MOST_PROBLEMS = 10_000  # of one file: nobody reads more, and a hostile file could hold millions
+LISTED_BY = "trm-train --check"
 
 FilePath = str | os.PathLike[str]
 Scenarios = tuple[Scenario, ...]
@@ -46,14 +49,25 @@ class Dataset:
 def load_dataset(
     scenarios: FilePath | None = None, held_out: FilePath | None = None, catalogue: FilePath | None = None
 ) -> Dataset:
-    """The three files together, `None` being the shipped one; raises `DataError` for the first faulty one."""
-    document, file = _document(scenarios, TRAINING_FILE)
-    vocabulary, _ = _training(document, file, None, None)
-    gifts = load_catalogue(catalogue, vocabulary)
-    stocked = {gift.category for gift in gifts}
-    _, train = _training(document, file, vocabulary, stocked)
-    validation, test = load_held_out(held_out, vocabulary, stocked)
-    return Dataset(vocabulary, train, validation, test, gifts)
+    """The three files together, `None` being the shipped one; raises one `DataError` with the problems of all three.
+
+    Nothing is held against a file that only another's fault makes wrong: where a vocabulary list cannot be read, its
+    names are not judged; where the category of a gift cannot, nor is which categories have a gift.
+    """
+    training = Source(scenarios, TRAINING_FILE)
+    held = Source(held_out, HELD_OUT_FILE)
+    gifts = Source(catalogue, CATALOGUE_FILE)
+    vocabulary = _vocabulary(training.value)
+    stocked = _stocked(gifts.value, vocabulary)
+    problems = [
+        *training.problems(schema.training_file(vocabulary, stocked)),
+        *held.problems(schema.held_out_file(vocabulary, stocked)),
+        *gifts.problems(schema.catalogue_file(vocabulary)),
+    ]
+    if problems:
+        raise DataError(problems, LISTED_BY)
+    train = _scenarios_from(training.value["scenarios"])
+    return Dataset(vocabulary, train, *_held_out_from(held.value), _gifts_from(gifts.value))
 
 
 def load_scenarios(
@@ -64,7 +78,10 @@ def load_scenarios(
     Lists that it does not carry come from `vocabulary`, or from the shipped one. `stocked` are the categories
     with a gift, if known: only they may be expected. Raises `DataError`.
     """
-    return _training(*_document(path, TRAINING_FILE), vocabulary, stocked)
+    document, file = _document(path, TRAINING_FILE)
+    known = _vocabulary(document, vocabulary)
+    refuse_problems(schema.training_file(known, stocked), document, Place(file))
+    return known, _scenarios_from(document["scenarios"])
 
 
 def load_held_out(
@@ -73,18 +90,14 @@ def load_held_out(
     """The validation and test scenarios, one object twice if the file has one list; raises `DataError`."""
     document, file = _document(path, HELD_OUT_FILE)
     refuse_problems(schema.held_out_file(vocabulary, stocked), document, Place(file))
-    if "scenarios" in document:
-        both = tuple(map(scenario_from, document["scenarios"]))
-        return both, both
-    validation, test = (tuple(map(scenario_from, document[name])) for name in ("validation", "test"))
-    return validation, test
+    return _held_out_from(document)
 
 
 def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
     """The gifts of a catalogue, in file order; raises `DataError`."""
     document, file = _document(path, CATALOGUE_FILE)
     refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
-    return tuple(gift_from(value) for value in document["gifts"])
+    return _gifts_from(document)
 
 
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
@@ -95,9 +108,34 @@ def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: s
 
 def refuse_problems(check: schema.Check, value: object, at: Place) -> None:
     """Raise one `DataError` with all problems that a check finds."""
-    problems = list(check(value, at))
+    problems = _problems(check, value, at)
     if problems:
         raise DataError(problems)
+
+
+def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
+    """What a check finds, up to so many that one more problem stands for the rest."""
+    found = list(islice(check(value, at), MOST_PROBLEMS + 1))
+    if len(found) > MOST_PROBLEMS:
+        found[-1] = at.problem(f"more than {MOST_PROBLEMS} problems", "fewer; the rest is not checked")
+    return found
+
+
+class Source:
+    """A file before it is checked: its JSON value, or None and why it cannot be read."""
+
+    def __init__(self, path: FilePath | None, shipped: str) -> None:
+        self.value: Any = None
+        self.file = ""
+        self.unreadable: Collection[Problem] = ()
+        try:
+            self.value, self.file = _document(path, shipped)
+        except DataError as error:
+            self.unreadable = error.problems
+
+    def problems(self, check: schema.Check) -> Collection[Problem]:
+        """All that is wrong with the file."""
+        return self.unreadable or _problems(check, self.value, Place(self.file))
 
 
 def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
@@ -107,27 +145,57 @@ def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
     return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), file), file
 
 
-def _training(
-    document: Any, file: str, defaults: Vocabulary | None, stocked: Collection[str] | None
-) -> tuple[Vocabulary, Scenarios]:
-    vocabulary = _vocabulary(document, defaults)
-    refuse_problems(schema.training_file(vocabulary, stocked), document, Place(file))
-    return vocabulary, tuple(map(scenario_from, document["scenarios"]))
+def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabulary:
+    """The names in an unchecked training file, of lists that it does not bring the default ones, or the shipped.
 
-
-def _vocabulary(document: Any, defaults: Vocabulary | None) -> Vocabulary:
-    """What can be read of an unchecked document: a fault in one list must not hide the other problems."""
-    given = document.get("vocabulary") if isinstance(document, dict) else None
-    names: dict[str, tuple[str, ...]] = {}
+    A list that cannot be read is empty, which stands for any names.
+    """
+    shipped = _document(None, TRAINING_FILE)[0]["vocabulary"]
+    absent = shipped if defaults is None else vars(defaults)
+    given = _part(document, "vocabulary", ("vocabulary", "scenarios"), {})
+    names = {}
     for field in schema.VOCABULARY_LISTS:
-        values = given.get(field) if isinstance(given, dict) else None
-        strings = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
-        if strings:
-            names[field] = tuple(strings)
-    missing = [field for field in schema.VOCABULARY_LISTS if field not in names]
-    if missing and defaults is None:
-        defaults = Vocabulary(**_document(None, TRAINING_FILE)[0]["vocabulary"])
-    return Vocabulary(**names, **{field: tuple(getattr(defaults, field)) for field in missing})
+        values = _part(given, field, schema.VOCABULARY_LISTS, absent[field])
+        listed = values if isinstance(values, list | tuple) else ()
+        names[field] = tuple(value for value in listed if isinstance(value, str))
+    return Vocabulary(**names)
+
+
+def _part(value: object, key: str, keys: Collection[str], absent: object) -> object:
+    """What an unchecked object holds at a key, `absent` if nothing; None if it may stand at a misspelt key."""
+    if not isinstance(value, dict):
+        return None
+    if key not in value and value.keys() <= set(keys):
+        return absent
+    return value.get(key)
+
+
+def _stocked(document: object, vocabulary: Vocabulary) -> set[str] | None:
+    """The categories with a gift in an unchecked catalogue; None if a gift's category cannot be read."""
+    gifts = document.get("gifts") if isinstance(document, dict) else None
+    if not isinstance(gifts, list):
+        return None
+    known = frozenset(vocabulary.categories)
+    found = [gift.get("category") if isinstance(gift, dict) else None for gift in gifts]
+    readable = [category for category in found if isinstance(category, str) and category in known]
+    return set(readable) if readable and len(readable) == len(found) else None
+
+
+def _held_out_from(document: Any) -> tuple[Scenarios, Scenarios]:
+    """The validation and test scenarios of a document that has been checked."""
+    if "scenarios" in document:
+        both = _scenarios_from(document["scenarios"])
+        return both, both
+    return _scenarios_from(document["validation"]), _scenarios_from(document["test"])
+
+
+def _gifts_from(document: Any) -> tuple[Gift, ...]:
+    """The gifts of a document that has been checked."""
+    return tuple(map(gift_from, document["gifts"]))
+
+
+def _scenarios_from(values: list[Any]) -> Scenarios:
+    return tuple(map(scenario_from, values))
 
 
 def scenario_from(value: Any) -> Scenario:

@@ -1,39 +1,55 @@
 """What is wrong with a file: where, what was found there, what is allowed."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
 SHOWN_CHARACTERS = 60
-DIVISIONS = str.maketrans({"_": " ", "-": " ", "'": None, "\u2019": None})
 LISTED_NAMES = 40
 MOST_COMPARED = 10_000  # names among which a closest one is looked for, in a tenth of a second
+DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
+TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i and a dot above
+PLAIN = str.maketrans(DIVISIONS | TURKISH_I)
+CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a character, line breaks
+REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # what is shown around them
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault in one place of one file; `found` and `allowed` are text, `suggestion` is a name or empty."""
+    """One fault in one place of one file; `found` and `allowed` are text.
+
+    If a `name` was found, `names` are those it may have been meant to be.
+    """
 
     file: str
     place: str
     found: str
     allowed: str
-    suggestion: str = ""
+    name: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def suggestion(self) -> str:
+        """The name that was probably meant, or an empty string; searched for only if somebody asks."""
+        return closest(self.name, self.names)
 
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
-        hint = f"; did you mean {shown(self.suggestion)}?" if self.suggestion else ""
+        suggestion = self.suggestion
+        hint = f"; did you mean {shown(suggestion)}?" if suggestion else ""
         return printable(f"{self.file}: {place}found {self.found}; allowed: {self.allowed}{hint}")
 
 
 class DataError(ValueError):
-    """A file is refused; `problems` holds every fault in it, in file order."""
+    """A file is refused; `problems` holds every fault in it, in file order, and `listed_by` is what shows them all."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], listed_by: str = "") -> None:
         self.problems = tuple(problems)
-        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        where = f"; {listed_by} lists them" if listed_by else ""
+        more = f" (and {len(self.problems) - 1} more{where})" if len(self.problems) > 1 else ""
         super().__init__(f"{self.problems[0]}{more}")
 
 
@@ -50,21 +66,31 @@ class Place:
     def item(self, index: int) -> "Place":
         return Place(self.file, f"{self.path}[{index}]")
 
-    def problem(self, found: str, allowed: str, suggestion: str = "") -> Problem:
-        return Problem(self.file, self.path, found, allowed, suggestion)
+    def problem(self, found: str, allowed: str, name: str = "", names: tuple[str, ...] = ()) -> Problem:
+        return Problem(self.file, self.path, found, allowed, name, names)
 
 
 def printable(text: str) -> str:
-    """The text with everything that a terminal would obey instead of show written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    """The text with everything that a terminal would obey instead of show written as an escape.
+
+    What joins letters or emoji, wide spaces and marks of direction stay: they are how some languages are written.
+    """
+    return "".join(escape(c) if unicodedata.category(c) in CONTROLS or c in REORDERING else c for c in text)
+
+
+def escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def shown(value: object) -> str:
-    """A value as JSON, or by its `repr` if JSON has no such value, on one line of at most 60 characters."""
+    """A value as JSON, or by its `repr` if JSON has no such value, on one line of at most 60 characters.
+
+    Whatever cannot be seen in it is escaped: it may be what is wrong.
+    """
     text = ""
     # Piece by piece: a huge or deeply nested value is left as soon as the line is full.
     for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(value):
-        text += printable(piece[: SHOWN_CHARACTERS + 1])
+        text += "".join(c if c.isprintable() else escape(c) for c in piece[: SHOWN_CHARACTERS + 1])
         if len(text) > SHOWN_CHARACTERS:
             return text[: SHOWN_CHARACTERS - 3] + "..."
     return text
@@ -80,7 +106,7 @@ def listed(names: Sequence[str]) -> str:
 @lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
 def closest(name: str, names: tuple[str, ...]) -> str:
     """The one of `names` that `name` was probably meant to be, or an empty string."""
-    if len(name) > SHOWN_CHARACTERS or len(names) > MOST_COMPARED:
+    if not 0 < len(name) <= SHOWN_CHARACTERS or len(names) > MOST_COMPARED:
         return ""
     by_plain_form = {plain_form(known): known for known in names}
     matches = get_close_matches(plain_form(name), by_plain_form, n=1)
@@ -88,5 +114,10 @@ def closest(name: str, names: tuple[str, ...]) -> str:
 
 
 def plain_form(name: str) -> str:
-    """The name without what people write in different ways: case, hyphens, underscores, apostrophes."""
-    return name.casefold().translate(DIVISIONS).strip()
+    """The name without what people write in different ways: case, hyphens, underscores, apostrophes, Unicode forms."""
+    return composed(name.casefold()).translate(PLAIN).strip()
+
+
+def composed(text: str) -> str:
+    """The one of its Unicode forms (NFC) by which texts that look the same are equal."""
+    return unicodedata.normalize("NFC", text)

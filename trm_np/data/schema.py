@@ -1,18 +1,20 @@
-"""The rules of the files. A check looks at one JSON value and yields its problems, in file order."""
+"""The rules of the files. A check looks at one JSON value and yields its problems, in file order.
+
+A list of the vocabulary that is empty is not known, as where its file cannot be read: then any name passes.
+"""
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 
-from trm_np.data.problems import Place, Problem, closest, listed, shown
-from trm_np.data.strict_json import JsonObject
+from trm_np.data.problems import CONTROLS, Place, Problem, composed, listed, shown
+from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
 
 Check = Callable[[object, Place], Iterator[Problem]]
 
 MOST_MONEY = 1_000_000
 LARGEST_COUNT = 1_000_000_000
-UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a character, line breaks
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 VOCABULARY_LISTS = tuple(field.name for field in fields(Vocabulary))
@@ -75,6 +77,8 @@ def profile(vocabulary: Vocabulary) -> Check:
 def gift(vocabulary: Vocabulary) -> Check:
     """A gift with its offers, stock, reviews and sales."""
     offer = record({"seller": text, "price": money, "shipping_days": count})
+    tags_known = vocabulary.hobbies and vocabulary.preferences
+    tags = vocabulary.hobbies + vocabulary.preferences if tags_known else ()
     return record(
         {
             "id": unused(text),
@@ -82,7 +86,7 @@ def gift(vocabulary: Vocabulary) -> Check:
             "category": name(vocabulary.categories),
             "price": money,
             "rating": number(1, 5),
-            "tags": list_of(name(vocabulary.hobbies + vocabulary.preferences), unique=True),
+            "tags": list_of(name(tags), unique=True),
             "age_range": age_range,
             "occasions": list_of(name(vocabulary.occasions), unique=True),
             "offers": list_of(offer, 1),
@@ -96,12 +100,13 @@ def gift(vocabulary: Vocabulary) -> Check:
 def expected_category(categories: tuple[str, ...], stocked: Collection[str] | None) -> Check:
     """A category of the vocabulary in which the catalogue has a gift to recommend."""
     known = name(categories)
+    unstocked = frozenset() if stocked is None else frozenset(categories).difference(stocked)
+    filled = listed([category for category in categories if category not in unstocked])
 
     def check(value: object, at: Place) -> Iterator[Problem]:
         yield from known(value, at)
-        if stocked is not None and value in categories and value not in stocked:
-            filled = [category for category in categories if category in stocked]
-            yield at.problem(shown(value), f"a category with a gift in the catalogue: {listed(filled)}")
+        if isinstance(value, str) and value in unstocked:
+            yield at.problem(shown(value), f"a category with a gift in the catalogue: {filled}")
 
     return check
 
@@ -112,21 +117,22 @@ def expected_category(categories: tuple[str, ...], stocked: Collection[str] | No
 def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check:
     """An object with exactly these keys, of which the optional ones may be absent."""
     keys = tuple(checks)
+    allowed = listed(keys)
 
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
-            yield at.problem(shown(value), f"an object with {listed(keys)}")
+            yield at.problem(shown(value), f"an object with {allowed}")
             return
-        for key in value.repeated if isinstance(value, JsonObject) else ():
+        for key in value.repeated if isinstance(value, RepeatedKeys) else ():
             yield at.problem(f"the key {shown(key)} more than once", "each key once")
         for key in keys:
             if key not in value and key not in optional:
-                yield at.problem(f"no key {shown(key)}", f"an object with {listed(keys)}")
+                yield at.problem(f"no key {shown(key)}", f"an object with {allowed}")
         for key, item in value.items():
             if key in checks:
                 yield from checks[key](item, at.key(key))
             else:
-                yield at.problem(f"the unknown key {shown(key)}", listed(keys), closest(key, keys))
+                yield at.problem(f"the unknown key {shown(key)}", allowed, key, keys)
 
     return check
 
@@ -152,13 +158,20 @@ def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: 
 
 
 def unused(check: Check) -> Check:
-    """The same check, which also refuses a string that it has seen before: one for each list or file."""
-    first: dict[str, str] = {}
+    """The same check, which also refuses a string that it has seen before, or that looks the same as one.
+
+    There is one for each list or file.
+    """
+    first: dict[str, tuple[str, str]] = {}
 
     def check_unused(value: object, at: Place) -> Iterator[Problem]:
         yield from check(value, at)
-        if isinstance(value, str) and first.setdefault(value, at.path) != at.path:
-            yield at.problem(f"{shown(value)} again", f"a value not used before; {first[value]} has it")
+        if not isinstance(value, str):
+            return
+        before, place = first.setdefault(composed(value), (value, at.path))
+        if place != at.path:
+            again = "again" if value == before else "again, in another Unicode form"
+            yield at.problem(f"{shown(value)} {again}", f"a value not used before; {place} has it")
 
     return check_unused
 
@@ -174,14 +187,19 @@ def or_null(check: Check) -> Check:
 
 
 def name(names: tuple[str, ...]) -> Check:
-    """One of these names."""
+    """One of these names; any text if they are not known."""
+    if not names:
+        return text
     known = frozenset(names)
+    looks = frozenset(map(composed, names))
+    allowed = f"one of {listed(names)}"
 
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, str):
-            yield at.problem(shown(value), f"one of {listed(names)}")
+            yield at.problem(shown(value), allowed)
         elif value not in known:
-            yield at.problem(shown(value), f"one of {listed(names)}", closest(value, names))
+            form = " in another Unicode form" if composed(value) in looks else ""
+            yield at.problem(f"{shown(value)}{form}", allowed, value, names)
 
     return check
 
@@ -225,6 +243,6 @@ def age_range(value: object, at: Place) -> Iterator[Problem]:
 
 def text(value: object, at: Place) -> Iterator[Problem]:
     """A name to show."""
-    fits = isinstance(value, str) and value.strip() and UNFIT.isdisjoint(map(unicodedata.category, value))
+    fits = isinstance(value, str) and value.strip() and CONTROLS.isdisjoint(map(unicodedata.category, value))
     if not fits:
         yield at.problem(shown(value), "text on one line, not blank")

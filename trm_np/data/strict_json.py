@@ -2,8 +2,8 @@
 
 import json
 import os
+import stat
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from trm_np.data.problems import DataError, Place
@@ -12,8 +12,8 @@ MAX_BYTES = 64 * 1024 * 1024
 LONGEST_INTEGER = 400
 
 
-class JsonObject(dict[str, Any]):
-    """A JSON object that remembers which keys it was given more than once."""
+class RepeatedKeys(dict[str, Any]):
+    """A JSON object that was given some keys more than once: `repeated` are these, each with its last value."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -24,12 +24,15 @@ class JsonObject(dict[str, Any]):
 def read_json(path: str | os.PathLike[str]) -> object:
     """The JSON value in a file of at most 64 MB.
 
-    Raises `DataError` if it is missing, a folder, unreadable, too large, or not JSON in UTF-8.
+    Raises `DataError` if it is missing, no regular file (a pipe might never end), unreadable, too large, or not JSON
+    in UTF-8.
     """
     at = Place(str(path))
     try:
-        if Path(path).is_dir():
-            raise DataError([at.problem("a folder", "a file")])
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            found = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
+            raise DataError([at.problem(found, "a file")])
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
@@ -41,7 +44,7 @@ def read_json(path: str | os.PathLike[str]) -> object:
 
 
 def parse_json(data: bytes, file: str) -> object:
-    """The JSON value in UTF-8 bytes, objects as `JsonObject`; `file` names them in a `DataError`.
+    """The JSON value in UTF-8 bytes, its faulty objects as `RepeatedKeys`; `file` names them in a `DataError`.
 
     NaN, Infinity and numbers beyond float64 become non-finite floats, which no check accepts.
     """
@@ -55,13 +58,18 @@ def parse_json(data: bytes, file: str) -> object:
     if not text.strip():
         raise DataError([at.problem("an empty file", "an object in JSON")])
     try:
-        return json.loads(text, object_pairs_hook=JsonObject, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
         where = at.key(f"line {error.lineno} column {error.colno}")
         raise DataError([where.problem(f"text that is not JSON ({error.msg})", "JSON")]) from error
     except RecursionError as error:
         found = "lists or objects nested too deeply"
         raise DataError([at.problem(found, "the few levels of the schema")]) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else RepeatedKeys(pairs)
 
 
 def _integer(digits: str) -> int | float:
