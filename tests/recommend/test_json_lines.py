@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trm_np.data import json_lines, strict_json
 from trm_np.data.json_lines import MOST_LINES, parse_line, read_json_or_lines
 from trm_np.data.problems import DataError
 
@@ -113,6 +114,42 @@ def test_what_is_neither_is_refused_with_its_line(text: str, message: str) -> No
     with pytest.raises(DataError) as refused:
         read(text)
     assert str(refused.value).startswith(message)
+
+
+class Endless(io.BytesIO):
+    """Like /dev/zero: no line ever ends, and whoever reads more than a line may hold reads forever."""
+
+    read_so_far = 0
+
+    def readline(self, size: int | None = -1) -> bytes:
+        assert size and size > 0
+        self.read_so_far += size
+        assert self.read_so_far < 3 * size, "it reads on"
+        return b"0" * size
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_line_that_does_not_end_is_refused_and_not_taken_for_several(
+    live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "MAX_BYTES", 100)
+    with pytest.raises(DataError, match=r"^f: line 1: found more than 64 MB; allowed: at most 64 MB$"):
+        read_json_or_lines(Endless(), "f", live)
+    text = b'{"a": 1}\n' + b" " * 101 + b'{"a": 2}\n{"a": 3}\n'
+    lines = read_json_or_lines(io.BytesIO(text), "f", live=True)
+    assert isinstance(lines, Iterator)
+    assert attempt(next(lines)) == {"a": 1}
+    with pytest.raises(DataError, match=r"^f: line 2: found more than 64 MB"):
+        next(lines)
+
+
+def test_a_value_over_several_lines_may_not_be_larger_than_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (json_lines, strict_json):
+        monkeypatch.setattr(module, "MAX_BYTES", 100)
+    lines = "[" + "1,\n" * 32
+    assert read(f"{lines}1]") == [1] * 33
+    with pytest.raises(DataError, match=r"^f: found more than 64 MB"):
+        read(f"{lines}1,\n1]")
 
 
 def test_bytes_that_are_no_text_are_a_bad_line() -> None:

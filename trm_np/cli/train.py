@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from trm_np.cli.check import check_data
 from trm_np.cli.errors import Refusal, refusals
 from trm_np.cli.options import as_json, config_from, config_options, data_options, named
 from trm_np.cli.ranks import OnRanks, wait_for_all
@@ -45,6 +46,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
 )
 @click.option("--resume", is_flag=True, help="Go on where the run in the folder was interrupted.")
+@click.option(
+    "--check", is_flag=True, help="Only list all that is wrong with the data files; exit 65 if any."
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but errors, and the document of --json.")
 @click.option("--profile", is_flag=True, help="Print where the time of a step went, by rule.")
 @as_json
@@ -60,6 +64,7 @@ def train(
     epochs: int | None,
     seed: int,
     resume: bool,
+    check: bool,
     quiet: bool,
     profile: bool,
     as_json: bool,
@@ -84,6 +89,11 @@ def train(
         if epochs is not None:
             settings = (*settings, f"training.epochs={epochs}")
         config = config_from(preset, without, only, settings)
+        if check:
+            found, code = check_data(scenarios, held_out, catalog, as_json)
+            if ranks.is_first and (code or as_json or not quiet):
+                click.echo(found)
+            raise click.exceptions.Exit(code)
         dataset = load_dataset(scenarios, held_out, catalog)
         keep_memory()
         run = Run(config, dataset, seed, Path(out), resume, ranks)

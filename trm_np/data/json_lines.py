@@ -19,14 +19,16 @@ def read_json_or_lines(stream: BinaryIO, file: str, live: bool) -> object | Iter
 
     A first line that is no unfinished value makes it lines: at once if the stream is `live`, so that whoever waits
     for the answer to that line gets it; otherwise only if another line follows. Blank lines are skipped. Raises
-    `DataError` if there is no value, or only one that is not JSON or that is followed by something.
+    `DataError` if there is no value, or only one that is not JSON or that is followed by something; and, from the
+    iterator too, for a line of more than 64 MB, after which nothing can be read.
     """
-    lines = _numbered(stream)
+    lines = _numbered(stream, file)
     head: list[Line] = []
     state = UNFINISHED
     while state == UNFINISHED and len(head) < MOST_LINES and (line := next(lines, None)):
         head.append(line)
-        state = _state(_text(head))
+        text = _text(head)
+        state = _state(text) if len(text) <= MAX_BYTES else BROKEN
 
     if len(head) == 1 and state != UNFINISHED:
         following = () if live else tuple(islice(lines, 1))
@@ -47,9 +49,14 @@ def parse_line(line: Line, file: str) -> object:
     return parse_json(text, f"{file} line {number}")
 
 
-def _numbered(stream: BinaryIO) -> Iterator[Line]:
+def _numbered(stream: BinaryIO, file: str) -> Iterator[Line]:
     texts: Iterable[bytes] = iter(lambda: stream.readline(MAX_BYTES + 1), b"")
-    return ((number, text) for number, text in enumerate(texts, 1) if text.strip())
+    for number, text in enumerate(texts, 1):
+        if len(text) > MAX_BYTES:
+            at = Place(file, f"line {number}")
+            raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+        if text.strip():
+            yield number, text
 
 
 def _text(lines: list[Line]) -> bytes:

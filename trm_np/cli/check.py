@@ -1,0 +1,69 @@
+"""`trm train --check`: all that is wrong with the data files at once, or what was found good."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from trm_np.cli.errors import DATA_REFUSED
+
+if TYPE_CHECKING:
+    from trm_np.data.load import Dataset
+    from trm_np.data.problems import Problem
+
+MOST_LINES = 20
+
+
+def check_data(
+    scenarios: str | None, held_out: str | None, catalog: str | None, as_json: bool
+) -> tuple[str, int]:
+    """What to print of the three files, None being the shipped one, and the exit code."""
+    from trm_np.data.load import load_dataset
+    from trm_np.data.problems import DataError
+
+    try:
+        data = load_dataset(scenarios, held_out, catalog)
+    except DataError as error:
+        return problems_json(error.problems) if as_json else problem_lines(error.problems), DATA_REFUSED
+    return good_json(data) if as_json else good_line(data), 0
+
+
+def problem_lines(problems: "Sequence[Problem]") -> str:
+    """A line for each problem if there are few, else for the first ones of every file, and how many more there are."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for problem in problems:
+        turns.append(seen[problem.file])
+        seen[problem.file] += 1
+    in_turn = sorted(range(len(problems)), key=turns.__getitem__)
+    lines = [str(problems[index]) for index in sorted(in_turn[:MOST_LINES])]
+    if len(problems) > MOST_LINES:
+        lines.append(f"and {len(problems) - MOST_LINES} more")
+    return "\n".join(lines)
+
+
+def good_line(data: "Dataset") -> str:
+    sizes = good_sizes(data)
+    return (
+        f"nothing is wrong with {sizes['scenarios']} scenarios to train on, {sizes['validation']} to validate and "
+        f"{sizes['test']} to test on, and {sizes['gifts']} gifts"
+    )
+
+
+def problems_json(problems: "Sequence[Problem]") -> str:
+    fields = ("file", "place", "found", "allowed", "suggestion")
+    found = [{field: getattr(problem, field) for field in fields} for problem in problems]
+    return json.dumps({"good": None, "problems": found}, indent=2)
+
+
+def good_json(data: "Dataset") -> str:
+    return json.dumps({"good": good_sizes(data), "problems": []}, indent=2)
+
+
+def good_sizes(data: "Dataset") -> dict[str, int]:
+    return {
+        "scenarios": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test),
+        "gifts": len(data.gifts),
+    }
