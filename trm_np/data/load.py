@@ -157,7 +157,7 @@ def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabul
     for field in schema.VOCABULARY_LISTS:
         values = _part(given, field, schema.VOCABULARY_LISTS, absent[field])
         listed = values if isinstance(values, list | tuple) else ()
-        names[field] = tuple(value for value in listed if isinstance(value, str))
+        names[field] = tuple(filter(schema.is_text, listed))
     return Vocabulary(**names)
 
 

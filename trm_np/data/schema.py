@@ -6,6 +6,7 @@ A list of the vocabulary that is empty is not known, as where its file cannot be
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
+from typing import TypeGuard
 
 from trm_np.data.problems import CONTROLS, Place, Problem, composed, listed, shown
 from trm_np.data.strict_json import RepeatedKeys
@@ -243,6 +244,11 @@ def age_range(value: object, at: Place) -> Iterator[Problem]:
 
 def text(value: object, at: Place) -> Iterator[Problem]:
     """A name to show."""
-    fits = isinstance(value, str) and value.strip() and CONTROLS.isdisjoint(map(unicodedata.category, value))
-    if not fits:
+    if not is_text(value):
         yield at.problem(shown(value), "text on one line, not blank")
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    if not isinstance(value, str):
+        return False
+    return bool(value.strip()) and CONTROLS.isdisjoint(map(unicodedata.category, value))
