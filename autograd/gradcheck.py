@@ -8,7 +8,8 @@ from .ops import Array
 from .tensor import Tensor, no_grad
 
 STEPS = (1e-3, 1e-4, 1e-5)
-ROUNDING = 1e-12  # what float64 leaves uncertain in a difference quotient of a function of order one
+RTOL = 1e-6
+ATOL = 1e-12  # what float64 leaves uncertain in a difference quotient of a function of order one
 
 
 class GradientError(AssertionError):
@@ -21,22 +22,24 @@ def check_grads(
     rng: np.random.Generator,
     names: Sequence[str] = (),
     directions: int = 2,
-    tolerance: float = 1e-6,
+    rtol: float = RTOL,
+    atol: float = ATOL,
 ) -> float:
-    """Check the gradients of `function(*tensors)` for each tensor; returns the largest relative error.
+    """Check the gradients of `function(*tensors)` for each tensor; returns the largest relative error beyond `atol`.
 
     The result is projected on a random cotangent (ones would let a wrong softmax pass, whose rows sum to
     one). Each tensor's gradient is then compared with a fourth-order central difference along random unit
-    directions; two step sizes must agree with each other first, so that a kink near by is not taken for an
-    error. `function` must return the same value each time it is called. Raises GradientError.
+    directions, to within `atol` and `rtol` of it; two step sizes must agree with each other first, so that a
+    kink near by is not taken for an error. `function` must return the same value each time it is called at
+    the same point, and is defined at the tensors' values in another order, times 0.75. Raises GradientError.
     """
     for tensor in tensors:
         if tensor.dtype != np.float64 or not tensor.requires_grad:
             raise ValueError("check_grads needs float64 leaves that require a gradient")
+    cotangent = rng.normal(size=_elsewhere(function, tensors).shape)
+    for tensor in tensors:
         tensor.grad = None
-    result = function(*tensors)
-    cotangent = rng.normal(size=result.shape)
-    result.backward(cotangent)
+    function(*tensors).backward(cotangent)
 
     def projected() -> float:
         with no_grad():
@@ -52,10 +55,10 @@ def check_grads(
             analytic = float(np.sum(gradient * direction))
             # What a direction typically sees: keeps the error relative where this one happens to see little.
             typical = float(np.linalg.norm(gradient)) / tensor.size**0.5
-            numeric = _settled_difference(projected, tensor, direction, typical, tolerance, name)
-            error = max(abs(analytic - numeric) - ROUNDING, 0.0)
+            numeric = _settled_difference(projected, tensor, direction, typical, rtol, atol, name)
+            error = max(abs(analytic - numeric) - atol, 0.0)
             scale = max(abs(analytic), abs(numeric), typical, np.finfo(np.float64).tiny)
-            if not error <= tolerance * scale:
+            if not error <= rtol * scale:
                 raise GradientError(
                     f"{name} of shape {tensor.shape}: backward() gives {analytic:.12g} along a random "
                     f"direction, finite differences {numeric:.12g} (relative error {error / scale:.2g})"
@@ -64,19 +67,34 @@ def check_grads(
     return worst
 
 
+def _elsewhere(function: Callable[..., Tensor], tensors: Sequence[Tensor]) -> Tensor:
+    """The result at another point, sent backward for nothing: what a rule keeps of a call spoils the next."""
+    before = [tensor.data for tensor in tensors]
+    try:
+        for tensor, data in zip(tensors, before, strict=True):
+            tensor.data = 0.75 * data.reshape(-1)[::-1].reshape(data.shape)
+        result = function(*tensors)
+        result.backward(np.ones(result.shape))
+        return result
+    finally:
+        for tensor, data in zip(tensors, before, strict=True):
+            tensor.data = data
+
+
 def _settled_difference(
     projected: Callable[[], float],
     tensor: Tensor,
     direction: Array,
     typical: float,
-    tolerance: float,
+    rtol: float,
+    atol: float,
     name: str,
 ) -> float:
     """The first difference quotient that agrees with the one before it, of a step ten times as large."""
     before = _central_difference(projected, tensor, direction, STEPS[0])
     for step in STEPS[1:]:
         now = _central_difference(projected, tensor, direction, step)
-        if abs(now - before) <= tolerance / 2 * max(abs(now), typical) + ROUNDING:
+        if abs(now - before) <= rtol / 2 * max(abs(now), typical) + atol:
             return now
         before = now
     raise GradientError(

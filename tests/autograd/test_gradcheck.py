@@ -189,6 +189,67 @@ def test_a_mistake_that_people_make_is_caught(
                 check_case(case, seed)
 
 
+GELU = (0.7978845608028654, 0.044715)  # √(2/π), and the constant of Hendrycks and Gimpel 2016, section 2
+PYTORCH = {"rtol": 1e-3, "atol": 1e-5}  # the tolerances of torch.autograd.gradcheck
+
+
+def gelu_with(inner: float, cubic: float) -> Rule:
+    """a/2 · (1 + tanh(√(2/π) (a + 0.044715 a³))), whose gradient uses these two constants instead."""
+
+    def gelu(a: Array) -> Ruled:
+        value = a / 2 * (1 + np.tanh(GELU[0] * (a + GELU[1] * a**3)))
+
+        def vjp(g: Array) -> tuple[Array]:
+            t = np.tanh(inner * (a + cubic * a**3))
+            return (g / 2 * (1 + t + a * (1 - t * t) * inner * (1 + 3 * cubic * a * a)),)
+
+        return value, vjp
+
+    return gelu
+
+
+def gelu_checks(rule: Rule, **tolerances: float) -> int:
+    """How many of ten checks it fails."""
+    failed = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x = Tensor(rng.normal(size=(3, 4)), requires_grad=True)
+        try:
+            check_grads(lambda x: apply(rule, x), x, rng=rng, **tolerances)
+        except GradientError:
+            failed += 1
+    return failed
+
+
+@pytest.mark.parametrize("change", [1e-5, -1e-5])
+@pytest.mark.parametrize("place", [0, 1], ids=["inner", "cubic"])
+def test_a_constant_of_gelu_off_by_a_hundred_thousandth_is_caught(place: int, change: float) -> None:
+    wrong = [value + change * (place == each) for each, value in enumerate(GELU)]
+    assert gelu_checks(gelu_with(*GELU)) == 0
+    assert gelu_checks(gelu_with(*wrong)) > 5
+    assert gelu_checks(gelu_with(*wrong), **PYTORCH) == 0
+
+
+def tanh_that_remembers(forgets: Callable[[Array], object]) -> Rule:
+    """tanh, whose gradient takes the value of the first call for an array of which this is the same."""
+    kept: dict[object, Array] = {}
+
+    def remembering_tanh(a: Array) -> Ruled:
+        value = np.tanh(a)
+        first = kept.setdefault(forgets(a), value)
+        return value, lambda g: (g * (1 - first * first),)
+
+    return remembering_tanh
+
+
+def test_a_value_kept_from_an_earlier_call_is_caught_at_once() -> None:
+    stale = tanh_that_remembers(lambda a: a.shape)
+    with pytest.raises(GradientError):
+        check_grads(lambda x: apply(stale, x), leaf(0.3, -1.2), rng=np.random.default_rng(0))
+    fresh = tanh_that_remembers(lambda a: a.tobytes())
+    assert check_grads(lambda x: apply(fresh, x), leaf(0.3, -1.2), rng=np.random.default_rng(0)) <= 1e-6
+
+
 # ------------------------------------------------------------------------------------------- the check itself
 
 

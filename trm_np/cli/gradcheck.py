@@ -15,10 +15,11 @@ def gradcheck(seed: int) -> None:
     Example: trm gradcheck --seed 1
     """
     use_threads(all_cores=False)
-    from trm_np.gradient_checks import TOLERANCE, run_checks
+    from trm_np.autograd.gradcheck import ATOL, RTOL
+    from trm_np.gradient_checks import run_checks
 
     failed = 0
-    click.echo(f"{'what':<48}  largest relative error (allowed: {TOLERANCE:g})")
+    click.echo(f"{'what':<48}  largest relative error beyond {ATOL:g} (allowed: {RTOL:g})")
     for name, error, complaint in run_checks(seed):
         failed += bool(complaint)
         click.echo(f"{name:<48}  {complaint or f'{error:.1e}  ok'}")
