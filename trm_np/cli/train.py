@@ -98,8 +98,6 @@ def train(
         keep_memory()
         run = Run(config, dataset, seed, Path(out), resume, ranks)
         wait_for_all(ranks)
-        for warning in run.warnings:
-            click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
         measured = StepProfile(config.model.supervision_steps)
         if profile:
             run.trainer.around_learning = measured.measuring
@@ -107,6 +105,8 @@ def train(
             most = config.training.epochs
             workers = threads if size == 1 else f"{size} ranks with {threads}"
             click.echo(f"{preset}, seed {seed}, {workers}, at most {most} epochs, into {out}", err=True)
+            for warning in run.warnings:
+                click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
             if dataset.shares_held_out:
                 click.echo("one list of held-out scenarios serves as validation and as test", err=True)
         with (
