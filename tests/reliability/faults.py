@@ -2,14 +2,23 @@
 
 import errno
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from tests.train.small_run import new_run, small
+from trm_np.files import WriteError, clear_temporaries
+from trm_np.run import FILES
+from trm_np.train import Record
+
 STEPS = ("open", "write", "fsync", "close", "replace", "link", "unlink", "ftruncate", "fstat")
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EINTR")}
 FAULTS = ("crash", "short write", *ERRORS)
+
+
+SETTINGS = {"training__epochs": 3, "training__evaluate_every": 1, "training__batch_size": 25}
 
 
 class Crash(BaseException):
@@ -66,3 +75,46 @@ def on_failing_disk(work: Callable[[], object], fault: str, at: int) -> BaseExce
 
 def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def trials(work: Callable[[], object], every: int = 1) -> Iterator[tuple[str, int]]:
+    """Every fault at every step of the work, or at every so-manieth."""
+    return ((fault, step) for fault in FAULTS for step in range(0, steps_of(work), every))
+
+
+class Evaluated:
+    """A run after its second evaluation, which is not saved yet, and its folder `before` and `after` it is saved."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.kept = folder, folder.with_name(folder.name + " kept")
+        self.run = new_run(folder, small(**SETTINGS))
+        epochs = iter(self.run.trainer.epochs())
+        self.run.begin()
+        self.run.save(next(epochs))
+        self.record: Record = next(epochs)
+        shutil.copytree(folder, self.kept)
+        self.run.unlock()
+        self.before = content(folder)
+        self.save()
+        self.after = content(folder)
+
+    def save(self) -> None:
+        self.run.save(self.record)
+
+    def check(self, fault: str, at: int) -> None:
+        """Save on a failing disk: each file is the old or the new one, none is left over, and the error says enough."""
+        for path in self.folder.iterdir():
+            path.unlink()
+        shutil.copytree(self.kept, self.folder, dirs_exist_ok=True)
+        raised = on_failing_disk(self.save, fault, at)
+        if fault == "crash":
+            clear_temporaries(self.folder, FILES)  # which the next start does
+        found, before, after = content(self.folder), self.before, self.after
+        assert found.keys() <= after.keys(), (fault, at)
+        for name in ("best.npz", "last.npz"):
+            assert found[name] in (before[name], after[name]), (fault, at, name)
+        assert found.get("previous.npz", before["last.npz"]) == before["last.npz"], (fault, at)
+        if isinstance(raised, WriteError):
+            assert raised.needed == len(after[raised.path.name]), (fault, at)
+        elif raised is None:
+            assert (found["best.npz"], found["last.npz"]) == (after["best.npz"], after["last.npz"]), (fault, at)

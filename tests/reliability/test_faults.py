@@ -2,52 +2,26 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.reliability.faults import FAULTS, Crash, FailingDisk, content, on_failing_disk, steps_of
+from tests.reliability.faults import (
+    SETTINGS,
+    Crash,
+    Evaluated,
+    FailingDisk,
+    content,
+    on_failing_disk,
+    trials,
+)
 from tests.train.small_run import SET, new_run, small
 from trm_np.checkpoint import load_model
 from trm_np.cli.train import train
 from trm_np.files import WriteError, append_line, atomic_write, clear_temporaries, keep_as
 from trm_np.run import FILES, OutputError, Run
-from trm_np.train import Record
-
-SETTINGS = {"training__epochs": 3, "training__evaluate_every": 1, "training__batch_size": 25}
-
-
-class At:
-    """A run that stands after its first evaluation, and the record of the second, which is not saved yet."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.kept = folder, folder.with_name(folder.name + " kept")
-        self.run = new_run(folder, small(**SETTINGS))
-        epochs = iter(self.run.trainer.epochs())
-        self.run.begin()
-        self.run.save(next(epochs))
-        self.record: Record = next(epochs)
-        shutil.copytree(folder, self.kept)
-        self.run.unlock()
-
-    def again(self) -> None:
-        """The folder as it was before the second evaluation."""
-        for path in self.folder.iterdir():
-            path.unlink()
-        shutil.copytree(self.kept, self.folder, dirs_exist_ok=True)
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory) -> At:
-    return At(tmp_path_factory.mktemp("run"))
-
-
-def trials(work: Callable[[], object], every: int = 1) -> Iterator[tuple[str, int]]:
-    """Every fault at every step of the work, or at every so-manieth."""
-    return ((fault, step) for fault in FAULTS for step in range(0, steps_of(work), every))
-
 
 WORKS: dict[str, Callable[[Path], object]] = {
     "a file": lambda folder: atomic_write(folder / "file", b"new ", b"content"),
@@ -84,39 +58,13 @@ def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_
             assert found == after or name == "the older", (fault, step)
 
 
-def test_a_checkpoint_is_saved_or_the_one_before_is_there(at: At) -> None:
-    before = content(at.folder)
-    at.run.save(at.record)
-    after = content(at.folder)
-    assert before != after
-    counts = {fault: 0 for fault in FAULTS}
-
-    def work() -> None:
-        at.run.save(at.record)
-
-    for fault, step in trials(work, every=37):
-        at.again()
-        raised = on_failing_disk(work, fault, step)
-        check_saved(at, before, after, fault, step, raised)
-        counts[fault] += 1
-    assert min(counts.values()) > 10
-
-
-def check_saved(
-    at: At, before: dict[str, bytes], after: dict[str, bytes], fault: str, step: int, raised: object
-) -> None:
-    """Old or new, each whole; nothing left over; the error says what the file takes."""
-    if fault == "crash":
-        clear_temporaries(at.folder, FILES)
-    found = content(at.folder)
-    assert found.keys() <= {*before, "previous.npz"}, (fault, step)
-    for name in ("best.npz", "last.npz"):
-        assert found[name] in (before[name], after[name]), (fault, step, name)
-    assert found.get("previous.npz", before["last.npz"]) == before["last.npz"]
-    if isinstance(raised, WriteError):
-        assert raised.needed == len(after[raised.path.name]) or raised.path.name == "previous.npz"
-    elif raised is None:
-        assert (found["best.npz"], found["last.npz"]) == (after["best.npz"], after["last.npz"])
+def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path) -> None:
+    evaluated = Evaluated(tmp_path / "run")
+    assert {name for name in FILES if evaluated.before.get(name) != evaluated.after.get(name)} == {
+        *("best.npz", "last.npz", "previous.npz")
+    }
+    for fault, at in trials(evaluated.save, every=37):
+        evaluated.check(fault, at)
 
 
 def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
