@@ -31,6 +31,7 @@ from tests.hostile.forging import (
     text_of,
 )
 from tests.world.small_world import VOCABULARY
+from trm_np.autograd.ops import Array
 from trm_np.config import LARGEST_SIZE
 
 WEIGHT = "weights.tool_selection.score.bias"
@@ -207,6 +208,19 @@ def with_header_text(change: Callable[[bytes], bytes]) -> Callable[[], bytes]:
     def make() -> bytes:
         header, content = content_of(smallest())
         return forged(change(text_of({"sha256": "0" * 64, **header})), content)
+
+    return make
+
+
+def header_as(change: Callable[[Array], Array]) -> Callable[[], bytes]:
+    """The header in an array of another form, with the same bytes, of which there is a multiple of four."""
+
+    def make() -> bytes:
+        header, content = content_of(smallest())
+        length = len(text_of({"sha256": "0" * 64, **header, "more": ""}))
+        data = forged({**header, "more": "x" * (-length % 4)}, content)
+        entries = [(name + ".npy", npy(array)) for name, array in np.load(io.BytesIO(data)).items()]
+        return archive([("header.npy", npy(change(np.load(io.BytesIO(data))["header"]))), *entries[1:]])
 
     return make
 
@@ -431,6 +445,7 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     "a digest that is a list": with_header_text(lambda data: data.replace(b'"' + b"0" * 64 + b'"', b"[]")),
     "a digest that is another": with_header_text(lambda data: data),
     "a header nested 100,000 deep": header_is(b'{"sha256": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "a header nested 5,000 deep": header_is(b'{"sha256": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
     "a header nested 900 deep": header_is(b'{"sha256": ' + b"[" * 900 + b"]" * 900 + b"}"),
     "a header of 1 MB of brackets": header_is(b"[" + b"[]," * 333_000 + b"[]]"),
     "a header of 1 MB of nested brackets": header_is(b"[" + b"[[[[[[]]]]]]," * 80_000 + b"[]]"),
@@ -521,7 +536,9 @@ ARRAYS: dict[str, Callable[[], bytes]] = {
     "a catalogue in two dimensions": with_entry("catalogue", lambda: np.zeros((9, 9), np.uint8)),
     "a header of 0 times 10**50": lambda: archive([("header.npy", npy_saying(BYTE, f"(0, {10**50})"))]),
     "a header of numbers": lambda: archive([("header.npy", npy(np.zeros(9, np.float32)))]),
-    "a header in two dimensions": lambda: archive([("header.npy", npy(np.full((1, 2), 32, np.uint8)))]),
+    "a header in two dimensions": header_as(lambda header: header.reshape(1, -1)),
+    "a header that says it is numbers": header_as(lambda header: header.view(np.float32)),
+    "no header, but another text": lambda: smallest().replace(b"header.npy", b"footer.npy"),
 }
 
 CATALOGUES: dict[str, Callable[[], bytes]] = {
@@ -585,6 +602,14 @@ def sparse(size: int, name: str) -> Callable[[Path], Path]:
     return make
 
 
+def huge_directory(folder: Path) -> Path:
+    """One entry, in a directory of 3 GB."""
+    path = sparse(3 * 2**30, "directory.npz")(folder)
+    with path.open("ab") as file:
+        file.write(end_record(1, 3 * 2**30, 0))
+    return path
+
+
 def at(path: str) -> Callable[[Path], Path]:
     return lambda _: Path(path)
 
@@ -609,6 +634,7 @@ PLACES: dict[str, Callable[[Path], Path]] = {
     "a link to itself": link("loop.npz", "loop.npz"),
     "a link to a device": link("device.npz", "/dev/zero"),
     "5 GB of nothing": sparse(5 * 2**30, "sparse.npz"),
+    "a directory of 3 GB": huge_directory,
     "4 GB less 1 of nothing": sparse(2**32 - 1, "sparse4.npz"),
 }
 KINDS = len(FILES) + len(PLACES)

@@ -28,6 +28,40 @@ def test_every_kind_is_refused_by_one_exception(found: Found) -> None:
     assert those(found, "error", unlike="CheckpointError") == {}
 
 
+REASONS = {
+    "an empty file": "not a .npz file: 0 bytes long",
+    "a pickle": "not a whole .npz file",
+    "a model of format 1": "found format 1",
+    "10,001 members": "10,001 entries",
+    "200,000 members": "not a whole .npz file",
+    "a name of 60,000 letters": "2 entries, listed in 60,",
+    "a bomb, deflated": "its directory is not as this program writes it",
+    "a page in front": "its directory is not as this program writes it",
+    "two members of one name": "two entries of one name",
+    "a name into the folder above": "an entry named b'../x.npy'",
+    "a checksum that is another, in both heads": "its checksum is another",
+    "a name that differs in the local header": "its head is not as this program writes it",
+    "a header of 2 MB of brackets": "not a header of at most 1,048,576 bytes",
+    "a header of 1 MB of nested brackets": "more than 10,000 lists and objects",
+    "a header nested 5,000 deep": "its header is not JSON",
+    "a key twice": "its header is not an object as this program writes it",
+    "a number that is none": "its header is not JSON",
+    "core_blocks of 100,000": "model.core_blocks is more than 135",
+    "a shape of (2**62, 4), which is 0 in 64 bits": "is not as long as its shape",
+    "objects": "is not an array of float32 or uint8 in C order",
+    "a catalogue of one line of 30 MB": "found text that is not JSON",
+    "two gifts of one id": 'found "gift1" again',
+    "zeros without end": "not a file but a device",
+    "a pipe that nobody writes to": "not a file but a device, a pipe",
+    "5 GB of nothing": "not a whole .npz file",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reason_is_the_first_that_there_is(found: Found, name: str) -> None:
+    assert REASONS[name] in found[name]["message"]
+
+
 def test_it_says_so_in_one_line(found: Found) -> None:
     assert [each for each in found.values() if not each["message"].isprintable()] == []
     assert [each for each in found.values() if len(each["message"]) - len(each["path"]) > 500] == []

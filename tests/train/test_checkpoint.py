@@ -470,6 +470,15 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
+def test_too_little_memory_is_a_refusal_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_out(_: object) -> None:
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr("trm_np.checkpoint.require_finite", run_out)
+    with pytest.raises(CheckpointError, match="Unable to allocate 9 GiB; "):
+        load_model(folder / "best.npz")
+
+
 def test_a_long_reason_is_cut() -> None:
     error = CheckpointError("best.npz", "x" * 1000)
     assert error.reason == "x" * 297 + "..."

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Long campaigns against what docs/reliability.md promises: each ends with a line of result, exit code 1 if it failed.
+
+python tests/campaign.py flips
+python tests/campaign.py edits --count 100000
+python tests/campaign.py hostile
+"""
+
+import os
+import resource
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+import click
+import numpy as np
+
+from tests.hostile import damage, forging, kinds, watching
+from trm_np.config import resolve
+from trm_np.data.load import load_dataset
+from trm_np.run import Run
+
+MEGABYTE = 2**20
+LONGEST_LOAD = 1.0  # seconds
+
+
+@click.group()
+def campaign() -> None:
+    """Long campaigns; each ends with a line of result."""
+
+
+def end(result: str, failed: bool) -> None:
+    click.echo(f"{'FAILED' if failed else 'ok'}: {result}")
+    sys.exit(1 if failed else 0)
+
+
+def memory_folder() -> TemporaryDirectory[str]:
+    """A temporary folder, in memory where there is one."""
+    return TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+
+
+def peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@campaign.command()
+def flips() -> None:
+    """Every single-bit flip and every truncation of the smallest model file."""
+    model = forging.smallest()
+    with memory_folder() as folder:
+        found = damage.outcomes(Path(folder), model, damage.flips(model, range(8 * len(model))))
+        cut = damage.outcomes(Path(folder), model, damage.truncations(model, range(len(model))))
+    counts = ", ".join(f"{count:,} {what}" for what, count in (found + cut).items())
+    what = f"{found.total():,} flips and {cut.total():,} truncations of a model file of {len(model):,} bytes"
+    end(f"{what}: {counts}", set(found + cut) != {damage.REFUSED})
+
+
+@campaign.command()
+@click.option("--count", default=100_000, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def edits(count: int, seed: int) -> None:
+    """Random edits of a model file of the `tiny` preset, trained for an epoch."""
+    with memory_folder() as name:
+        folder = Path(name)
+        Run(resolve("tiny", settings={"training.epochs": "1"}), load_dataset(), 0, folder).train()
+        model = (folder / "best.npz").read_bytes()
+        damage.outcomes(folder, model, [model[:-1]])
+        before = peak_memory()
+        found = damage.outcomes(folder, model, damage.edits(model, count, np.random.default_rng(seed)))
+    more = peak_memory() - before
+    counts = ", ".join(f"{times:,} {what}" for what, times in found.items())
+    memory = f"peak of memory {more / MEGABYTE:.1f} MB above that of loading it whole"
+    what = f"{found.total():,} edits of a model file of {len(model):,} bytes, seed {seed}"
+    end(f"{what}: {counts}; {memory}", set(found) != {damage.REFUSED} or more > watching.MOST_MEMORY)
+
+
+@campaign.command()
+def hostile() -> None:
+    """Every kind of hostile file, with the seconds and the memory it takes to refuse it."""
+    with TemporaryDirectory() as name:
+        found = list(watching.loads(kinds.make_all(Path(name)), Path(name)))
+    for each in found:
+        each["ok"] = (
+            each["error"] == "CheckpointError"
+            and not each["events"]
+            and each["seconds"] < LONGEST_LOAD
+            and each["bytes"] < watching.MOST_MEMORY
+        )
+        seconds, megabytes = each["seconds"], each["bytes"] / MEGABYTE
+        reason = each["message"].removeprefix(each["path"] + ": ")
+        click.echo(
+            f"{'' if each['ok'] else 'FAILED '}{seconds:.3f} s {megabytes:5.1f} MB  {each['name']}: {reason}"
+        )
+    failed = [each["name"] for each in found if not each["ok"]]
+    slowest, largest = (max(each[key] for each in found) for key in ("seconds", "bytes"))
+    figures = f"at most {slowest:.2f} s and {largest / MEGABYTE:.1f} MB"
+    end(f"{len(found)} kinds, {len(found) - len(failed)} refused without a trace, {figures}", bool(failed))
+
+
+if __name__ == "__main__":
+    campaign()
