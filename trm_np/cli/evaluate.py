@@ -43,6 +43,7 @@ def evaluate(
     with refusals():
         from trm_np import cross_validation, examining_text, judging
         from trm_np.checkpoint import load_model
+        from trm_np.data.problems import printable_lines
 
         stored = load_model(model)
         if cross_validate:
@@ -52,7 +53,7 @@ def evaluate(
         else:
             found = judging.judge_stored(stored, held_out)
             text = examining_text.evaluation_text(found)
-        click.echo(json.dumps(found, indent=2) if as_json else text)
+        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))
 
 
 @contextmanager

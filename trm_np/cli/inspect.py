@@ -34,6 +34,7 @@ def inspect(
     """
     use_threads(all_cores=False)
     with refusals():
+        from trm_np.data.problems import printable_lines
         from trm_np.inspection import inspect_new, inspect_stored, inspection_text
 
         if model is None:
@@ -44,4 +45,4 @@ def inspect(
                 context, "a stored MODEL has its own settings and data", allowed=("model", "as_json")
             )
             found = inspect_stored(model)
-        click.echo(json.dumps(found, indent=2) if as_json else inspection_text(found))
+        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(inspection_text(found)))

@@ -17,6 +17,11 @@ def named(_: click.Context, parameter: click.Parameter, value: str | None) -> st
     return value
 
 
+def utf_8(typed: str) -> str:
+    """What was typed as UTF-8, also where the locale takes it for ASCII."""
+    return typed.encode(errors="surrogateescape").decode(errors="surrogateescape")
+
+
 def config_options(command: Command) -> Command:
     """--preset, --without, --only and --set."""
     for option in (

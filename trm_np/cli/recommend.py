@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, utf_8
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -29,12 +29,21 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 @click.argument("model", callback=named)
 @click.option("--age", type=float, help="Of the person who receives the gift, in years.")
 @click.option("--budget", type=float, help="The most to spend, in dollars.")
-@click.option("--hobby", "hobbies", multiple=True, metavar="NAME", help="A hobby; may be given again.")
 @click.option(
-    "--preference", "preferences", multiple=True, metavar="NAME", help="A preference; may be given again."
+    "--hobby", "hobbies", type=utf_8, multiple=True, metavar="NAME", help="A hobby; may be given again."
 )
-@click.option("--relationship", metavar="NAME", help="What the person is to you: mother, friend, ...")
-@click.option("--occasion", metavar="NAME", help="What the gift is for: birthday, wedding, ...")
+@click.option(
+    "--preference",
+    "preferences",
+    type=utf_8,
+    multiple=True,
+    metavar="NAME",
+    help="A preference; may be given again.",
+)
+@click.option(
+    "--relationship", type=utf_8, metavar="NAME", help="What the person is to you: mother, friend, ..."
+)
+@click.option("--occasion", type=utf_8, metavar="NAME", help="What the gift is for: birthday, wedding, ...")
 @click.option(
     "--profile",
     callback=named,
@@ -151,8 +160,10 @@ def opened(profile: str) -> BinaryIO:
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
+    from trm_np.data.problems import printable
+
     for warning in recommendation.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        click.echo(printable(f"Warning: {warning}"), err=True)
     click.echo(
         json.dumps(recommendation.to_dict(), indent=2) if as_json else recommendation_text(recommendation)
     )
@@ -160,7 +171,7 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
 
 def recommendation_text(found: "Recommendation") -> str:
     """The gifts as a table, the reasons under each; then categories, tools and steps."""
-    from trm_np.data.problems import printable
+    from trm_np.data.problems import printable_lines
 
     likely = list(found.categories.items())[:SHOWN_CATEGORIES]
     lines = [
@@ -170,7 +181,7 @@ def recommendation_text(found: "Recommendation") -> str:
         *tool_lines(found.tools),
         f"thought {found.steps} of {found.most_steps} steps",
     ]
-    return "\n".join(map(printable, lines))
+    return printable_lines("\n".join(lines))
 
 
 def gift_lines(gifts: "Sequence[RecommendedGift]") -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, closest, listed, plain_form, shown
+from trm_np.data.problems import DataError, Place, closest, composed, listed, plain_form, shown
 from trm_np.data.records import Profile
 from trm_np.data.vocabulary import Vocabulary
 
@@ -56,11 +56,12 @@ def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def known_name(name: str, names: tuple[str, ...]) -> str | None:
-    """The one of `names` that this is, or the only one that it is another spelling of; else None."""
-    if name in names:
-        return name
-    spelt = [known for known in names if _letters(known) == _letters(name)]
-    return spelt[0] if len(spelt) == 1 else None
+    """The one of `names` that this is, in whatever Unicode form, or the only one that it is another spelling of."""
+    for alike in (str, composed, _letters):
+        spelt = [known for known in names if alike(known) == alike(name)]
+        if len(spelt) == 1:
+            return spelt[0]
+    return None
 
 
 def _letters(name: str) -> str:

@@ -78,6 +78,11 @@ def printable(text: str) -> str:
     return "".join(escape(c) if unicodedata.category(c) in CONTROLS or c in REORDERING else c for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same of each line."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
