@@ -4,11 +4,16 @@
 python tests/campaign.py flips
 python tests/campaign.py edits --count 100000
 python tests/campaign.py hostile
+python tests/campaign.py kills --count 300
+python tests/campaign.py signals --count 60
+python tests/campaign.py faults
 """
 
 import os
 import resource
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,12 +24,17 @@ import click
 import numpy as np
 
 from tests.hostile import damage, forging, kinds, watching
+from tests.reliability.faults import FAULTS, Evaluated, trials
+from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from trm_np.config import resolve
 from trm_np.data.load import load_dataset
 from trm_np.run import Run
 
 MEGABYTE = 2**20
-LONGEST_LOAD = 1.0  # seconds
+LONGEST_LOAD, LONGEST_LIFE = 1.0, 4.0  # seconds
+# Thirty epochs of `tiny`, each with an evaluation and so with a save.
+OPTIONS = ("--quiet", "--epochs", "30", "--set", "training.evaluate_every=1", "--set", "training.patience=none")
+UntilDone = Callable[[Training, float, np.random.Generator], tuple[int, list[str]]]
 
 
 @click.group()
@@ -98,6 +108,56 @@ def hostile() -> None:
     slowest, largest = (max(each[key] for each in found) for key in ("seconds", "bytes"))
     figures = f"at most {slowest:.2f} s and {largest / MEGABYTE:.1f} MB"
     end(f"{len(found)} kinds, {len(found) - len(failed)} refused without a trace, {figures}", bool(failed))
+
+
+@campaign.command()
+@click.option("--count", default=300, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def kills(count: int, seed: int) -> None:
+    """Kill training runs at random instants, resume them to the end, and compare their bytes."""
+    ended("kills", kill_until_done, count, seed)
+
+
+@campaign.command()
+@click.option("--count", default=60, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def signals(count: int, seed: int) -> None:
+    """Send SIGINT, SIGTERM and SIGHUP to training runs, resume them to the end, and compare their bytes."""
+    ended("signals", stop_until_done, count, seed)
+
+
+def ended(what: str, until_done: UntilDone, count: int, seed: int) -> None:
+    rng, times, runs, faults = np.random.default_rng(seed), 0, 0, list[str]()
+    with TemporaryDirectory() as name:
+        whole = Training(Path(name, "whole"), *OPTIONS)
+        whole.start().communicate()
+        while times < count:
+            training = Training(Path(name, f"run {runs}"), *OPTIONS)
+            more, broken = until_done(training, LONGEST_LIFE, rng)
+            if training.results() != whole.results():
+                broken.append(f"run {runs} has other bytes")
+            times, runs, faults = times + more, runs + 1, faults + broken
+            shutil.rmtree(training.folder)
+    for fault in faults:
+        click.echo(fault)
+    end(f"{times} {what} in {runs} runs, seed {seed}: {len(faults)} not as promised", bool(faults))
+
+
+@campaign.command()
+def faults() -> None:
+    """A crash, a short write and five errors at every step of saving an evaluation."""
+    with memory_folder() as name:
+        evaluated = Evaluated(Path(name, "run"))
+        tried, broken = 0, list[str]()
+        for fault, at in trials(evaluated.save):
+            tried += 1
+            try:
+                evaluated.check(fault, at)
+            except AssertionError as error:
+                broken.append(str(error))
+    for line in broken:
+        click.echo(line)
+    end(f"{tried:,} faults at {tried // len(FAULTS):,} steps: {len(broken)} torn or left over", bool(broken))
 
 
 if __name__ == "__main__":

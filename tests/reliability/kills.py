@@ -14,6 +14,7 @@ from trm_np.run import BEST, LAST, METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[2]
 RESULTS = (BEST, LAST, METRICS, SUMMARY)
+SHARE_IN_TRAINING = 0.8  # of the kills; the others come at any moment, most of them while it starts
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,10 +46,12 @@ class Training:
 
 
 def kill_until_done(training: Training, longest: float, rng: np.random.Generator) -> tuple[int, list[str]]:
-    """Kill it after up to so many seconds, again and again until it ends by itself: how often, and what was broken."""
+    """Kill it within so many seconds, again and again until it ends by itself: how often, and what was broken."""
     kills, broken = 0, []
     while True:
         process = training.start()
+        if rng.random() < SHARE_IN_TRAINING:
+            wait_until_training(training, process)
         try:
             _, errors = process.communicate(timeout=rng.uniform(0, longest))
         except subprocess.TimeoutExpired:
