@@ -28,7 +28,8 @@ from trm_np.files import Piece
 Form = tuple[np.dtype[Any], tuple[int, ...]]  # of an array: dtype and shape
 
 HEADER = "header"
-DTYPES = {"<f4": np.dtype("<f4"), "|u1": np.dtype("u1")}
+BYTE: np.dtype[Any] = np.dtype(np.uint8)
+DTYPES: dict[str, np.dtype[Any]] = {"<f4": np.dtype("<f4"), "|u1": BYTE}
 MOST_MEMBERS = 10_000
 LARGEST_HEADER = 2**20  # bytes of JSON, which take some fifteen times as many once it is read
 MOST_LISTS = 10_000  # lists and objects in it, which take up to fifty times as many
@@ -158,7 +159,7 @@ def described(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def bytes_of(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 # ----------------------------------------------------------------------------------------------- to read
@@ -194,7 +195,7 @@ class Npz:
             raise NpzError(f"not the arrays that its settings need: {found} {name}")
         for name, (dtype, shape) in self.forms.items():
             place = places.get(name)
-            needed = (DTYPES["|u1"], (math.prod(shape),)) if place is None else (place.dtype, place.shape)
+            needed = (BYTE, (math.prod(shape),)) if place is None else (place.dtype, place.shape)
             if (dtype, shape) != needed:
                 raise NpzError(
                     f"{name}: found {dtype} of shape {shape}; needed: {needed[0]} of shape {needed[1]}"
@@ -221,7 +222,7 @@ class Npz:
     def _read_header(self) -> dict[str, Any]:
         first = next(iter(self.members.values()))
         form = self._read_form(first)
-        is_text = form == (np.uint8, (first.size - NPY_BYTES,))
+        is_text = form == (BYTE, (first.size - NPY_BYTES,))
         if first.name != HEADER or not is_text or first.size > LARGEST_HEADER:
             raise NpzError(f"its first entry is not a header of at most {LARGEST_HEADER:,} bytes")
         text = b"".join(map(bytes, self._pieces(HEADER, npy_header(*form))))
