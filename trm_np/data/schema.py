@@ -14,7 +14,7 @@ from trm_np.data.vocabulary import Vocabulary
 
 Check = Callable[[object, Place], Iterator[Problem]]
 
-MOST_MONEY = 1_000_000
+LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000  # dollars; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
@@ -205,7 +205,7 @@ def name(names: tuple[str, ...]) -> Check:
     return check
 
 
-def number(low: int, high: int) -> Check:
+def number(low: float, high: int) -> Check:
     """A finite number between two bounds, both allowed."""
 
     def check(value: object, at: Place) -> Iterator[Problem]:
@@ -215,10 +215,7 @@ def number(low: int, high: int) -> Check:
     return check
 
 
-def money(value: object, at: Place) -> Iterator[Problem]:
-    """An amount in dollars."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST_MONEY:
-        yield at.problem(shown(value), f"a number above 0, at most {MOST_MONEY}")
+money = number(LEAST_MONEY, MOST_MONEY)
 
 
 def integer(low: int, high: int) -> Check:
