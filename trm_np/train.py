@@ -27,6 +27,8 @@ from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
 from trm_np.stopping import EarlyStopping, StoppingState
 
+# Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
+LARGEST_UPDATE = 10
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
 
 Record = dict[str, Any]
@@ -35,8 +37,8 @@ Record = dict[str, Any]
 class Diverged(ArithmeticError):
     """A number that must be finite is not; nothing has been learnt from it."""
 
-    def __init__(self, term: str, value: float, epoch: int, step: int) -> None:
-        super().__init__(f"training diverged: {term} is {value} in epoch {epoch}, step {step}")
+    def __init__(self, what: str, value: float, epoch: int, step: int) -> None:
+        super().__init__(f"training diverged: {what} is {value} in epoch {epoch}, step {step}")
 
 
 class Interrupted(Exception):
@@ -218,7 +220,8 @@ class Trainer:
                 total.backward()
                 self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
                 norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
-                self.require_finite("gradient norm", norm)
+                self.require_finite_gradients(norm)
+                self.require_room()
                 self.optimizer.step()
                 self.optimizer.zero_grad()
                 carry = carry.detach()
@@ -229,13 +232,49 @@ class Trainer:
         progress.steps += 1
         losses = np.array([*terms, total])
         self.ranks.add_up(losses)
-        for name, value in zip((*TERMS, "total"), losses.tolist(), strict=True):
-            self.require_finite(name, value)
+        named = dict(zip((*TERMS, "total"), losses.tolist(), strict=True))
+        self.require_finite("loss", named)
+        for name, value in named.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
 
-    def require_finite(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise Diverged(name, value, self.progress.epochs + 1, self.progress.steps)
+    def require_finite(self, kind: str, named: Mapping[str, float]) -> None:
+        for name, value in named.items():
+            if not math.isfinite(value):
+                raise self.diverged(f"{kind} {name}", value)
+
+    def require_finite_gradients(self, norm: float) -> None:
+        """Raise Diverged that names the culprit, if the norm of all gradients is not finite.
+
+        What is not finite spreads from the loss backward: of the gradients that it has reached, the last in the
+        model's order is nearest to where it began. Where there is none, only the squares are too large.
+        """
+        if math.isfinite(norm):
+            return
+        parameters = self.model.named_parameters()
+        largest = {name: float(np.abs(p.grad).max()) for name, p in parameters if p.grad is not None}
+        reached = [name for name, value in largest.items() if not math.isfinite(value)]
+        if not reached:
+            name = max(largest, key=lambda name: largest[name])
+            raise self.diverged(f"gradient norm (the largest gradient, of {name}: {largest[name]:g})", norm)
+        others = f" (and {len(reached) - 1} before it)" if len(reached) > 1 else ""
+        raise self.diverged(f"gradient of {reached[-1]}{others}", largest[reached[-1]])
+
+    def require_room(self) -> None:
+        """Raise Diverged if a learning rate is so high that the next update may be too large for a number.
+
+        At up to 1 a weight moves by less than LARGEST_UPDATE at a step, and nothing needs to be looked at.
+        """
+        for group in self.optimizer.groups:
+            rate, decay = group["lr"], group["lr"] * group["weight_decay"]
+            if max(rate, decay) > 1:
+                largest = max(float(np.abs(p.data).max()) for p in group["params"])
+                after = largest * max(decay, 1) + rate * LARGEST_UPDATE
+                if not after < np.finfo(self.optimizer.weights.dtype).max:
+                    what = f"a weight of {group['component']} after an update at learning rate {rate:g}"
+                    raise self.diverged(what, math.inf)
+
+    def diverged(self, what: str, value: float) -> Diverged:
+        return Diverged(what, value, self.progress.epochs + 1, self.progress.steps)
 
     def end_epoch(self) -> Record:
         """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
@@ -263,7 +302,8 @@ class Trainer:
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
             metrics, losses = evaluate_model(self.model, task.validation, task, loss)
-        self.require_finite("validation loss", losses["total"])
+        self.require_finite("validation loss", losses)
+        self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
         stop = self.stopping.step(metrics["recommendation_quality"], epoch, self.model)
