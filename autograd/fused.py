@@ -16,7 +16,7 @@ from .ops import Array, Ruled, logistic, product, unbroadcast
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
     """x Wᵀ + b for x (..., in), weight (out, in), bias (out,)."""
     rows = x.reshape(-1, x.shape[-1])
-    value = rows @ weight.T
+    value = rows.dot(weight.T)
     if bias is not None:
         value += bias
 
@@ -38,7 +38,7 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
     p = q @ k.swapaxes(-1, -2)
     p *= scale
     if blocked is not None:
-        p += np.where(blocked, -np.inf, 0).astype(p.dtype)
+        np.copyto(p, -np.inf, where=blocked)
     softmax_rows_(p)
 
     def vjp(g: Array) -> tuple[Array, Array, Array]:
@@ -58,10 +58,11 @@ def softmax_rows_(p: Array) -> None:
     """Softmax over the last axis, in place; a row that is -inf throughout becomes zeros."""
     bounds = np.finfo(p.dtype)
     # The largest of each row. NumPy reduces a short last axis slowly: a copy with that axis first is faster.
-    top = np.moveaxis(p, -1, 0).copy().max(axis=0, initial=bounds.min)
-    p -= top[..., None]
+    p -= p.T.copy().max(axis=0, initial=bounds.min).T[..., None]
     np.exp(p, out=p)
-    p /= np.maximum(p @ np.ones(p.shape[-1], p.dtype), bounds.tiny)[..., None]
+    sums = p @ np.ones(p.shape[-1], p.dtype)
+    sums += bounds.tiny  # changes a sum of 0 alone: any other is 1 at least
+    p /= sums[..., None]
 
 
 def softmax_vjp_(g: Array, p: Array) -> None:
@@ -116,11 +117,12 @@ def self_attention(
     `attention`, with the heads as the last of the leading axes.
     """
     width = packed.shape[-1] // 3
-    q, k, v = (packed[..., i * width : (i + 1) * width] for i in range(3))
+    qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
     if rotation is not None:
-        turned = rotation.turn(packed[..., : 2 * width])
-        q, k = turned[..., :width], turned[..., width:]
-    value, attention_vjp = attention(*(split_heads(x, heads) for x in (q, k, v)), blocked=blocked)
+        qk = rotation.turn(qk)
+    qk = split_heads(qk, 2 * heads)
+    q, k = qk[..., :heads, :, :], qk[..., heads:, :, :]
+    value, attention_vjp = attention(q, k, split_heads(v, heads), blocked=blocked)
 
     def vjp(g: Array) -> tuple[Array]:
         gradient = np.concatenate([merge_heads(x) for x in attention_vjp(split_heads(g, heads))], axis=-1)
@@ -186,9 +188,11 @@ def rms_norm(*summands: Array, eps: float) -> Ruled:
 
     a is the sum of the arguments, which are of one shape: what a residual connection needs.
     """
-    a = summands[0] if len(summands) == 1 else np.add(*summands)
-    if any(each.shape != a.shape for each in summands):
-        raise ValueError("needs summands of one shape")
+    a, *others = summands
+    for other in others:
+        if other.shape != a.shape:
+            raise ValueError("needs summands of one shape")
+        a = a + other
     n = a.shape[-1]
     inverse = 1 / np.sqrt(np.vecdot(a, a)[..., None] / n + eps)
     value = a * inverse
