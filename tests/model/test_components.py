@@ -284,8 +284,8 @@ def test_thinking_ends_at_once_or_at_the_last_step(
     assert model.core.halt_head.bias is not None
     model.core.halt_head.bias.data[HALT] = leaning
     thoughts: list[Carry] = []
-    think = model.think
-    monkeypatch.setattr(model, "think", lambda *given: thoughts.append(think(*given)) or thoughts[-1])
+    think = model.core.forward
+    monkeypatch.setattr(model.core, "forward", lambda *given: thoughts.append(think(*given)) or thoughts[-1])
     _, steps = model.answer(profile_inputs(PROFILES))
     assert steps.tolist() == [expected] * len(PROFILES)
     assert len(thoughts) == expected  # no step is taken that nobody waits for

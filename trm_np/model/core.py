@@ -40,7 +40,7 @@ class Block(nn.Module):
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
-    def forward(self, x: Tensor, rotation: Rotation, blocked: Array) -> Tensor:
+    def forward(self, x: Tensor, rotation: Rotation, blocked: Array | None) -> Tensor:
         attention, swiglu = self.attention, self.swiglu
         qkv, out = attention.in_proj_weight, attention.out_proj.weight
         x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
@@ -73,7 +73,7 @@ class Core(nn.Module):
     def forward(self, x: Tensor, carry: Carry, positions: Array, padding: Array) -> Carry:
         """Deep recursion on the question x (B, S, D): positions (S,), padding (B, S) True where no token is."""
         rotation = rotation_of(tuple(positions.tolist()), self.config.core_width, self.config.core_heads)
-        blocked = padding[:, None, None, :]
+        blocked = padding[:, None, None, :] if padding.any() else None
 
         def f(u: Tensor) -> Tensor:
             for block in self.blocks:

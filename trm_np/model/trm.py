@@ -92,11 +92,15 @@ class TRM(nn.Module):
         self.gift_catalogue = GiftCatalogue(model, self.gift_features, dropout.gift_encoder, rng, dropout_rng)
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head, rng, dropout_rng)
 
-    def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
-        """One supervision step of the core: from the carry (None: the start) to the next."""
+    def ask(self, profiles: ProfileInputs) -> Tensor:
+        """The question x (B, S, D): the tokens, and at the first of them, [STATE], the state."""
         x = self.core.embed(profiles.tokens)
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
-        x = F.concatenate([x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]], axis=1)
+        return F.concatenate([x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]], axis=1)
+
+    def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
+        """One supervision step of the core: from the carry (None: the start) to the next."""
+        x = self.ask(profiles)
         before = self.core.start(x) if carry is None else carry
         after: Carry = self.core(x, before, profiles.positions, profiles.padding)
         return after
@@ -155,12 +159,13 @@ class TRM(nn.Module):
     @no_grad()
     def answer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
         """The core's answer h (B, D) at the step where each profile halted, and the number of that step (B,)."""
-        carry = None
+        x = self.ask(profiles)
+        carry = self.core.start(x)
         steps = np.zeros(len(profiles.tokens), int)
         h = Tensor(np.zeros((len(steps), self.config.core_width), np.float32))
         going = np.ones(len(steps), bool)
         for _ in range(self.config.supervision_steps):
-            carry = self.think(profiles, carry)
+            carry = self.core(x, carry, profiles.positions, profiles.padding)
             now = state_answer(carry)
             h = Tensor(np.where(going[:, None], now.data, h.data))
             steps += going
