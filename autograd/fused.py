@@ -8,24 +8,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ops import Array, Ruled, logistic, product, unbroadcast
+from .ops import Array, Ruled, logistic, product, unbroadcast, unrecorded
 
 # --------------------------------------------------------------------------------------------------- layers
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
     """x Wᵀ + b for x (..., in), weight (out, in), bias (out,)."""
-    rows = x.reshape(-1, x.shape[-1])
-    value = rows.dot(weight.T)
+    value = projected(x, weight)
     if bias is not None:
         value += bias
 
     def vjp(g: Array) -> tuple[Array, ...]:
-        g = g.reshape(value.shape)
-        gradients = product(g, weight).reshape(x.shape), g.T @ rows
+        g = g.reshape(-1, len(weight))
+        gradients = product(g, weight).reshape(x.shape), g.T @ x.reshape(-1, x.shape[-1])
         return gradients if bias is None else (*gradients, np.ones(len(g), g.dtype) @ g)
 
-    return value.reshape(*x.shape[:-1], len(weight)), vjp
+    return value, vjp
+
+
+def projected(x: Array, weight: Array) -> Array:
+    """x Wᵀ for x (..., in) and weight (out, in), as one product of all rows."""
+    rows: Array = x.reshape(-1, x.shape[-1]).dot(weight.T)
+    return rows.reshape(*x.shape[:-1], len(weight))
 
 
 def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> Ruled:
@@ -34,17 +39,12 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
     `blocked`, boolean and broadcastable to (..., T, S), is True where a key may not be seen. A query that
     may see no key at all gets zeros.
     """
-    scale = float(q.shape[-1]) ** -0.5
-    p = q @ k.swapaxes(-1, -2)
-    p *= scale
-    if blocked is not None:
-        np.copyto(p, -np.inf, where=blocked)
-    softmax_rows_(p)
+    p = attention_weights(q, k, blocked)
 
     def vjp(g: Array) -> tuple[Array, Array, Array]:
         gs = g @ v.swapaxes(-1, -2)
         softmax_vjp_(gs, p)
-        gs *= scale
+        gs *= float(q.shape[-1]) ** -0.5
         return (
             unbroadcast(gs @ k, q.shape),
             unbroadcast(product(gs.swapaxes(-1, -2), q), k.shape),
@@ -52,6 +52,16 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
         )
 
     return p @ v, vjp
+
+
+def attention_weights(q: Array, k: Array, blocked: Array | None) -> Array:
+    """softmax(q kᵀ / √d), with no weight where a key may not be seen: (..., T, S)."""
+    p: Array = q @ k.swapaxes(-1, -2)
+    p *= float(q.shape[-1]) ** -0.5
+    if blocked is not None:
+        np.copyto(p, -np.inf, where=blocked)
+    softmax_rows_(p)
+    return p
 
 
 def softmax_rows_(p: Array) -> None:
@@ -116,21 +126,24 @@ def self_attention(
     Gives (..., T, D). Queries and keys are turned by `rotation` first, if there is one; `blocked` is as in
     `attention`, with the heads as the last of the leading axes.
     """
-    width = packed.shape[-1] // 3
-    qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
-    if rotation is not None:
-        qk = rotation.turn(qk)
-    qk = split_heads(qk, 2 * heads)
-    q, k = qk[..., :heads, :, :], qk[..., heads:, :, :]
-    value, attention_vjp = attention(q, k, split_heads(v, heads), blocked=blocked)
+    value, attention_vjp = attention(*unpack_heads(packed, heads, rotation), blocked=blocked)
 
     def vjp(g: Array) -> tuple[Array]:
+        width = packed.shape[-1] // 3
         gradient = np.concatenate([merge_heads(x) for x in attention_vjp(split_heads(g, heads))], axis=-1)
         if rotation is not None:
             gradient[..., : 2 * width] = rotation.back().turn(gradient[..., : 2 * width])
         return (gradient,)
 
     return merge_heads(value), vjp
+
+
+def unpack_heads(packed: Array, heads: int, rotation: Rotation | None) -> tuple[Array, Array, Array]:
+    """Queries and keys, turned, and values, (..., heads, T, d) each, of packed (..., T, 3 · heads · d)."""
+    width = packed.shape[-1] // 3
+    qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
+    qk = split_heads(qk if rotation is None else rotation.turn(qk), 2 * heads)
+    return qk[..., :heads, :, :], qk[..., heads:, :, :], split_heads(v, heads)
 
 
 def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
@@ -193,17 +206,25 @@ def rms_norm(*summands: Array, eps: float) -> Ruled:
         if other.shape != a.shape:
             raise ValueError("needs summands of one shape")
         a = a + other
-    n = a.shape[-1]
-    inverse = 1 / np.sqrt(np.vecdot(a, a)[..., None] / n + eps)
+    inverse = inverse_rms(a, eps)
     value = a * inverse
 
     def vjp(g: Array) -> tuple[Array, ...]:
-        gradient = value * (np.vecdot(g, value)[..., None] / -n)
+        gradient = value * (np.vecdot(g, value)[..., None] / -a.shape[-1])
         gradient += g
         gradient *= inverse
         return (gradient,) * len(summands)
 
     return value, vjp
+
+
+def inverse_rms(a: Array, eps: float) -> Array:
+    """1 / √(mean(a²) + eps) over the last axis: (..., D) to (..., 1)."""
+    inverse: Array = np.vecdot(a, a)[..., None]
+    inverse /= a.shape[-1]
+    inverse += eps
+    np.sqrt(inverse, out=inverse)
+    return np.reciprocal(inverse, out=inverse)
 
 
 def layer_norm(a: Array, weight: Array, bias: Array, *, eps: float) -> Ruled:
@@ -225,16 +246,13 @@ def layer_norm(a: Array, weight: Array, bias: Array, *, eps: float) -> Ruled:
 
 def swiglu(a: Array) -> Ruled:
     """silu(gate) · up, where `a` (..., 2d) holds gate and up side by side (Shazeer 2020, equation 6)."""
-    d, odd = divmod(a.shape[-1], 2)
-    if odd:
-        raise ValueError("needs an even last axis (gate and up side by side)")
-    gate, up = a[..., :d], a[..., d:]
+    gate, up = halves(a)
     s = logistic(gate)
     gated = gate * s
 
     def vjp(g: Array) -> tuple[Array]:
         gradient = np.empty_like(a)
-        of_gate, of_up = gradient[..., :d], gradient[..., d:]
+        of_gate, of_up = halves(gradient)
         np.multiply(g, gated, out=of_up)
         np.subtract(1, s, out=of_gate)  # silu' = s + gate · s · (1 - s)
         of_gate *= gated
@@ -244,6 +262,14 @@ def swiglu(a: Array) -> Ruled:
         return (gradient,)
 
     return gated * up, vjp
+
+
+def halves(a: Array) -> tuple[Array, Array]:
+    """(..., 2d) as two of (..., d)."""
+    d, odd = divmod(a.shape[-1], 2)
+    if odd:
+        raise ValueError("needs an even last axis (gate and up side by side)")
+    return a[..., :d], a[..., d:]
 
 
 # ------------------------------------------------------------------------------------------------ sublayers
@@ -277,6 +303,22 @@ def attention_sublayer(
     return value, vjp
 
 
+@unrecorded(attention_sublayer)
+def attention_sublayer_value(
+    x: Array,
+    qkv: Array,
+    out: Array,
+    *,
+    heads: int,
+    rotation: Rotation | None = None,
+    blocked: Array | None = None,
+    eps: float,
+) -> Array:
+    q, k, v = unpack_heads(projected(x, qkv), heads, rotation)
+    seen = merge_heads(attention_weights(q, k, blocked) @ v)
+    return add_and_norm_(projected(seen, out), x, eps)
+
+
 def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Ruled:
     """rms_norm(x + down swiglu(gate_up x)) for x (..., D), gate_up (2H, D) and down (D, H)."""
     packed, packed_vjp = linear(x, gate_up)
@@ -291,6 +333,24 @@ def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Rul
         return of_sum + of_x, of_gate_up, of_down
 
     return value, vjp
+
+
+@unrecorded(swiglu_sublayer)
+def swiglu_sublayer_value(x: Array, gate_up: Array, down: Array, *, eps: float) -> Array:
+    gate, up = halves(projected(x, gate_up))
+    gated = logistic(gate)
+    gated *= gate
+    gated *= up
+    return add_and_norm_(projected(gated, down), x, eps)
+
+
+def add_and_norm_(change: Array, x: Array, eps: float) -> Array:
+    """rms_norm(x + change), in the place of `change`."""
+    if change.shape != x.shape:
+        raise ValueError("needs summands of one shape")
+    change += x
+    change *= inverse_rms(change, eps)
+    return change
 
 
 # --------------------------------------------------------------------------------------------------- losses

@@ -6,6 +6,7 @@ knows nothing of tensors or graphs; `tensor.apply` joins them.
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,9 +20,30 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 ELEMENTWISE: set[Rule] = set()  # rules whose arguments broadcast: the engine sums their gradients back
 
 
+UNRECORDED: dict[Rule, Rule] = {}  # what runs in a rule's place where no graph is built
+
+
 def elementwise(rule: Rule) -> Rule:
     ELEMENTWISE.add(rule)
     return rule
+
+
+def unrecorded(rule: Rule) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Marks the function that gives the value of `rule`, to the bit, and keeps nothing for a vjp."""
+
+    def register(value_alone: Callable[..., Array]) -> Callable[..., Array]:
+        @wraps(rule)
+        def without_vjp(*arrays: Array, **settings: Any) -> Ruled:
+            return value_alone(*arrays, **settings), no_vjp
+
+        UNRECORDED[rule] = without_vjp
+        return value_alone
+
+    return register
+
+
+def no_vjp(_: Array) -> Sequence[Array]:
+    raise RuntimeError("a gradient was asked for where nothing was recorded")
 
 
 # ---------------------------------------------------------------------------------------------- elementwise

@@ -181,16 +181,17 @@ def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
     Numbers and arrays take the dtype of the tensors beside them, so that float32 stays float32.
     """
     tensors = _as_tensors(operands)
-    meter = _meter.get()
+    recording, meter = _recording.get(), _meter.get()
+    run = rule if recording else ops.UNRECORDED.get(rule, rule)
     try:
-        value, vjp = (rule if meter is None else meter(rule))(*[x.data for x in tensors], **settings)
+        value, vjp = (run if meter is None else meter(run))(*[x.data for x in tensors], **settings)
     except ValueError as error:
         shapes = ", ".join(str(x.shape) for x in tensors)
         raise ValueError(f"{rule.__name__} of shapes {shapes}: {error}") from error
     result = Tensor.__new__(Tensor)
     result.data = value if type(value) is np.ndarray else np.asarray(value)
     result.grad = result.grad_place = result._node = None
-    if _recording.get():
+    if recording:
         parents = tuple([x._node for x in tensors])
         if any(parents):
             result._node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))

@@ -4,6 +4,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from trm_np.autograd import Tensor, check_grads, fused, nn, ops
+from trm_np.autograd import Tensor, check_grads, fused, nn, no_grad, ops
 from trm_np.autograd import functional as F
 from trm_np.autograd.cases import CASES, Case, check_case
 from trm_np.autograd.ops import Array
@@ -33,6 +34,45 @@ def leaves(arrays: list[Array]) -> list[Tensor]:
 @given(seed=seeds)
 def test_gradient_agrees_with_finite_differences(case: Case, seed: int) -> None:
     assert check_case(case, seed) <= 1e-6
+
+
+@every_case
+@settings(derandomize=True, deadline=None, max_examples=10)
+@given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
+def test_the_value_is_the_same_to_the_bit_where_nothing_is_recorded(
+    case: Case, seed: int, dtype: type[np.floating[Any]]
+) -> None:
+    tensors = leaves([a.astype(dtype) for a in case.draw(np.random.default_rng(seed))])
+    before = [tensor.data.copy() for tensor in tensors]
+    recorded = case.function(*tensors)
+    with no_grad():
+        alone = case.function(*tensors)
+    assert recorded.requires_grad and not alone.requires_grad
+    assert (alone.dtype, alone.shape) == (recorded.dtype, recorded.shape) and recorded.dtype == dtype
+    np.testing.assert_array_equal(alone.data, recorded.data)
+    for tensor, data in zip(tensors, before, strict=True):
+        np.testing.assert_array_equal(tensor.data, data)
+
+
+@pytest.mark.parametrize("recording", [True, False])
+@pytest.mark.parametrize(
+    ("sublayer", "shapes"),
+    [
+        (lambda *given: F.attention_sublayer(*given, heads=1), [(2, 3, 1), (3, 1), (4, 1)]),
+        (F.swiglu_sublayer, [(2, 3, 1), (6, 1), (4, 3)]),
+        (F.swiglu_sublayer, [(2, 3, 4), (5, 4), (4, 3)]),
+    ],
+    ids=["attention, wider", "swiglu, wider", "swiglu, odd"],
+)
+def test_a_sublayer_refuses_weights_that_do_not_fit_recorded_or_not(
+    sublayer: Callable[..., Tensor], shapes: list[tuple[int, ...]], recording: bool
+) -> None:
+    """Added to an input that is one wide, what is wider would pass, by broadcasting."""
+    with (
+        nullcontext() if recording else no_grad(),
+        pytest.raises(ValueError, match=r"sublayer of shapes .*: needs"),
+    ):
+        sublayer(*leaves([np.ones(shape, np.float32) for shape in shapes]))
 
 
 @pytest.mark.parametrize("module", [ops, fused], ids=["ops", "fused"])
