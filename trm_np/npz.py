@@ -30,6 +30,7 @@ Form = tuple[np.dtype[Any], tuple[int, ...]]  # of an array: dtype and shape
 HEADER = "header"
 BYTE: np.dtype[Any] = np.dtype(np.uint8)
 DTYPES: dict[str, np.dtype[Any]] = {"<f4": np.dtype("<f4"), "|u1": BYTE}
+ALLOWED = " or ".join(map(str, DTYPES.values()))
 MOST_MEMBERS = 10_000
 LARGEST_HEADER = 2**20  # bytes of JSON, which take some fifteen times as many once it is read
 MOST_LISTS = 10_000  # lists and objects in it, which take up to fifty times as many
@@ -237,19 +238,17 @@ class Npz:
         raise NpzError("its header is not an object as this program writes it")
 
     def _read_form(self, member: Member) -> Form:
-        """Dtype and shape of a member, whose size they account for."""
+        """Dtype and shape that a member states, and that account for its size."""
         self.file.seek(member.start)
         start = self.file.read(NPY_BYTES)
-        if found := NPY.match(start[10:].decode("latin-1")):
-            dtype = DTYPES.get(found[1])
-            shape = tuple(int(digits) for digits in found[2].split(",") if digits.strip().isdigit())
-            if dtype and start == npy_header(dtype, shape):
-                if NPY_BYTES + math.prod(shape) * dtype.itemsize != member.size:
-                    raise NpzError(f"{member.name} is not as long as its shape {shape} says")
-                return dtype, shape
-        raise NpzError(
-            f"{member.name} is not an array of {' or '.join(map(str, DTYPES.values()))} in C order"
-        )
+        found = NPY.match(start[10:].decode("latin-1"))
+        dtype = DTYPES.get(found[1]) if found else None
+        if not found or not dtype:
+            raise NpzError(f"{member.name} is not an array of {ALLOWED} in C order")
+        shape = tuple(int(digits) for digits in found[2].split(",") if digits.strip().isdigit())
+        if NPY_BYTES + math.prod(shape) * dtype.itemsize != member.size:
+            raise NpzError(f"{member.name} is not as long as its shape {shape} says")
+        return dtype, shape
 
     def _pieces(self, name: str, start: bytes, place: memoryview | None = None) -> Iterator[memoryview]:
         """The bytes of an array, read into `place`, or else each piece over the one before it.
@@ -262,10 +261,10 @@ class Npz:
         if self.file.read(len(head)) != head:
             raise NpzError(f"{name} is damaged: its head is not as this program writes it")
         crc, size = zlib.crc32(start), member.size - NPY_BYTES
-        buffer = memoryview(bytearray(min(size, PIECE)))
+        whole = memoryview(bytearray(min(size, PIECE))) if place is None else place
         for position in range(0, size, PIECE):
-            length = min(PIECE, size - position)
-            piece = buffer[:length] if place is None else place[position : position + length]
+            first = 0 if place is None else position
+            piece = whole[first : first + min(PIECE, size - position)]
             self.file.readinto(piece)
             crc = zlib.crc32(piece, crc)
             yield piece
@@ -292,7 +291,7 @@ def read_directory(file: BufferedReader) -> list[Member]:
     file.seek(max(size - END.size, 0))
     end = file.read(END.size)
     if len(end) != END.size:
-        raise NpzError(f"not a .npz file: {size} bytes long")
+        raise NpzError(f"not a whole .npz file: {size} bytes long")
     count, directory_bytes, start = END.unpack(end)[4:7]
     if end != end_record(count, directory_bytes, start) or start + directory_bytes + END.size != size:
         raise NpzError("not a whole .npz file, or with something before or after the archive")

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from tests.world.small_world import VOCABULARY, gift
 from trm_np.autograd.ops import Array
 from trm_np.checkpoint import build_model, save_checkpoint
 from trm_np.config import Config, flatten, from_flat
-from trm_np.data.records import Profile, Scenario
+from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.vocabulary import Vocabulary
 
 Header = dict[str, Any]
@@ -36,10 +36,13 @@ def smallest_config() -> Config:
 
 @cache
 def smallest(vocabulary: Vocabulary = VOCABULARY) -> bytes:
-    """A model of three gifts and one scenario."""
-    config, rng = smallest_config(), np.random.default_rng(0)
+    return untrained(smallest_config(), vocabulary, [gift(id=f"gift{index}") for index in range(3)])
+
+
+def untrained(config: Config, vocabulary: Vocabulary, gifts: Sequence[Gift]) -> bytes:
+    """A model file with one scenario."""
+    rng = np.random.default_rng(0)
     model = build_model(config, vocabulary, rng, rng)
-    gifts = [gift(id=f"gift{index}") for index in range(3)]
     scenarios = [Scenario("first", Profile(), (gifts[0].category,), vocabulary.tools[:1])]
     extra = {"seed": 0, "best_epoch": 1, "metrics": {"validation": {"quality": 0.5}}}
     with TemporaryDirectory() as folder:

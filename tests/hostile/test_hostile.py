@@ -29,7 +29,7 @@ def test_every_kind_is_refused_by_one_exception(found: Found) -> None:
 
 
 REASONS = {
-    "an empty file": "not a .npz file: 0 bytes long",
+    "an empty file": "not a whole .npz file: 0 bytes long",
     "a pickle": "not a whole .npz file",
     "a model of format 1": "found format 1",
     "10,001 members": "10,001 entries",

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -11,8 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.hostile.forging import Content, Header, content_of, forged, text, text_of
+from tests.hostile.forging import (
+    Content,
+    Header,
+    content_of,
+    forged,
+    smallest_config,
+    text,
+    text_of,
+    untrained,
+)
 from tests.train.small_run import dataset, new_run, small
+from tests.world.small_world import VOCABULARY, gift
 from trm_np.autograd.ops import Array
 from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
 from trm_np.config import flatten
@@ -468,6 +479,20 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "nothing.npz")
     with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\); see that it is a file"):
         load_model(tmp_path)
+
+
+def test_loading_takes_little_memory_besides_what_is_loaded(tmp_path: Path) -> None:
+    """Two weights of 13 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
+    sizes = smallest_config()
+    config = replace(sizes, model=replace(sizes.model, core_tokens=100_000, core_width=32))
+    gifts = [gift(id=f"gift{index}", name="x" * 200_000) for index in range(15)]
+    (tmp_path / "large.npz").write_bytes(untrained(config, VOCABULARY, gifts))
+    tracemalloc.start()
+    stored = load_model(tmp_path / "large.npz")
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after > sum(weight.nbytes for weight in stored.model.state_dict().values()) > 25e6
+    assert peak - after < 2e6
 
 
 def test_too_little_memory_is_a_refusal_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
