@@ -4,6 +4,7 @@ A switch is a name for the settings it had *before*; the defaults below are the 
 table). `resolve` starts from a preset, turns switches off, then applies `--set key=value`.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -282,7 +283,7 @@ def _check(config: Config) -> None:
             and value < 1
         ):
             raise ConfigError(f"{key}={value}: must be at least 1")
-        if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+        if isinstance(value, (int, float)) and not 0 <= value <= sys.float_info.max:
             raise ConfigError(f"{key}={value}: must be finite and not negative")
     for width, heads in (
         ("core_width", "core_heads"),

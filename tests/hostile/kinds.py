@@ -480,6 +480,9 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     )(),
     "a width of 4,000 digits": with_settings(core_width=int("7" * 4000)),
     "a width of 1e300": with_settings(core_width=1e300),  # type: ignore[arg-type]
+    "a temperature of 400 digits": lambda: with_header(
+        config=content_of(smallest())[0]["config"] | {"loss.temperature": int("7" * 400)}
+    )(),
     "metrics of brackets": with_header(metrics={"test": [[]] * 4000}),
     "vocabulary of 100,000 names": with_names(hobbies=all_names(100_000)),
     "vocabulary of 100,000 categories": with_names(categories=all_names(100_000)),

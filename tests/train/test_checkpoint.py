@@ -482,16 +482,16 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_loading_takes_little_memory_besides_what_is_loaded(tmp_path: Path) -> None:
-    """Two weights of 13 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
+    """Two weights of 26 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
     sizes = smallest_config()
-    config = replace(sizes, model=replace(sizes.model, core_tokens=100_000, core_width=32))
+    config = replace(sizes, model=replace(sizes.model, core_tokens=100_000, core_width=64))
     gifts = [gift(id=f"gift{index}", name="x" * 200_000) for index in range(15)]
     (tmp_path / "large.npz").write_bytes(untrained(config, VOCABULARY, gifts))
     tracemalloc.start()
     stored = load_model(tmp_path / "large.npz")
     after, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert after > sum(weight.nbytes for weight in stored.model.state_dict().values()) > 25e6
+    assert after > sum(weight.nbytes for weight in stored.model.state_dict().values()) > 50e6
     assert peak - after < 2e6
 
 
