@@ -63,14 +63,14 @@ def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path) -> Non
     assert {name for name in FILES if evaluated.before.get(name) != evaluated.after.get(name)} == {
         *("best.npz", "last.npz", "previous.npz")
     }
-    for fault, at in trials(evaluated.save, every=37):
+    for fault, at in trials(evaluated.save, every=97):
         evaluated.check(fault, at)
 
 
 def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     new_run(whole, small(**SETTINGS)).train()
-    for step in range(0, 600, 97):
+    for step in range(0, 600, 157):
         folder = tmp_path / str(step)
         shutil.rmtree(folder, ignore_errors=True)
         run: Run = new_run(folder, small(**SETTINGS))

@@ -9,7 +9,7 @@ import pytest
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from tests.train.small_run import SET
 
-OPTIONS = [*SET, "--epochs", "25", "--set", "training.evaluate_every=1", "--set", "training.patience=none"]
+OPTIONS = [*SET, "--epochs", "12", "--set", "training.evaluate_every=1", "--set", "training.patience=none"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_a_run_that_is_ended_again_and_again_ends_with_the_same_bytes(
     until_done: Callable[..., tuple[int, list[str]]], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     training = Training(tmp_path / "a run's folder", *OPTIONS)
-    times, broken = until_done(training, 1.2, np.random.default_rng(0))
+    times, broken = until_done(training, 0.8, np.random.default_rng(0))
     assert broken == []
     assert times > 0
     assert training.results() == whole

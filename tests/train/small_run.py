@@ -79,5 +79,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """All that a run wrote, but for times.jsonl: the clock is never the same."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "times.jsonl"}
+    """All that a run wrote, but for when it ran and which process it was: that is never the same."""
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("times.jsonl", ".lock")
+    }
