@@ -330,7 +330,7 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("evaluate", 2, "MODEL"),
     ("evaluate nothing.npz", 65, "nothing.npz: no such file"),
     (f"evaluate {'a' * 300}", 65, "cannot be read (File name too long)"),
-    ("evaluate ../bad.json", 65, "bad.json: not a .npz file"),
+    ("evaluate ../bad.json", 65, "bad.json: not a whole .npz file"),
     ("evaluate {model} --held-out nothing.json", 65, "nothing.json: found no such file"),
     ("evaluate {model} --held-out ../bad.json", 65, "bad.json: "),
     ("inspect nothing.npz", 65, "nothing.npz: no such file"),

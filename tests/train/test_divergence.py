@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import trm_np.train as train_module
-from tests.train.small_run import SET, new_run, small, trainer
+from tests.train.small_run import SET, new_run, small, trainer, written
 from trm_np.autograd import Tensor
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
@@ -253,9 +253,6 @@ def spoil_second_epoch(place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"training diverged: {message} in epoch 2, step {step}"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
 
 @pytest.mark.parametrize("place", PLACES)
 def test_what_was_saved_before_stays_and_is_where_training_can_go_on(
@@ -266,9 +263,9 @@ def test_what_was_saved_before_stays_and_is_where_training_can_go_on(
     saved: list[dict[str, bytes]] = []
     with monkeypatch.context() as patch, pytest.raises(Diverged):
         spoil_second_epoch(place, patch)
-        new_run(tmp_path / "run", CONFIG).train(show=lambda record: saved.append(contents(tmp_path / "run")))
+        new_run(tmp_path / "run", CONFIG).train(show=lambda record: saved.append(written(tmp_path / "run")))
     assert len(saved) == 1 and {"best.npz", "last.npz"} <= {*saved[0]}
-    assert contents(tmp_path / "run") == saved[0]
+    assert written(tmp_path / "run") == saved[0]
     resumed = new_run(tmp_path / "run", CONFIG, resume=True)
     resumed.train()
     assert learnt(resumed.trainer) == learnt(straight.trainer)
