@@ -27,6 +27,12 @@ def test_the_small_file_is_read() -> None:
     assert read(FILE) == (np.arange(6, dtype=np.float32).tobytes(), [b"one\n", b"two\n"])
 
 
+def test_a_place_that_is_not_in_one_piece_is_not_taken_for_filled() -> None:
+    file = Npz(BufferedReader(BytesIO(FILE)))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="C-contiguous"):
+        file.read({"x": np.empty((3, 2), np.float32).T}, ["t"])
+
+
 @pytest.mark.parametrize(
     "damaged",
     [

@@ -237,6 +237,11 @@ def renamed(old: str, new: str) -> Spoil:
     return lambda header, content: (header, {new if k == old else k: v for k, v in content.items()})
 
 
+def two_gifts(header: Header, content: Content) -> tuple[Header, Content]:
+    data = b"\n".join(lines(content, "catalogue")[:2]) + b"\n"
+    return header | {"catalogue_digest": sha256(data).hexdigest()}, content | {"catalogue": text(data)}
+
+
 def first_record(name: str, **fields: Any) -> Spoil:
     """The first gift or scenario with other fields; the digest of the catalogue is mended."""
 
@@ -318,6 +323,7 @@ SPOILT: dict[str, tuple[Spoil, str, str]] = {
     "catalogue missing": (without("catalogue"), "it lacks catalogue", DAMAGED),
     "scenarios missing": (without("scenarios"), "it lacks scenarios", DAMAGED),
     "catalogue of another digest": (header_with(catalogue_digest="0" * 64), "catalogue_digest", DAMAGED),
+    "two gifts": (two_gifts, "found 2 gifts; allowed: at least 3", DAMAGED),
     "gift of no category": (
         first_record("catalogue", category="cars"),
         'content: gifts[0].category: found "cars',
