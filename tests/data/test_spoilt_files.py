@@ -167,7 +167,7 @@ def test_unspoilt_files_are_good(tmp_path: Path) -> None:
     assert reported(tmp_path, good()) == set()
 
 
-@unhurried
+@settings(unhurried, max_examples=400)
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=6))
 def test_exactly_what_was_spoilt_is_reported_in_its_place(
     tmp_path: Path, chosen: list[tuple[Where, Spoil]]
