@@ -77,11 +77,11 @@ class Run:
         self.warnings: list[str] = []
         self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
         self.log_length = 0
+        self.trainer = Trainer(config, self.task, seed, ranks)
         if resume and not (folder / LAST).exists():
             raise CheckpointError(folder / LAST, "no such file", "start without --resume")
         self.lock = open_folder(folder) if self.writes else None
         try:
-            self.trainer = Trainer(config, self.task, seed, ranks)
             self.stored = self.resume() if resume else None
         except BaseException:
             self.unlock()

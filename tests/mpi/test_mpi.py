@@ -102,7 +102,7 @@ def test_a_run_interrupted_on_some_ranks_goes_on_on_others(
     assert json.loads(out)["epochs_run"] == 25
     assert [record["total"] for record in records(tmp_path / "out")] == pytest.approx(totals, rel=1e-4)
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["best.npz", "last.npz", "metrics.jsonl", "summary.json"]
+    assert names == [".lock", "best.npz", "last.npz", "metrics.jsonl", "summary.json", "times.jsonl"]
 
 
 def test_the_first_rank_alone_prints_and_says_how_many_there_are(tmp_path: Path) -> None:
