@@ -70,9 +70,10 @@ def test_the_closest_name_is_suggested_whatever_its_case_and_spacing(name: str, 
     assert closest(name, ("gardening", "home_decor", "art")) == meant
 
 
-def test_a_very_long_list_of_names_is_cut() -> None:
+def test_a_very_long_list_of_names_is_cut_and_so_is_a_very_long_name() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(n) for n in range(5000)]).endswith("38, 39, ... (5000 in all)")
+    assert listed(["a" * 60, "b" * 1_000_000]) == f"{'a' * 60}, {'b' * 57}..."
 
 
 def test_among_very_many_names_none_is_suggested() -> None:

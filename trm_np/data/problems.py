@@ -14,7 +14,7 @@ DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
 TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i and a dot above
 PLAIN = str.maketrans(DIVISIONS | TURKISH_I)
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a character, line breaks
-REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # what is shown around them
+REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the text around them
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,12 @@ def shown(value: object) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names joined by commas; a very long list is cut, and its length given."""
-    if len(names) <= LISTED_NAMES:
-        return ", ".join(names)
-    return ", ".join(names[:LISTED_NAMES]) + f", ... ({len(names)} in all)"
+    """Names joined by commas; a very long list is cut, and its length given, and so is a very long name."""
+    cut = (
+        name if len(name) <= SHOWN_CHARACTERS else name[: SHOWN_CHARACTERS - 3] + "..."
+        for name in names[:LISTED_NAMES]
+    )
+    return ", ".join(cut) + (f", ... ({len(names)} in all)" if len(names) > LISTED_NAMES else "")
 
 
 @lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
