@@ -14,7 +14,7 @@ from typing import Any
 from trm_np.data.problems import printable
 
 Piece = bytes | memoryview
-LOCK = ".lock"
+LOCK, TRIAL = ".lock", ".trial"
 HOLDER_BYTES = 200  # of the lock's text that are shown
 
 
@@ -106,11 +106,29 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
-    """Take away what a killed process left of these files; raises OSError."""
+def cut(path: Path, length: int) -> None:
+    """Cut the file back to so many bytes, and make an empty one where there is none; raises WriteError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            os.ftruncate(descriptor, length)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise WriteError(path, length, error) from error
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Take away those of these files that are there; raises OSError."""
     for name in names:
         with suppress(FileNotFoundError):
-            os.unlink(temporary_of(folder / name))
+            os.unlink(folder / name)
+
+
+def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
+    """Take away what a killed process left of these files; raises OSError."""
+    remove(folder, (temporary_of(folder / name).name for name in names))
 
 
 def sync_folder(folder: Path) -> None:
@@ -124,12 +142,10 @@ def sync_folder(folder: Path) -> None:
 
 def try_to_write(folder: Path) -> None:
     """Write a trial file into the folder and take it away; raises OSError."""
-    trial = folder / ".trial"
     try:
-        atomic_write(trial, bytes(4096))
+        atomic_write(folder / TRIAL, bytes(4096))
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(trial)
+        remove(folder, [TRIAL])
 
 
 def lock_folder(folder: Path) -> Any:
@@ -143,20 +159,20 @@ def lock_folder(folder: Path) -> Any:
     file = open(folder / LOCK, "a+b", buffering=0)  # noqa: SIM115  # as long as the lock is held
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.truncate(0)
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+        return file
     except BlockingIOError:
         file.seek(0)
-        holder = file.read(HOLDER_BYTES).decode(errors="replace").strip()
+        holder = file.read(HOLDER_BYTES).decode(errors="replace").strip() or "another process"
         file.close()
         raise FolderInUse(
-            printable(f"{folder}: in use by {holder or 'another process'}; wait for it, or choose another --out")
+            printable(f"{folder}: in use by {holder}; wait for it, or choose another --out")
         ) from None
     except BaseException:
         file.close()
         raise
-    file.truncate(0)
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
-    file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
-    return file
 
 
 def unlock_folder(lock: Any) -> None:

@@ -11,7 +11,6 @@ times.jsonl     when each epoch ended, in seconds of training; all else is the s
 
 import errno
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,8 +29,10 @@ from trm_np.files import (
     append_line,
     atomic_write,
     clear_temporaries,
+    cut,
     keep_as,
     lock_folder,
+    remove,
     try_to_write,
     unlock_folder,
 )
@@ -72,6 +73,7 @@ class Run:
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = seed
         self.folder = folder
+        self.digests = {name: digest(value) for name, value in asdict(self.dataset).items()}  # to know it again
         self.writes = ranks.is_first
         self.conditions = conditions(ranks.size)
         self.warnings: list[str] = []
@@ -101,6 +103,16 @@ class Run:
             if self.writes:
                 self.begin()
             started = time.perf_counter() - seconds_before(self.folder / TIMES)
+            self.go_through(interrupted, show, started)
+            return {**self.finish(), "seconds": round(time.perf_counter() - started, 3)}
+        finally:
+            self.unlock()
+
+    def go_through(
+        self, interrupted: Callable[[], bool], show: Callable[[Record], None], started: float
+    ) -> None:
+        """Every epoch that is left, each written when it is done."""
+        try:
             for record in self.trainer.epochs(interrupted):
                 seconds = round(time.perf_counter() - started, 3)
                 if self.writes:
@@ -109,24 +121,19 @@ class Run:
                     if "validation" in record:
                         self.save(record)
                 show({**record, "seconds": seconds})
-            self.trainer.stopping.restore(self.trainer.model)
-            return {**self.finish(), "seconds": round(time.perf_counter() - started, 3)}
         except Interrupted:
             if self.writes:
                 self.save_last()
             raise
         finally:
             self.trainer.stopping.restore(self.trainer.model)
-            self.unlock()
 
     def begin(self) -> None:
         """Take away what belongs to an earlier run, or to one that was killed; raises OutputError."""
         try:
             clear_temporaries(self.folder, FILES)
-            for name in [SUMMARY] if self.stored else FILES:
-                (self.folder / name).unlink(missing_ok=True)
-            (self.folder / METRICS).touch()
-            os.truncate(self.folder / METRICS, self.log_length)
+            remove(self.folder, [SUMMARY] if self.stored else FILES)
+            cut(self.folder / METRICS, self.log_length)
         except OSError as error:
             raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error
         if self.stored and self.trainer.stopping.best_weights:  # best.npz may be of a later epoch, or damaged
@@ -157,7 +164,7 @@ class Run:
         values, arrays = self.trainer.state()
         extra = {
             "seed": self.seed,
-            "digests": self.digests(),
+            "digests": self.digests,
             "conditions": self.conditions,
             "best_metrics": self.best_metrics,
             "log_length": (self.folder / METRICS).stat().st_size,
@@ -182,10 +189,6 @@ class Run:
             arrays,
         )
 
-    def digests(self) -> dict[str, str]:
-        """One digest for each part of the data, to know it again."""
-        return {name: digest(value) for name, value in asdict(self.dataset).items()}
-
     def resume(self) -> StoredModel:
         """Take up the training of last.npz, which is returned; raises CheckpointError."""
         path = self.folder / LAST
@@ -194,7 +197,7 @@ class Run:
         except CheckpointError as error:
             raise with_older_offered(error, self.folder / PREVIOUS) from error
         header = stored.header
-        refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests())
+        refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
         try:
             self.trainer.load_state(header["training"], stored.arrays)
             self.log_length = int(header["log_length"])
@@ -228,8 +231,7 @@ class Run:
         if self.writes:
             self.save_model({"validation": judged["validation"], "test": judged["test"]})
             atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
-            with suppress(FileNotFoundError):
-                os.unlink(self.folder / PREVIOUS)
+            remove(self.folder, [PREVIOUS])
         return summary
 
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from tests.train.small_run import small
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.checkpoint import StoredModel, build_model, save_checkpoint
@@ -29,7 +31,8 @@ def trained() -> StoredModel:
 def untrained() -> StoredModel:
     """Random weights: for what holds whatever the model says."""
     config, vocabulary = small(), replace(VOCABULARY, tools=tuple(TOOLS))
-    model = build_model(config, vocabulary)
+    rng = np.random.default_rng(0)
+    model = build_model(config, vocabulary, rng, rng)
     model.eval()
     return StoredModel(model, config, vocabulary, (gift(id="only"),), (), {}, {})
 

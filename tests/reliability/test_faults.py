@@ -20,12 +20,13 @@ from tests.reliability.faults import (
 from tests.train.small_run import SET, new_run, small
 from trm_np.checkpoint import load_model
 from trm_np.cli.train import train
-from trm_np.files import WriteError, append_line, atomic_write, clear_temporaries, keep_as
+from trm_np.files import WriteError, append_line, atomic_write, clear_temporaries, cut, keep_as
 from trm_np.run import FILES, OutputError, Run
 
 WORKS: dict[str, Callable[[Path], object]] = {
     "a file": lambda folder: atomic_write(folder / "file", b"new ", b"content"),
     "a line": lambda folder: append_line(folder / "log", "a line"),
+    "a log that is cut back": lambda folder: cut(folder / "log", 2),
     "the older": lambda folder: keep_as(folder / "file", folder / "older"),
 }
 
