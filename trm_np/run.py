@@ -94,7 +94,7 @@ class Run:
         interrupted: Callable[[], bool] = lambda: False,
         show: Callable[[Record], None] = lambda record: None,
     ) -> dict[str, Any]:
-        """Train to the end and return the summary, and its "seconds"; `show` is given the record of each epoch.
+        """Train to the end and return the summary, and the "seconds" of training; `show` is given the record of each epoch.
 
         Raises Diverged, Interrupted (last.npz is saved then), WriteError. Whatever ended it, the model has its best
         weights afterwards.
@@ -104,7 +104,8 @@ class Run:
                 self.begin()
             started = time.perf_counter() - seconds_before(self.folder / TIMES)
             self.go_through(interrupted, show, started)
-            return {**self.finish(), "seconds": round(time.perf_counter() - started, 3)}
+            seconds = round(time.perf_counter() - started, 3)
+            return {**self.finish(), "seconds": seconds}
         finally:
             self.unlock()
 
