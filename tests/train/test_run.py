@@ -114,6 +114,17 @@ def raise_at_once() -> bool:
     raise AssertionError("a finished run was trained")
 
 
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"damaged")])
+def test_going_on_writes_the_best_model_anew(tmp_path: Path, spoil: Callable[[Path], Any]) -> None:
+    with pytest.raises(Interrupted):
+        new_run(tmp_path, small(**SHORT)).train(after(8))
+    best, last = ((tmp_path / name).read_bytes() for name in ("best.npz", "last.npz"))
+    spoil(tmp_path / "best.npz")
+    with pytest.raises(Interrupted):
+        new_run(tmp_path, small(**SHORT), resume=True).train(after(0))
+    assert ((tmp_path / "best.npz").read_bytes(), (tmp_path / "last.npz").read_bytes()) == (best, last)
+
+
 def test_a_new_run_over_an_old_one_leaves_nothing_of_it(finished: Path, tmp_path: Path) -> None:
     new_run(tmp_path, small(training__epochs=5, training__evaluate_every=1), seed=5).train()
     new_run(tmp_path, small(**SHORT)).train()
