@@ -94,7 +94,7 @@ class Run:
         interrupted: Callable[[], bool] = lambda: False,
         show: Callable[[Record], None] = lambda record: None,
     ) -> dict[str, Any]:
-        """Train to the end and return the summary, and the "seconds" of training; `show` is given the record of each epoch.
+        """Train to the end and return the summary and the "seconds" it took; `show` is given each epoch's record.
 
         Raises Diverged, Interrupted (last.npz is saved then), WriteError. Whatever ended it, the model has its best
         weights afterwards.
