@@ -42,8 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
+    "lab": LEARNING | {"checkpoint", "evaluate", "files", "memory", "run", "simulation", "summary", "train"},
     "cli": LEARNING
     | {
+        "lab",
         "cross_validation",
         "examining_text",
         "judging",
@@ -65,6 +67,9 @@ NEVER = {
     *("subprocess", "multiprocessing", "pty", "runpy", "code", "codeop", "imp", "importlib", "builtins"),
 }
 ALLOWED = {"importlib.resources"}
+# The lab's processes pickle for each other alone.
+OF_PROCESSES = {"multiprocessing.active_children", "multiprocessing.parent_process"}
+EXCEPTIONS = {ROOT / "trm_np" / "lab" / "processes.py": OF_PROCESSES}
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "breakpoint", "globals", "locals"}
 NEVER_OF = {
     "np": {"load", "loads", "save", "savez", "savez_compressed", "fromfile", "memmap", "ctypeslib"},
@@ -134,7 +139,7 @@ def is_danger(name: str) -> bool:
 
 @pytest.mark.parametrize("path", [*MODULES.values(), *PROGRAMS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_runs_data_as_code(path: Path) -> None:
-    assert list(dangers(path.read_text(encoding="utf-8"))) == []
+    assert set(dangers(path.read_text(encoding="utf-8"))) == EXCEPTIONS.get(path, set())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from trm_np.cli.evaluate import evaluate
 from trm_np.cli.gradcheck import gradcheck
 from trm_np.cli.init import init
 from trm_np.cli.inspect import inspect
+from trm_np.cli.lab import lab
 from trm_np.cli.recommend import recommend
 from trm_np.cli.simulate import simulate
 from trm_np.cli.train import train
@@ -26,5 +27,5 @@ def trm() -> None:
     """
 
 
-for command in (train, evaluate, recommend, inspect, init, simulate, gradcheck):
+for command in (train, evaluate, recommend, inspect, init, simulate, gradcheck, lab):
     trm.add_command(command)

@@ -1,0 +1,57 @@
+"""Trials on a Dask cluster (extra `[cluster]`).
+
+Such a cluster belongs on a trusted network: its workers run whatever they are sent.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from trm_np import __version__
+
+RETRIES = 2  # of a run whose worker is lost
+CONNECTING = 10.0  # seconds until a cluster that does not answer is given up
+
+
+class ClusterError(OSError):
+    """A cluster that cannot be used."""
+
+
+@contextmanager
+def dask_workers(address: str) -> Iterator[Executor]:
+    """An executor on the cluster at the address, each of whose workers has this version, and one thread for BLAS.
+
+    Raises ClusterError.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError("--dask needs the extra: pip install 'trm_np[cluster]'") from error
+    try:
+        client = Client(address, timeout=CONNECTING, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"{address}: no Dask scheduler answers there ({type(error).__name__})") from error
+    with client:
+        require_alike(client.run(conditions))
+        yield client.get_executor(pure=False, retries=RETRIES)
+
+
+def conditions() -> dict[str, Any]:
+    """What the bits of a run depend on, as it is in this process."""
+    threads = os.environ.get("OPENBLAS_NUM_THREADS", "as many as there are cores")
+    return {"trm_np": __version__, "numpy": np.__version__, "BLAS threads": threads}
+
+
+def require_alike(found: dict[str, dict[str, Any]]) -> None:
+    """Raise ClusterError for the first worker whose conditions are not those of this process, or if there is none."""
+    if not found:
+        raise ClusterError("the cluster has no workers; start some with: dask worker ADDRESS")
+    wanted = {**conditions(), "BLAS threads": "1"}
+    for worker, has in found.items():
+        for name, value in wanted.items():
+            if has[name] != value:
+                raise ClusterError(f"worker {worker}: {name} {has[name]}, but {value} is needed")

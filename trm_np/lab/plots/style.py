@@ -1,0 +1,79 @@
+"""How every picture looks: readable in black and white, the same bytes each time, no line without a meaning."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trm_np.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, GREY, LIGHT = "#000000", "#767676", "#d0d0d0"
+# Told apart by dashes and by lightness, so that neither colour nor a colour printer is needed.
+LINES: tuple[dict[str, Any], ...] = (
+    {"color": "#000000", "linestyle": "-", "marker": "o"},
+    {"color": "#1f5fa8", "linestyle": "--", "marker": "s"},
+    {"color": "#c8622d", "linestyle": "-.", "marker": "^"},
+    {"color": "#3b8a5a", "linestyle": ":", "marker": "D"},
+    {"color": "#7b4fa3", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#8a8a8a", "linestyle": (0, (8, 2)), "marker": "P"},
+    {"color": "#a0522d", "linestyle": (0, (1, 1)), "marker": "X"},
+    {"color": "#4a4a4a", "linestyle": (0, (3, 3, 1, 3)), "marker": "*"},
+)
+SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "svg.hashsalt": "trm_np",  # names of parts that do not change from one drawing to the next
+    "savefig.facecolor": "white",
+}
+
+
+class PlotsMissing(OSError):
+    """matplotlib is not there."""
+
+
+@contextmanager
+def drawing(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 3.6)
+) -> Iterator[tuple["Figure", Any]]:
+    """A figure of `size` inches and its axes, in this style; raises PlotsMissing."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotsMissing("plots need the extra: pip install 'trm_np[plots]'") from error
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure, figure.subplots(rows, columns)
+
+
+def save(figure: "Figure", path: Path) -> list[Path]:
+    """Write it as path.svg and path.png, 160 dots an inch, the same bytes each time; raises WriteError."""
+    written = []
+    for kind, settings in (
+        ("svg", {"metadata": {"Date": None}}),
+        ("png", {"dpi": 160, "metadata": {"Software": None}}),
+    ):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=kind, **settings)
+        written.append(path.with_suffix(f".{kind}"))
+        atomic_write(written[-1], drawn.getvalue())
+    return written
+
+
+def label(axes: "Axes", x: str, y: str, title: str = "") -> None:
+    """Names of both axes, each with its unit if it has one, and a title that says what is seen."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)

@@ -1,0 +1,85 @@
+"""A file of results: a row on each line, appended as it comes, so that what was run once is not run again."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+from trm_np.data.load import Dataset
+from trm_np.data.problems import printable
+from trm_np.files import append_line, atomic_write, cut
+from trm_np.lab.sweep import sweep
+from trm_np.lab.trial import Row, Trial, data_digest, identity
+
+IDENTITY = ("seed", "version", "data", "settings")
+
+
+class ResultsError(ValueError):
+    """A file of results that cannot be read."""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Every whole row of the file, none where there is no file; raises ResultsError, OSError.
+
+    What a killed process left of a last line is not counted.
+    """
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(whole_lines(path), 1):
+        try:
+            row = json.loads(line)
+            missing = next((name for name in ("name", *IDENTITY) if name not in row), None)
+        except (ValueError, TypeError) as error:
+            raise ResultsError(printable(f"{path}: line {number} is no row of results ({error})")) from error
+        if missing:
+            raise ResultsError(
+                printable(f"{path}: line {number} is no row of results (it has no {missing!r})")
+            )
+        rows.append(row)
+    return rows
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def finished(rows: Iterable[Row], trials: Sequence[Trial], dataset: Dataset) -> list[Row | None]:
+    """For each trial the newest row that tells how it ended, under the name it has now; None if it has not."""
+    data = data_digest(dataset)
+    known = {key(row): row for row in rows if "error" not in row}
+    found = (known.get(key(identity(trial, data))) for trial in trials)
+    return [row and {**row, "name": trial.name} for row, trial in zip(found, trials, strict=True)]
+
+
+def key(row: Row) -> str:
+    return json.dumps([row[name] for name in IDENTITY], sort_keys=True)
+
+
+def complete(
+    path: Path,
+    trials: Sequence[Trial],
+    dataset: Dataset,
+    executor: Executor,
+    arrived: Callable[[Row], None] = lambda row: None,
+) -> list[Row]:
+    """The rows of all trials in their order; those that the file lacks are run, and appended as they come.
+
+    In the end the file has these rows in this order, whatever the order they came in, and after them what else was
+    there. Raises ResultsError, WriteError, BrokenExecutor.
+    """
+    before = read_rows(path)
+    cut(path, sum(len(line) + 1 for line in whole_lines(path)) if path.exists() else 0)
+
+    def keep(row: Row) -> None:
+        append_line(path, json.dumps(row))
+        arrived(row)
+
+    done = finished(before, trials, dataset)
+    missing = [trial for trial, row in zip(trials, done, strict=True) if row is None]
+    new = iter(sweep(missing, dataset, executor, keep) if missing else [])
+    rows = [row or next(new) for row in done]
+    ours = set(map(key, rows))
+    others = [row for row in before if key(row) not in ours]
+    atomic_write(path, *(json.dumps(row).encode() + b"\n" for row in (*rows, *others)))
+    return rows

@@ -1,0 +1,43 @@
+"""Many trials at once, wherever an executor runs them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
+
+from trm_np.data.load import Dataset
+from trm_np.lab.trial import Row, Trial, data_digest, identity, run_trial
+
+
+def sweep(
+    trials: Sequence[Trial],
+    dataset: Dataset,
+    executor: Executor,
+    arrived: Callable[[Row], None] = lambda row: None,
+) -> list[Row]:
+    """The rows of all trials in their order; `arrived` is given each as it comes, in whatever order that is.
+
+    A trial that fails is a row with its "error". Raises BrokenExecutor if the workers themselves are lost; whatever
+    ends it, no further trial is begun.
+    """
+    data = data_digest(dataset)
+    running = {executor.submit(run_trial, trial, dataset): place for place, trial in enumerate(trials)}
+    rows: dict[int, Row] = {}
+    try:
+        for future in as_completed(running):
+            place = running[future]
+            try:
+                row = future.result()
+            except (BrokenExecutor, CancelledError):
+                raise
+            except Exception as error:
+                trial = trials[place]
+                row = {
+                    "name": trial.name,
+                    **identity(trial, data),
+                    "error": f"{type(error).__name__}: {error}",
+                }
+            rows[place] = row
+            arrived(row)
+    finally:
+        for future in running:
+            future.cancel()
+    return [rows[place] for place in range(len(trials))]

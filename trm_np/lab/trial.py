@@ -1,0 +1,67 @@
+"""One trial: a configuration trained with a seed, and the row that tells of it."""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from trm_np import __version__
+from trm_np.checkpoint import digest
+from trm_np.config import Config, flatten
+from trm_np.data.load import Dataset
+from trm_np.data.task import Task, task_from
+from trm_np.evaluate import evaluate_model
+from trm_np.memory import keep_memory
+from trm_np.train import Trainer
+
+Row = dict[str, Any]  # of a file of results: what was run, and either what came of it or its "error"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A run to be made; `name` is what tables call its configuration."""
+
+    name: str
+    config: Config
+    seed: int
+
+
+def with_seeds(configs: dict[str, Config], seeds: int) -> list[Trial]:
+    """Each configuration with the seeds from 0 on, seed by seed, so that what is done first can be compared."""
+    return [Trial(name, config, seed) for seed in range(seeds) for name, config in configs.items()]
+
+
+def identity(trial: Trial, data: str) -> Row:
+    """What makes a trial this one and no other, as its row begins; `data` is the digest of the dataset."""
+    return {"seed": trial.seed, "version": __version__, "data": data, "settings": flatten(trial.config)}
+
+
+def data_digest(dataset: Dataset) -> str:
+    return digest(asdict(dataset))
+
+
+def run_trial(trial: Trial, dataset: Dataset) -> Row:
+    """Train to the end and judge the model kept, on validation and test scenarios; raises Diverged, ConfigError.
+
+    "curve" has the records of the epochs that were evaluated (`Trainer.end_epoch`).
+    """
+    keep_memory()
+    config = trial.config
+    task = _task(dataset, config.training.scenario_limit, config.model.gift_features)
+    trainer = Trainer(config, task, trial.seed)
+    curve = [record for record in trainer.epochs() if "validation" in record]
+    trainer.stopping.restore(trainer.model)
+    return {
+        "name": trial.name,
+        **identity(trial, data_digest(dataset)),
+        "epochs_run": trainer.progress.epochs,
+        "best_epoch": trainer.stopping.state.best_epoch,
+        "stopped_by": trainer.progress.stopped_by,
+        "validation": evaluate_model(trainer.model, task.validation, task, config.loss)[0],
+        "test": evaluate_model(trainer.model, task.test, task, config.loss)[0],
+        "curve": curve,
+    }
+
+
+@lru_cache(maxsize=4)
+def _task(dataset: Dataset, limit: int | None, gift_features: int) -> Task:
+    return task_from(dataset.first(limit), gift_features)
