@@ -66,7 +66,7 @@ def complete(
     """The rows of all trials in their order; those that the file lacks are run, and appended as they come.
 
     In the end the file has these rows in this order, whatever the order they came in, and after them what else was
-    there. Raises ResultsError, WriteError, BrokenExecutor.
+    there. Raises ResultsError, WriteError.
     """
     before = read_rows(path)
     cut(path, sum(len(line) + 1 for line in whole_lines(path)) if path.exists() else 0)

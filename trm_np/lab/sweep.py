@@ -1,7 +1,7 @@
 """Many trials at once, wherever an executor runs them."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
+from concurrent.futures import Executor, as_completed
 
 from trm_np.data.load import Dataset
 from trm_np.lab.trial import Row, Trial, data_digest, identity, run_trial
@@ -15,8 +15,8 @@ def sweep(
 ) -> list[Row]:
     """The rows of all trials in their order; `arrived` is given each as it comes, in whatever order that is.
 
-    A trial that fails is a row with its "error". Raises BrokenExecutor if the workers themselves are lost; whatever
-    ends it, no further trial is begun.
+    A trial that fails, or whose worker is lost, is a row with its "error". Whatever else ends it, no further trial is
+    begun.
     """
     data = data_digest(dataset)
     running = {executor.submit(run_trial, trial, dataset): place for place, trial in enumerate(trials)}
@@ -26,8 +26,6 @@ def sweep(
             place = running[future]
             try:
                 row = future.result()
-            except (BrokenExecutor, CancelledError):
-                raise
             except Exception as error:
                 trial = trials[place]
                 row = {

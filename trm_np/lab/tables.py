@@ -1,8 +1,9 @@
 """The lab's tables, as text."""
 
 from collections.abc import Iterable, Sequence
+from statistics import mean
 
-from trm_np.lab.effects import Effect, mean_and_interval
+from trm_np.lab.effects import Effect, effects, mean_and_interval
 from trm_np.lab.trial import Row
 from trm_np.summary import table, title
 
@@ -39,23 +40,28 @@ def between(low: float, high: float) -> str:
     return f"{low:+.3f} to {high:+.3f}" if low > float("-inf") else "one seed"
 
 
-def sweep_text(rows: Sequence[Row], names: Sequence[str], metrics: Sequence[str] = SHORT) -> str:
+def sweep_text(rows: Sequence[Row], metrics: Sequence[str] = SHORT) -> str:
     """The mean of each configuration over its seeds, and how far its 95 % interval reaches to either side."""
-    lines = [("test", "seeds", "epoch kept", *map(title, metrics))]
-    for name in names:
+    lines = [("test", "seeds", "last epoch", "epoch kept", *map(title, metrics))]
+    for name in dict.fromkeys(row["name"] for row in rows):
         done = [row for row in rows if row["name"] == name and "test" in row]
         if not done:
-            lines.append((name, "0", *("-" for _ in range(len(metrics) + 1))))
+            lines.append((name, "0", *("-" for _ in lines[0][2:])))
             continue
-        kept = sum(row["best_epoch"] for row in done) / len(done)
+        epochs = [f"{mean(row[which] for row in done):.1f}" for which in ("epochs_run", "best_epoch")]
         cells = [with_reach([row["test"][metric] for row in done]) for metric in metrics]
-        lines.append((name, str(len(done)), f"{kept:.1f}", *cells))
+        lines.append((name, str(len(done)), *epochs, *cells))
     return table(lines)
 
 
 def with_reach(values: Sequence[float]) -> str:
-    mean, _, high = mean_and_interval(values)
-    return f"{mean:.3f} ± {high - mean:.3f}" if len(values) > 1 else f"{mean:.3f}"
+    middle, _, high = mean_and_interval(values)
+    return f"{middle:.3f} ± {high - middle:.3f}" if len(values) > 1 else f"{middle:.3f}"
+
+
+def experiment_text(name: str, rows: Sequence[Row]) -> str:
+    """The table of an experiment: effects for the ablation, which is about pairs; means for all others."""
+    return effects_text(effects(rows), whole=True) if name == "ablation" else sweep_text(rows)
 
 
 def failures_text(rows: Iterable[Row]) -> str:

@@ -1,5 +1,6 @@
 """One trial: a configuration trained with a seed, and the row that tells of it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,7 @@ class Trial:
     seed: int
 
 
-def with_seeds(configs: dict[str, Config], seeds: int) -> list[Trial]:
+def with_seeds(configs: Mapping[str, Config], seeds: int) -> list[Trial]:
     """Each configuration with the seeds from 0 on, seed by seed, so that what is done first can be compared."""
     return [Trial(name, config, seed) for seed in range(seeds) for name, config in configs.items()]
 

@@ -1,0 +1,174 @@
+"""A sweep runs trials on any executor and loses nothing: rows in order, kept as they come, failures among them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.small_trials import small, small_trials
+from trm_np.data.load import Dataset, load_dataset
+from trm_np.lab.processes import ProcessLost, local_processes
+from trm_np.lab.results import ResultsError, complete, read_rows
+from trm_np.lab.sweep import sweep
+from trm_np.lab.trial import Row, Trial, run_trial
+from trm_np.train import Trainer
+
+ROOT = Path(__file__).resolve().parents[2]
+DATASET = load_dataset()
+
+
+class Backwards(Executor):
+    """Runs what it is given when it is asked for, the last first."""
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[Any, Any, Future[Row]]] = []
+
+    def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Row]:
+        future: Future[Row] = Future()
+        self.submitted.append((function, arguments, future))
+        if len(self.submitted) == len(small_trials()):
+            for work, given, done in reversed(self.submitted):
+                done.set_result(work(*given))
+        return future
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    """What the small trials come to, one by one."""
+    return [run_trial(trial, DATASET) for trial in small_trials()]
+
+
+def test_a_trial_is_a_training_run_and_its_judgement(rows: list[Row]) -> None:
+    trial, row = small_trials()[0], rows[0]
+    assert (row["name"], row["seed"], row["epochs_run"]) == ("one cycle", 0, 2)
+    assert row["settings"]["model.cycles"] == 1
+    assert [record["epoch"] for record in row["curve"]] == [1, 2]
+    from trm_np.data.task import task_from
+
+    trainer = Trainer(trial.config, task_from(DATASET.first(3), trial.config.model.gift_features), trial.seed)
+    assert row["curve"] == list(trainer.epochs())
+    best = next(record for record in row["curve"] if record["epoch"] == row["best_epoch"])
+    assert row["validation"] == {name: v for name, v in best["validation"].items() if name != "losses"}
+    assert row["test"] != row["validation"]
+
+
+def test_processes_give_the_same_bits(rows: list[Row]) -> None:
+    with local_processes(2) as executor:
+        assert sweep(small_trials(), DATASET, executor) == rows
+
+
+def test_rows_are_in_the_order_of_the_trials_and_arrive_as_they_come(rows: list[Row]) -> None:
+    arrived: list[Row] = []
+    assert sweep(small_trials(), DATASET, Backwards(), arrived.append) == rows
+    assert sorted(arrived, key=json.dumps) == sorted(rows, key=json.dumps)
+
+
+def test_a_trial_that_fails_is_a_row_with_its_error(rows: list[Row]) -> None:
+    diverging = Trial("too fast", small(learning_rate__core=1e38), 0)
+    with ThreadPoolExecutor(1) as executor:
+        found = sweep([small_trials()[0], diverging], DATASET, executor)
+    assert found[0] == rows[0]
+    assert found[1]["error"].startswith("Diverged: training diverged")
+    assert "test" not in found[1] and found[1]["settings"]["learning_rate.core"] == 1e38
+
+
+def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, rows: list[Row]) -> None:
+    path = tmp_path / "rows.jsonl"
+    with ThreadPoolExecutor(1) as executor:
+        assert complete(path, small_trials(1), DATASET, executor) == rows[:2]
+        arrived: list[Row] = []
+        assert complete(path, small_trials(2), DATASET, executor, arrived.append) == rows
+    assert arrived == rows[2:]
+    assert read_rows(path) == rows
+
+
+def test_a_row_cut_off_is_run_again(tmp_path: Path, rows: list[Row]) -> None:
+    path = tmp_path / "rows.jsonl"
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(text[:-40])
+    arrived: list[Row] = []
+    with ThreadPoolExecutor(1) as executor:
+        assert complete(path, small_trials(), DATASET, executor, arrived.append) == rows
+    assert arrived == rows[-1:]
+    assert path.read_text() == text
+
+
+def test_a_failed_row_is_run_again(tmp_path: Path, rows: list[Row]) -> None:
+    path = tmp_path / "rows.jsonl"
+    failed = {key: rows[0][key] for key in ("name", "seed", "version", "data", "settings")}
+    path.write_text(json.dumps({**failed, "error": "a worker was lost"}) + "\n")
+    with ThreadPoolExecutor(1) as executor:
+        assert complete(path, small_trials(1), DATASET, executor) == rows[:2]
+    assert read_rows(path) == rows[:2]
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 7}, {"version": "0.0.1"}, {"data": "another"}, {"settings": {"loss.tool": 1}}]
+)
+def test_rows_of_another_trial_version_or_data_are_not_taken_for_these(
+    change: dict[str, Any], tmp_path: Path, rows: list[Row]
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    other = {**rows[0], **change, "test": {}}
+    path.write_text(json.dumps(other) + "\n")
+    with ThreadPoolExecutor(1) as executor:
+        assert complete(path, small_trials(1)[:1], DATASET, executor) == rows[:1]
+    assert read_rows(path) == [rows[0], other]
+
+
+@pytest.mark.parametrize("line", ["{", "3", "null", '{"name": "x"}', "[]", '{"seed": 1}'])
+def test_a_file_that_has_no_rows_is_refused_by_line(line: str, tmp_path: Path, rows: list[Row]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(rows[0])}\n{line}\n")
+    with pytest.raises(ResultsError, match=r"rows\.jsonl: line 2 is no row of results"):
+        read_rows(path)
+
+
+def test_the_file_has_one_order_whatever_the_executor(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        complete(tmp_path / "forwards.jsonl", small_trials(), DATASET, executor)
+    complete(tmp_path / "backwards.jsonl", small_trials(), DATASET, Backwards())
+    assert (tmp_path / "forwards.jsonl").read_bytes() == (tmp_path / "backwards.jsonl").read_bytes()
+
+
+def lose_the_process(trial: Trial, dataset: Dataset) -> Row:
+    """Dies of the first trial, as if the system had ended it."""
+    if trial.seed == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_trial(trial, dataset)
+
+
+def test_a_process_that_is_lost_costs_its_run_and_no_other(rows: list[Row]) -> None:
+    with local_processes(1) as executor:
+        lost, kept = (executor.submit(lose_the_process, trial, DATASET) for trial in small_trials()[::2])
+        with pytest.raises(ProcessLost, match=r"its process was lost \(exit code -9\)"):
+            lost.result()
+        assert kept.result() == rows[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_command_and_keeps_what_is_done(number: int, tmp_path: Path) -> None:
+    program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--seeds", "3", "--epochs", "1"]
+    settings = ["--set", "training.batch_size=8,16", "--set", "training.scenario_limit=3"]
+    command = [*program, *settings, "--processes", "1", "--out", str(tmp_path)]
+    path = tmp_path / "sweep.jsonl"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 2):
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    if process.returncode:  # it may have come to its end before
+        assert process.returncode == 128 + number
+        assert said == f"Error: interrupted; finished runs are kept in {path}, and the same command goes on\n"
+    kept = len(read_rows(path))
+    assert kept >= 1  # the newest line is taken back where the signal comes before it is safe on disk
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{6 - kept} of 6 runs made" in again.stderr
+    assert len(read_rows(path)) == 6

@@ -1,0 +1,143 @@
+"""Many runs for one command: where they run, how they are shown, and what ends them."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from trm_np.cli.errors import Refusal
+from trm_np.cli.options import Command, named
+from trm_np.config import Config
+
+if TYPE_CHECKING:
+    from trm_np.data.load import Dataset
+    from trm_np.lab.trial import Row
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def place_options(command: Command) -> Command:
+    """--processes, --dask and --out: where runs are made, and where their rows go."""
+    for option in (
+        click.option(
+            "--dask", metavar="ADDRESS", help="Run on a Dask cluster, such as tcp://127.0.0.1:8786."
+        ),
+        click.option(
+            "--processes",
+            type=click.IntRange(min=1),
+            help="Runs at the same time on this machine.  [default: one for each core]",
+        ),
+        click.option(
+            "--out",
+            callback=named,
+            default="checkpoints/lab",
+            show_default=True,
+            metavar="FOLDER",
+            help="Where the rows go; those that are there already are not run again.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_all(
+    configs: Mapping[str, Config],
+    seeds: int,
+    dataset: "Dataset",
+    path: Path,
+    processes: int | None,
+    dask: str | None,
+) -> list["Row"]:
+    """The rows of all configurations with all seeds, from the file or run now; failures are said on stderr."""
+    from trm_np.files import unlock_folder
+    from trm_np.lab.results import complete, finished, read_rows
+    from trm_np.lab.tables import failures_text
+    from trm_np.lab.trial import with_seeds
+    from trm_np.run import open_folder
+
+    if dask and processes:
+        raise click.UsageError("--processes: a Dask cluster has workers of its own")
+    trials = with_seeds(configs, seeds)
+    lock = open_folder(path.parent)
+    try:
+        missing = finished(read_rows(path), trials, dataset).count(None)
+        started = time.perf_counter()
+        with (
+            ended_by_signals(path),
+            workers(dask, min(processes or os.cpu_count() or 1, max(missing, 1))) as executor,
+            progress(path.stem, missing) as arrived,
+        ):
+            rows = complete(path, trials, dataset, executor, arrived)
+    finally:
+        unlock_folder(lock)
+    seconds = time.perf_counter() - started
+    click.echo(f"{path}: {missing} of {len(trials)} runs made, in {seconds:.0f} s", err=True)
+    failed = failures_text(rows)
+    if failed:
+        click.echo(failed, err=True)
+    return rows
+
+
+@contextmanager
+def workers(dask: str | None, processes: int) -> Iterator[Executor]:
+    """Where the runs are made: on a cluster, or in processes of this machine."""
+    if dask:
+        from trm_np.lab.cluster import dask_workers
+
+        with dask_workers(dask) as executor:
+            yield executor
+    else:
+        from trm_np.lab.processes import local_processes
+
+        with local_processes(processes) as executor:
+            yield executor
+
+
+class Ended(Exception):
+    """A signal asks for an end."""
+
+
+@contextmanager
+def ended_by_signals(path: Path) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so."""
+    received = 0
+
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal received
+        received = number
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # the end is on its way
+        raise Ended
+
+    before = [signal.signal(number, end) for number in SIGNALS]
+    try:
+        yield
+    except Ended:
+        raise Refusal(
+            f"interrupted; finished runs are kept in {path}, and the same command goes on", 128 + received
+        ) from None
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def progress(name: str, runs: int) -> Iterator[Callable[["Row"], None]]:
+    """What is called with each row that arrives: it moves a bar on a terminal, and does nothing elsewhere."""
+    if runs == 0 or not sys.stderr.isatty():
+        yield lambda row: None
+        return
+    with click.progressbar(length=runs, label=name, file=sys.stderr, item_show_func=name_of) as bar:
+        yield lambda row: bar.update(1, row)
+
+
+def name_of(row: "Row | None") -> str | None:
+    return row and f"{row['name']}, seed {row['seed']}"

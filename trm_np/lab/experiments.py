@@ -1,0 +1,158 @@
+"""What the lessons measure: for each experiment its configurations, how many seeds, and the data it trains on."""
+
+from dataclasses import dataclass, fields, replace
+from math import ceil
+
+import numpy as np
+
+from trm_np.config import SWITCHES, Config, DropoutConfig, LearningRateConfig, resolve
+from trm_np.data.load import Dataset
+from trm_np.lab.grid import grid
+from trm_np.simulation import simulate
+
+SIZES = (2, 5, 10, 25, 100, 1000)  # of the training data, in scenarios
+WRITTEN = 25  # of them by hand, at most
+BATCHES = 126  # that every size is trained for, so that only the data differ: two epochs of the largest
+SIMULATION_SEED = 0  # of the simulated scenarios; trials have seeds of their own
+FACTORS = (0.1, 0.3, 3, 10, 30)  # on the learning rate of one parameter group
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Configurations by name, each run with the seeds from 0; `simulated` says what they train on."""
+
+    configs: dict[str, Config]
+    seeds: int = 5
+    simulated: bool = False
+
+    def dataset(self, shipped: Dataset) -> Dataset:
+        """The shipped data, or simulated scenarios to train on beside the shipped held-out ones and gifts."""
+        if not self.simulated:
+            return shipped
+        drawn = simulate(shipped, max(SIZES), 1, len(shipped.gifts), np.random.default_rng(SIMULATION_SEED))
+        return replace(shipped, train=drawn.train)
+
+
+def tiny(*off: str, **settings: object) -> Config:
+    """The default model with switches off, and settings of a section as section__name=value."""
+    return resolve("tiny", off, {name.replace("__", "."): str(value) for name, value in settings.items()})
+
+
+def to_the_end(**settings: object) -> Config:
+    """The default model, but the newest weights are kept: early stopping cannot hide what is being varied."""
+    return tiny("early_stopping", **settings)
+
+
+def of_sizes(sizes: tuple[int, ...]) -> dict[str, Config]:
+    """The same number of batches of each size."""
+    configs = {}
+    for size in sizes:
+        epochs = BATCHES // ceil(size / 16)
+        configs[str(size)] = to_the_end(
+            training__scenario_limit=size,
+            training__epochs=epochs,
+            training__evaluate_every=max(epochs // 10, 1),
+        )
+    return configs
+
+
+def rates() -> dict[str, Config]:
+    """The learning rate of one group at a time times a factor, for ten epochs."""
+    configs = {"as shipped": to_the_end(training__epochs=10)}
+    for group in fields(LearningRateConfig):
+        for factor in FACTORS:
+            setting = {f"learning_rate__{group.name}": getattr(LearningRateConfig(), group.name) * factor}
+            configs[f"{group.name} × {factor:g}"] = to_the_end(training__epochs=10, **setting)
+    return configs
+
+
+def tool_heads() -> dict[str, Config]:
+    """The report's two scenarios, learnt by heart, with the report's head at three weights, and with ours."""
+    configs = {
+        f"softmax, weight {weight}": tiny(
+            "data_diversity",
+            "early_stopping",
+            loss__smoothing=0,
+            model__tool_head="softmax",
+            loss__tool=weight,
+        )
+        for weight in (0.15, 0.25, 1.0)
+    }
+    return {**configs, "sigmoid, weight 0.25": tiny("data_diversity", "early_stopping", loss__smoothing=0)}
+
+
+def dropouts() -> dict[str, Config]:
+    """One drop probability everywhere."""
+    return {
+        f"{p:g}": to_the_end(training__epochs=50, **{f"dropout__{f.name}": p for f in fields(DropoutConfig)})
+        for p in (0, 0.1, 0.2, 0.3, 0.5, 0.7)
+    }
+
+
+def patiences() -> dict[str, Config]:
+    return {
+        f"patience {patience}, improvement {bar:.0%}": tiny(
+            training__patience=patience, training__improvement=bar
+        )
+        for bar in (0, 0.03)
+        for patience in (1, 5, 15)
+    }
+
+
+def evaluations() -> dict[str, Config]:
+    return {str(every): tiny(training__evaluate_every=every) for every in (1, 2, 5, 10, 25)}
+
+
+def ends() -> dict[str, Config]:
+    """150 epochs to the end, with all else on, and with one thing less."""
+    others = [switch for switch in SWITCHES if switch not in ("early_stopping", "data_diversity")]
+    return {
+        "all else on": to_the_end(),
+        **{f"without {name}": tiny("early_stopping", name) for name in others},
+    }
+
+
+def depths() -> dict[str, Config]:
+    """T, n and N_sup varied one at a time from T = 2, n = 3, N_sup = 3; each supervision step is an optimizer step."""
+    varied = {
+        "as shipped": {},
+        "T = 1": {"model__cycles": 1},
+        "T = 3": {"model__cycles": 3},
+        "n = 1": {"model__latent_steps": 1},
+        "n = 6": {"model__latent_steps": 6},
+        "T = 1, n = 1": {"model__cycles": 1, "model__latent_steps": 1},
+        "N = 1": {"model__supervision_steps": 1},
+        "N = 2": {"model__supervision_steps": 2},
+        "N = 4": {"model__supervision_steps": 4},
+    }
+    configs = {name: to_the_end(training__epochs=10, **settings) for name, settings in varied.items()}
+    same_steps = to_the_end(training__epochs=30, training__evaluate_every=15, model__supervision_steps=1)
+    return {**configs, "N = 1, as many optimizer steps": same_steps}
+
+
+def optimizers() -> dict[str, Config]:
+    varied = {
+        "as shipped": {},
+        "decay 0": {"training__weight_decay": 0},
+        "decay 0.1": {"training__weight_decay": 0.1},
+        "decay 1": {"training__weight_decay": 1},
+        "clip at 0.1": {"training__clip_norm": 0.1},
+        "clip at 10": {"training__clip_norm": 10},
+        "clip at 1000": {"training__clip_norm": 1000},
+    }
+    return {name: to_the_end(training__epochs=50, **settings) for name, settings in varied.items()}
+
+
+EXPERIMENTS = {
+    "ablation": Experiment(grid("tiny", {}), seeds=10),
+    "written_scenarios": Experiment(of_sizes(tuple(size for size in SIZES if size <= WRITTEN))),
+    "simulated_scenarios": Experiment(of_sizes(SIZES), simulated=True),
+    "learning_rates": Experiment(rates(), seeds=3),
+    "tool_heads": Experiment(tool_heads(), seeds=3),
+    "dropout": Experiment(dropouts()),
+    "patience": Experiment(patiences()),
+    "evaluations": Experiment(evaluations()),
+    "ends": Experiment(ends(), seeds=3),
+    "recursion": Experiment(depths()),
+    "optimizer": Experiment(optimizers()),
+}

@@ -1,0 +1,89 @@
+"""The pictures of the lessons by name: which experiments each needs, and how it is drawn from their rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trm_np.data.load import load_dataset
+from trm_np.lab.effects import effects
+from trm_np.lab.experiments import EXPERIMENTS, SIZES, WRITTEN
+from trm_np.lab.plots.comparison import draw_against, draw_comparison
+from trm_np.lab.plots.forest import draw_forest
+from trm_np.lab.plots.lessons import (
+    draw_crossing,
+    draw_evaluations,
+    draw_gradient_check,
+    draw_plateau,
+    draw_rates,
+    draw_stopping,
+    draw_tool_heads,
+)
+from trm_np.lab.trial import Row
+
+QUALITIES = ("category_recall_at_3", "tool_exact_rate", "reward_spearman", "generalization_gap")
+
+Found = Mapping[str, Sequence[Row]]  # the rows of each experiment by its name
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Drawn from the rows of some experiments into path.svg and path.png, which are returned."""
+
+    draw: Callable[[Found, Path], list[Path]]
+    experiments: tuple[str, ...] = ()
+
+
+def data_diversity(found: Found, path: Path) -> list[Path]:
+    lines = {}
+    for origin, most in (("written", WRITTEN), ("simulated", max(SIZES))):
+        sizes = [size for size in SIZES if size <= most]
+        lines[origin] = (sizes, found[f"{origin}_scenarios"], list(map(str, sizes)))
+    return draw_against(lines, "training scenarios", QUALITIES, path, logarithmic=True)
+
+
+def dropout(found: Found, path: Path) -> list[Path]:
+    names = list(EXPERIMENTS["dropout"].configs)
+    lines = {"": (list(map(float, names)), found["dropout"], names)}
+    return draw_against(lines, "drop probability, everywhere", QUALITIES, path)
+
+
+def plateau(found: Found, path: Path) -> list[Path]:
+    """The first seed of the run to the end."""
+    return draw_plateau(found["ends"][0], path)
+
+
+def early_stopping(found: Found, path: Path) -> list[Path]:
+    stopped = [row for row in found["patience"] if row["name"] == "patience 15, improvement 3%"]
+    return draw_stopping(found["ends"], "all else on", stopped, path)
+
+
+def augmentation(_: Found, path: Path) -> list[Path]:
+    budgets = [scenario.profile.budget for scenario in load_dataset().train]
+    return draw_crossing([budget for budget in budgets if budget is not None], path)
+
+
+PICTURES = {
+    "gradient_check": Picture(lambda _, path: draw_gradient_check(path)),
+    "data_diversity": Picture(data_diversity, ("written_scenarios", "simulated_scenarios")),
+    "learning_rates": Picture(
+        lambda found, path: draw_rates(found["learning_rates"], path), ("learning_rates",)
+    ),
+    "plateau": Picture(plateau, ("ends",)),
+    "tool_heads": Picture(lambda found, path: draw_tool_heads(found["tool_heads"], path), ("tool_heads",)),
+    "dropout": Picture(dropout, ("dropout",)),
+    "early_stopping": Picture(early_stopping, ("ends", "patience")),
+    "evaluations": Picture(
+        lambda found, path: draw_evaluations(found["evaluations"], path), ("evaluations",)
+    ),
+    "augmentation": Picture(augmentation),
+    "ends": Picture(
+        lambda found, path: draw_comparison(found["ends"], QUALITIES, path, "all else on"), ("ends",)
+    ),
+    "depth": Picture(
+        lambda found, path: draw_comparison(found["recursion"], QUALITIES, path, "as shipped"), ("recursion",)
+    ),
+    "optimizer": Picture(
+        lambda found, path: draw_comparison(found["optimizer"], QUALITIES, path, "as shipped"), ("optimizer",)
+    ),
+    "ablation": Picture(lambda found, path: draw_forest(effects(found["ablation"]), path), ("ablation",)),
+}
