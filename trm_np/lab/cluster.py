@@ -14,7 +14,7 @@ import numpy as np
 from trm_np import __version__
 
 RETRIES = 2  # of a run whose worker is lost
-CONNECTING = 10.0  # seconds until a cluster that does not answer is given up
+CONNECTING = 5.0  # seconds until a cluster that does not answer is given up
 
 
 class ClusterError(OSError):
