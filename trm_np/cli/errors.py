@@ -80,6 +80,7 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.checkpoint import CheckpointError
     from trm_np.data.problems import DataError
     from trm_np.files import FolderInUse
+    from trm_np.lab.results import ResultsError
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
@@ -90,6 +91,7 @@ def exit_code(error: Exception) -> int | None:
         (Diverged, DIVERGED),
         (DataError, DATA_REFUSED),
         (CheckpointError, DATA_REFUSED),
+        (ResultsError, DATA_REFUSED),
         (OutputError, CANNOT_CREATE),
         (FolderInUse, IN_USE),
         (OSError, IO_FAILED),

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLineGroup, refusals
+from trm_np.cli.lab_page import page
 from trm_np.cli.options import Command, as_json, data_options, named, parse_setting
 from trm_np.cli.running import place_options, run_all
 from trm_np.cli.threads import use_threads
@@ -179,3 +180,6 @@ def combinations(preset: str, settings: Sequence[str], fixed: Mapping[str, str])
         varying = [f"{key}={value}" for key, value in pairs.items() if len(values[key]) > 1]
         configs[", ".join(varying) or preset] = resolve(preset, (), {**pairs, **fixed})
     return configs
+
+
+lab.add_command(page)

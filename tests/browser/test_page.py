@@ -1,0 +1,247 @@
+"""The page of a full ablation in a browser: what the reader turns, sees and hears, and that nothing is fetched."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from tests.lab.full_grid import full_grid
+from trm_np.config import SWITCHES
+from trm_np.lab.page import page
+
+selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install 'trm_np[browser]'")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (CHROMIUM and DRIVER):
+    pytest.skip("needs chromium and chromedriver", allow_module_level=True)
+
+HEADLESS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000")
+SPACE, TAB = "\ue00d", "\ue004"
+CHARTS = ("quality", "loss", "gap", "rate")
+Seen = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "ablation.html"
+    path.write_text(page(full_grid(seeds=2)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    options = selenium.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in HEADLESS:
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: Any, file: Path) -> Iterator[Any]:
+    """At the page with all on; in the end the console is empty, and nothing but the page was asked for."""
+    chromium.get("about:blank")
+    chromium.get_log("browser"), chromium.get_log("performance")
+    chromium.get(file.as_uri())
+    yield chromium
+    assert chromium.get_log("browser") == []
+    assert chromium.execute_script("return performance.getEntriesByType('resource').length") == 0
+    assert requested(chromium) <= {file.as_uri(), "data:,", "about:blank"}
+
+
+def requested(browser: Any) -> set[str]:
+    """The addresses, without what follows #, of all that the network log says was asked for."""
+    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+    return {
+        unquote(message["params"]["request"]["url"]).split("#")[0]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+
+
+def seen(browser: Any) -> Seen:
+    """What stands on the page, by what a reader would call it."""
+    found: Seen = browser.execute_script(
+        """
+        const text = (id) => document.getElementById(id).textContent;
+        const all = (selector) => [...document.querySelectorAll(selector)];
+        const paths = (id) => all(`#${id} path[data-series]`).map((one) => one.getAttribute("d"));
+        return {
+          off: all("fieldset input:not(:checked)").map((box) => box.value),
+          curves: Object.fromEntries(arguments[0].map((id) => [id, paths(id)])),
+          descriptions: all("#charts svg desc").map((one) => one.textContent),
+          table: all("#metrics tr").map((row) => [...row.cells].map((cell) => cell.textContent)),
+          measured: text("measured"), explained: text("explained"), runs: text("runs"), hash: location.hash,
+        };
+        """,
+        CHARTS,
+    )
+    return found
+
+
+def click(browser: Any, name: str) -> None:
+    browser.find_element("css selector", f"input[value={name}]").click()
+
+
+def by_keyboard(browser: Any, name: str) -> None:
+    """Tab from the top of the page to the switch, and press Space."""
+    for _ in range(1 + list(SWITCHES).index(name)):
+        press(browser, TAB)
+    assert browser.switch_to.active_element.get_attribute("value") == name
+    press(browser, SPACE)
+
+
+def press(browser: Any, key: str) -> None:
+    selenium.ActionChains(browser).send_keys(key).perform()
+
+
+@pytest.mark.parametrize("turn", [click, by_keyboard])
+def test_a_switch_changes_curves_table_sentences_and_address(
+    turn: Callable[[Any, str], None], browser: Any
+) -> None:
+    before = seen(browser)
+    turn(browser, "early_stopping")
+    after = seen(browser)
+    assert (before["off"], after["off"]) == ([], ["early_stopping"])
+    for chart in CHARTS:
+        assert before["curves"][chart] != after["curves"][chart]
+    for what in ("table", "measured", "explained", "runs", "descriptions"):
+        assert before[what] != after[what]
+    assert after["measured"].startswith("Early stopping off: reward Spearman ")
+    assert after["hash"] == "#off=early_stopping"
+
+
+def test_what_is_said_are_the_figures_of_the_table(browser: Any) -> None:
+    before = {row[0]: row[1] for row in seen(browser)["table"]}
+    click(browser, "data_diversity")
+    after = seen(browser)
+    now = {row[0]: row for row in after["table"]}
+    gap = now["generalization gap"]
+    assert f"gap from {before['generalization gap'][:5]} to {gap[1][:5]}" in after["measured"]
+    assert gap[2] == before["generalization gap"]  # all on, for comparison
+    difference = float(gap[1][:5]) - float(gap[2][:5])
+    assert gap[3] == f"◆ +{difference:.3f}"
+    assert "the ranges of seeds do not overlap in " in after["measured"]
+
+
+def test_turned_back_all_is_as_before_but_what_is_said(browser: Any) -> None:
+    before = seen(browser)
+    click(browser, "dropout")
+    click(browser, "dropout")
+    after = seen(browser)
+    same = ("off", "curves", "table", "runs", "descriptions", "hash")
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert after["measured"].startswith("Dropout on: ")
+
+
+def test_all_off_and_all_on(browser: Any) -> None:
+    before = seen(browser)
+    browser.find_element("id", "all-off").click()
+    off = seen(browser)
+    assert off["off"] == list(SWITCHES)
+    assert off["hash"] == f"#off={','.join(SWITCHES)}"
+    assert off["curves"] != before["curves"]
+    browser.find_element("id", "all-on").click()
+    assert seen(browser)["curves"] == before["curves"]
+    assert seen(browser)["hash"] == ""
+
+
+def test_the_address_holds_the_combination(browser: Any, file: Path) -> None:
+    click(browser, "dropout")
+    click(browser, "data_diversity")
+    before = seen(browser)
+    browser.refresh()
+    after = seen(browser)
+    same = ("off", "curves", "table", "hash")
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert after["measured"].startswith("Without data diversity and dropout, against all on: ")
+    browser.get(f"{file.as_uri()}#off=nonsense,lr_scheduler")
+    assert seen(browser)["off"] == ["lr_scheduler"]
+
+
+def test_a_change_without_effect_is_said_to_be_one(browser: Any, file: Path, tmp_path: Path) -> None:
+    """Where the rows of a combination are those of another, as with a scheduler that never came to act."""
+    rows = full_grid(seeds=2)
+    alike = {row["seed"]: row for row in rows if row["name"] == "all on"}
+    told = ("best_epoch", "epochs_run", "test", "curve")
+    same = [
+        {**row, **{key: alike[row["seed"]][key] for key in told}}
+        if row["name"] == "without lr_scheduler"
+        else row
+        for row in rows
+    ]
+    changed = tmp_path / "same.html"
+    changed.write_text(page(same), encoding="utf-8")
+    browser.get(changed.as_uri())
+    click(browser, "lr_scheduler")
+    assert seen(browser)["measured"] == (
+        "Learning rate scheduler off: the epoch kept and every figure of the test stay the same."
+    )
+    assert requested(browser) <= {file.as_uri(), changed.as_uri(), "data:,", "about:blank"}
+
+
+def test_the_policy_forbids_what_would_be_fetched(browser: Any, file: Path) -> None:
+    tried = browser.execute_async_script(
+        "fetch(location.href).then(() => arguments[0]('fetched'), () => arguments[0]('refused'));"
+    )
+    assert tried == "refused"
+    assert any("Content Security Policy" in entry["message"] for entry in browser.get_log("browser"))
+
+
+def test_every_picture_and_every_switch_has_a_name(browser: Any) -> None:
+    names = [box.accessible_name for box in browser.find_elements("css selector", "fieldset input")]
+    assert len(set(names)) == len(SWITCHES)
+    assert all(": " in name for name in names)  # what off and on mean
+    pictures = browser.find_elements("css selector", ".charts [role=img]")
+    assert len(pictures) == len(CHARTS)
+    for picture, title in zip(
+        pictures, ("Recommendation quality", "Loss", "Generalization gap", "Learning rate"), strict=True
+    ):
+        assert picture.accessible_name.startswith(f"{title} over epochs all on: ")
+    (live,) = browser.find_elements("css selector", "[aria-live=polite]")
+    assert len(live.find_elements("css selector", "p")) == 2
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window_and_text_stands_out(browser: Any, width: int, theme: str) -> None:
+    """Contrast as WCAG 2 defines it, of what is written and drawn, against the paper and against the cards."""
+    window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+    scheme = [{"name": "prefers-color-scheme", "value": theme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+    try:
+        click(browser, "dropout")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        names = ("paper", "card", "ink", "soft", "first", "second", "other")
+        colours = browser.execute_script(
+            "const style = getComputedStyle(document.documentElement);"
+            "const colour = (name) => style.getPropertyValue('--' + name).trim();"
+            "return Object.fromEntries(arguments[0].map((name) => [name, colour(name)]));",
+            names,
+        )
+        assert (luminance(colours["paper"]) > 0.5) == (theme == "light")
+        for ground in ("paper", "card"):
+            for name, least in (("ink", 7), ("soft", 4.5), ("first", 4.5), ("second", 4.5), ("other", 3)):
+                assert contrast(colours[name], colours[ground]) >= least, (name, ground)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb" (WCAG 2.2)."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,0 +1,50 @@
+"""`trm lab page`: the results of a full ablation as a page to play with."""
+
+from pathlib import Path
+
+import click
+
+from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.options import named
+
+
+@click.command(cls=OneLine)
+@click.option(
+    "--results",
+    callback=named,
+    default="checkpoints/lab/ablation.jsonl",
+    show_default=True,
+    metavar="FILE",
+    help="What `trm lab ablate --full` has written.",
+)
+@click.option(
+    "--out",
+    callback=named,
+    default="ablation.html",
+    show_default=True,
+    metavar="FILE",
+    help="The page; one that is there already is replaced.",
+)
+def page(results: str, out: str) -> None:
+    """Make one HTML file in which switches are turned, and show what was measured.
+
+    It needs all 256 combinations with the same seeds, and nothing else to be looked at: no network, no server.
+
+    \b
+    Example: trm lab page --out ablation.html
+    """
+    if Path(out).resolve() == Path(results).resolve():
+        raise click.UsageError("--out: the page would replace the results; give it another name")
+    with refusals():
+        from trm_np.data.problems import printable
+        from trm_np.files import atomic_write
+        from trm_np.lab.page import page as document
+        from trm_np.lab.results import ResultsError, read_rows
+
+        rows = read_rows(Path(results))
+        try:
+            content = document(rows).encode()
+        except ResultsError as error:
+            raise ResultsError(printable(f"{results}: {error}")) from error
+        atomic_write(Path(out), content)
+        click.echo(printable(f"{out}: {len(content):,} bytes"))

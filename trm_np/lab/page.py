@@ -1,0 +1,147 @@
+"""The 256 combinations of the switches as one HTML file, in which the reader turns them on and off.
+
+How it looks and what it says stands in page.html; here the figures are found that are put into it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from trm_np.config import PRESETS, SWITCHES, ConfigError, flatten, from_flat
+from trm_np.data.problems import printable
+from trm_np.lab.grid import subsets
+from trm_np.lab.results import ResultsError
+from trm_np.lab.trial import Row
+from trm_np.summary import STRICT, TARGETS, switches, title
+from trm_np.train import Record
+
+PLACEHOLDER = "{{results}}"
+COMBINATIONS = len(list(subsets()))
+METRICS = (*TARGETS, *STRICT)
+DIGITS = 3  # of every figure: those that are shown
+# What is drawn over epochs, from the record of an evaluated epoch; of the learning rates the one that a switch changes.
+CURVES: dict[str, Callable[[Record], float]] = {
+    "quality": lambda record: record["validation"]["recommendation_quality"],
+    "training": lambda record: record["total"],
+    "validation": lambda record: record["validation"]["losses"]["total"],
+    "gap": lambda record: record["validation"]["generalization_gap"],
+    "rate": lambda record: record["learning_rate"]["category_matching"] / 1e-4,
+}
+
+Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES
+Grid = dict[int, dict[Off, Row]]  # by seed and by what is off, runs that differ in nothing else
+
+
+def page(rows: Iterable[Row]) -> str:
+    """The document, from the seeds with which all 256 combinations have finished.
+
+    Raises ResultsError if there is no such seed, or a row is not one that an ablation writes.
+    """
+    grid = fullest_grid(rows)
+    seeds = sorted(seed for seed, runs in grid.items() if len(runs) == COMBINATIONS)
+    if not seeds:
+        raise lacking(grid)
+    template = files("trm_np.lab").joinpath("page.html").read_text(encoding="utf-8")
+    return template.replace(PLACEHOLDER, as_script(results(grid, seeds)))
+
+
+def fullest_grid(rows: Iterable[Row]) -> Grid:
+    """Of the grids among the rows the one with the most complete seeds, then with the most runs.
+
+    Grids differ in version, data, or a setting that is no switch's; of runs made twice the newest counts.
+    """
+    grids: dict[str, Grid] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        if "error" not in row:
+            with_all_on, seed, off = place_of(row)
+            grids[with_all_on][seed][off] = row
+
+    def fullness(grid: Grid) -> tuple[int, int]:
+        sizes = [len(runs) for runs in grid.values()]
+        return sizes.count(COMBINATIONS), sum(sizes)
+
+    return max(grids.values(), key=fullness, default={})
+
+
+def place_of(row: Row) -> tuple[str, int, Off]:
+    """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
+    try:
+        seed = int(row["seed"])
+        config = from_flat(row["settings"])
+        off = tuple(name for name, on in switches(config).items() if not on)
+        after = flatten(PRESETS[config.preset])
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise unusable(row, error) from error
+    turned_on = {key: after[key] for name in off for key in SWITCHES[name]}
+    return json.dumps([row["version"], row["data"], {**flatten(config), **turned_on}]), seed, off
+
+
+def lacking(grid: Grid) -> ResultsError:
+    seed, runs = max(grid.items(), key=lambda item: len(item[1]), default=(0, {}))
+    return ResultsError(
+        f"{COMBINATIONS - len(runs)} of the {COMBINATIONS} combinations are missing for seed {seed}; "
+        f"make them with: trm lab ablate --full --seeds {seed + 1}"
+    )
+
+
+def unusable(row: Row, error: Exception) -> ResultsError:
+    problem = f"{type(error).__name__}: {error}"
+    return ResultsError(
+        printable(f"the row of {row['name']!r}, seed {row['seed']}, is not from an ablation ({problem})")
+    )
+
+
+def results(grid: Grid, seeds: Sequence[int]) -> dict[str, Any]:
+    """All that the page shows."""
+    any_row = grid[seeds[0]][()]
+    return {
+        "switches": list(SWITCHES),
+        "metrics": {name: title(name) for name in METRICS},
+        "seeds": seeds,
+        "preset": any_row["settings"]["preset"],
+        "version": any_row["version"],
+        "data": any_row["data"],
+        "combinations": {
+            ",".join(off): combination([grid[seed][off] for seed in seeds]) for off in subsets()
+        },
+    }
+
+
+def combination(runs: Sequence[Row]) -> dict[str, Any]:
+    """What came of one combination with each seed: epochs, test metrics and curves; raises ResultsError."""
+    try:
+        return {
+            "kept": [int(run["best_epoch"]) for run in runs],
+            "ended": [int(run["epochs_run"]) for run in runs],
+            "test": {name: spread([run["test"][name] for run in runs]) for name in METRICS},
+            **curves([run["curve"] for run in runs]),
+        }
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise unusable(runs[0], error) from error
+
+
+def curves(runs: Sequence[Sequence[Record]]) -> dict[str, Any]:
+    """The epochs that were evaluated in any run, and for each the spread over the runs that came so far."""
+    reached: dict[int, list[Record]] = defaultdict(list)
+    for record in (record for run in runs for record in run):
+        reached[int(record["epoch"])].append(record)
+    epochs = sorted(reached)
+    return {
+        "epochs": epochs,
+        **{
+            name: [spread([value(record) for record in reached[epoch]]) for epoch in epochs]
+            for name, value in CURVES.items()
+        },
+    }
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Mean, least and most."""
+    return [round(float(value), DIGITS) for value in (sum(values) / len(values), min(values), max(values))]
+
+
+def as_script(data: dict[str, Any]) -> str:
+    """JSON that no text within can end or comment out, wherever it stands in a page."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
