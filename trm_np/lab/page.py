@@ -6,7 +6,7 @@ How it looks and what it says stands in page.html; here the figures are found th
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from importlib.resources import files
+from importlib import resources
 from typing import Any
 
 from trm_np.config import PRESETS, SWITCHES, ConfigError, flatten, from_flat
@@ -43,7 +43,7 @@ def page(rows: Iterable[Row]) -> str:
     seeds = sorted(seed for seed, runs in grid.items() if len(runs) == COMBINATIONS)
     if not seeds:
         raise lacking(grid)
-    template = files("trm_np.lab").joinpath("page.html").read_text(encoding="utf-8")
+    template = resources.files("trm_np.lab").joinpath("page.html").read_text(encoding="utf-8")
     return template.replace(PLACEHOLDER, as_script(results(grid, seeds)))
 
 
@@ -101,8 +101,8 @@ def results(grid: Grid, seeds: Sequence[int]) -> dict[str, Any]:
         "metrics": {name: title(name) for name in METRICS},
         "seeds": seeds,
         "preset": any_row["settings"]["preset"],
-        "version": any_row["version"],
-        "data": any_row["data"],
+        "version": str(any_row["version"]),
+        "data": str(any_row["data"]),
         "combinations": {
             ",".join(off): combination([grid[seed][off] for seed in seeds]) for off in subsets()
         },
