@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
 from tests.lab.full_grid import full_grid
 from trm_np.config import SWITCHES
-from trm_np.lab.page import page
+from trm_np.lab.page import METRICS, page
+from trm_np.lab.trial import Row
+from trm_np.summary import title
 
 selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install 'trm_np[browser]'")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -25,9 +28,14 @@ Seen = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rows() -> list[Row]:
+    return full_grid(seeds=2)
+
+
+@pytest.fixture(scope="module")
+def file(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "ablation.html"
-    path.write_text(page(full_grid(seeds=2)), encoding="utf-8")
+    path.write_text(page(rows), encoding="utf-8")
     return path
 
 
@@ -127,7 +135,52 @@ def test_what_is_said_are_the_figures_of_the_table(browser: Any) -> None:
     assert gap[2] == before["generalization gap"]  # all on, for comparison
     difference = float(gap[1][:5]) - float(gap[2][:5])
     assert gap[3] == f"◆ +{difference:.3f}"
-    assert "the ranges of seeds do not overlap in " in after["measured"]
+
+
+def test_ranges_of_seeds_are_compared_whichever_way_a_figure_moves(browser: Any, rows: list[Row]) -> None:
+    """Without data diversity the gap rises, and the order of rewards and the choice of tools get worse."""
+    words = {"reward_spearman": "reward Spearman", "tool_exact_rate": "tool exact rate"}
+    words["generalization_gap"] = "gap"
+    for switch in ("data_diversity", "learning_rates"):
+        browser.find_element("id", "all-on").click()
+        click(browser, switch)
+        apart = {metric for metric in METRICS if is_apart(rows, metric, "all on", f"without {switch}")}
+        marked = {row[0] for row in seen(browser)["table"] if row[3].startswith("◆ ")}
+        assert marked == set(map(title, apart))
+        end = seen(browser)["measured"].rpartition("; ")[2]
+        named = {metric for metric, word in words.items() if word in end}
+        if len(apart & set(words)) == 3:
+            assert end == "the ranges of seeds do not overlap in any of the three figures."
+        elif apart & set(words):
+            assert named == apart & set(words)
+        else:
+            assert end == "the ranges of seeds overlap in all three figures."
+
+
+def is_apart(rows: list[Row], metric: str, one: str, other: str) -> bool:
+    """Whether every seed's figure, as it is shown, is higher in one than all are in the other."""
+    first, second = (
+        [round(row["test"][metric], 3) for row in rows if row["name"] == name] for name in (one, other)
+    )
+    return max(first) < min(second) or max(second) < min(first)
+
+
+def test_what_is_drawn_are_the_means_on_even_scales(browser: Any, rows: list[Row]) -> None:
+    """Higher values are higher up and later epochs further right, each by the same for the same difference."""
+    click(browser, "frequent_evaluation")
+    runs = [row for row in rows if row["name"] == "without frequent_evaluation"]
+    values: dict[int, list[float]] = {}
+    for record in (record for run in runs for record in run["curve"]):
+        values.setdefault(record["epoch"], []).append(record["validation"]["recommendation_quality"])
+    (path,) = seen(browser)["curves"]["quality"]
+    x, y = np.array([point.split(",") for point in path.removeprefix("M").split("L")], float).T
+    for drawn, meant, upward in (
+        (x, list(values), 1),
+        (y, [np.mean(found) for found in values.values()], -1),
+    ):
+        slope, offset = np.polyfit(meant, drawn, 1)
+        assert slope * upward > 0
+        np.testing.assert_allclose(drawn, slope * np.array(meant) + offset, atol=0.6)  # pixels; 3 digits
 
 
 def test_turned_back_all_is_as_before_but_what_is_said(browser: Any) -> None:
@@ -165,9 +218,10 @@ def test_the_address_holds_the_combination(browser: Any, file: Path) -> None:
     assert seen(browser)["off"] == ["lr_scheduler"]
 
 
-def test_a_change_without_effect_is_said_to_be_one(browser: Any, file: Path, tmp_path: Path) -> None:
+def test_a_change_without_effect_is_said_to_be_one(
+    browser: Any, rows: list[Row], file: Path, tmp_path: Path
+) -> None:
     """Where the rows of a combination are those of another, as with a scheduler that never came to act."""
-    rows = full_grid(seeds=2)
     alike = {row["seed"]: row for row in rows if row["name"] == "all on"}
     told = ("best_epoch", "epochs_run", "test", "curve")
     same = [
@@ -200,10 +254,9 @@ def test_every_picture_and_every_switch_has_a_name(browser: Any) -> None:
     assert all(": " in name for name in names)  # what off and on mean
     pictures = browser.find_elements("css selector", ".charts [role=img]")
     assert len(pictures) == len(CHARTS)
-    for picture, title in zip(
-        pictures, ("Recommendation quality", "Loss", "Generalization gap", "Learning rate"), strict=True
-    ):
-        assert picture.accessible_name.startswith(f"{title} over epochs all on: ")
+    headings = ("Recommendation quality", "Loss", "Generalization gap", "Learning rate")
+    for picture, heading in zip(pictures, headings, strict=True):
+        assert picture.accessible_name.startswith(f"{heading} over epochs all on: ")
     (live,) = browser.find_elements("css selector", "[aria-live=polite]")
     assert len(live.find_elements("css selector", "p")) == 2
 
