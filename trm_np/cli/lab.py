@@ -10,6 +10,7 @@ import click
 
 from trm_np.cli.errors import OneLineGroup, refusals
 from trm_np.cli.lab_page import page
+from trm_np.cli.lab_plot import plot
 from trm_np.cli.options import Command, as_json, data_options, named, parse_setting
 from trm_np.cli.running import place_options, run_all
 from trm_np.cli.threads import use_threads
@@ -183,3 +184,4 @@ def combinations(preset: str, settings: Sequence[str], fixed: Mapping[str, str])
 
 
 lab.add_command(page)
+lab.add_command(plot)

@@ -1,10 +1,12 @@
 """How every picture looks: readable in black and white, the same bytes each time, no line without a meaning."""
 
 import io
-from collections.abc import Iterator
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from trm_np.files import atomic_write
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, GREY, LIGHT = "#000000", "#767676", "#d0d0d0"
+INK, GREY, LIGHT, BAND = "#000000", "#767676", "#d0d0d0", "#f0f0f0"
 # Told apart by dashes and by lightness, so that neither colour nor a colour printer is needed.
 LINES: tuple[dict[str, Any], ...] = (
     {"color": "#000000", "linestyle": "-", "marker": "o"},
@@ -24,7 +26,7 @@ LINES: tuple[dict[str, Any], ...] = (
     {"color": "#a0522d", "linestyle": (0, (1, 1)), "marker": "X"},
     {"color": "#4a4a4a", "linestyle": (0, (3, 3, 1, 3)), "marker": "*"},
 )
-SETTINGS: dict[str, Any] = {
+SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -36,6 +38,12 @@ SETTINGS: dict[str, Any] = {
     "lines.markersize": 4,
     "svg.hashsalt": "trm_np",  # names of parts that do not change from one drawing to the next
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a name with dollar signs is a name
+}
+DOTS = 160  # an inch
+KINDS: dict[str, dict[str, Any]] = {
+    "svg": {"dpi": DOTS, "metadata": {"Date": None}},
+    "png": {"dpi": DOTS, "metadata": {"Software": None}},
 }
 
 
@@ -43,30 +51,49 @@ class PlotsMissing(OSError):
     """matplotlib is not there."""
 
 
-@contextmanager
-def drawing(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (6.4, 3.6)
-) -> Iterator[tuple["Figure", Any]]:
-    """A figure of `size` inches and its axes, in this style; raises PlotsMissing."""
+def require_plots() -> None:
+    """Raise PlotsMissing unless there is matplotlib."""
     try:
-        import matplotlib
-        from matplotlib.figure import Figure
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise PlotsMissing("plots need the extra: pip install 'trm_np[plots]'") from error
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=size, layout="constrained")
-        yield figure, figure.subplots(rows, columns)
 
 
-def save(figure: "Figure", path: Path) -> list[Path]:
-    """Write it as path.svg and path.png, 160 dots an inch, the same bytes each time; raises WriteError."""
+@contextmanager
+def drawing(
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] = (6.4, 3.6),
+    engine: Literal["constrained"] | None = "constrained",
+    **layout: Any,
+) -> Iterator[tuple["Figure", Any]]:
+    """A figure of `size` inches and its axes, in this style.
+
+    The engine keeps its parts apart; None does not. `layout` is what `Figure.subplots` takes. Raises PlotsMissing.
+    """
+    require_plots()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is nobody's concern
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # what a user has set for other pictures
+        matplotlib.rcParams.update(SETTINGS)
+        figure = Figure(figsize=size, layout=engine)
+        yield figure, figure.subplots(rows, columns, **layout)
+
+
+def save(figure: "Figure", path: Path, kinds: Sequence[str] = tuple(KINDS)) -> list[Path]:
+    """Write it as path.svg and path.png, 160 dots an inch, the same bytes each time; raises WriteError.
+
+    A letter that the font lacks is drawn as a box.
+    """
     written = []
-    for kind, settings in (
-        ("svg", {"metadata": {"Date": None}}),
-        ("png", {"dpi": 160, "metadata": {"Software": None}}),
-    ):
+    for kind in kinds:
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=kind, **settings)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            figure.savefig(drawn, format=kind, **KINDS[kind])
         written.append(path.with_suffix(f".{kind}"))
         atomic_write(written[-1], drawn.getvalue())
     return written

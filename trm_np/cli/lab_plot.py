@@ -1,0 +1,94 @@
+"""`trm lab plot`: what a run or an ablation shows, as pictures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
+from trm_np.cli.options import named, refuse_given
+from trm_np.cli.threads import use_threads
+
+
+@click.command(cls=OneLine)
+@click.argument("source", callback=named)
+@click.option(
+    "--out", callback=named, metavar="FOLDER", help="Where they go.  [default: figures, beside the source]"
+)
+@click.option(
+    "--scenario",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Index of the test scenario whose answer is shown step by step.",
+)
+@click.option("--held-out", callback=named, metavar="FILE", help="The run's, if not the shipped one.")
+@click.pass_context
+def plot(context: click.Context, source: str, out: str | None, scenario: int, held_out: str | None) -> None:
+    """Draw SOURCE as SVG and PNG: the folder of a run, or a file of an ablation's results.
+
+    Of a run: training curves, categories, rewards, and the recursion step by step. Of an ablation: what each
+    optimization does.
+
+    \b
+    Example: trm lab plot checkpoints/integrated_enhanced
+    """
+    use_threads(all_cores=False)
+    with refusals():
+        from trm_np.data.problems import printable
+        from trm_np.lab.plots.style import require_plots
+        from trm_np.lab.results import ResultsError
+
+        require_plots()
+        path = Path(source)
+        folder = Path(out) if out else (path if path.is_dir() else path.parent) / "figures"
+        if path.is_dir():
+            files = run_files(path, scenario, held_out, folder)
+        else:
+            refuse_given(context, "only for the folder of a run", allowed=("source", "out"))
+            files = ablation_files(path, folder)
+        try:
+            for file in files:
+                click.echo(printable(str(file)))
+        except ResultsError as error:
+            raise Refusal(str(error), DATA_REFUSED) from error
+
+
+def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> Iterator[Path]:
+    """What is drawn of a run in its folder, each file once it is written."""
+    from trm_np.checkpoint import load_model
+    from trm_np.judging import stored_dataset
+    from trm_np.lab.plots.curves import read_records
+    from trm_np.lab.plots.figures import draw_run
+    from trm_np.run import BEST, METRICS
+
+    stored = load_model(source / BEST)
+    dataset = stored_dataset(stored, held_out)
+    if scenario >= len(dataset.test):
+        raise click.UsageError(f"--scenario {scenario}: there are {len(dataset.test)}, from 0 on")
+    records = read_records(source / METRICS)
+    make(out)
+    yield from draw_run(records, stored, dataset, scenario, out)
+
+
+def ablation_files(source: Path, out: Path) -> Iterator[Path]:
+    """What is drawn of an ablation, each file once it is written."""
+    from trm_np.data.problems import printable
+    from trm_np.lab.plots.figures import read_effects
+    from trm_np.lab.plots.forest import draw_forest
+
+    if not source.exists():
+        raise Refusal(printable(f"{source}: no such file or folder"), DATA_REFUSED)
+    found = read_effects(source)
+    make(out)
+    yield from draw_forest(found, out / "forest")
+
+
+def make(folder: Path) -> None:
+    from trm_np.data.problems import printable
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{folder}: cannot be made ({error.strerror})"
+        raise Refusal(printable(message), CANNOT_CREATE) from error

@@ -1,0 +1,56 @@
+"""What pictures there are of a run, and what an ablation's picture is drawn from."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from trm_np.checkpoint import StoredModel
+from trm_np.data.load import Dataset
+from trm_np.data.problems import printable
+from trm_np.data.task import task_from
+from trm_np.evaluate import best_rewards, predict
+from trm_np.lab.effects import Effect, effects
+from trm_np.lab.plots.confusion import draw_confusion
+from trm_np.lab.plots.curves import draw_curves
+from trm_np.lab.plots.recursion import draw_recursion, think_on
+from trm_np.lab.plots.rewards import draw_rewards
+from trm_np.lab.results import ResultsError, read_rows
+from trm_np.train import Record
+from trm_np.world.metrics import scenario_values
+from trm_np.world.reward import reward
+
+
+def draw_run(
+    records: Sequence[Record], stored: StoredModel, dataset: Dataset, scenario: int, out: Path
+) -> Iterator[Path]:
+    """Draw a run, yielding each file once it is written: its curves, and what its best model says when tested.
+
+    `scenario` is the index of the test scenario that the recursion is shown for. Raises PlotsMissing, WriteError.
+    """
+    yield from draw_curves(records, stored.header["best_epoch"], out / "curves")
+
+    task = task_from(dataset, stored.config.model.gift_features)
+    test, vocabulary = task.test, stored.vocabulary
+    said = predict(stored.model, test.profiles, task)
+    expected = test.labels.categories
+    yield from draw_confusion(said.category_scores, expected, vocabulary.categories, out / "confusion")
+
+    world = (test.profiles, task.gifts, task.implied)
+    correlation = scenario_values(said, test.labels, *world, best_rewards(test, task))["reward_spearman"]
+    first = said.choices[:, 0]
+    yield from draw_rewards(said.predicted_reward, reward(*world), first, correlation, out / "rewards")
+
+    shown = dataset.test[scenario]
+    thoughts = think_on(stored, shown.profile)
+    yield from draw_recursion(thoughts, shown, vocabulary.categories, vocabulary.tools, out / "recursion")
+
+
+def read_effects(results: Path) -> list[Effect]:
+    """The effects that a file of results shows, one at least; raises ResultsError, OSError."""
+    found = effects(read_rows(results))
+    if not found:
+        raise ResultsError(
+            printable(
+                f"{results}: no run with an optimization on and the same with it off; trm lab ablate makes them"
+            )
+        )
+    return found
