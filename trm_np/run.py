@@ -5,6 +5,7 @@ best.npz        the model of the best evaluation so far
 last.npz        everything that training needs to go on, at each evaluation and when interrupted
 previous.npz    last.npz as it was before, should the disk spoil that one; gone when training is done
 summary.json    what came of it, at the end
+curves.svg      the training curves, drawn by the command where it can (cli/train.py)
 times.jsonl     when each epoch ended, in seconds of training; all else is the same bytes each time
 .lock           locked by the process that writes here
 """
@@ -42,8 +43,8 @@ from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
-METRICS, SUMMARY, TIMES = "metrics.jsonl", "summary.json", "times.jsonl"
-FILES = (BEST, LAST, PREVIOUS, METRICS, SUMMARY, TIMES)
+METRICS, SUMMARY, CURVES, TIMES = "metrics.jsonl", "summary.json", "curves.svg", "times.jsonl"
+FILES = (BEST, LAST, PREVIOUS, METRICS, SUMMARY, CURVES, TIMES)
 
 
 class OutputError(OSError):
@@ -133,7 +134,7 @@ class Run:
         """Take away what belongs to an earlier run, or to one that was killed; raises OutputError."""
         try:
             clear_temporaries(self.folder, FILES)
-            remove(self.folder, [SUMMARY] if self.stored else FILES)
+            remove(self.folder, [SUMMARY, CURVES] if self.stored else FILES)
             cut(self.folder / METRICS, self.log_length)
         except OSError as error:
             raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error

@@ -521,3 +521,32 @@ def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_written(tmp_
     assert (result.returncode, result.stdout) == (74, "")
     assert result.stderr == "Error: plots need the extra: pip install 'trm_np[plots]'\n"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+# -------------------------------------------------------------------------------- beside a training run
+
+
+def test_a_run_leaves_its_curves(run_folder: Path, tmp_path: Path) -> None:
+    assert trm_command("lab", "plot", run_folder, "--out", tmp_path).exit_code == 0
+    assert (run_folder / "curves.svg").read_bytes() == (tmp_path / "curves.svg").read_bytes()
+
+
+def test_a_new_run_takes_the_curves_of_the_one_before_away(run_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    command = ["train", *SET, "--epochs", "1", "--quiet", "--out", tmp_path / "run"]
+    result = without_matplotlib(*command)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), "nothing is said of the curves"
+    assert not (tmp_path / "run" / "curves.svg").exists()
+
+
+def test_a_run_that_goes_on_takes_its_curves_away_and_draws_them_anew(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run_folder, folder)
+    command = ["train", *SET, *QUICK, "--quiet", "--resume", "--out", folder]
+    assert without_matplotlib(*command).returncode == 0
+    assert not (folder / "curves.svg").exists()
+    assert trm_command(*command).exit_code == 0
+    for name in ("metrics.jsonl", "curves.svg"):
+        assert (folder / name).read_bytes() == (run_folder / name).read_bytes()

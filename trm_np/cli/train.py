@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -119,12 +119,24 @@ def train(
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
                 received = ranks.largest(signals.received)
                 raise Refusal(f"interrupted; go on with: {command}", 128 + received) from None
+            if ranks.is_first:
+                draw_curves_of(Path(out), summary["best_epoch"])
         if profile and ranks.is_first:
             click.echo(profile_text(measured), err=as_json or quiet)
         if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
             click.echo(summary_text(summary))
+
+
+def draw_curves_of(folder: Path, best_epoch: int) -> None:
+    """The training curves of the run in the folder, where matplotlib is; nothing is said where it is not."""
+    from trm_np.lab.plots.curves import draw_curves, read_records
+    from trm_np.lab.plots.style import PlotsMissing
+    from trm_np.run import CURVES, METRICS
+
+    with suppress(PlotsMissing):
+        draw_curves(read_records(folder / METRICS), best_epoch, folder / CURVES, kinds=("svg",))
 
 
 class Signals:
