@@ -33,7 +33,15 @@ from trm_np.run import Run
 MEGABYTE = 2**20
 LONGEST_LOAD, LONGEST_LIFE = 1.0, 2.0  # seconds
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
-OPTIONS = ("--quiet", "--epochs", "30", "--set", "training.evaluate_every=1", "--set", "training.patience=none")
+OPTIONS = (
+    "--quiet",
+    "--epochs",
+    "30",
+    "--set",
+    "training.evaluate_every=1",
+    "--set",
+    "training.patience=none",
+)
 UntilDone = Callable[[Training, float, np.random.Generator], tuple[int, list[str]]]
 
 

@@ -70,7 +70,9 @@ ALLOWED = {"importlib.resources"}
 # The lab's processes pickle for each other alone.
 OF_PROCESSES = {
     "multiprocessing.active_children",
+    "multiprocessing.forkserver",
     "multiprocessing.get_context",
+    "multiprocessing.resource_tracker",
     "multiprocessing.connection.Connection",
 }
 EXCEPTIONS = {ROOT / "trm_np" / "lab" / "processes.py": OF_PROCESSES}

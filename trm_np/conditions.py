@@ -27,4 +27,8 @@ def conditions(ranks: int) -> dict[str, str]:
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """What is not as it was, in words."""
-    return [f"{name} was {before.get(name)}, now {value}" for name, value in now.items() if before.get(name) != value]
+    return [
+        f"{name} was {before.get(name)}, now {value}"
+        for name, value in now.items()
+        if before.get(name) != value
+    ]

@@ -74,7 +74,9 @@ class Run:
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = seed
         self.folder = folder
-        self.digests = {name: digest(value) for name, value in asdict(self.dataset).items()}  # to know it again
+        self.digests = {
+            name: digest(value) for name, value in asdict(self.dataset).items()
+        }  # to know it again
         self.writes = ranks.is_first
         self.conditions = conditions(ranks.size)
         self.warnings: list[str] = []
@@ -118,7 +120,9 @@ class Run:
             for record in self.trainer.epochs(interrupted):
                 seconds = round(time.perf_counter() - started, 3)
                 if self.writes:
-                    append_line(self.folder / TIMES, json.dumps({"epoch": record["epoch"], "seconds": seconds}))
+                    append_line(
+                        self.folder / TIMES, json.dumps({"epoch": record["epoch"], "seconds": seconds})
+                    )
                     append_line(self.folder / METRICS, json.dumps(record))
                     if "validation" in record:
                         self.save(record)
@@ -260,7 +264,9 @@ def with_older_offered(error: CheckpointError, older: Path) -> CheckpointError:
         epochs = load_model(older, kind="training").header["training"]["progress"]["epochs"]
     except (CheckpointError, KeyError, TypeError):
         return error
-    advice = f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
+    advice = (
+        f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
+    )
     return CheckpointError(error.path, error.reason, advice)
 
 

@@ -62,7 +62,10 @@ def script(name: str, *args: str, **environment: str) -> "subprocess.Popen[str]"
 
 
 @pytest.mark.parametrize("name", [[], *([name] for name in trm.commands)], ids=str)
-def test_help_gives_an_example_that_works(name: list[str], trained: Path) -> None:
+def test_help_gives_an_example_that_works(
+    name: list[str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     shown = run(*name, "--help")
     assert shown.exit_code == 0
     (example,) = re.findall(r"^  Example: (.*)$", shown.output, re.MULTILINE)

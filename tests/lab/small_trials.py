@@ -1,10 +1,16 @@
 """Trials that end within a second, and rows that look like theirs."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from trm_np.config import Config, flatten, resolve
-from trm_np.lab.trial import Row, Trial, with_seeds
+import numpy as np
+
+from trm_np.config import Config, LearningRateConfig, flatten, resolve
+from trm_np.lab.experiments import Experiment
+from trm_np.lab.trial import Row, Trial, identity, with_seeds
+from trm_np.losses import TERMS
+from trm_np.summary import STRICT, TARGETS
 
 SETTINGS = {"training.epochs": "2", "training.evaluate_every": "1", "training.scenario_limit": "3"}
 
@@ -24,3 +30,27 @@ def row(name: str, seed: int, test: Mapping[str, float], **further: Any) -> Row:
     identity = {"seed": seed, "version": "0", "data": "", "settings": flatten(small())}
     ended = {"epochs_run": 2, "best_epoch": 1, "stopped_by": "epochs", "curve": []}
     return {"name": name, **identity, **ended, "test": dict(test), **further}
+
+
+def made_up(experiment: Experiment, data: str) -> list[Row]:
+    """Rows as the experiment's would be, with figures drawn at random."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for trial in with_seeds(experiment.configs, experiment.seeds):
+        curve = [
+            {
+                "epoch": epoch,
+                "learning_rate": {f.name: 1e-4 for f in fields(LearningRateConfig)},
+                "losses": dict.fromkeys(TERMS, float(rng.random())),
+                "total": float(rng.random()),
+                "validation": {
+                    **dict.fromkeys((*TARGETS, *STRICT), float(rng.random())),
+                    "losses": {"total": float(rng.random())},
+                },
+            }
+            for epoch in (5, 10, 15)
+        ]
+        ended = {"epochs_run": 15, "best_epoch": 10, "stopped_by": "epochs", "curve": curve}
+        test = {name: float(rng.random()) for name in (*TARGETS, *STRICT)}
+        rows.append({"name": trial.name, **identity(trial, data), **ended, "test": test})
+    return rows

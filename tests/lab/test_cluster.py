@@ -44,10 +44,13 @@ def test_workers_that_are_alike_are_taken() -> None:
     require_alike({"tcp://one": ALIKE, "tcp://two": ALIKE})
 
 
-def test_a_cluster_that_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("address", "error"), [("tcp://127.0.0.1:9", "OSError"), ("scheduler", "ValueError"), ("", "ValueError")]
+)
+def test_a_cluster_that_does_not_answer_is_said_in_one_line(address: str, error: str, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs pip install -e '.[cluster]'")
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--set", "loss.tool=0.1,0.2"]
-    options = ["--dask", "tcp://127.0.0.1:9", "--out", str(tmp_path)]
+    options = ["--dask", address, "--out", str(tmp_path)]
     done = subprocess.run([*program, *options], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 74
-    assert done.stderr == "Error: tcp://127.0.0.1:9: no Dask scheduler answers there (OSError)\n"
+    assert done.stderr == f"Error: {address!r}: no Dask scheduler answers there ({error})\n"

@@ -19,14 +19,16 @@ from tests.train.small_run import SET
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.config import SWITCHES
+from trm_np.config import SWITCHES, flatten
 from trm_np.data.encode import encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import profile_table
 from trm_np.lab.effects import Effect, verdict
+from trm_np.lab.grid import grid
 from trm_np.lab.plots import confusion, curves, forest, recursion, rewards
 from trm_np.lab.plots.confusion import confusion_shares
 from trm_np.lab.plots.curves import MEASURES, draw_curves, falls, training, validation
+from trm_np.lab.plots.figures import read_effects
 from trm_np.lab.plots.forest import draw_forest
 from trm_np.lab.plots.recursion import Thoughts, spread, think_on
 from trm_np.lab.tables import SHORT
@@ -131,25 +133,20 @@ def pictures() -> dict[str, Callable[[Path], list[Path]]]:
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_the_same_data_give_the_same_bytes(name: str, tmp_path: Path) -> None:
-    draw = pictures()[name]
-    first, second = draw(tmp_path / "first"), draw(tmp_path / "second")
-    assert [path.name for path in first] == ["first.svg", "first.png"]
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
-    assert first[0].read_bytes().startswith(b"<?xml") and first[1].read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("name", pictures())
-def test_what_a_user_has_set_for_other_pictures_changes_none(name: str, tmp_path: Path) -> None:
+def test_the_same_data_give_the_same_bytes_whatever_a_user_has_set_for_other_pictures(
+    name: str, tmp_path: Path
+) -> None:
     import matplotlib
 
     draw = pictures()[name]
-    plain = draw(tmp_path / "plain")
+    first = draw(tmp_path / "first")
+    assert [path.name for path in first] == ["first.svg", "first.png"]
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 20, "savefig.dpi": 10}):
-        mine = draw(tmp_path / "mine")
+        second = draw(tmp_path / "second")
         assert matplotlib.rcParams["font.size"] == 20
-    assert [path.read_bytes() for path in mine] == [path.read_bytes() for path in plain]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert first[0].read_bytes().startswith(b"<?xml") and first[1].read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", pictures())
@@ -390,9 +387,16 @@ def test_two_names_at_one_height_part_by_half_a_line_each() -> None:
 
 def ablation(path: Path, names: tuple[str, ...] = ("all on", "without dropout")) -> Path:
     """A file of results with two seeds of each of these configurations."""
-    same = {"version": "0", "data": "0", "settings": {}}
+    configs = grid("tiny", {})
+    same = {"version": "0", "data": "0"}
     rows = [
-        {"name": name, "seed": seed, **same, "test": dict.fromkeys(SHORT, place + 0.1 * seed)}
+        {
+            "name": name,
+            "seed": seed,
+            **same,
+            "settings": flatten(configs[name]),
+            "test": dict.fromkeys(SHORT, place + 0.1 * seed),
+        }
         for place, name in enumerate(names)
         for seed in range(2)
     ]
@@ -400,12 +404,19 @@ def ablation(path: Path, names: tuple[str, ...] = ("all on", "without dropout"))
     return path
 
 
-def test_a_run_is_drawn_into_its_folder_with_a_line_for_each_file(run_folder: Path) -> None:
+def test_a_run_is_drawn_into_its_folder_and_another_scenario_changes_the_recursion_alone(
+    run_folder: Path, tmp_path: Path
+) -> None:
     result = trm_command("lab", "plot", run_folder)
     assert (result.exit_code, result.stderr) == (0, "")
     expected = [run_folder / "figures" / f"{name}.{kind}" for name in RUN for kind in ("svg", "png")]
     assert result.stdout.splitlines() == [str(path) for path in expected]
     assert sorted((run_folder / "figures").iterdir()) == sorted(expected)
+
+    assert trm_command("lab", "plot", run_folder, "--scenario", "1", "--out", tmp_path).exit_code == 0
+    pairs = {name: (run_folder / "figures" / f"{name}.svg", tmp_path / f"{name}.svg") for name in RUN}
+    differing = [name for name, (one, other) in pairs.items() if one.read_bytes() != other.read_bytes()]
+    assert differing == ["recursion"]
 
 
 def test_an_ablation_is_drawn_beside_its_results_or_where_it_is_told(tmp_path: Path) -> None:
@@ -420,16 +431,20 @@ def test_an_ablation_is_drawn_beside_its_results_or_where_it_is_told(tmp_path: P
         assert len(list(folder.iterdir())) == 2
 
 
-def test_another_scenario_changes_the_recursion_alone(run_folder: Path, tmp_path: Path) -> None:
-    for index in ("0", "1"):
-        assert (
-            trm_command("lab", "plot", run_folder, "--scenario", index, "--out", tmp_path / index).exit_code
-            == 0
-        )
-    differing = [
-        name for name in RUN if len({(tmp_path / i / f"{name}.svg").read_bytes() for i in ("0", "1")}) > 1
-    ]
-    assert differing == ["recursion"]
+@pytest.mark.parametrize(
+    "other",
+    [{"version": "9", "settings": {"loss.of_old": 1}}, {"data": "9"}, {"settings": {"training.epochs": 20}}],
+    ids=["version", "data", "a setting"],
+)
+def test_runs_that_differ_in_more_than_a_switch_are_no_pair(other: dict[str, Any], tmp_path: Path) -> None:
+    """Those made under other conditions stand behind the newest ones."""
+    path = ablation(tmp_path / "results.jsonl")
+    alone = read_effects(path)
+    row = json.loads(path.read_text().splitlines()[0])
+    before = {**row, **other, "settings": {**row["settings"], **other.get("settings", {})}}
+    with path.open("a") as file:
+        file.write(json.dumps({**before, "test": dict.fromkeys(SHORT, 9.0)}) + "\n")
+    assert read_effects(path) == alone
 
 
 def spoilt(folder: Path, line: str) -> Path:

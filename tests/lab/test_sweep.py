@@ -70,9 +70,10 @@ def test_rows_are_in_the_order_of_the_trials_and_arrive_as_they_come(rows: list[
     assert sorted(arrived, key=json.dumps) == sorted(rows, key=json.dumps)
 
 
-def test_a_trial_that_fails_is_a_row_with_its_error(rows: list[Row]) -> None:
+@pytest.mark.parametrize("executors", [ThreadPoolExecutor, local_processes])
+def test_a_trial_that_fails_is_a_row_with_its_error(executors: Any, rows: list[Row]) -> None:
     diverging = Trial("too fast", small(learning_rate__core=1e38), 0)
-    with ThreadPoolExecutor(1) as executor:
+    with executors(1) as executor:
         found = sweep([small_trials()[0], diverging], DATASET, executor)
     assert found[0] == rows[0]
     assert found[1]["error"].startswith("Diverged: training diverged")
@@ -123,7 +124,10 @@ def test_rows_of_another_trial_version_or_data_are_not_taken_for_these(
     assert read_rows(path) == [rows[0], other]
 
 
-@pytest.mark.parametrize("line", ["{", "3", "null", '{"name": "x"}', "[]", '{"seed": 1}'])
+@pytest.mark.parametrize(
+    "line",
+    ["{", "3", "null", '{"name": "x"}', "[]", '{"seed": 1}', '"name seed version data settings"'],
+)
 def test_a_file_that_has_no_rows_is_refused_by_line(line: str, tmp_path: Path, rows: list[Row]) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{json.dumps(rows[0])}\n{line}\n")
@@ -151,6 +155,23 @@ def test_a_process_that_is_lost_costs_its_run_and_no_other(rows: list[Row]) -> N
         with pytest.raises(ProcessLost, match=r"its process was lost \(exit code -9\)"):
             lost.result()
         assert kept.result() == rows[2]
+
+
+def test_an_end_spares_no_process_that_is_just_starting() -> None:
+    with pytest.raises(KeyboardInterrupt), local_processes(2) as executor:
+        futures = [executor.submit(time.sleep, 5) for _ in range(3)]
+        raise KeyboardInterrupt
+    assert all(future.cancelled() or isinstance(future.exception(), ProcessLost) for future in futures)
+
+
+def blocked() -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment_and_this_one_is_not() -> None:
+    with local_processes(1) as executor:
+        assert signal.SIGINT in executor.submit(blocked).result()
+    assert signal.SIGINT not in blocked()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -117,4 +117,7 @@ class Evaluated:
         if isinstance(raised, WriteError):
             assert raised.needed == len(after[raised.path.name]), (fault, at)
         elif raised is None:
-            assert (found["best.npz"], found["last.npz"]) == (after["best.npz"], after["last.npz"]), (fault, at)
+            assert (found["best.npz"], found["last.npz"]) == (after["best.npz"], after["last.npz"]), (
+                fault,
+                at,
+            )

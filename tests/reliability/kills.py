@@ -28,7 +28,9 @@ class Training:
     def start(self) -> subprocess.Popen[str]:
         """Start it, or go on with it where there is something to go on with."""
         resume = ["--resume"] if (self.folder / LAST).exists() else []
-        return subprocess.Popen([*self.command, *resume], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        return subprocess.Popen(
+            [*self.command, *resume], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
 
     def results(self) -> dict[str, bytes]:
         return {name: (self.folder / name).read_bytes() for name in RESULTS}

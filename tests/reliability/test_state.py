@@ -95,7 +95,8 @@ def test_the_search_reaches_every_part_and_sees_every_change(tmp_path: Path) -> 
     assert all(
         any(name.startswith(f"trainer.generators.{name_of}") for name in changed)
         for name_of in vars(run.trainer.generators)
-        if name_of not in ("init", "candidates")  # init is used before; 13 gifts are all compared, without drawing
+        if name_of
+        not in ("init", "candidates")  # init is used before; 13 gifts are all compared, without drawing
     )
 
 

@@ -253,7 +253,6 @@ def spoil_second_epoch(place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"training diverged: {message} in epoch 2, step {step}"
 
 
-
 @pytest.mark.parametrize("place", PLACES)
 def test_what_was_saved_before_stays_and_is_where_training_can_go_on(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

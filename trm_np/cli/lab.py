@@ -4,17 +4,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import product
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import OneLineGroup, refusals
+from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals
 from trm_np.cli.lab_page import page
-from trm_np.cli.lab_plot import plot
+from trm_np.cli.lab_plot import make, plot
 from trm_np.cli.options import Command, as_json, data_options, named, parse_setting
 from trm_np.cli.running import place_options, run_all
 from trm_np.cli.threads import use_threads
-from trm_np.config import Config, one_of, resolve
+from trm_np.config import Config, ConfigError, one_of, resolve
+
+if TYPE_CHECKING:
+    from trm_np.lab.effects import Effect
 
 
 @click.group(cls=OneLineGroup, no_args_is_help=False)
@@ -22,14 +27,16 @@ def lab() -> None:
     """Runs by the dozen under the same dice, and what they show.
 
     \b
-    Example: trm lab ablate --seeds 3
+    Example: trm lab sweep --seeds 2 --epochs 1 --set model.cycles=1,2
     """
 
 
 def run_options(command: Command) -> Command:
     """--preset, --epochs and --seeds: what each configuration is run with."""
     for option in (
-        click.option("--seeds", type=click.IntRange(min=1), default=10, show_default=True, help="From 0 on."),
+        click.option(
+            "--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, help="From 0 on."
+        ),
         click.option("--epochs", type=click.IntRange(min=1), help="At most this many for each run."),
         click.option("--preset", default="tiny", show_default=True, help="What is run, before any setting."),
     ):
@@ -39,7 +46,9 @@ def run_options(command: Command) -> Command:
 
 @lab.command()
 @click.option("--full", is_flag=True, help="All 256 subsets of the eight instead of 18.")
-@click.option("--whole", is_flag=True, help="Print the effects on all metrics.")
+@click.option(
+    "--whole", is_flag=True, help="Print the effects on all metrics, and the means of each configuration."
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for all of them.")
 @run_options
 @place_options
@@ -73,15 +82,15 @@ def ablate(
         from trm_np.data.load import load_dataset
         from trm_np.lab.effects import effects
         from trm_np.lab.grid import grid
-        from trm_np.lab.tables import effects_text
+        from trm_np.lab.tables import ablation_text
 
         pairs = dict(parse_setting(text) for text in settings) | epochs_setting(epochs)
         configs, dataset = grid(preset, pairs, full), load_dataset(scenarios, held_out, catalog)
         rows = run_all(configs, seeds, dataset, Path(out) / "ablation.jsonl", processes, dask)
-        found = effects(rows)
-        click.echo(
-            json.dumps([asdict(each) for each in found], indent=2) if as_json else effects_text(found, whole)
-        )
+        if as_json:
+            click.echo(json.dumps([in_json(each) for each in effects(rows)], indent=2))
+        else:
+            click.echo(ablation_text(rows, whole))
 
 
 @lab.command()
@@ -141,7 +150,7 @@ def sweep(
 def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None, dask: str | None) -> None:
     """Make the pictures of the lessons, or those NAMED, and print the tables behind them.
 
-    What they need is run first, as far as it is not there yet: about 50 minutes on two cores for all of them.
+    What they need is run first, as far as it is not there yet: about an hour and a half on two cores for all of them.
 
     \b
     Example: trm lab figures gradient_check augmentation
@@ -150,22 +159,33 @@ def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None
     with refusals():
         from trm_np.data.load import load_dataset
         from trm_np.lab.experiments import EXPERIMENTS
-        from trm_np.lab.figures import PICTURES
+        from trm_np.lab.pictures import PICTURES
+        from trm_np.lab.plots.style import require_plots
         from trm_np.lab.tables import experiment_text
 
         chosen = [one_of(name, PICTURES, "picture") for name in names or PICTURES]
+        require_plots()
+        make(Path(folder))
         shipped, found = load_dataset(), {}
-        for name in dict.fromkeys(name for picture in chosen for name in PICTURES[picture].experiments):
-            experiment = EXPERIMENTS[name]
-            path = Path(out) / f"{name}.jsonl"
-            found[name] = run_all(
-                experiment.configs, experiment.seeds, experiment.dataset(shipped), path, processes, dask
-            )
-            click.echo(f"{name}\n{experiment_text(name, found[name])}\n")
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for name in chosen:
-            for path in PICTURES[name].draw(found, Path(folder) / name):
+        for picture in sorted(chosen, key=lambda name: len(PICTURES[name].experiments)):  # the quickest first
+            for name in PICTURES[picture].experiments:
+                if name not in found:
+                    experiment, path = EXPERIMENTS[name], Path(out) / f"{name}.jsonl"
+                    dataset = experiment.dataset(shipped)
+                    found[name] = run_all(
+                        experiment.configs, experiment.seeds, dataset, path, processes, dask
+                    )
+                    click.echo(f"{name}\n{experiment_text(name, found[name])}\n")
+                    if any("error" in row for row in found[name]):
+                        raise Refusal(f"{path}: runs failed, so there is no picture of them", DIVERGED)
+            for path in PICTURES[picture].draw(found, Path(folder) / picture):
                 click.echo(path)
+
+
+def in_json(effect: "Effect") -> dict[str, Any]:
+    """Its fields; of one seed the ends of the interval are null, as JSON has no infinity."""
+    fields = asdict(effect)
+    return {name: None if value in (-inf, inf) else value for name, value in fields.items()}
 
 
 def epochs_setting(epochs: int | None) -> dict[str, str]:
@@ -175,6 +195,9 @@ def epochs_setting(epochs: int | None) -> dict[str, str]:
 def combinations(preset: str, settings: Sequence[str], fixed: Mapping[str, str]) -> dict[str, Config]:
     """Every combination of the values by a name that says what varies; raises ConfigError."""
     values = {key: text.split(",") for key, text in map(parse_setting, settings)}
+    given = [*fixed, *(key for key, _ in map(parse_setting, settings))]
+    for key in (key for key in values if given.count(key) > 1):
+        raise ConfigError(f"{key} is given twice; all its values belong into one --set {key}=V1,V2")
     configs = {}
     for chosen in product(*values.values()):
         pairs = dict(zip(values, chosen, strict=True))

@@ -37,7 +37,6 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
     with refusals():
         from trm_np.data.problems import printable
         from trm_np.lab.plots.style import require_plots
-        from trm_np.lab.results import ResultsError
 
         require_plots()
         path = Path(source)
@@ -47,11 +46,8 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
         else:
             refuse_given(context, "only for the folder of a run", allowed=("source", "out"))
             files = ablation_files(path, folder)
-        try:
-            for file in files:
-                click.echo(printable(str(file)))
-        except ResultsError as error:
-            raise Refusal(str(error), DATA_REFUSED) from error
+        for file in files:
+            click.echo(printable(str(file)))
 
 
 def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> Iterator[Path]:

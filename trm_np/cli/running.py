@@ -63,7 +63,7 @@ def run_all(
     from trm_np.lab.trial import with_seeds
     from trm_np.run import open_folder
 
-    if dask and processes:
+    if dask is not None and processes:
         raise click.UsageError("--processes: a Dask cluster has workers of its own")
     trials = with_seeds(configs, seeds)
     lock = open_folder(path.parent)
@@ -89,7 +89,7 @@ def run_all(
 @contextmanager
 def workers(dask: str | None, processes: int) -> Iterator[Executor]:
     """Where the runs are made: on a cluster, or in processes of this machine."""
-    if dask:
+    if dask is not None:
         from trm_np.lab.cluster import dask_workers
 
         with dask_workers(dask) as executor:
@@ -101,13 +101,16 @@ def workers(dask: str | None, processes: int) -> Iterator[Executor]:
             yield executor
 
 
-class Ended(Exception):
-    """A signal asks for an end."""
+class Ended(BaseException):
+    """A signal asks for an end: no error of a run, which would become its row."""
 
 
 @contextmanager
 def ended_by_signals(path: Path) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so."""
+    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so.
+
+    One that was ignored stays so: that is what nohup asks for.
+    """
     received = 0
 
     def end(number: int, _: FrameType | None) -> None:
@@ -117,16 +120,20 @@ def ended_by_signals(path: Path) -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)  # the end is on its way
         raise Ended
 
-    before = [signal.signal(number, end) for number in SIGNALS]
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        yield
+        try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:
+                    signal.signal(number, end)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     except Ended:
         raise Refusal(
             f"interrupted; finished runs are kept in {path}, and the same command goes on", 128 + received
         ) from None
-    finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -140,4 +147,4 @@ def progress(name: str, runs: int) -> Iterator[Callable[["Row"], None]]:
 
 
 def name_of(row: "Row | None") -> str | None:
-    return row and f"{row['name']}, seed {row['seed']}"
+    return None if row is None else f"{row['name']}, seed {row['seed']}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from trm_np import __version__
 
-RETRIES = 2  # of a run whose worker is lost
+RETRIES = 2  # of a run whose worker fails it
 CONNECTING = 5.0  # seconds until a cluster that does not answer is given up
 
 
@@ -29,12 +29,16 @@ def dask_workers(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client
+        from distributed.comm.addressing import resolve_address
     except ImportError as error:
         raise ClusterError("--dask needs the extra: pip install 'trm_np[cluster]'") from error
     try:
-        client = Client(address, timeout=CONNECTING, set_as_default=False)
+        resolve_address(address)  # which a client that fails of it says twice
+        client: Any = Client(address, timeout=CONNECTING, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise ClusterError(f"{address}: no Dask scheduler answers there ({type(error).__name__})") from error
+        raise ClusterError(
+            f"{address!r}: no Dask scheduler answers there ({type(error).__name__})"
+        ) from error
     with client:
         require_alike(client.run(conditions))
         yield client.get_executor(pure=False, retries=RETRIES)

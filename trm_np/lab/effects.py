@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from trm_np.config import SWITCHES
 from trm_np.lab.grid import ALL_OFF, ALL_ON, only, without
 from trm_np.lab.trial import Row
 
 CONFIDENCE = 0.95
+NO_EFFECT = "no effect seen"
 LOWER_IS_BETTER = {"generalization_gap"}
 
 
@@ -47,7 +48,7 @@ def mean_and_interval(differences: Sequence[float]) -> tuple[float, float, float
 def verdict(metric: str, low: float, high: float) -> str:
     """Whether the whole interval lies on one side of zero, and which that is for this metric."""
     if low <= 0 <= high:
-        return "no effect seen"
+        return NO_EFFECT
     return "helps" if (low > 0) != (metric in LOWER_IS_BETTER) else "hurts"
 
 

@@ -114,7 +114,7 @@ def ends() -> dict[str, Config]:
 
 def depths() -> dict[str, Config]:
     """T, n and N_sup varied one at a time from T = 2, n = 3, N_sup = 3; each supervision step is an optimizer step."""
-    varied = {
+    varied: dict[str, dict[str, int]] = {
         "as shipped": {},
         "T = 1": {"model__cycles": 1},
         "T = 3": {"model__cycles": 3},
@@ -131,7 +131,7 @@ def depths() -> dict[str, Config]:
 
 
 def optimizers() -> dict[str, Config]:
-    varied = {
+    varied: dict[str, dict[str, float]] = {
         "as shipped": {},
         "decay 0": {"training__weight_decay": 0},
         "decay 0.1": {"training__weight_decay": 0.1},

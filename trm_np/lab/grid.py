@@ -1,11 +1,17 @@
-"""The grid of an ablation: which of the eight optimizations are on."""
+"""The grid of an ablation: which of the eight optimizations are on, and which grid a row is from."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from trm_np.config import SWITCHES, Config, resolve
+from trm_np.config import PRESETS, SWITCHES, Config, ConfigError, flatten, from_flat, resolve
+from trm_np.data.problems import printable
+from trm_np.lab.results import ResultsError
+from trm_np.lab.trial import Row
+from trm_np.summary import switches
 
 ALL_ON, ALL_OFF = "all on", "all off"
+Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES
 
 
 def without(switch: str) -> str:
@@ -27,7 +33,38 @@ def grid(preset: str, settings: Mapping[str, str], full: bool = False) -> dict[s
     return {name: resolve(preset, names, settings) for name, names in off.items()}
 
 
-def subsets() -> Iterable[tuple[str, ...]]:
+def subsets() -> Iterable[Off]:
     """Every subset of the switches, each in the order of the report's table."""
     for chosen in product((False, True), repeat=len(SWITCHES)):
         yield tuple(name for name, is_in in zip(SWITCHES, chosen, strict=True) if is_in)
+
+
+def first_grid(rows: Sequence[Row]) -> list[Row]:
+    """The rows of the grid that the first row is from: in a file of results, the one that was completed last.
+
+    Others were made under another version, with other data, or with a setting that is no switch's. Raises ResultsError.
+    """
+    alike = [
+        row for row in rows if all(row[name] == rows[0][name] for name in ("version", "data"))
+    ]  # of another version the settings may be others too
+    return [row for row in alike if place_of(row)[0] == place_of(rows[0])[0]]
+
+
+def place_of(row: Row) -> tuple[str, int, Off]:
+    """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
+    try:
+        seed = int(row["seed"])
+        config = from_flat(row["settings"])
+        off = tuple(name for name, on in switches(config).items() if not on)
+        after = flatten(PRESETS[config.preset])
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise unusable(row, error) from error
+    turned_on = {key: after[key] for name in off for key in SWITCHES[name]}
+    return json.dumps([row["version"], row["data"], {**flatten(config), **turned_on}]), seed, off
+
+
+def unusable(row: Row, error: Exception) -> ResultsError:
+    problem = f"{type(error).__name__}: {error}"
+    return ResultsError(
+        printable(f"the row of {row['name']!r}, seed {row['seed']}, is not from an ablation ({problem})")
+    )

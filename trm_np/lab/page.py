@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from typing import Any
 
-from trm_np.config import PRESETS, SWITCHES, ConfigError, flatten, from_flat
-from trm_np.data.problems import printable
-from trm_np.lab.grid import subsets
+from trm_np.config import SWITCHES
+from trm_np.lab.grid import Off, place_of, subsets, unusable
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.summary import STRICT, TARGETS, switches, title
+from trm_np.summary import STRICT, TARGETS, title
 from trm_np.train import Record
 
 PLACEHOLDER = "{{results}}"
@@ -30,7 +29,6 @@ CURVES: dict[str, Callable[[Record], float]] = {
     "rate": lambda record: record["learning_rate"]["category_matching"] / 1e-4,
 }
 
-Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES
 Grid = dict[int, dict[Off, Row]]  # by seed and by what is off, runs that differ in nothing else
 
 
@@ -65,31 +63,11 @@ def fullest_grid(rows: Iterable[Row]) -> Grid:
     return max(grids.values(), key=fullness, default={})
 
 
-def place_of(row: Row) -> tuple[str, int, Off]:
-    """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
-    try:
-        seed = int(row["seed"])
-        config = from_flat(row["settings"])
-        off = tuple(name for name, on in switches(config).items() if not on)
-        after = flatten(PRESETS[config.preset])
-    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise unusable(row, error) from error
-    turned_on = {key: after[key] for name in off for key in SWITCHES[name]}
-    return json.dumps([row["version"], row["data"], {**flatten(config), **turned_on}]), seed, off
-
-
 def lacking(grid: Grid) -> ResultsError:
     seed, runs = max(grid.items(), key=lambda item: len(item[1]), default=(0, {}))
     return ResultsError(
         f"{COMBINATIONS - len(runs)} of the {COMBINATIONS} combinations are missing for seed {seed}; "
         f"make them with: trm lab ablate --full --seeds {seed + 1}"
-    )
-
-
-def unusable(row: Row, error: Exception) -> ResultsError:
-    problem = f"{type(error).__name__}: {error}"
-    return ResultsError(
-        printable(f"the row of {row['name']!r}, seed {row['seed']}, is not from an ablation ({problem})")
     )
 
 

@@ -29,9 +29,10 @@ def read_rows(path: Path) -> list[Row]:
     for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
-            missing = next((name for name in ("name", *IDENTITY) if name not in row), None)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise ResultsError(printable(f"{path}: line {number} is no row of results ({error})")) from error
+        fields = row if isinstance(row, dict) else {}
+        missing = next((name for name in ("name", *IDENTITY) if name not in fields), None)
         if missing:
             raise ResultsError(
                 printable(f"{path}: line {number} is no row of results (it has no {missing!r})")

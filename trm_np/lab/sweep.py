@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, as_completed
 
 from trm_np.data.load import Dataset
-from trm_np.lab.trial import Row, Trial, data_digest, identity, run_trial
+from trm_np.lab.trial import Row, Trial, data_digest, failed, run_or_fail
 
 
 def sweep(
@@ -19,20 +19,15 @@ def sweep(
     begun.
     """
     data = data_digest(dataset)
-    running = {executor.submit(run_trial, trial, dataset): place for place, trial in enumerate(trials)}
+    running = {executor.submit(run_or_fail, trial, dataset): place for place, trial in enumerate(trials)}
     rows: dict[int, Row] = {}
     try:
         for future in as_completed(running):
             place = running[future]
             try:
                 row = future.result()
-            except Exception as error:
-                trial = trials[place]
-                row = {
-                    "name": trial.name,
-                    **identity(trial, data),
-                    "error": f"{type(error).__name__}: {error}",
-                }
+            except Exception as error:  # of the executor
+                row = failed(trials[place], data, error)
             rows[place] = row
             arrived(row)
     finally:

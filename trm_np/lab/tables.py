@@ -3,41 +3,56 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
-from trm_np.lab.effects import Effect, effects, mean_and_interval
+from trm_np.lab.effects import NO_EFFECT, Effect, effects, mean_and_interval
 from trm_np.lab.trial import Row
 from trm_np.summary import table, title
 
-SHORT = ("recommendation_quality", "category_recall_at_3", "tool_exact_rate", "reward_vs_best")
-SHORT = (*SHORT, "reward_spearman", "generalization_gap")
+SHORT: tuple[str, ...] = (
+    "recommendation_quality",
+    "category_recall_at_3",
+    "tool_exact_rate",
+    "reward_vs_best",
+    "reward_spearman",
+    "generalization_gap",
+)
+IN_A_ROW = 7  # metrics beside each other, at most
 AMONG = {"all on": "switched on last, the other seven being on", "all off": "switched on alone"}
 
 
 def effects_text(effects: Sequence[Effect], whole: bool = False) -> str:
     """What each optimization adds: a table for each company it is in; of all metrics if `whole`."""
     parts = []
+    effects = [each for each in effects if whole or each.metric in SHORT]
     for among, heading in AMONG.items():
         chosen = [each for each in effects if each.among == among]
-        metrics = [each.metric for each in chosen if each.switch == chosen[0].switch]
-        shown = [name for name in metrics if whole or name in SHORT]
-        for names in (shown[first : first + len(SHORT)] for first in range(0, len(shown), len(SHORT))):
-            parts.append(f"{heading}: mean effect, 95 % interval, verdict\n\n{effects_table(chosen, names)}")
-    return "\n\n".join(parts)
+        shown = list(dict.fromkeys(each.metric for each in chosen))
+        for names in (shown[first : first + IN_A_ROW] for first in range(0, len(shown), IN_A_ROW)):
+            parts.append(f"{heading}\n\n{effects_table(chosen, names)}")
+    note = "Mean effect, its 95 % interval below; helps or hurts where that excludes zero."
+    return "\n\n".join(
+        [*parts, f"{note} Of {len(effects)} intervals {len(effects) / 20:.0f} would by chance."]
+    )
 
 
 def effects_table(effects: Iterable[Effect], metrics: Sequence[str]) -> str:
-    """Three lines for each switch: the means, the intervals, the verdicts."""
+    """Two lines for each switch: means with verdicts, and intervals."""
     found = {(each.switch, each.metric): each for each in effects}
-    rows = [("", *map(title, metrics))]
-    for switch in dict.fromkeys(switch for switch, _ in found):
+    switches = dict.fromkeys(switch for switch, _ in found)
+    seeds = {each.seeds for each in found.values()}
+    rows = [(f"{' to '.join(map(str, sorted(seeds)))} seeds", *map(title, metrics))]
+    for switch in switches:
         each = [found[switch, metric] for metric in metrics]
-        rows.append((f"{switch} ({each[0].seeds} seeds)", *(f"{one.mean:+.3f}" for one in each)))
+        rows.append((switch, *(f"{verdict_word(one)}{one.mean:+.4f}" for one in each)))
         rows.append(("", *(between(one.low, one.high) for one in each)))
-        rows.append(("", *(one.verdict for one in each)))
     return table(rows)
 
 
+def verdict_word(effect: Effect) -> str:
+    return "" if effect.verdict == NO_EFFECT else f"{effect.verdict} "
+
+
 def between(low: float, high: float) -> str:
-    return f"{low:+.3f} to {high:+.3f}" if low > float("-inf") else "one seed"
+    return f"{low:+.4f} {high:+.4f}" if low > float("-inf") else "one seed"
 
 
 def sweep_text(rows: Sequence[Row], metrics: Sequence[str] = SHORT) -> str:
@@ -59,9 +74,15 @@ def with_reach(values: Sequence[float]) -> str:
     return f"{middle:.3f} ± {high - middle:.3f}" if len(values) > 1 else f"{middle:.3f}"
 
 
+def ablation_text(rows: Sequence[Row], whole: bool = False) -> str:
+    """The effects, and the means of each configuration too if `whole`."""
+    found = effects_text(effects(rows), whole)
+    return f"{found}\n\n{sweep_text(rows)}" if whole else found
+
+
 def experiment_text(name: str, rows: Sequence[Row]) -> str:
-    """The table of an experiment: effects for the ablation, which is about pairs; means for all others."""
-    return effects_text(effects(rows), whole=True) if name == "ablation" else sweep_text(rows)
+    """The table of an experiment: the ablation's is about pairs of configurations, all others' about each."""
+    return ablation_text(rows, whole=True) if name == "ablation" else sweep_text(rows)
 
 
 def failures_text(rows: Iterable[Row]) -> str:

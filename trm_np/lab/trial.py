@@ -63,6 +63,18 @@ def run_trial(trial: Trial, dataset: Dataset) -> Row:
     }
 
 
+def run_or_fail(trial: Trial, dataset: Dataset) -> Row:
+    """The row of the trial, of its failure if it fails: not every error can be sent from one process to another."""
+    try:
+        return run_trial(trial, dataset)
+    except Exception as error:
+        return failed(trial, data_digest(dataset), error)
+
+
+def failed(trial: Trial, data: str, error: Exception) -> Row:
+    return {"name": trial.name, **identity(trial, data), "error": f"{type(error).__name__}: {error}"}
+
+
 @lru_cache(maxsize=4)
 def _task(dataset: Dataset, limit: int | None, gift_features: int) -> Task:
     return task_from(dataset.first(limit), gift_features)

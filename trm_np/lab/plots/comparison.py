@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from trm_np.data.tables import Floats
 from trm_np.lab.effects import LOWER_IS_BETTER, mean_and_interval
-from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, save
+from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
 from trm_np.summary import title
 
@@ -25,10 +26,11 @@ def better(metric: str) -> str:
     return "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
 
 
-def reach(found: Sequence[Interval]) -> np.ndarray:
+def reach(found: Sequence[Interval]) -> Floats:
     """Error bars (2, N) as matplotlib takes them; of length 0 where one seed has no interval."""
-    lengths = [(mean - low, high - mean) for mean, low, high in found]
-    return np.nan_to_num(np.array(lengths).T, posinf=0.0)
+    lengths = np.array([(mean - low, high - mean) for mean, low, high in found])
+    bars: Floats = np.nan_to_num(lengths.T, posinf=0.0)
+    return bars
 
 
 def draw_comparison(rows: Sequence[Row], metrics: Sequence[str], path: Path, baseline: str) -> list[Path]:
@@ -56,11 +58,11 @@ def draw_against(
     quantity: str,
     metrics: Sequence[str],
     path: Path,
-    logarithmic: bool = False,
+    ticks: Sequence[float] = (),
 ) -> list[Path]:
     """A panel for each metric against a quantity; each line has its values, its rows, and the names that go with them.
 
-    Bars are 95 % intervals over seeds.
+    Bars are 95 % intervals over seeds. With `ticks` the quantity is on a logarithmic scale that shows them.
     """
     with drawing(1, len(metrics), (0.8 + 2.3 * len(metrics), 2.9)) as (figure, panels):
         for axes, metric in zip(np.atleast_1d(panels), metrics, strict=True):
@@ -68,8 +70,8 @@ def draw_against(
                 found = intervals(rows, names, metric)
                 means = [mean for mean, _, _ in found]
                 axes.errorbar(values, means, yerr=reach(found), label=name, capsize=2, elinewidth=0.8, **look)
-            if logarithmic:
-                axes.set_xscale("log")
+            if ticks:
+                logarithmic(axes, "x", ticks)
             label(axes, quantity, better(metric), title(metric))
         if len(lines) > 1:
             np.atleast_1d(panels)[0].legend()

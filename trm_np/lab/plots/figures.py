@@ -9,6 +9,7 @@ from trm_np.data.problems import printable
 from trm_np.data.task import task_from
 from trm_np.evaluate import best_rewards, predict
 from trm_np.lab.effects import Effect, effects
+from trm_np.lab.grid import first_grid
 from trm_np.lab.plots.confusion import draw_confusion
 from trm_np.lab.plots.curves import draw_curves
 from trm_np.lab.plots.recursion import draw_recursion, think_on
@@ -45,8 +46,8 @@ def draw_run(
 
 
 def read_effects(results: Path) -> list[Effect]:
-    """The effects that a file of results shows, one at least; raises ResultsError, OSError."""
-    found = effects(read_rows(results))
+    """The effects that the first grid in a file of results shows, one at least; raises ResultsError, OSError."""
+    found = effects(first_grid(read_rows(results)))
     if not found:
         raise ResultsError(
             printable(

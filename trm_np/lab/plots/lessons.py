@@ -11,7 +11,7 @@ from trm_np.config import LearningRateConfig
 from trm_np.data.augment import BUDGET_SHARE
 from trm_np.data.tables import BUDGET_TIERS
 from trm_np.lab.effects import mean_and_interval
-from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, save
+from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
 
 TOOL_LOSS_FLOOR = 2 * log(2) / 5  # of a softmax over five tools of which two are right
@@ -73,7 +73,7 @@ def draw_rates(rows: Sequence[Row], path: Path) -> list[Path]:
                 factors, [f.min() for f in found], [f.max() for f in found], color=LIGHT, linewidth=0
             )
             axes.plot(factors, [f.mean() for f in found], **LINES[0])
-            axes.set_xscale("log")
+            logarithmic(axes, "x", (0.1, 1, 10))
             label(axes, "", "", group.name.replace("_", " "))
         figure.supxlabel("learning rate, as a multiple of the shipped one")
         figure.supylabel("validation loss after 10 epochs")
@@ -99,9 +99,7 @@ def draw_plateau(row: Row, path: Path) -> list[Path]:
         above.legend()
         label(above, "", "validation loss", "Six bad evaluations in a row, and the rate is halved")
         below.step([0, *epochs], [rates[0], *rates], where="pre", color=INK)
-        below.set_yscale("log", base=2)
-        below.set_yticks(ticks := sorted(set(rates)), [f"{tick:.2e}" for tick in ticks])
-        below.minorticks_off()
+        logarithmic(below, "y", sorted(set(rates)))
         label(below, "epoch", "learning rate of the core")
         return save(figure, path)
 
@@ -195,13 +193,15 @@ def draw_gradient_check(path: Path) -> list[Path]:
     )
     with drawing(size=(6.4, 3.4)) as (figure, axes):
         for (name, dtype, spoilt), look in zip(cases, LINES, strict=False):
-            axes.loglog(
+            axes.plot(
                 steps,
                 [difference_error(dtype, step, spoilt) for step in steps],
                 label=name,
                 markevery=4,
                 **look,
             )
+        logarithmic(axes, "x", [10.0**power for power in range(-12, 0, 2)])
+        logarithmic(axes, "y", [10.0**power for power in range(-14, 1, 2)])
         axes.axhline(1e-6, color=GREY, linewidth=0.8)
         axes.annotate("tolerance 1e-6", (steps[0], 1e-6), (2, 3), textcoords="offset points", color=GREY)
         axes.legend()
@@ -214,4 +214,4 @@ def difference_error(dtype: type, step: float, spoilt: float) -> float:
     x, step = dtype(0.7), dtype(step)
     slope = 1 - np.tanh(0.7) ** 2
     numeric = (np.tanh(x + step) - np.tanh(x - step)) / (2 * step)
-    return max(abs(float(numeric) - spoilt * slope) / slope, 1e-16)
+    return max(float(abs(numeric - spoilt * slope) / slope), 1e-16)

@@ -104,3 +104,11 @@ def label(axes: "Axes", x: str, y: str, title: str = "") -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
+
+
+def logarithmic(axes: "Axes", which: str, numbers: Sequence[float]) -> None:
+    """A logarithmic "x" or "y" scale with these numbers on it, written out."""
+    getattr(axes, f"set_{which}scale")("log")
+    axis = getattr(axes, f"{which}axis")
+    axis.set_ticks(numbers, [f"{number:g}" for number in numbers])
+    axis.set_ticks([], minor=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trm_np.checkpoint import load_model
 from trm_np.data.load import load_dataset
 from trm_np.lab.effects import effects
 from trm_np.lab.experiments import EXPERIMENTS, SIZES, WRITTEN
@@ -18,8 +19,10 @@ from trm_np.lab.plots.lessons import (
     draw_stopping,
     draw_tool_heads,
 )
+from trm_np.lab.plots.recursion import draw_recursion, think_on
 from trm_np.lab.trial import Row
 
+DEFAULT_MODEL = Path("checkpoints/integrated_enhanced/best.npz")
 QUALITIES = ("category_recall_at_3", "tool_exact_rate", "reward_spearman", "generalization_gap")
 
 Found = Mapping[str, Sequence[Row]]  # the rows of each experiment by its name
@@ -38,7 +41,7 @@ def data_diversity(found: Found, path: Path) -> list[Path]:
     for origin, most in (("written", WRITTEN), ("simulated", max(SIZES))):
         sizes = [size for size in SIZES if size <= most]
         lines[origin] = (sizes, found[f"{origin}_scenarios"], list(map(str, sizes)))
-    return draw_against(lines, "training scenarios", QUALITIES, path, logarithmic=True)
+    return draw_against(lines, "training scenarios", QUALITIES, path, ticks=SIZES)
 
 
 def dropout(found: Found, path: Path) -> list[Path]:
@@ -62,6 +65,14 @@ def augmentation(_: Found, path: Path) -> list[Path]:
     return draw_crossing([budget for budget in budgets if budget is not None], path)
 
 
+def recursion_steps(_: Found, path: Path) -> list[Path]:
+    """The default model, as the README's first command trains it, on the first test scenario."""
+    stored, dataset = load_model(DEFAULT_MODEL), load_dataset()
+    names = stored.vocabulary
+    thoughts = think_on(stored, dataset.test[0].profile)
+    return draw_recursion(thoughts, dataset.test[0], names.categories, names.tools, path)
+
+
 PICTURES = {
     "gradient_check": Picture(lambda _, path: draw_gradient_check(path)),
     "data_diversity": Picture(data_diversity, ("written_scenarios", "simulated_scenarios")),
@@ -79,6 +90,7 @@ PICTURES = {
     "ends": Picture(
         lambda found, path: draw_comparison(found["ends"], QUALITIES, path, "all else on"), ("ends",)
     ),
+    "recursion_steps": Picture(recursion_steps),
     "depth": Picture(
         lambda found, path: draw_comparison(found["recursion"], QUALITIES, path, "as shipped"), ("recursion",)
     ),
