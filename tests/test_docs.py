@@ -1,18 +1,25 @@
 """Every command and every code block of README and docs does what it says: they are run here, in order."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab.small_trials import made_up
+from trm_np.data.load import load_dataset
+from trm_np.lab.experiments import EXPERIMENTS
+from trm_np.lab.trial import data_digest
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
@@ -29,25 +36,32 @@ COMMANDS = [(page, line) for page, text in blocks("sh") for line in text.splitli
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README's reader has it after the first command, with data of their own."""
+    """A folder as a reader has it after the first command, with data of their own, and runs of the ablation."""
     folder = tmp_path_factory.mktemp("reader")
     scenarios = ROOT / "scenarios"
     shutil.copy(scenarios / "realistic_user_scenarios.json", folder / "mine.json")
     shutil.copy(scenarios / "held_out_scenarios.json", folder / "my_test.json")
     shutil.copy(scenarios / "gift_catalog.json", folder / "my_gifts.json")
     run([str(ROOT / "bin" / "trm-train"), "--epochs", "5", "--quiet"], folder)
+    lab = folder / "checkpoints" / "lab"
+    lab.mkdir()
+    rows = made_up(EXPERIMENTS["ablation"], data_digest(load_dataset()))
+    (lab / "ablation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 
-def run(words: list[str], folder: Path) -> None:
+def run(words: list[str], folder: Path) -> str:
     done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(("page", "line"), [pair for pair in COMMANDS if "-m venv" not in pair[1]])
 def test_a_command_works(page: str, line: str, folder: Path) -> None:
     """As it stands, but trained for one epoch where it would train for more."""
     program, *words = shlex.split(line, comments=True)
+    if words[:2] in (["lab", "figures"], ["lab", "plot"]):
+        pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     if program == ".venv/bin/python":
         run([str(ROOT / words[0]), *words[1:], "--seeds", "1", "--epochs", "1"], folder)
         return
@@ -56,10 +70,32 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     run([str(ROOT / "bin" / name), *words, *(["--epochs", "1"] if training else [])], folder)
 
 
-@pytest.mark.parametrize(("page", "text"), blocks("python"))
-def test_a_code_block_runs(page: str, text: str, folder: Path) -> None:
-    code = f"import sys; sys.path.append({str(ROOT)!r})\n{text}"
-    run(["-W", "error", "-c", code], folder)
+def programs() -> Iterator[tuple[str, str, str]]:
+    """Of each page with Python in it: its blocks one after the other as one program, and what they are said to print.
+
+    A text block right after a Python block is what that block prints.
+    """
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        codes, printed, end = [], [], -1
+        for block in BLOCK.finditer(text):
+            kind, content = block.groups()
+            if kind == "python":
+                codes.append(content)
+                end = block.end()
+            elif kind == "text" and text[end : block.start()] == "\n\n":
+                printed.append(content)
+        if codes:
+            yield page.name, "\n".join(codes), "".join(printed)
+
+
+@pytest.mark.parametrize(("page", "code", "printed"), list(programs()))
+def test_the_code_of_a_page_prints_what_stands_below_it(
+    page: str, code: str, printed: str, folder: Path
+) -> None:
+    found = run(["-W", "error", "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{code}"], folder)
+    lines = found.splitlines()
+    assert [line for line in printed.splitlines() if line not in lines] == []
 
 
 def test_ci_runs_the_second_command_of_the_readme() -> None:
@@ -69,9 +105,35 @@ def test_ci_runs_the_second_command_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page: Path) -> None:
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+def test_links_lead_to_files_and_to_headings_in_them(page: Path) -> None:
+    for target, anchor in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def anchors(text: str) -> list[str]:
+    """What the headings of a page are called in links: lower case, hyphens for spaces, no other punctuation."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
+def test_anchors_are_those_of_a_forge() -> None:
+    assert anchors("# The price of it, told\n```sh\n# no heading\n```\n## `code` & more\n") == [
+        "the-price-of-it-told",
+        "code--more",
+    ]
+
+
+def test_every_lesson_is_in_the_reading_order_and_has_exercises_with_answers() -> None:
+    order = re.findall(r"\(lessons/([^)]+)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
+    lessons = sorted((ROOT / "docs" / "lessons").glob("*.md"))
+    assert order == [lesson.name for lesson in lessons]
+    for lesson in lessons:
+        text = lesson.read_text(encoding="utf-8")
+        exercises, answers = text.split("## Exercises")[1].split("<summary>Answers</summary>")
+        numbers = re.compile(r"^(\d+)\. ", re.MULTILINE)
+        assert numbers.findall(exercises) == numbers.findall(answers) != []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
