@@ -28,8 +28,11 @@ SHORT = {"popularity": "popular", "nearest_neighbour": "nearest"}
 
 
 def switches(config: Config) -> dict[str, bool]:
+    return switches_in(flatten(config))
+
+
+def switches_in(settings: Mapping[str, Any]) -> dict[str, bool]:
     """Each of the report's optimizations: off if all its settings are those from before, else on."""
-    settings = flatten(config)
     return {
         name: any(settings[key] != value for key, value in before.items())
         for name, before in SWITCHES.items()

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.lab.full_grid import full_grid
 from trm_np.cli import trm
-from trm_np.config import SWITCHES
+from trm_np.config import SWITCHES, flatten, resolve
 from trm_np.lab.grid import only, without
 from trm_np.lab.page import METRICS, page
 from trm_np.lab.results import ResultsError
@@ -149,8 +149,8 @@ def test_what_is_missing_is_counted_with_the_command_that_makes_it(rows: list[Ro
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"settings": {"preset": "tiny", "loss.tol": 1.0}}, "no setting named 'loss.tol'"),
-        ({"settings": {"preset": "large"}}, "KeyError: 'large'"),
+        ({"settings": {"preset": "tiny"}}, "KeyError: 'training.scenario_limit'"),
+        ({"settings": {**flatten(resolve("tiny")), "preset": "large"}}, "KeyError: 'large'"),
         ({"test": {}}, "KeyError"),
         ({"curve": [{"epoch": 5}]}, "KeyError: 'validation'"),
     ],

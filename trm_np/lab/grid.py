@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import product
+from typing import Any
 
-from trm_np.config import PRESETS, SWITCHES, Config, ConfigError, flatten, from_flat, resolve
+from trm_np.config import PRESETS, SWITCHES, Config, flatten, resolve
 from trm_np.data.problems import printable
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.summary import switches
+from trm_np.summary import switches_in
 
 ALL_ON, ALL_OFF = "all on", "all off"
 Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES
@@ -54,13 +56,18 @@ def place_of(row: Row) -> tuple[str, int, Off]:
     """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
     try:
         seed = int(row["seed"])
-        config = from_flat(row["settings"])
-        off = tuple(name for name, on in switches(config).items() if not on)
-        after = flatten(PRESETS[config.preset])
-    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+        settings = dict(row["settings"])
+        off = tuple(name for name, on in switches_in(settings).items() if not on)
+        after = all_on(settings["preset"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unusable(row, error) from error
     turned_on = {key: after[key] for name in off for key in SWITCHES[name]}
-    return json.dumps([row["version"], row["data"], {**flatten(config), **turned_on}]), seed, off
+    return json.dumps([row["version"], row["data"], {**settings, **turned_on}]), seed, off
+
+
+@cache
+def all_on(preset: str) -> dict[str, Any]:
+    return flatten(PRESETS[preset])
 
 
 def unusable(row: Row, error: Exception) -> ResultsError:
