@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"autograd", "config", "data"},
     "checkpoint": {"autograd", "config", "data", "files", "model", "npz"},
     "reasons": {"data", "world"},
-    "recommend": {"autograd", "checkpoint", "data", "model", "reasons", "world"},
+    "answers": {"data", "reasons", "world"},
+    "recommend": {"answers", "autograd", "checkpoint", "data", "model", "reasons", "world"},
     "simulation": {"data", "world"},
     "examples": set(),
     "memory": set(),
@@ -45,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": LEARNING | {"checkpoint", "evaluate", "files", "memory", "run", "simulation", "summary", "train"},
     "cli": LEARNING
     | {
+        "answers",
         "lab",
         "cross_validation",
         "examining_text",

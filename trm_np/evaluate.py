@@ -70,11 +70,12 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | N
 def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
     """The predictions for a few profiles, from the core's answers h (B, D)."""
     person = model.read_person(h, inputs)
+    met = model.meet_gifts(person, gifts)
     everyone = np.arange(h.shape[0])
     picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
     choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
     for place in range(TOP_GIFTS):
-        reward = model.judge_gifts(person, gifts, picked)[1].data
+        reward = model.judge_gifts(met, gifts, picked)[1].data
         if place == 0:
             first = reward
         choices[:, place] = np.where(picked, -np.inf, reward).argmax(axis=1)

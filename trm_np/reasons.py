@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from trm_np.data.records import Gift, Profile
 from trm_np.world.tools import (
     BudgetOptimizer,
@@ -154,11 +152,11 @@ def found_as_data(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]
     if isinstance(finding, BudgetOptimizer):
         bundle = [gifts[index].id for index in finding.bundle]
         return {"bundle": bundle, "price": finding.price, "value": finding.value}
-    columns: dict[str, Any] = dict(vars(finding))
-    if isinstance(finding, PriceComparison):
-        columns["offer"] = np.array([asdict(offer) for offer in finding.offer])
     return {
-        gifts[index].id: {name: column.tolist()[index] for name, column in columns.items()}
+        gifts[index].id: {
+            name: asdict(column[index]) if name == "offer" else column[index].item()
+            for name, column in vars(finding).items()
+        }
         for index in chosen
     }
 

@@ -1,11 +1,13 @@
 """A profile scored alone and the same profile in a batch: the same answer, but for the last digits of a float32.
 
 Bits differ between batches of different sizes, and in one batch from place to place: linear algebra sums the rows of a
-large product in another order than those of a small one. A `Recommender` answers each profile by itself.
+large product in another order than those of a small one. `recommend` answers a profile by itself, `recommend_many` in
+portions.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,12 @@ import pytest
 from tests.recommend.stored_models import trained
 from trm_np import Recommender
 from trm_np.data.load import load_dataset
+from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, profile_table
 from trm_np.data.task import task_from
 from trm_np.evaluate import predict
+from trm_np.recommend import CELLS
 from trm_np.world.metrics import Predictions, ranking
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
@@ -66,3 +70,38 @@ def test_a_recommender_gives_the_same_bits_whoever_asked_before() -> None:
     alone = [Recommender(trained()).recommend(profile) for profile in asked]
     backwards = [recommender.recommend(profile) for profile in reversed(asked)]
     assert backwards[::-1] == alone
+
+
+@pytest.mark.parametrize("cells", [45, 45 * 7, CELLS])
+def test_many_answers_are_the_answers_to_each(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the last digits, whatever the portions; on other catalogues shortlists differ in length."""
+    monkeypatch.setattr("trm_np.recommend.CELLS", cells)
+    stored, asked = trained(), people()[::3]
+    copies = [
+        replace(each, id=f"{each.id}_{i}", price=each.price + i) for i in range(3) for each in stored.gifts
+    ]
+    for recommender in (Recommender(stored), Recommender(stored, copies)):
+        together = recommender.recommend_many(asked, k=4, days_left=6)
+        for one, profile in zip(together, asked, strict=True):
+            alone = recommender.recommend(profile, k=4, days_left=6)
+            assert one.to_dict() == nearly(alone.to_dict())
+
+
+def nearly(value: Any) -> Any:
+    """Equal, with the numbers to five digits."""
+    if isinstance(value, dict):
+        return {name: nearly(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [nearly(item) for item in value]
+    return pytest.approx(value, rel=1e-5, abs=TOLERANCE) if isinstance(value, float) else value
+
+
+def test_of_nobody_many_answers_are_none() -> None:
+    assert Recommender(trained()).recommend_many([]) == []
+
+
+def test_a_refused_profile_is_named_by_its_place() -> None:
+    with pytest.raises(
+        DataError, match=r"^profiles: \[1\]\.age: found 200; allowed: a number from 0 to 120$"
+    ):
+        Recommender(trained()).recommend_many([{}, {"age": 200}])

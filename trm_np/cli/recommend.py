@@ -14,8 +14,8 @@ from trm_np.cli.options import as_json, named, utf_8
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
+    from trm_np.answers import Recommendation, RecommendedGift, SelectedTool
     from trm_np.data.json_lines import Line
-    from trm_np.recommend import Recommendation, RecommendedGift, SelectedTool
 
     Answer = Callable[[Any, str], Recommendation]
 

@@ -41,7 +41,8 @@ class RewardPrediction(nn.Module):
     def forward(self, user: User, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor) -> Tensor:
         """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those of the
         gifts already picked, zeros if none is."""
-        return self.meet(user, h, self.gift_side(gifts, gift), picked)
+        side = self.gift_side(gifts, gift)
+        return self.join(self.meet(user, h, side), side, picked)
 
     def gift_side(self, gifts: GiftInputs, gift: Tensor) -> tuple[Tensor, ...]:
         """What the hidden layers make of the gifts alone, the same for every profile: (1, G, hidden) each.
@@ -63,25 +64,29 @@ class RewardPrediction(nn.Module):
             of_first(diversity, gift),
         )
 
-    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
-        """Component logits (B, G, 7) of profiles and of gifts whose side is known."""
+    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...]) -> Tensor:
+        """What profiles and gifts whose side is known say of all components but diversity: (B, G, 6)."""
         u = as_rows(user.u + fold(h, user.u.shape[1]))
-        gift, price, hobby, occasion, age_range, quality, diversity = gift_side
+        gift, price, hobby, occasion, age_range, quality, _ = gift_side
         layers = self.hidden
         hidden = (
-            layers[0](u * gift),
-            of_first(layers[1], as_rows(user.budget)) + price,
-            of_first(layers[2], as_rows(user.hobby)) + hobby,
-            of_first(layers[3], as_rows(user.occasion)) + occasion,
-            of_first(layers[4], as_rows(user.age)) + age_range,
+            layers[CATEGORY](u * gift),
+            of_first(layers[BUDGET], as_rows(user.budget)) + price,
+            of_first(layers[HOBBY], as_rows(user.hobby)) + hobby,
+            of_first(layers[OCCASION], as_rows(user.occasion)) + occasion,
+            of_first(layers[AGE], as_rows(user.age)) + age_range,
             quality,
-            diversity + of_last(layers[6], as_rows(picked)),
         )
         shape = (u.shape[0], gift.shape[1], 1)
-        logits = [
-            component(x.relu()).expand(*shape) for x, component in zip(hidden, self.component, strict=True)
-        ]
-        return F.concatenate(logits) * COMPONENT_GAIN
+        return F.concatenate(
+            [head(x.relu()).expand(*shape) for x, head in zip(hidden, self.component, strict=False)]
+        )
+
+    def join(self, met: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
+        """Component logits (B, G, 7): what `meet` gave, and diversity given the gifts picked, as in `forward`."""
+        hidden = gift_side[DIVERSITY] + of_last(self.hidden[DIVERSITY], as_rows(picked))
+        diversity = self.component[DIVERSITY](hidden.relu())
+        return F.concatenate([met, diversity]) * COMPONENT_GAIN
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""

@@ -22,7 +22,7 @@ from trm_np.model.core import Carry, Core
 from trm_np.model.cross_modal_fusion import CrossModalFusion
 from trm_np.model.decision_heads import DecisionHeads
 from trm_np.model.gift_catalogue import GiftCatalogue
-from trm_np.model.pairs import fold
+from trm_np.model.pairs import as_rows, fold
 from trm_np.model.reward_prediction import RewardPrediction
 from trm_np.model.tool_selection import ToolSelection
 from trm_np.model.user_profiling import User, UserProfiling
@@ -52,10 +52,18 @@ class Outputs:
 
 @dataclass(frozen=True)
 class EncodedGifts:
-    """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`."""
+    """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`.
+
+    Or G gifts of each of B profiles: then (B, G, ...) throughout.
+    """
 
     embedding: Tensor
     reward_side: tuple[Tensor, ...]
+
+    def for_each_of(self, profiles: int) -> "EncodedGifts":
+        """B × G gifts as G of each of B profiles."""
+        embedding, *side = (x.reshape(profiles, -1, x.shape[-1]) for x in (self.embedding, *self.reward_side))
+        return EncodedGifts(embedding, tuple(side))
 
 
 @dataclass(frozen=True)
@@ -148,12 +156,20 @@ class TRM(nn.Module):
         tool_logits, _ = self.select_tools(user.u, h, profiles)
         return Person(user, h, self.category_matching(user.u + fold(h, user.u.shape[1])), tool_logits)
 
+    def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
+        """What B profiles and their gifts say of each other whatever is picked: `RewardPrediction.meet`."""
+        met: Tensor = self.reward_prediction.meet(person.user, person.h, gifts.reward_side)
+        return met
+
     def judge_gifts(
-        self, person: Person, gifts: EncodedGifts, picked: Array | None = None
+        self, met: Tensor, gifts: EncodedGifts, picked: Array | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Component logits (B, G, 7) and predicted reward (B, G), as `read` gives them; `picked` as there."""
-        mean_picked = mean_of_picked(picked, gifts.embedding, person.h.shape[0])
-        components = self.reward_prediction.meet(person.user, person.h, gifts.reward_side, mean_picked)
+        """Component logits (B, G, 7) and predicted reward (B, G), as `read` gives them; `picked` as there.
+
+        `met` is what `meet_gifts` gave.
+        """
+        mean_picked = mean_of_picked(picked, gifts.embedding, met.shape[0])
+        components = self.reward_prediction.join(met, gifts.reward_side, mean_picked)
         return components, self.reward_prediction.fuse(components)
 
     @no_grad()
@@ -181,8 +197,11 @@ def state_answer(carry: Carry) -> Tensor:
 
 
 def mean_of_picked(picked: Array | None, gift: Tensor, profiles: int) -> Tensor:
-    """The mean embedding (B, U) of the gifts picked so far for each profile, zeros where none is."""
+    """The mean embedding (B, U) of the gifts picked so far for each profile, zeros where none is.
+
+    `gift` are the gifts of all (G, U), or those of each (B, G, U).
+    """
     if picked is None:
-        return Tensor(np.zeros((profiles, gift.shape[1]), gift.dtype))
-    share = picked / np.maximum(picked.sum(axis=1, keepdims=True), 1)
-    return Tensor(share.astype(gift.dtype)) @ gift
+        return Tensor(np.zeros((profiles, gift.shape[-1]), gift.dtype))
+    share = Tensor((picked / np.maximum(picked.sum(axis=1, keepdims=True), 1)).astype(gift.dtype))
+    return share @ gift if gift.ndim == 2 else (as_rows(share) @ gift).reshape(profiles, -1)

@@ -1,0 +1,133 @@
+"""An answer as records: the gifts, the tools and what they found, and the warnings that it deserves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any, NamedTuple
+
+from trm_np.data.records import Gift, Offer, Profile
+from trm_np.reasons import found_as_data, found_in_words, money, reasons
+from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, fair_offers
+
+
+@dataclass(frozen=True)
+class RecommendedGift:
+    """One gift of an answer; `components` and `predicted_reward` are the model's, given the gifts before it.
+
+    `price` is the list price in dollars, `paid` what is paid: that of `offer`, the best one, if prices were compared.
+    """
+
+    id: str
+    name: str
+    category: str
+    price: float
+    paid: float
+    offer: Offer | None
+    predicted_reward: float
+    components: dict[str, float]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SelectedTool:
+    """A tool that was run, how probable the model held it to be helpful, and what it found: in words, and as data.
+
+    `probability` is None for a tool that the model does not know.
+    """
+
+    name: str
+    probability: float | None
+    found: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """An answer: gifts and tools in order, probabilities by name with the highest first, supervision steps taken."""
+
+    profile: Profile
+    gifts: tuple[RecommendedGift, ...]
+    categories: dict[str, float]
+    tools: tuple[SelectedTool, ...]
+    tool_probabilities: dict[str, float]
+    steps: int
+    most_steps: int
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as values for JSON."""
+        value: dict[str, Any] = plain(self)
+        return value
+
+
+class Pick(NamedTuple):
+    """A gift of the answer: its place in the shortlist, its predicted reward and components by name, at its turn."""
+
+    place: int
+    reward: float
+    components: dict[str, float]
+
+
+def plain(value: Any) -> Any:
+    """Records as dictionaries, all the way down; `asdict` does it at a third of the speed."""
+    if is_dataclass(value):
+        return {name: plain(item) for name, item in vars(value).items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return {name: plain(item) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def recommended(
+    gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding], days_left: float
+) -> RecommendedGift:
+    prices = findings.get("price_comparison")
+    offer = prices.offer[pick.place] if isinstance(prices, PriceComparison) else None
+    return RecommendedGift(
+        id=gift.id,
+        name=gift.name,
+        category=gift.category,
+        price=gift.price,
+        paid=list_price_paid(gift) if offer is None else offer.price,
+        offer=offer,
+        predicted_reward=pick.reward,
+        components=pick.components,
+        reasons=reasons(gift, person, pick.components, findings, pick.place, days_left),
+    )
+
+
+def list_price_paid(gift: Gift) -> float:
+    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more."""
+    return max(gift.price, min(offer.price for offer in fair_offers(gift)))
+
+
+def selected_tool(
+    name: str,
+    probabilities: Mapping[str, float],
+    finding: Finding,
+    gifts: Sequence[Gift],
+    picks: Sequence[Pick],
+) -> SelectedTool:
+    chosen = [pick.place for pick in picks]
+    words, data = found_in_words(finding, gifts, chosen), found_as_data(finding, gifts, chosen)
+    return SelectedTool(name, probabilities.get(name), words, data)
+
+
+def unknown_tools(selected: Sequence[str]) -> Iterator[str]:
+    """A warning for each tool that the model knows and this program does not."""
+    return (f"{name}: selected, but no tool of this program" for name in selected if name not in TOOLS)
+
+
+def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: float) -> Iterator[str]:
+    """A warning if the gifts are not what was asked for."""
+    days = f"{days_left:g} days"
+    if effect.available is not None and not effect.available.any():
+        yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
+    elif found < k and effect.available is not None and not effect.available.all():
+        yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
+    elif found < k:
+        yield f"{found} gifts, not {k}: there are no more"
+
+
+def too_dear(gifts: Sequence[Gift], budget: float | None) -> Iterator[str]:
+    """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
+    if budget is not None and min(offer.price for gift in gifts for offer in gift.offers) > budget:
+        yield f"nothing fits a budget of {money(budget)}: these are the best regardless"
