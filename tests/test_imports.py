@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reasons": {"data", "world"},
     "answers": {"data", "reasons", "world"},
     "recommend": {"answers", "autograd", "checkpoint", "data", "model", "reasons", "world"},
+    "answering": {"data", "recommend"},
     "simulation": {"data", "world"},
     "examples": set(),
     "memory": set(),
@@ -46,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": LEARNING | {"checkpoint", "evaluate", "files", "memory", "run", "simulation", "summary", "train"},
     "cli": LEARNING
     | {
+        "answering",
         "answers",
         "lab",
         "cross_validation",

@@ -175,7 +175,7 @@ def our_answer(trainer: Trainer, profiles: ProfileInputs, gifts: EncodedGifts) -
     with evaluating(model):
         h, steps = model.answer(profiles)
         person = model.read_person(h, profiles)
-        components, reward = model.judge_gifts(person, gifts)
+        components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
     answer = {
         "category_logits": person.category_logits,
         "tool_logits": person.tool_logits,

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.recommend.stored_models import trained, write_trained
+from tests.recommend.test_alone_and_in_batch import nearly
 from tests.recommend.test_recommender import perfect_for
 from trm_np.cli.recommend import WIDTH, recommend
 from trm_np.data.records import Profile
@@ -206,7 +207,7 @@ def test_each_line_has_its_answer_or_its_error(model: str, tmp_path: Path) -> No
         assert answers[2]["error"].startswith(f"{name} line 4: line 1 column 1: found text that is not JSON")
         assert "cooking" in answers[3]["warnings"][0]
         nobody = Recommender.load(model).recommend({}, k=1).to_dict()
-        assert answers[4] == {"line": 6, **json.loads(json.dumps(nobody))}
+        assert answers[4] == {"line": 6, **nearly(json.loads(json.dumps(nobody)))}
 
 
 def test_a_batch_without_a_bad_line_exits_0_and_strict_makes_names_errors(model: str) -> None:
@@ -227,6 +228,26 @@ def test_each_answer_is_written_before_the_next_line_is_read(model: str) -> None
         running.stdin.close()
         assert running.stdout.read() == ""
         assert running.wait() == 65
+
+
+def test_lines_may_be_answered_in_other_processes(model: str, tmp_path: Path) -> None:
+    """The same answers in the same order, bad lines among them."""
+    people = [{"age": 20 + i % 40, "hobbies": ["cooking"]} if i % 7 else {"age": 300} for i in range(30)]
+    (tmp_path / "people.jsonl").write_text("".join(f"{json.dumps(person)}\n" for person in people))
+    code = "import trm_np.answering as answering; answering.SPREAD_LINES = 8; "
+    code += "from trm_np.cli.recommend import recommend; recommend()"
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code, model, "--profile", str(tmp_path / "people.jsonl"), *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        for options in ([], ["--processes", "2"])
+    ]
+    here, there = ([json.loads(line) for line in each.stdout.splitlines()] for each in found)
+    assert [each.returncode for each in found] == [65, 65] and found[0].stderr == found[1].stderr
+    assert len(here) == 30 and there == nearly(here)
 
 
 def test_a_profile_over_several_lines_on_stdin_is_one_person(model: str) -> None:
@@ -265,6 +286,12 @@ BAD: list[tuple[list[str], int, str]] = [
     ([], 2, "nothing is said of the person: give --age, --budget, --hobby"),
     (["--top", "3", "--strict"], 2, "nothing is said of the person"),
     (["--age", "30", "--profile", "-"], 2, "--profile says all of the person"),
+    (["--age", "30", "--processes", "2"], 2, "--processes and --dask: one answer is not spread"),
+    (
+        ["--profile", "-", "--processes", "2", "--dask", "tcp://127.0.0.1:1"],
+        2,
+        "a Dask cluster has workers of its own",
+    ),
     (["--age", "thirty"], 2, "--age"),
     (["--age", "200"], 2, "options: age: found 200.0; allowed: a number from 0 to 120"),
     (["--age", "nan"], 2, "options: age: found NaN"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trm_np.data import json_lines, strict_json
-from trm_np.data.json_lines import MOST_LINES, parse_line, read_json_or_lines
+from trm_np.data.json_lines import MOST_LINES, PIECE, in_portions_of, parse_line, read_json_or_lines
 from trm_np.data.problems import DataError
 
 VALUES = st.dictionaries(
@@ -22,7 +22,7 @@ def read(text: str, live: bool = False) -> object:
     found = read_json_or_lines(io.BytesIO(text.encode()), "f", live)
     if not isinstance(found, Iterator):
         return found
-    return [(line[0], attempt(line)) for line in found]
+    return [(line[0], attempt(line)) for portion in found for line in portion]
 
 
 def attempt(line: tuple[int, bytes]) -> object:
@@ -51,33 +51,60 @@ def test_one_value_on_one_line_is_a_value_in_a_file_and_a_line_in_a_stream() -> 
     assert read('{"age": 3}', live=True) == [(1, {"age": 3})]
 
 
-class Conversation(io.BytesIO):
-    """Lines of which each may be asked for only after the answer to the one before."""
+class Pipe:
+    """What one end has written is there piece by piece; more may be asked for only once that is answered."""
 
-    answered = 0
-    asked = 0
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = [piece.encode() for piece in pieces]
+        self.is_answered = True
 
-    def readline(self, size: int | None = -1) -> bytes:
-        assert self.asked <= self.answered, "the next line was asked for before the last one was answered"
-        self.asked += 1
-        return super().readline(size)
+    def read1(self, size: int, /) -> bytes:
+        assert self.is_answered, "more was asked for before the last piece was answered"
+        if not self.pieces:
+            return b""
+        self.is_answered = not self.pieces[0].endswith(b"\n")  # half a line has no answer
+        return self.pieces.pop(0)
 
 
 @pytest.mark.parametrize("first", ['{"age": 1}', "nonsense", "3"])
 def test_a_live_stream_is_not_read_ahead(first: str) -> None:
-    stream = Conversation(f'{first}\n{{"age": 2}}\n{{"age": 3}}\n'.encode())
-    lines = read_json_or_lines(stream, "f", live=True)
-    assert isinstance(lines, Iterator)
-    for _ in lines:
-        stream.answered += 1
-    assert stream.answered == 3
+    pipe = Pipe(f"{first}\n", '{"age": 2}\n{"age": 3}\n{"ag', 'e": 4}\n')
+    portions = read_json_or_lines(pipe, "f", live=True)
+    assert isinstance(portions, Iterator)
+    sizes = []
+    for portion in portions:
+        sizes.append(len(portion))
+        pipe.is_answered = True
+    assert sizes == [1, 2, 1]
+
+
+class InPieces(io.BytesIO):
+    """Of which no more than so many bytes are there at a time."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        super().__init__(content)
+        self.most = most
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return super().read(self.most)
+
+
+@settings(deadline=None)
+@given(st.lists(VALUES, min_size=2, max_size=6), st.integers(1, 40))
+def test_lines_are_the_same_however_they_come(values: list[object], size: int) -> None:
+    text = "\n".join(map(json.dumps, values))
+    portions = read_json_or_lines(InPieces(text.encode(), size), "f", live=True)
+    assert isinstance(portions, Iterator)
+    assert [line for portion in portions for line in portion] == [
+        (number, line.encode()) for number, line in enumerate(text.split("\n"), 1)
+    ]
 
 
 def test_a_bad_line_is_its_own_error_and_the_rest_goes_on() -> None:
     for live in (False, True):
         assert read('{"a": 1}\n{"a": \n\xff\n{"a": 2}', live) == [
             (1, {"a": 1}),
-            (2, "f line 2: line 2 column 1: found text that is not JSON (Expecting value); allowed: JSON"),
+            (2, "f line 2: line 1 column 7: found text that is not JSON (Expecting value); allowed: JSON"),
             (3, "f line 3: line 1 column 1: found text that is not JSON (Expecting value); allowed: JSON"),
             (4, {"a": 2}),
         ]
@@ -116,15 +143,14 @@ def test_what_is_neither_is_refused_with_its_line(text: str, message: str) -> No
     assert str(refused.value).startswith(message)
 
 
-class Endless(io.BytesIO):
-    """Like /dev/zero: no line ever ends, and whoever reads more than a line may hold reads forever."""
+class Endless:
+    """Like /dev/zero: no line ever ends, and whoever reads on reads forever."""
 
     read_so_far = 0
 
-    def readline(self, size: int | None = -1) -> bytes:
-        assert size and size > 0
+    def read1(self, size: int, /) -> bytes:
         self.read_so_far += size
-        assert self.read_so_far < 3 * size, "it reads on"
+        assert self.read_so_far < 3 * PIECE, "it reads on"
         return b"0" * size
 
 
@@ -136,10 +162,20 @@ def test_a_line_that_does_not_end_is_refused_and_not_taken_for_several(
     with pytest.raises(DataError, match=r"^f: line 1: found more than 64 MB; allowed: at most 64 MB$"):
         read_json_or_lines(Endless(), "f", live)
     text = b'{"a": 1}\n' + b" " * 101 + b'{"a": 2}\n{"a": 3}\n'
-    lines = read_json_or_lines(io.BytesIO(text), "f", live=True)
+    lines = read_json_or_lines(InPieces(text, 9), "f", live=True)
     assert isinstance(lines, Iterator)
-    assert attempt(next(lines)) == {"a": 1}
+    assert [attempt(line) for line in next(lines)] == [{"a": 1}]
     with pytest.raises(DataError, match=r"^f: line 2: found more than 64 MB"):
+        next(lines)
+
+
+def test_lines_before_one_that_is_too_long_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if they come in one piece with it."""
+    monkeypatch.setattr(json_lines, "MAX_BYTES", 100)
+    lines = read_json_or_lines(io.BytesIO(b"{}\n" * 3 + b" " * 101 + b"\n{}\n"), "f", live=True)
+    assert isinstance(lines, Iterator)
+    assert [number for number, _ in next(lines)] == [1, 2, 3]
+    with pytest.raises(DataError, match=r"^f: line 4: found more than 64 MB"):
         next(lines)
 
 
@@ -148,7 +184,7 @@ def test_a_value_over_several_lines_may_not_be_larger_than_a_file(monkeypatch: p
         monkeypatch.setattr(module, "MAX_BYTES", 100)
     lines = "[" + "1,\n" * 32
     assert read(f"{lines}1]") == [1] * 33
-    stream = io.BytesIO(f"{lines * 10}1]".encode())
+    stream = InPieces(f"{lines * 10}1]".encode(), 3)
     with pytest.raises(DataError, match=r"^f: found more than 64 MB"):
         read_json_or_lines(stream, "f", live=False)
     assert stream.tell() < 110  # no more than it takes to know
@@ -158,7 +194,7 @@ def test_bytes_that_are_no_text_are_a_bad_line() -> None:
     stream = io.BytesIO(b'{"a": 1}\n{"a": "\xff"}\n')
     lines = read_json_or_lines(stream, "f", live=True)
     assert isinstance(lines, Iterator)
-    assert list(map(attempt, lines)) == [
+    assert [attempt(line) for portion in lines for line in portion] == [
         {"a": 1},
         "f line 2: byte 7: found text that is not UTF-8; allowed: UTF-8",
     ]
@@ -167,3 +203,16 @@ def test_bytes_that_are_no_text_are_a_bad_line() -> None:
 def test_a_byte_order_mark_is_no_fault() -> None:
     assert read('\ufeff{"a": 1}\n{"a": 2}') == [(1, {"a": 1}), (2, {"a": 2})]
     assert read('\ufeff{"a":\n1}') == {"a": 1}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.integers(1, 9), st.just(b"{}")), max_size=5), max_size=6),
+    st.integers(1, 7),
+)
+def test_portions_of_a_size_hold_the_same_lines(portions: list[list[tuple[int, bytes]]], size: int) -> None:
+    found = list(in_portions_of(size, iter(portions)))
+    assert [line for portion in found for line in portion] == [
+        line for portion in portions for line in portion
+    ]
+    assert all(len(portion) == size for portion in found[:-1]) and all(found)

@@ -4,20 +4,22 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
 from trm_np.cli.options import as_json, named, utf_8
+from trm_np.cli.running import workers
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
+    from trm_np.answering import Answered
     from trm_np.answers import Recommendation, RecommendedGift, SelectedTool
     from trm_np.data.json_lines import Line
-
-    Answer = Callable[[Any, str], Recommendation]
+    from trm_np.recommend import Recommender
 
 WIDTH = 100
 MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
@@ -60,6 +62,12 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
 @click.option("--strict", is_flag=True, help="An unknown name is an error, not a warning.")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Answer the lines of --profile in so many processes, 4,096 lines at a time.",
+)
+@click.option("--dask", metavar="ADDRESS", help="The same on a Dask cluster, such as tcp://127.0.0.1:8786.")
 @as_json
 def recommend(
     model: str,
@@ -74,13 +82,15 @@ def recommend(
     days: int,
     catalog: str | None,
     strict: bool,
+    processes: int | None,
+    dask: str | None,
     as_json: bool,
 ) -> None:
     """Gifts for a person, by a stored MODEL and the two tools that it selects.
 
     Leave out whatever is not known of the person. A --profile with an object on each line, of which one is enough
-    on stdin, is answered in JSON line by line, each before the next is read. A bad line is answered by its error,
-    and the exit code is 65 at the end.
+    on stdin, is answered in JSON line by line: those that are there at once, before more are read. A bad line is
+    answered by its error, and the exit code is 65 at the end.
 
     \b
     Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
@@ -98,55 +108,71 @@ def recommend(
         raise click.UsageError(f"nothing is said of the person: give {PERSON_OPTIONS}, or --profile")
     if profile is not None and person:
         raise click.UsageError(f"--profile says all of the person: give it, or {PERSON_OPTIONS}, not both")
+    if profile is None and (processes or dask):
+        raise click.UsageError(
+            "--processes and --dask: one answer is not spread; give --profile with a line for each"
+        )
+    if processes and dask:
+        raise click.UsageError("--processes: a Dask cluster has workers of its own")
     use_threads(all_cores=False)  # one answer has too little work to share out
     with refusals():
         from trm_np.data.problems import DataError
         from trm_np.recommend import Recommender
 
         recommender = Recommender.load(model, catalog)
-
-        def answer(value: Any, source: str) -> "Recommendation":
-            return recommender.recommend(value, k, days, strict=strict, source=source)
-
         if profile is not None:
-            answer_file(answer, profile, as_json)
+            answer_file(recommender, profile, (k, days, strict), as_json, processes, dask)
             return
         try:
-            show(answer(person, "options"), as_json)
+            show(recommender.recommend(person, k, days, strict=strict, source="options"), as_json)
         except DataError as error:
             raise Refusal(str(error), USAGE) from error
 
 
-def answer_file(answer: "Answer", profile: str, as_json: bool) -> None:
+def answer_file(
+    recommender: "Recommender",
+    profile: str,
+    question: tuple[int, int, bool],
+    as_json: bool,
+    processes: int | None,
+    dask: str | None,
+) -> None:
     """Answer the one profile of a file, or each of its lines; raises DataError, and Refusal after bad lines."""
     from trm_np.data.json_lines import read_json_or_lines
 
     source = "stdin" if profile == "-" else profile
+    k, days, strict = question
     with opened(profile) as stream:
         found = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
         if not isinstance(found, Iterator):
-            show(answer(found, source), as_json)
+            show(recommender.recommend(found, k, days, strict=strict, source=source), as_json)
             return
-        bad = sum(not answer_line(answer, line, source) for line in found)
+        bad = 0
+        for answered in answers_to(recommender, found, (*question, source), processes, dask):
+            click.echo(answered.text, nl=False)
+            bad += answered.bad
     if bad:
         raise Refusal(f"{source}: {bad} of the lines had no answer; each has its error", DATA_REFUSED)
 
 
-def answer_line(answer: "Answer", line: "Line", source: str) -> bool:
-    """Write the answer to a line, or its error; whether there was an answer."""
-    from trm_np.data.json_lines import parse_line
-    from trm_np.data.problems import DataError
+def answers_to(
+    recommender: "Recommender",
+    portions: "Iterator[list[Line]]",
+    question: tuple[Any, ...],
+    processes: int | None,
+    dask: str | None,
+) -> "Iterator[Answered]":
+    """The answers to portions of lines: each as it comes, or many lines at a time in other processes."""
+    from trm_np.answering import answer_lines, spread
 
-    reply: dict[str, Any] = {"line": line[0]}
-    try:
-        reply |= answer(parse_line(line, source), f"{source} line {line[0]}").to_dict()
-    except DataError as error:
-        reply["error"] = str(error)
-    click.echo(json.dumps(reply))
-    return "error" not in reply
+    if not processes and dask is None:
+        yield from (answer_lines(recommender, portion, *question) for portion in portions)
+        return
+    with workers(dask, processes or 1) as executor:
+        yield from spread(executor, recommender, portions, *question)
 
 
-def opened(profile: str) -> BinaryIO:
+def opened(profile: str) -> "BufferedReader":
     """The file or stdin; raises DataError."""
     from trm_np.data.problems import DataError, Place
 
