@@ -59,6 +59,29 @@ class Recommendation:
         return value
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What the model thinks of one gift for one person, before any tool has run.
+
+    `rank` is its place among all gifts by predicted reward, from 1; `influence` is by how much each thing said of the
+    person raises that reward: what it is, less what it would be if that alone had not been said, the greatest first.
+    """
+
+    profile: Profile
+    gift: Gift
+    predicted_reward: float
+    rank: int
+    components: dict[str, float]
+    influence: dict[str, float]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as values for JSON."""
+        value: dict[str, Any] = plain(self)
+        return value
+
+
 class Pick(NamedTuple):
     """A gift of the answer: its place in the shortlist, its predicted reward and components by name, at its turn."""
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_np.answers import (
+    Explanation,
     Pick,
     Recommendation,
     few_gifts,
@@ -27,10 +28,11 @@ from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import lenient_profile, profile_json
 from trm_np.data.load import FilePath, load_catalogue, profile_from_json
+from trm_np.data.problems import closest, shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, gift_table, portions, profile_table
 from trm_np.model.trm import EncodedGifts, Person
-from trm_np.reasons import money
+from trm_np.reasons import money, reasons
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import (
     TOOLS,
@@ -59,11 +61,12 @@ class Asked(NamedTuple):
 
 
 class Thought(NamedTuple):
-    """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, and the supervision steps taken."""
+    """What the model makes of B people: the value (B, G) and the components (B, G, 7) of each gift, and for each person
+    probabilities by name, the highest first, and the supervision steps taken."""
 
     person: Person
     value: Floats
+    components: Floats32
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
@@ -146,6 +149,42 @@ class Recommender:
         asked = [self.check(profile, strict, source, f"[{index}]") for index, profile in enumerate(profiles)]
         return self.answer(asked, k, days_left, tools)
 
+    @no_grad()
+    def explain(
+        self,
+        profile: Profile | dict[str, object],
+        gift: str,
+        days_left: float = DAYS_LEFT,
+        strict: bool = False,
+        source: str = "profile",
+    ) -> Explanation:
+        """What speaks for and against the gift of this id; arguments as in `recommend`.
+
+        Raises `DataError`, and `ValueError` if no gift has this id.
+        """
+        if gift not in self.table.ids:
+            close = closest(gift, self.table.ids)
+            raise ValueError(
+                f"no gift has the id {shown(gift)}{f'; did you mean {shown(close)}?' if close else ''}"
+            )
+        place = self.table.ids.index(gift)
+        person, unknown = self.check(profile, strict, source)
+        said = dict(less_one_thing(person))
+        thought = self._think([person, *said.values()])
+        value, *otherwise = thought.value[:, place].tolist()
+        influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
+        components = dict(zip(COMPONENTS, thought.components[0, place].tolist(), strict=True))
+        return Explanation(
+            profile=person,
+            gift=self.gifts[place],
+            predicted_reward=value,
+            rank=1 + int((thought.value[0] > value).sum()),
+            components=components,
+            influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
+            reasons=reasons(self.gifts[place], person, components, {}, place, days_left),
+            warnings=(*unknown, *self._unlike_training(person)),
+        )
+
     def check(
         self,
         profile: Profile | dict[str, object],
@@ -225,10 +264,11 @@ class Recommender:
         h, steps = model.answer(inputs)
         person = model.read_person(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
-        _, value = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
+        components, value = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
         return Thought(
             person,
             value.data.astype(np.float64),
+            components.sigmoid().data,
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
@@ -331,6 +371,18 @@ def without_doubles(gifts: Sequence[Gift]) -> tuple[Gift, ...]:
     for gift in gifts:
         first.setdefault(replace(gift, id=""), gift)
     return tuple(first.values())
+
+
+def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
+    """Each thing that is said of a person, as `budget: 120` or `hobbies: art`, and the profile without it."""
+    for field, value in vars(profile).items():
+        if isinstance(value, tuple):
+            for name in value:
+                rest = tuple(other for other in value if other != name)
+                yield f"{field}: {name}", replace(profile, **{field: rest})
+        elif value is not None:
+            said = f"{value:g}" if isinstance(value, float) else value
+            yield f"{field}: {said}", replace(profile, **{field: None})
 
 
 def by_name(names: Sequence[str], probabilities: Floats32) -> dict[str, float]:

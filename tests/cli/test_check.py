@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from tests.data import sample_files
 from tests.data.test_bad_files import BAD, EXPECTED, KINDS, sets_of_files, without_reason, write_faulty
 from tests.train.small_run import SET
-from trm_np.cli import train
 from trm_np.cli.check import MOST_LINES
 from trm_np.cli.threads import THREAD_SETTINGS
+from trm_np.cli.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = dict(zip(KINDS, ("--scenarios", "--held-out", "--catalog"), strict=True))

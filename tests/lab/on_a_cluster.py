@@ -1,4 +1,7 @@
-"""Run the small trials on a Dask cluster of two workers on this machine, end one in the middle, and print what came."""
+"""Run the small trials on a Dask cluster of two workers on this machine, end one in the middle, and print what came.
+
+Then have it answer some people: a list of them, and lines.
+"""
 
 import json
 import os
@@ -8,10 +11,15 @@ import sys
 from distributed import Client, LocalCluster
 
 from tests.lab.small_trials import small_trials
+from tests.recommend.stored_models import trained
+from trm_np import Recommender
+from trm_np.answering import spread
 from trm_np.data.load import load_dataset
 from trm_np.lab.cluster import dask_workers
 from trm_np.lab.sweep import sweep
 from trm_np.lab.trial import Row
+
+PEOPLE: list[dict[str, object]] = [{"age": age, "hobbies": ["cooking"]} for age in range(20, 60, 4)]
 
 
 def main() -> None:
@@ -30,7 +38,12 @@ def main() -> None:
                 os.kill(first, signal.SIGKILL)
 
         rows = sweep(trials, dataset, executor, keep)
-    json.dump({"rows": rows, "arrived": len(arrived)}, sys.stdout)
+        recommender = Recommender(trained())
+        many = executor.submit(recommender.recommend_many, PEOPLE).result()
+        lines = [(number, json.dumps(person).encode()) for number, person in enumerate(PEOPLE, 1)]
+        (answered,) = spread(executor, recommender, iter([lines]), 3, 10, False, "people")
+    found = {"rows": rows, "arrived": len(arrived), "lines": answered.text}
+    json.dump(found | {"many": [each.to_dict() for each in many]}, sys.stdout)
 
 
 if __name__ == "__main__":

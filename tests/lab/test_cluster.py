@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.small_trials import small_trials
+from tests.recommend.stored_models import trained
+from trm_np import Recommender
 from trm_np.data.load import load_dataset
 from trm_np.lab.cluster import ClusterError, conditions, require_alike
 from trm_np.lab.trial import run_trial
@@ -16,14 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {**conditions(), "BLAS threads": "1"}
 
 
-def test_the_rows_of_a_cluster_are_those_of_this_process_to_the_bit() -> None:
+def test_rows_and_answers_of_a_cluster_are_those_of_this_process_to_the_bit() -> None:
     pytest.importorskip("distributed", reason="needs pip install -e '.[cluster]'")
+    from tests.lab.on_a_cluster import PEOPLE
+
     program = [sys.executable, "-m", "tests.lab.on_a_cluster"]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["rows"] == [run_trial(trial, load_dataset()) for trial in small_trials(seeds=4)]
     assert found["arrived"] == 8
+    answers = [each.to_dict() for each in Recommender(trained()).recommend_many(PEOPLE)]
+    assert found["many"] == json.loads(json.dumps(answers))
+    numbered = [{"line": number} | answer for number, answer in enumerate(found["many"], 1)]
+    assert [json.loads(line) for line in found["lines"].splitlines()] == numbered
 
 
 @pytest.mark.parametrize(

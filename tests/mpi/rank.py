@@ -22,7 +22,7 @@ def save_weights(folder: Path) -> None:
 def fail_alone(folder: Path) -> None:
     """Run the command, in which the last rank fails while the others wait for its gradient."""
     import trm_np.cli.ranks
-    from trm_np.cli import train
+    from trm_np.cli.train import train
     from trm_np.train import Batch, Trainer
 
     def fail(trainer: Trainer, batch: Batch) -> None:

@@ -25,7 +25,8 @@ from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import profile_table
 from trm_np.data.task import task_from
 from trm_np.evaluate import predict
-from trm_np.recommend import MOST_GIFTS, without_doubles
+from trm_np.model.trm import TRM
+from trm_np.recommend import MOST_GIFTS, SHORTLIST, without_doubles
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS
 
@@ -418,14 +419,115 @@ def test_importing_the_package_imports_no_numpy() -> None:
 
 def test_on_the_way_to_a_recommendation_nothing_but_numpy_is_imported(model_file: Path) -> None:
     code = (
-        "import sys; from trm_np import Recommender\n"
-        f"found = Recommender.load({str(model_file)!r}).recommend({{'age': 34}}, tools={list(TOOLS)})\n"
-        "assert len(found.gifts) == 3\n"
-        "names = {name.split('.')[0] for name in sys.modules}\n"
-        "training = {f'trm_np.{name}' for name in ('train', 'losses', 'evaluate', 'run', 'groups', 'cli')}\n"
-        "print(sorted(names & {'scipy', 'click', 'hypothesis', 'torch', 'matplotlib'} | training & set(sys.modules)))"
+        "import sys; before = set(sys.modules)\n"
+        "from trm_np import Recommender\n"
+        f"recommender = Recommender.load({str(model_file)!r})\n"
+        f"(found,) = recommender.recommend_many([{{'age': 34}}], tools={list(TOOLS)})\n"
+        "recommender.explain({'age': 34}, found.gifts[0].id)\n"
+        "new = set(sys.modules) - before\n"
+        "first = {name.split('.')[0] for name in new} - sys.stdlib_module_names\n"
+        "rooms = {name.split('.')[1] for name in new if name.startswith('trm_np.')}\n"
+        "print(sorted(name for name in first if 'cython' not in name), sorted(rooms))"
     )
-    assert python(code) == "[]"
+    rooms = [
+        "answers",
+        "autograd",
+        "checkpoint",
+        "config",
+        "data",
+        "files",
+        "model",
+        "npz",
+        "reasons",
+        "recommend",
+    ]
+    assert python(code) == f"['numpy', 'trm_np'] {[*rooms, 'world']}"
+
+
+def test_no_graph_is_built(shipped: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a node was made")
+
+    monkeypatch.setattr("trm_np.autograd.tensor.Node", refuse)
+    found = shipped.recommend(MOTHER)
+    shipped.recommend_many([MOTHER, {}])
+    shipped.explain(MOTHER, found.gifts[0].id)
+
+
+def test_the_catalogue_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is encoded for an answer is its shortlist, at the prices and ratings that the tools have found."""
+    sizes: list[int] = []
+    encode = TRM.encode_gifts
+    monkeypatch.setattr(
+        TRM, "encode_gifts", lambda self, gifts: sizes.append(len(gifts.price)) or encode(self, gifts)
+    )
+    stored = trained()
+    many = [
+        replace(each, id=f"{i} {each.id}", price=each.price + i) for i in range(5) for each in stored.gifts
+    ]
+    recommender = Recommender(stored, many)
+    recommender.recommend(MOTHER | {"budget": None}, tools=[])
+    recommender.recommend_many([{}, {}], tools=[])
+    assert sizes == [len(many), SHORTLIST, 2 * SHORTLIST]
+
+
+# ---------------------------------------------------------------------------------------- explanations
+
+
+def test_an_explanation_is_what_the_model_says_with_and_without_each_thing(shipped: Recommender) -> None:
+    gifts = trained().gifts
+    answers = {
+        each.id: each for each in shipped.recommend(MOTHER | {"budget": None}, k=len(gifts), tools=[]).gifts
+    }
+    first = next(iter(answers.values()))
+    found = shipped.explain(MOTHER | {"budget": None}, first.id)
+    assert found.gift.id == first.id and found.rank == 1
+    assert found.predicted_reward == pytest.approx(first.predicted_reward, abs=1e-5)
+    assert found.components == pytest.approx(first.components, abs=1e-5)
+    without = shipped.explain({key: MOTHER[key] for key in MOTHER if key not in ("age", "budget")}, first.id)
+    assert found.influence["age: 58"] == pytest.approx(
+        found.predicted_reward - without.predicted_reward, abs=1e-5
+    )
+    assert set(found.influence) == {
+        *(
+            "age: 58",
+            "relationship: mother",
+            "occasion: mothers_day",
+            "hobbies: cooking",
+            "hobbies: gardening",
+        ),
+        *("preferences: practical", "preferences: quality"),
+    }
+    assert list(found.influence.values()) == sorted(found.influence.values(), reverse=True)
+    assert json.loads(json.dumps(found.to_dict()))["rank"] == 1
+
+
+def test_a_hobby_speaks_for_a_gift_of_its_own_and_ranks_are_all_different_places(
+    shipped: Recommender,
+) -> None:
+    found = [shipped.explain({"hobbies": ["cooking"], "budget": 100}, each.id) for each in trained().gifts]
+    assert sorted(each.rank for each in found) == list(range(1, len(found) + 1))
+    by_id = {each.gift.id: each for each in found}
+    cooking, other = (
+        [
+            each.influence["hobbies: cooking"]
+            for each in by_id.values()
+            if ("cooking" in each.gift.tags) is tagged
+        ]
+        for tagged in (True, False)
+    )
+    assert min(cooking) > max(other)
+
+
+def test_a_gift_that_is_none_is_refused(shipped: Recommender) -> None:
+    known = trained().gifts[0].id
+    with pytest.raises(ValueError, match=f'no gift has the id "{known}x"; did you mean "{known}"'):
+        shipped.explain({}, f"{known}x")
+    with pytest.raises(DataError, match=r"^who: age: found 200"):
+        shipped.explain({"age": 200}, known, source="who")
+
+
+# -------------------------------------------------------------------------------------------- files
 
 
 def test_loading_a_file_and_another_catalogue(model_file: Path, tmp_path: Path, shipped: Recommender) -> None:

@@ -3,21 +3,31 @@
 NumPy is imported late, so that `--help` is quick and the number of threads can be set before.
 """
 
+from pkgutil import resolve_name
+
 import click
 
 from trm_np import __version__
 from trm_np.cli.errors import OneLineGroup
-from trm_np.cli.evaluate import evaluate
-from trm_np.cli.gradcheck import gradcheck
-from trm_np.cli.init import init
-from trm_np.cli.inspect import inspect
-from trm_np.cli.lab import lab
-from trm_np.cli.recommend import recommend
-from trm_np.cli.simulate import simulate
-from trm_np.cli.train import train
+
+COMMANDS = ("evaluate", "gradcheck", "init", "inspect", "lab", "recommend", "simulate", "train")
 
 
-@click.group(cls=OneLineGroup, no_args_is_help=False)
+class Commands(OneLineGroup):
+    """Each command stands in the module of its name, which is imported if it is asked for: a recommendation starts
+    without the code of the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = resolve_name(f"trm_np.cli.{cmd_name}:{cmd_name}")
+        return command
+
+
+@click.group(cls=Commands, no_args_is_help=False)
 @click.version_option(__version__)
 def trm() -> None:
     """A Tiny Recursive Model that recommends gifts, from scratch in NumPy.
@@ -25,7 +35,3 @@ def trm() -> None:
     \b
     Example: trm train --epochs 50 --out checkpoints/short
     """
-
-
-for command in (train, evaluate, recommend, inspect, init, simulate, gradcheck, lab):
-    trm.add_command(command)

@@ -12,7 +12,6 @@ import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
 from trm_np.cli.options import as_json, named, utf_8
-from trm_np.cli.running import workers
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -164,6 +163,7 @@ def answers_to(
 ) -> "Iterator[Answered]":
     """The answers to portions of lines: each as it comes, or many lines at a time in other processes."""
     from trm_np.answering import answer_lines, spread
+    from trm_np.cli.running import workers
 
     if not processes and dask is None:
         yield from (answer_lines(recommender, portion, *question) for portion in portions)
