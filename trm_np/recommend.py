@@ -8,7 +8,7 @@ Nothing of training is imported here, and nothing but NumPy.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,9 +83,9 @@ class Consultation(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The gifts (L,) of a shortlist by their index, as the tools say they are; `free` are those that can be given."""
+    """The gifts (L,) of a shortlist by their place in the catalogue, as the tools say they are; `free` are those that can be given."""
 
-    index: Ints
+    place: Ints
     price: Floats
     rating: Floats
     bonus: Floats
@@ -117,7 +117,7 @@ class Recommender:
 
     def recommend(
         self,
-        profile: Profile | dict[str, object],
+        profile: Profile | dict[str, Any],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -135,7 +135,7 @@ class Recommender:
 
     def recommend_many(
         self,
-        profiles: Sequence[Profile | dict[str, object]],
+        profiles: Sequence[Profile | dict[str, Any]],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -152,7 +152,7 @@ class Recommender:
     @no_grad()
     def explain(
         self,
-        profile: Profile | dict[str, object],
+        profile: Profile | dict[str, Any],
         gift: str,
         days_left: float = DAYS_LEFT,
         strict: bool = False,
@@ -185,14 +185,8 @@ class Recommender:
             warnings=(*unknown, *self._unlike_training(person)),
         )
 
-    def check(
-        self,
-        profile: Profile | dict[str, object],
-        strict: bool = False,
-        source: str = "profile",
-        place: str = "",
-    ) -> Asked:
-        """The profile for `answer`; raises `DataError`, in which `source` and `place` name it."""
+    def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
+        """A profile, as `recommend` takes it, for `answer`; raises `DataError`, in which `source` and `place` name it."""
         value = profile_json(profile) if isinstance(profile, Profile) else profile
         if strict:
             return Asked(profile_from_json(value, self.stored.vocabulary, source, place))
@@ -315,7 +309,7 @@ class Recommender:
         model, longest = self.stored.model, max(len(each.shortlist) for each in consulted)
         seen = [self._as_seen(each, longest) for each in consulted]
         bonus, free = np.stack([each.bonus for each in seen]), np.stack([each.free for each in seen])
-        gifts = self.table.take(np.concatenate([each.index for each in seen]))
+        gifts = self.table.take(np.concatenate([each.place for each in seen]))
         price, rating = (
             np.concatenate([getattr(each, name) for each in seen]) for name in ("price", "rating")
         )
@@ -376,13 +370,11 @@ def without_doubles(gifts: Sequence[Gift]) -> tuple[Gift, ...]:
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
     """Each thing that is said of a person, as `budget: 120` or `hobbies: art`, and the profile without it."""
     for field, value in vars(profile).items():
-        if isinstance(value, tuple):
-            for name in value:
-                rest = tuple(other for other in value if other != name)
-                yield f"{field}: {name}", replace(profile, **{field: rest})
-        elif value is not None:
-            said = f"{value:g}" if isinstance(value, float) else value
-            yield f"{field}: {said}", replace(profile, **{field: None})
+        given = value if isinstance(value, tuple) else () if value is None else (value,)
+        for item in given:
+            rest: Any = tuple(other for other in given if other != item) if isinstance(value, tuple) else None
+            said = f"{item:g}" if isinstance(item, float) else item
+            yield f"{field}: {said}", replace(profile, **{field: rest})
 
 
 def by_name(names: Sequence[str], probabilities: Floats32) -> dict[str, float]:

@@ -5,8 +5,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,6 +14,8 @@ from trm_np.cli.options import as_json, named, utf_8
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from trm_np.answering import Answered
     from trm_np.answers import Recommendation, RecommendedGift, SelectedTool
     from trm_np.data.json_lines import Line
@@ -102,7 +103,7 @@ def recommend(
         "relationship": relationship,
         "occasion": occasion,
     }
-    person = {field: value for field, value in said.items() if value not in (None, [])}
+    person: dict[str, Any] = {field: value for field, value in said.items() if value not in (None, [])}
     if profile is None and not person:
         raise click.UsageError(f"nothing is said of the person: give {PERSON_OPTIONS}, or --profile")
     if profile is not None and person:
@@ -142,7 +143,7 @@ def answer_file(
     source = "stdin" if profile == "-" else profile
     k, days, strict = question
     with opened(profile) as stream:
-        found = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
+        found: Any = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
         if not isinstance(found, Iterator):
             show(recommender.recommend(found, k, days, strict=strict, source=source), as_json)
             return
@@ -177,7 +178,7 @@ def opened(profile: str) -> "BufferedReader":
     from trm_np.data.problems import DataError, Place
 
     if profile == "-":
-        return sys.stdin.buffer
+        return cast("BufferedReader", sys.stdin.buffer)
     try:
         return open(profile, "rb")
     except OSError as error:
