@@ -83,7 +83,7 @@ class Consultation(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The gifts (L,) of a shortlist by their place in the catalogue, as the tools say they are; `free` are those that can be given."""
+    """The gifts (L,) of a shortlist by their place in the catalogue, as the tools say they are; `free`: can be given."""
 
     place: Ints
     price: Floats
@@ -186,7 +186,7 @@ class Recommender:
         )
 
     def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
-        """A profile, as `recommend` takes it, for `answer`; raises `DataError`, in which `source` and `place` name it."""
+        """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
         value = profile_json(profile) if isinstance(profile, Profile) else profile
         if strict:
             return Asked(profile_from_json(value, self.stored.vocabulary, source, place))
