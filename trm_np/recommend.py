@@ -83,7 +83,7 @@ class Consultation(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The gifts (L,) of a shortlist by their place in the catalogue, as the tools say they are; `free`: can be given."""
+    """The gifts (L,) of a shortlist by place in the catalogue, as the tools say they are; `free` ones may be given."""
 
     place: Ints
     price: Floats
