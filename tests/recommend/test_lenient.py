@@ -211,3 +211,12 @@ def test_names_that_begin_alike_are_suggested_after_the_close_ones() -> None:
         assert "grandparent" in close_names(name, vocabulary.relationships), name
     assert close_names("grandmother", ("grandparent", "mother")) == ("mother", "grandparent")
     assert close_names("granite", ("gradual", "gr")) == close_names("gra", ("gravitation",)) == ()
+
+
+def test_so_many_names_are_refused_before_each_is_looked_for() -> None:
+    names = [f"unknown {number}" for number in range(100_000)]
+    with pytest.raises(
+        DataError, match=r"^f: hobbies: found a list of 100000; allowed: a list of at most 100$"
+    ):
+        lenient_profile({"hobbies": names}, VOCABULARY, "f")
+    assert len(lenient_profile({"hobbies": names[:100]}, VOCABULARY, "f")[1]) == 100

@@ -16,6 +16,9 @@ Check = Callable[[object, Place], Iterator[Problem]]
 
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000  # dollars; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
+MOST_SAID = (
+    100  # hobbies of a person, and preferences: each that is unknown is compared with all that are known
+)
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 VOCABULARY_LISTS = tuple(field.name for field in fields(Vocabulary))
@@ -66,11 +69,11 @@ def profile(vocabulary: Vocabulary) -> Check:
     """A profile, every field of which may be absent or null."""
     known = {
         "age": number(0, 120),
-        "hobbies": list_of(name(vocabulary.hobbies), unique=True),
+        "hobbies": list_of(name(vocabulary.hobbies), at_most=MOST_SAID, unique=True),
         "relationship": name(vocabulary.relationships),
         "budget": money,
         "occasion": name(vocabulary.occasions),
-        "preferences": list_of(name(vocabulary.preferences), unique=True),
+        "preferences": list_of(name(vocabulary.preferences), at_most=MOST_SAID, unique=True),
     }
     return record({field: or_null(check) for field, check in known.items()}, optional=known)
 
@@ -149,10 +152,13 @@ def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: 
         if not isinstance(value, list):
             yield at.problem(shown(value), allowed)
             return
-        if len(value) < at_least or (at_most is not None and len(value) > at_most):
+        if len(value) < at_least:
             yield at.problem(f"a list of {len(value)}", allowed)
+        if at_most is not None and len(value) > at_most:
+            most = allowed if at_least == at_most else f"a list of at most {at_most}"
+            yield at.problem(f"a list of {len(value)}", most)
         each = unused(item) if unique else item
-        for index, element in enumerate(value):
+        for index, element in enumerate(value[:at_most]):
             yield from each(element, at.item(index))
 
     return check
