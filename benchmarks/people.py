@@ -1,0 +1,40 @@
+"""People to ask for: profiles drawn from the shipped vocabulary, a field missing at times, as many as one likes."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+MISSING = 0.1  # of the people lack this field, for each field
+
+
+def people(seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Profiles as values of their JSON, without end."""
+    import numpy as np
+
+    from trm_np.data.load import load_scenarios
+
+    vocabulary, _ = load_scenarios()
+    rng = np.random.default_rng(seed)
+
+    def some(names: tuple[str, ...], most: int) -> list[str]:
+        return [names[index] for index in rng.permutation(len(names))[: rng.integers(1, most + 1)]]
+
+    while True:
+        person = {
+            "age": int(rng.integers(19, 69)),
+            "budget": int(rng.integers(45, 251)),
+            "relationship": some(vocabulary.relationships, 1)[0],
+            "occasion": some(vocabulary.occasions, 1)[0],
+            "hobbies": some(vocabulary.hobbies, 3),
+            "preferences": some(vocabulary.preferences, 3),
+        }
+        missing = rng.random(len(person)) < MISSING
+        yield {
+            field: value for (field, value), absent in zip(person.items(), missing, strict=True) if not absent
+        }
+
+
+def lines(count: int, seed: int = 0) -> Iterator[bytes]:
+    """So many of them, each as a line of JSON."""
+    drawn = people(seed)
+    return (json.dumps(next(drawn)).encode() + b"\n" for _ in range(count))
