@@ -6,9 +6,9 @@ each part is for stands at its namesake in trm_np/model.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -630,26 +630,83 @@ def supervise(model: TRM, batch: TorchBatch, carry: Carry, loss: LossConfig) -> 
     )
 
 
-class TorchTrainer:
+class TorchRecommender:
+    """The model with these weights, as named in ours, to answer with; in the precision of the weights."""
+
+    def __init__(
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        weights: dict[str, Tensor],
+        mode: Literal["eager", "compiled"] = "eager",
+    ) -> None:
+        self.config = config
+        with torch.device("meta"):
+            self.model = TRM(config, vocabulary)
+        self.model.load_state_dict(weights, assign=True)
+        self.parameters = list(self.model.parameters())
+        self.mode = mode
+        self.think, self.recommend = self.as_run(self.model.think), self.as_run(self.model.recommend)
+
+    def as_run(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is, or compiled: whole graphs or an error, and one for each shape."""
+        return function if self.mode == "eager" else torch.compile(function, fullgraph=True, dynamic=False)
+
+    def prepare_profiles(self, inputs: ProfileInputs) -> Profiles:
+        width = self.config.model.core_width // self.config.model.core_heads
+        angles = inputs.positions[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
+        same = ("tokens", "state", "hobbies", "preferences", "occasion", "age", "budget")
+        return Profiles(
+            present=torch.tensor(~inputs.padding[:, None, None, :]),
+            cos=self._tensor(np.cos(angles).astype(np.float32)),
+            sin=self._tensor(np.sin(angles).astype(np.float32)),
+            answers=self._tensor(inputs.answers) if is_masked(inputs) else None,
+            **{name: self._tensor(getattr(inputs, name)) for name in same},
+        )
+
+    def prepare_gifts(self, gifts: GiftInputs) -> Gifts:
+        return Gifts(*(self._tensor(getattr(gifts, name)) for name in Gifts._fields))
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        """Integers as they are, all else in the precision of the weights."""
+        whole = np.issubdtype(array.dtype, np.integer)
+        return torch.tensor(array, dtype=torch.int64 if whole else self.parameters[0].dtype)
+
+    @torch.inference_mode()
+    def encode(self, gifts: GiftInputs) -> None:
+        """Encode the gifts that `answer` judges, by the weights as they are now."""
+        with evaluating(self.model):
+            self.encoded = self.model.encode_gifts(self.prepare_gifts(gifts))
+
+    @torch.inference_mode()
+    def answer(self, profiles: Profiles) -> Arrays:
+        """Think until each profile halts, then what `TRM.recommend` says, and the number of "steps" (B,)."""
+        with evaluating(self.model):
+            carry = self.model.start(profiles)
+            h = carry.y[:, 0]
+            steps = torch.zeros(len(h), dtype=torch.int64)
+            going = torch.ones(len(h), dtype=torch.bool)
+            for _ in range(self.config.model.supervision_steps):
+                carry = self.think(profiles, carry)
+                h = torch.where(going[:, None], carry.y[:, 0], h)
+                steps += going
+                going &= self.model.core.halt_head(carry.y[:, 0]).argmax(dim=1) != HALT
+                if not going.any():
+                    break
+            answer = {**self.recommend(h, profiles, self.encoded), "steps": steps}
+        return {name: value.numpy() for name, value in answer.items()}
+
+
+class TorchTrainer(TorchRecommender):
     """A copy of our trainer as it stands, in the precision of its weights, in PyTorch: it goes on as ours would, but
     for dropout, whose dice are PyTorch's own."""
 
     def __init__(self, trainer: Trainer, mode: Literal["eager", "compiled"], dropout: bool = True) -> None:
-        self.config = trainer.config
-        with torch.device("meta"):
-            self.model = TRM(trainer.config, trainer.task.vocabulary)
         weights = {name: torch.tensor(weight) for name, weight in trainer.model.state_dict().items()}
-        self.model.load_state_dict(weights, assign=True)
+        super().__init__(trainer.config, trainer.task.vocabulary, weights, mode)
+        self.supervise = self.as_run(supervise)
         self.model.train(dropout)
-        self.parameters = list(self.model.parameters())
         self.optimizer = self._optimizer_like(trainer)
-        self.supervise, self.think, self.recommend = supervise, self.model.think, self.model.recommend
-        if mode == "compiled":
-            # Whole graphs or an error, and one for each shape.
-            self.supervise, self.think, self.recommend = (
-                torch.compile(function, fullgraph=True, dynamic=False)
-                for function in (self.supervise, self.think, self.recommend)
-            )
 
     def _optimizer_like(self, trainer: Trainer) -> torch.optim.AdamW:
         """AdamW with our groups, moments and step counts."""
@@ -672,8 +729,6 @@ class TorchTrainer:
             }
         return optimizer
 
-    # ------------------------------------------------------------------------------------------------- tensors
-
     def prepare(self, batch: Batch) -> TorchBatch:
         return TorchBatch(
             self.prepare_profiles(batch.inputs),
@@ -681,28 +736,6 @@ class TorchTrainer:
             self._tensor(batch.picked),
             Targets(*(self._tensor(getattr(batch.targets, name)) for name in Targets._fields)),
         )
-
-    def prepare_profiles(self, inputs: ProfileInputs) -> Profiles:
-        width = self.config.model.core_width // self.config.model.core_heads
-        angles = inputs.positions[:, None] * 10000.0 ** (-np.arange(0, width, 2) / width)
-        same = ("tokens", "state", "hobbies", "preferences", "occasion", "age", "budget")
-        return Profiles(
-            present=torch.tensor(~inputs.padding[:, None, None, :]),
-            cos=self._tensor(np.cos(angles).astype(np.float32)),
-            sin=self._tensor(np.sin(angles).astype(np.float32)),
-            answers=self._tensor(inputs.answers) if is_masked(inputs) else None,
-            **{name: self._tensor(getattr(inputs, name)) for name in same},
-        )
-
-    def prepare_gifts(self, gifts: GiftInputs) -> Gifts:
-        return Gifts(*(self._tensor(getattr(gifts, name)) for name in Gifts._fields))
-
-    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        """Integers as they are, all else in the precision of the weights."""
-        whole = np.issubdtype(array.dtype, np.integer)
-        return torch.tensor(array, dtype=torch.int64 if whole else self.parameters[0].dtype)
-
-    # ---------------------------------------------------------------------------------------------- training
 
     def learn(self, batch: TorchBatch) -> float:
         """Deep supervision, a step after each answer; gives the last total. Raises where it or a norm is not finite."""
@@ -755,32 +788,6 @@ class TorchTrainer:
                 self.optimizer.zero_grad()
                 carry = step.carry
         return found
-
-    # --------------------------------------------------------------------------------------------- inference
-
-    @torch.inference_mode()
-    def encode(self, gifts: GiftInputs) -> None:
-        """Encode the gifts that `answer` judges, by the weights as they are now."""
-        with evaluating(self.model):
-            self.encoded = self.model.encode_gifts(self.prepare_gifts(gifts))
-
-    @torch.inference_mode()
-    def answer(self, profiles: Profiles) -> Arrays:
-        """Think until each profile halts, then what `TRM.recommend` says, and the number of "steps" (B,)."""
-        with evaluating(self.model):
-            carry = self.model.start(profiles)
-            h = carry.y[:, 0]
-            steps = torch.zeros(len(h), dtype=torch.int64)
-            going = torch.ones(len(h), dtype=torch.bool)
-            for _ in range(self.config.model.supervision_steps):
-                carry = self.think(profiles, carry)
-                h = torch.where(going[:, None], carry.y[:, 0], h)
-                steps += going
-                going &= self.model.core.halt_head(carry.y[:, 0]).argmax(dim=1) != HALT
-                if not going.any():
-                    break
-            answer = {**self.recommend(h, profiles, self.encoded), "steps": steps}
-        return {name: value.numpy() for name, value in answer.items()}
 
 
 @contextmanager
