@@ -2,7 +2,8 @@
 
 The header says everything but the weights, which are the entries "weights.<dotted name>", and the gifts and scenarios,
 which are the entries "catalogue" and "scenarios", one JSON object on each line: a model file is all that a
-recommendation needs. A training file has more entries, those of `Trainer.state`.
+recommendation needs. A training file has more entries, those of `Trainer.state`. A model file may hold its weights in
+fewer bits (precision.py), and its header then says so.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from trm_np.data.vocabulary import Vocabulary
 from trm_np.files import atomic_write
 from trm_np.model.trm import TRM
 from trm_np.npz import LONGEST_LINE, Npz, NpzError, npz_pieces, open_npz, to_json
+from trm_np.precision import FULL, REDUCED, as_stored, restore, to_read
 
 FORMAT = 2
 WEIGHTS = "weights."
@@ -50,7 +52,10 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A model as it was stored, in evaluation mode; `scenarios` it was trained on, `arrays` are the rest."""
+    """A model as it was stored, in evaluation mode; `scenarios` it was trained on, `arrays` are the rest.
+
+    The weights are float32 whatever the `precision` that they were stored in.
+    """
 
     model: TRM
     config: Config
@@ -59,6 +64,10 @@ class StoredModel:
     scenarios: tuple[Scenario, ...]
     header: dict[str, Any]
     arrays: dict[str, Array]
+
+    @property
+    def precision(self) -> str:
+        return str(self.header.get("precision", FULL))
 
 
 def build_model(
@@ -85,10 +94,12 @@ def save_checkpoint(
     scenarios: Iterable[Scenario],
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
+    precision: str = FULL,
 ) -> None:
     """Write a model file, or with further entries in header and arrays a training file.
 
-    Equal content gives equal bytes. Raises WriteError, and NpzError for more than a file may hold.
+    Equal content gives equal bytes. Raises WriteError, NpzError for more than a file may hold, and ValueError for a
+    weight that the precision cannot hold.
     """
     catalogue = lines_of(gifts)
     header = {
@@ -98,9 +109,10 @@ def save_checkpoint(
         "config": flatten(config),
         "vocabulary": asdict(vocabulary),
         "catalogue_digest": hashlib.sha256(catalogue).hexdigest(),
+        **({} if precision == FULL else {"precision": precision}),
         **extra,
     }
-    weights = {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
+    weights = as_stored(entries_of(model), precision)
     texts = {CATALOGUE: catalogue, SCENARIOS: lines_of(scenarios)}
     as_arrays = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
     atomic_write(path, *npz_pieces(header, {**as_arrays, **weights, **(arrays or {})}))
@@ -115,16 +127,20 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
             vocabulary = read_vocabulary(header)
             require_parts(config, len(file.forms))
             model = build_model(config, vocabulary)
-            weights = {name: parameter.data for name, parameter in model.named_parameters()}
+            weights = entries_of(model)
             arrays: dict[str, Array] = {}
             if kind == "training":
                 prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
                 arrays = {
-                    prefix + name: np.empty_like(w) for prefix in prefixes for name, w in weights.items()
+                    prefix + name.removeprefix(WEIGHTS): np.empty_like(w)
+                    for prefix in prefixes
+                    for name, w in weights.items()
                 }
-            places = {WEIGHTS + name: w for name, w in weights.items()} | arrays
-            file.read(places, (CATALOGUE, SCENARIOS))
-            require_finite(places)
+            stored = to_read(weights, read_precision(header))
+            file.read(stored | arrays, (CATALOGUE, SCENARIOS))
+            require_finite(stored | arrays)
+            restore(weights, stored)
+            require_finite(weights)
             gifts = read_catalogue(file, header, vocabulary)
             scenarios = read_scenarios(file, gifts, vocabulary)
     except FileNotFoundError:
@@ -149,6 +165,11 @@ def digest(value: object) -> str:
 
 
 # ------------------------------------------------------------------------------------------- its content
+
+
+def entries_of(model: TRM) -> dict[str, Array]:
+    """The weights by the name of their entry."""
+    return {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
 
 
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
@@ -183,6 +204,15 @@ def check_metrics(metrics: object) -> None:
     for split in splits:
         if not isinstance(split, dict) or not all(isinstance(figure, float) for figure in split.values()):
             raise ValueError("header: metrics is missing or not what it should be")
+
+
+def read_precision(header: Mapping[str, Any]) -> str:
+    """In what the weights are stored, which the header of a model says where it is not float32."""
+    precision = header.get("precision", FULL)
+    if "precision" in header and (precision not in REDUCED or header["kind"] != "model"):
+        allowed = " or ".join(REDUCED)
+        raise ValueError(f"header: found precision {shown(precision)}; allowed: {allowed}, in a model file")
+    return str(precision)
 
 
 def read_config(header: Mapping[str, Any]) -> Config:

@@ -29,7 +29,7 @@ Form = tuple[np.dtype[Any], tuple[int, ...]]  # of an array: dtype and shape
 
 HEADER = "header"
 BYTE: np.dtype[Any] = np.dtype(np.uint8)
-DTYPES: dict[str, np.dtype[Any]] = {"<f4": np.dtype("<f4"), "|u1": BYTE}
+DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in ("<f4", "<f2", "|i1", "|u1")}
 ALLOWED = " or ".join(map(str, DTYPES.values()))
 MOST_MEMBERS = 10_000
 LARGEST_HEADER = 2**20  # bytes of JSON, which take some fifteen times as many once it is read
@@ -112,7 +112,7 @@ def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 def npz_pieces(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[Piece]:
-    """The bytes of a file with this header and these arrays (float32 or uint8), which in C order are not copied.
+    """The bytes of a file with this header and these arrays (of DTYPES), which in C order are not copied.
 
     Equal content gives equal bytes. Raises ValueError for a value that JSON does not have, and NpzError for a file that
     could not be read again.

@@ -493,6 +493,12 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     **{f"{name} of {LARGEST_SIZE:,}": with_settings(**{name: LARGEST_SIZE}) for name in SIZES},
     "every width of 100,000": with_settings(**dict.fromkeys(WIDTHS, LARGEST_SIZE)),
     "every width of 20,000": with_settings(**dict.fromkeys(WIDTHS, 20_000)),
+    "weights in a precision that they have not": with_header(precision="int8"),
+    "a precision of 900,000 letters": with_header(precision="A" * 900_000),
+    "every width of 100,000, in half precision": lambda: with_header(
+        precision="float16",
+        config=content_of(smallest())[0]["config"] | {f"model.{name}": LARGEST_SIZE for name in WIDTHS},
+    )(),
 }
 
 ARRAYS: dict[str, Callable[[], bytes]] = {

@@ -48,7 +48,7 @@ REASONS = {
     "a number that is none": "its header is not JSON",
     "core_blocks of 100,000": "model.core_blocks is more than 135",
     "a shape of (2**62, 4), which is 0 in 64 bits": "is not as long as its shape",
-    "objects": "is not an array of float32 or uint8 in C order",
+    "objects": "is not an array of float32 or float16 or int8 or uint8 in C order",
     "a catalogue of one line of 30 MB": "found text that is not JSON",
     "two gifts of one id": 'found "gift1" again',
     "zeros without end": "not a file but a device",

@@ -1,0 +1,101 @@
+"""`trm export`: a stored model in another form."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
+from trm_np.cli.options import as_json, named
+from trm_np.cli.threads import is_large, use_threads
+
+PRECISIONS = {"half": "float16", "int8": "int8"}
+ENDINGS = {"half": "-half.npz", "int8": "-int8.npz"}  # of the name of MODEL
+
+
+@click.command(cls=OneLine)
+@click.argument("model", callback=named)
+@click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
+@click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
+@click.option(
+    "--out", callback=named, metavar="FILE", help="Where it goes.  [default: beside MODEL, named after it]"
+)
+@click.option(
+    "--held-out",
+    callback=named,
+    metavar="FILE",
+    help="Of --half and --int8: scenarios to judge it on; the shipped ones if not given.",
+)
+@as_json
+def export(model: str, out: str | None, held_out: str | None, as_json: bool, **forms: bool) -> None:
+    """A stored MODEL in another form, one of these options.
+
+    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files.
+
+    \b
+    Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
+    """
+    form = chosen(forms)
+    if held_out is not None and form not in PRECISIONS:
+        raise click.UsageError(f"--held-out: --{form} changes no metric")
+    use_threads(all_cores=is_large(model))
+    with refusals():
+        from trm_np.checkpoint import load_model
+        from trm_np.data.problems import printable, printable_lines
+        from trm_np.export.errors import ExportError
+
+        stored = load_model(model)
+        path = Path(out) if out else beside(Path(model), ENDINGS[form])
+        require_target(path, Path(model))
+        try:
+            found, text = exported(stored, path, form, held_out)
+        except ExportError as error:
+            raise Refusal(printable(f"{model}: {error}"), DATA_REFUSED) from error
+        sizes = {"model": os.path.getsize(model), "exported": os.path.getsize(path)}
+        found = {"file": str(path), "form": form, "bytes": sizes, **found}
+        lines = f"{path}: {sizes['exported']:,} bytes, made of {sizes['model']:,}\n\n{text}"
+        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(lines.rstrip()))
+
+
+def chosen(forms: Mapping[str, bool]) -> str:
+    """The one form that is asked for; raises UsageError for none, or several."""
+    given = [form for form, is_given in forms.items() if is_given]
+    if len(given) != 1:
+        found = " and ".join(f"--{form}" for form in given) or "none"
+        allowed = ", ".join(f"--{form}" for form in forms)
+        raise click.UsageError(f"found {found}; allowed: one of {allowed}")
+    return given[0]
+
+
+def beside(model: Path, ending: str) -> Path:
+    return model.with_name(model.stem + ending)
+
+
+def require_target(path: Path, model: Path) -> None:
+    """Raise Refusal, before any work, where no file can be written or something else than an earlier export stands."""
+    from trm_np.data.problems import printable
+    from trm_np.files import try_to_write
+
+    reason = ""
+    try:
+        if path.exists() and path.samefile(model):
+            reason = "is the MODEL itself, which is left as it is"
+        elif os.path.lexists(path) and not path.is_file():
+            reason = "exists and is no file"
+        else:
+            try_to_write(path.parent)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror})"
+    if reason:
+        raise Refusal(printable(f"{path}: {reason}; choose another --out"), CANNOT_CREATE)
+
+
+def exported(stored: Any, path: Path, form: str, held_out: str | None) -> tuple[dict[str, Any], str]:
+    """Write the model in this form; what is to be said of it, as values for JSON and as text."""
+    from trm_np.export.reduced import export_reduced, losses_text
+
+    found = export_reduced(stored, path, PRECISIONS[form], held_out)
+    return found, losses_text(found)
