@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,22 @@ def test_a_disk_that_fills_up_leaves_nothing(
 
     monkeypatch.setattr("trm_np.files.write_all", full)
     refused(tmp_path, 74, "No space left on device", model, "--half", "--out", tmp_path / "x.npz")
+
+
+# ------------------------------------------------------------------------------------------ for other programs
+
+
+def test_an_onnx_graph_is_written_once_it_is_checked(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the onnx extra: pip install -e '.[onnx]'")
+    found = json.loads(run("export", model, "--onnx", "--json", "--out", tmp_path / "gifts.onnx").stdout)
+    assert found["bytes"]["exported"] == (tmp_path / "gifts.onnx").stat().st_size
+    assert max(found["differences"].values()) <= found["tolerance"]
+    assert "reward" in run("export", model, "--onnx", "--out", tmp_path / "gifts.onnx").stdout
+    refused(tmp_path, 2, "--held-out: --onnx changes no metric", model, "--onnx", "--held-out", "x.json")
+
+
+def test_a_form_whose_extra_is_missing_is_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    refused(tmp_path, 74, "--onnx needs the extra", model, "--onnx", "--out", tmp_path / "gifts.onnx")

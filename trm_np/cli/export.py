@@ -13,13 +13,14 @@ from trm_np.cli.options import as_json, named
 from trm_np.cli.threads import is_large, use_threads
 
 PRECISIONS = {"half": "float16", "int8": "int8"}
-ENDINGS = {"half": "-half.npz", "int8": "-int8.npz"}  # of the name of MODEL
+ENDINGS = {"half": "-half.npz", "int8": "-int8.npz", "onnx": ".onnx"}  # of the name of MODEL
 
 
 @click.command(cls=OneLine)
 @click.argument("model", callback=named)
 @click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
+@click.option("--onnx", is_flag=True, help="The inference graph, for other runtimes (extra: onnx).")
 @click.option(
     "--out", callback=named, metavar="FILE", help="Where it goes.  [default: beside MODEL, named after it]"
 )
@@ -33,7 +34,8 @@ ENDINGS = {"half": "-half.npz", "int8": "-int8.npz"}  # of the name of MODEL
 def export(model: str, out: str | None, held_out: str | None, as_json: bool, **forms: bool) -> None:
     """A stored MODEL in another form, one of these options.
 
-    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files.
+    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
+    graph is written if onnxruntime gives the answers of this program with it.
 
     \b
     Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
@@ -95,6 +97,11 @@ def require_target(path: Path, model: Path) -> None:
 
 def exported(stored: Any, path: Path, form: str, held_out: str | None) -> tuple[dict[str, Any], str]:
     """Write the model in this form; what is to be said of it, as values for JSON and as text."""
+    if form == "onnx":
+        from trm_np.export.onnx_file import differences_text, export_onnx
+
+        found = export_onnx(stored, path)
+        return found, differences_text(found)
     from trm_np.export.reduced import export_reduced, losses_text
 
     found = export_reduced(stored, path, PRECISIONS[form], held_out)

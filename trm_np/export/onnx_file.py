@@ -1,0 +1,157 @@
+"""A model as an ONNX file (extra `[onnx]`), which is held against ours in onnxruntime before it is written."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trm_np import __version__
+from trm_np.autograd import no_grad
+from trm_np.autograd.ops import Array
+from trm_np.checkpoint import StoredModel
+from trm_np.config import flatten
+from trm_np.data.encode import GiftInputs, ProfileInputs, encode_gifts, encode_profiles
+from trm_np.data.records import Profile
+from trm_np.data.tables import gift_table, profile_table
+from trm_np.data.vocabulary import Vocabulary
+from trm_np.export.errors import ExportError, ExtraMissing
+from trm_np.files import atomic_write
+
+SEED = 0  # of the profiles that are asked
+BATCHES = (1, 24, 75)  # so many profiles at a time, of other lengths
+MISSING_SHARE = 0.25  # of the fields
+PICKED = 3  # gifts picked already for each profile, on average
+TOLERANCE = 1e-5  # of the largest number of an output
+
+Arrays = dict[str, Array]
+
+
+def export_onnx(stored: StoredModel, path: Path) -> dict[str, Any]:
+    """Write the inference graph with the stored gifts; returns how far its outputs are from ours on 100 profiles.
+
+    Raises ExportError, and writes nothing, if that is too far; ExtraMissing, and WriteError.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise ExtraMissing("--onnx needs the extra: pip install 'trm_np[onnx]'") from error
+    gifts = encoded_gifts(stored)
+    proto = onnx_model(stored, gifts)
+    onnx.checker.check_model(proto, full_check=True)
+    data: bytes = proto.SerializeToString(deterministic=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    differences = largest_differences(session, stored, gifts)
+    require_close(differences)
+    atomic_write(path, data)
+    return {
+        "profiles": sum(BATCHES),
+        "gifts": len(stored.gifts),
+        "tolerance": TOLERANCE,
+        "differences": differences,
+    }
+
+
+def encoded_gifts(stored: StoredModel) -> GiftInputs:
+    return encode_gifts(
+        gift_table(stored.gifts, stored.vocabulary), stored.vocabulary, stored.model.gift_features
+    )
+
+
+def onnx_model(stored: StoredModel, gifts: GiftInputs) -> Any:
+    """The ModelProto; its metadata say what the numbers stand for."""
+    from trm_np.export.inference_graph import inference_graph
+
+    vocabulary = stored.vocabulary
+    someone = encode_profiles(profile_table([Profile()], vocabulary), vocabulary)
+    graph, outputs = inference_graph(stored.model, someone, gifts)
+    properties = {
+        "vocabulary": json.dumps(asdict(vocabulary)),
+        "gifts": json.dumps([gift.id for gift in stored.gifts]),
+        "config": json.dumps(flatten(stored.config)),
+    }
+    return graph.to_proto(outputs, properties, __version__)
+
+
+def largest_differences(session: Any, stored: StoredModel, gifts: GiftInputs) -> dict[str, float]:
+    """By output, the largest difference from ours, as a share of the largest number of ours."""
+    found: dict[str, list[float]] = {}
+    rng = np.random.default_rng(SEED)
+    for size in BATCHES:
+        people = list(drawn_profiles(stored.vocabulary, size, rng))
+        profiles = encode_profiles(profile_table(people, stored.vocabulary), stored.vocabulary)
+        picked = rng.random((size, len(stored.gifts))) < PICKED / len(stored.gifts)
+        ours = our_answer(stored, profiles, gifts, picked)
+        theirs = session.run(list(ours), inputs_of(session, profiles, picked))
+        for (name, expected), value in zip(ours.items(), theirs, strict=True):
+            if value.shape != expected.shape:
+                raise ExportError(f"its {name} have the shape {value.shape}, ours {expected.shape}")
+            largest = float(np.abs(expected).max()) or 1.0
+            found.setdefault(name, []).append(float(np.abs(value - expected).max()) / largest)
+    return {name: float(np.max(differences)) for name, differences in found.items()}
+
+
+def require_close(differences: dict[str, float]) -> None:
+    for name, difference in differences.items():
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"as an ONNX graph it does not say the same: {name} differ by {difference:.1e} of the largest; "
+                f"allowed: {TOLERANCE:g}"
+            )
+
+
+def inputs_of(session: Any, profiles: ProfileInputs, picked: Array) -> Arrays:
+    """What the graph is given: the stored gifts are in it."""
+    required = {each.name for each in session.get_inputs()} - {"picked"}
+    return {name: getattr(profiles, name) for name in required} | {"picked": picked}
+
+
+@no_grad()
+def our_answer(stored: StoredModel, profiles: ProfileInputs, gifts: GiftInputs, picked: Array) -> Arrays:
+    """The same outputs, of our model."""
+    model = stored.model
+    h, steps = model.answer(profiles)
+    person = model.read_person(h, profiles)
+    components, reward = model.judge_gifts(person, model.encode_gifts(gifts), picked)
+    return {
+        "category_logits": person.category_logits.data,
+        "tool_logits": person.tool_logits.data,
+        "components": components.data,
+        "reward": reward.data,
+        "steps": steps,
+    }
+
+
+def drawn_profiles(vocabulary: Vocabulary, count: int, rng: np.random.Generator) -> Iterator[Profile]:
+    """People of all kinds, evenly from the vocabulary; any field may be missing."""
+
+    def known(value: Any) -> Any:
+        return None if rng.random() < MISSING_SHARE else value
+
+    def some(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(names[index] for index in rng.permutation(len(names))[: rng.integers(1, 5)])
+
+    for _ in range(count):
+        yield Profile(
+            age=known(int(rng.integers(15, 81))),
+            hobbies=known(some(vocabulary.hobbies)) or (),
+            relationship=known(str(rng.choice(vocabulary.relationships))),
+            budget=known(float(np.exp(rng.uniform(np.log(10), np.log(500))))),
+            occasion=known(str(rng.choice(vocabulary.occasions))),
+            preferences=known(some(vocabulary.preferences)) or (),
+        )
+
+
+def differences_text(found: dict[str, Any]) -> str:
+    """How far each output is from ours."""
+    lines = [
+        f"{found['gifts']} gifts are in it, and may be replaced; its answers to {found['profiles']} profiles differ "
+        "from this program's by at most, as a share of the largest:",
+        *(f"  {name:<16} {difference:.1e}" for name, difference in found["differences"].items()),
+    ]
+    return "\n".join(lines)
