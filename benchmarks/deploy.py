@@ -35,7 +35,9 @@ MANY = 256
 ROUNDS, QUICK_ROUNDS = {"start": 15, "one": 400, "many": 15}, {"start": 3, "one": 30, "many": 3}
 FORMS = ("half", "int8", "safetensors", "onnx", "zipapp")
 TOLERANCE = 1e-4  # between contenders; the mirrors' own test is stricter
-PERSON = "--age 34 --relationship friend --occasion birthday --budget 120 --hobby cooking --preference practical"
+PERSON = (
+    "--age 34 --relationship friend --occasion birthday --budget 120 --hobby cooking --preference practical"
+)
 
 Files = dict[str, str]
 
@@ -203,7 +205,7 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
             rival = TorchRecommender(stored.config, stored.vocabulary, load_file(files["safetensors"]), mode)
             rival.encode(gifts)
             contenders[name] = partial(rival.answer, rival.prepare_profiles(inputs))
-    contenders["onnxruntime"] = onnx_answer(files["onnx"], inputs, gifts)
+    contenders["onnxruntime"] = onnx_answer(files["onnx"], inputs, len(recommender.gifts))
     require_alike(contenders)
     contenders["ours, whole recommendation"] = partial(recommender.recommend_many, given)
     return taking_turns(contenders, rounds)

@@ -38,7 +38,9 @@ def main(rival: str, model: str, file: str) -> None:
     inputs = encode_profiles(profile_table([profile], vocabulary), vocabulary)
     gifts = encode_gifts(gift_table(stored.gifts, vocabulary), vocabulary, stored.model.gift_features)
     if rival == "onnxruntime":
-        reward = onnx_reward(file, inputs, gifts)
+        from rivals import onnx_answer
+
+        reward = onnx_answer(file, inputs, len(stored.gifts))()["reward"]
     else:
         reward = torch_reward(file, stored.config, vocabulary, inputs, gifts)
     for place in (-reward[0]).argsort(kind="stable")[:3]:
@@ -54,12 +56,6 @@ def torch_reward(file: str, config: Any, vocabulary: Any, inputs: Any, gifts: An
     model = TorchRecommender(config, vocabulary, load_file(file))
     model.encode(gifts)
     return model.answer(model.prepare_profiles(inputs))["reward"]
-
-
-def onnx_reward(file: str, inputs: Any, gifts: Any) -> Any:
-    from rivals import onnx_session
-
-    return onnx_session(file)(inputs, gifts)["reward"]
 
 
 if __name__ == "__main__":

@@ -117,7 +117,8 @@ def our_answer(stored: StoredModel, profiles: ProfileInputs, gifts: GiftInputs, 
     model = stored.model
     h, steps = model.answer(profiles)
     person = model.read_person(h, profiles)
-    components, reward = model.judge_gifts(person, model.encode_gifts(gifts), picked)
+    encoded = model.encode_gifts(gifts)
+    components, reward = model.judge_gifts(model.meet_gifts(person, encoded), encoded, picked)
     return {
         "category_logits": person.category_logits.data,
         "tool_logits": person.tool_logits.data,
