@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {"data", "reasons", "world"},
     "recommend": {"answers", "autograd", "checkpoint", "data", "model", "reasons", "world"},
     "answering": {"data", "recommend"},
+    "serve": {"checkpoint", "data", "npz", "recommend"},
     "simulation": {"data", "world"},
     "examples": set(),
     "memory": set(),
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "parallel",
         "reasons",
         "recommend",
+        "serve",
         "simulation",
     }
     | {"checkpoint", "gradient_checks", "inspection", "run", "summary", "train"},

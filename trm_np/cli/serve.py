@@ -1,0 +1,106 @@
+"""`trm serve`: recommendations over HTTP."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.options import named
+from trm_np.cli.threads import use_threads
+
+if TYPE_CHECKING:
+    import socket
+
+    from trm_np.serve.served import ServedModel
+    from trm_np.serve.wsgi import Application
+
+
+@click.command(cls=OneLine)
+@click.argument("model", callback=named)
+@click.option(
+    "--host",
+    callback=named,
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen at; the default is for this machine alone, 0.0.0.0 for every other too.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
+)
+@click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
+def serve(model: str, host: str, port: int, catalog: str | None) -> None:
+    """Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
+
+    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
+    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
+    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
+    that are not answered within 10 seconds end it with 143 and 130. It needs the extra: pip install 'trm_np[serve]'.
+
+    \b
+    Example: trm serve checkpoints/integrated_enhanced/best.npz
+    """
+    use_threads(all_cores=False)  # requests are answered beside one another
+    with refusals():
+        from trm_np.serve.listening import listen
+        from trm_np.serve.metrics import Metrics
+        from trm_np.serve.served import ServedModel
+        from trm_np.serve.wsgi import Application
+
+        metrics = Metrics()
+        served = ServedModel(model, catalog, metrics)
+        with listen(host, port) as listening:
+            run(Application(served, metrics), served, listening)
+
+
+def run(application: "Application", served: "ServedModel", listening: "socket.socket") -> None:
+    """Serve until a signal ends it; raises Refusal if requests are left without an answer."""
+    from trm_np.serve.listening import server_for
+
+    server = server_for(application, listening)
+    with signals(server.drain, served.reload) as received:
+        served.watch()
+        click.echo(said(served, listening), err=True)
+        unanswered = server.run()
+    if unanswered:
+        raise Refusal(f"interrupted: {unanswered} requests had no answer in time", 128 + received[0])
+
+
+@contextmanager
+def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[list[int]]:
+    """SIGTERM and Ctrl-C drain, once: a second one ends the program. SIGHUP reloads. Yields those received."""
+    received: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, before[each])
+        drain()
+
+    def hang_up(number: int, _: FrameType | None) -> None:
+        reload()
+
+    before = {
+        signal.SIGTERM: signal.signal(signal.SIGTERM, end),
+        signal.SIGINT: signal.signal(signal.SIGINT, end),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, hang_up),
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def said(served: "ServedModel", listening: "socket.socket") -> str:
+    """Where the server is, and what it serves."""
+    from trm_np.data.problems import printable
+
+    host, port = listening.getsockname()[:2]
+    address = f"[{host}]" if ":" in host else host
+    recommender = served.now.recommender
+    preset, gifts = recommender.stored.config.preset, len(recommender.gifts)
+    return printable(f"{served.path} ({preset}, {gifts} gifts) at http://{address}:{port}/")

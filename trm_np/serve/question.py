@@ -1,0 +1,141 @@
+"""What a request asks: its parameters and its body, and how much of either is answered."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from trm_np.data import schema
+from trm_np.data.problems import DataError, Place, Problem, shown
+from trm_np.data.records import Profile
+from trm_np.data.strict_json import RepeatedKeys, parse_json
+from trm_np.recommend import DAYS_LEFT, MOST_GIFTS
+from trm_np.serve.http import JSON, HTTPError
+
+BODY_BYTES = 2**20
+PROFILES = 1000
+SECONDS = 10.0  # for one request
+NAMES, NAME_CHARACTERS = 100, 1000  # what a name may have been meant to be is looked for, which takes time
+LIMITS = {
+    "body_bytes": BODY_BYTES,
+    "profiles": PROFILES,
+    "seconds": SECONDS,
+    "names": NAMES,
+    "name_characters": NAME_CHARACTERS,
+}
+
+MOST_DAYS = 36_500
+BODY_ALLOWED = f"a profile in JSON, or a list of 1 to {PROFILES:,} of them"
+PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
+
+
+class Question(NamedTuple):
+    """How a profile is to be answered: so many gifts, needed in so many days; whether an unknown name is an error."""
+
+    top: int = 3
+    days: int = int(DAYS_LEFT)
+    strict: bool = False
+
+
+def truth(value: object, at: Place) -> Iterator[Problem]:
+    if not isinstance(value, bool):
+        yield at.problem(shown(value), "true or false")
+
+
+PARAMETERS = {"top": schema.integer(1, MOST_GIFTS), "days": schema.integer(0, MOST_DAYS), "strict": truth}
+check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))
+
+
+def read_question(query: str) -> Question:
+    """The question that a query string asks; raises HTTPError."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict") if query else []
+    except ValueError:  # no name=value, or not UTF-8
+        raise HTTPError(400, f"query: found {shown(query)}; allowed: {', '.join(PARAMETERS)}") from None
+    given = RepeatedKeys([(name, parameter_value(text)) for name, text in pairs])
+    problems = list(check_parameters(given, Place("query")))
+    if problems:
+        raise HTTPError(400, str(DataError(problems)))
+    return Question(**given)
+
+
+def parameter_value(text: str) -> object:
+    """A number or a truth value where the text is one, as it would be in JSON."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def read_profiles(environ: dict[str, Any]) -> tuple[list[Any], bool]:
+    """The JSON values of the profiles in the body of a request, and whether it is a list of them.
+
+    Raises HTTPError.
+    """
+    require_json(environ)
+    try:
+        value = parse_json(read_body(environ), "body")
+    except DataError as error:
+        raise HTTPError(400, str(error)) from None
+    if not isinstance(value, list):
+        return [value], False
+    if not value:
+        raise HTTPError(422, f"body: found a list of 0; allowed: {BODY_ALLOWED}")
+    if len(value) > PROFILES:
+        raise HTTPError(413, f"body: found a list of {len(value):,}; allowed: {BODY_ALLOWED}")
+    return value, True
+
+
+def require_json(environ: dict[str, Any]) -> None:
+    """Raise HTTPError unless the body is said to be plain JSON in UTF-8."""
+    found, *parameters = environ.get("CONTENT_TYPE", "").lower().replace(" ", "").split(";")
+    charset = dict(part.partition("=")[::2] for part in parameters).get("charset", "utf-8")
+    if found != JSON or charset.strip('"') not in ("utf-8", "utf8"):
+        said = shown(environ.get("CONTENT_TYPE", ""))
+        raise HTTPError(415, f"Content-Type: found {said}; allowed: {JSON}, in UTF-8")
+    coding = environ.get("HTTP_CONTENT_ENCODING", "identity")
+    if coding.lower() != "identity":
+        raise HTTPError(415, f"Content-Encoding: found {shown(coding)}; allowed: identity")
+
+
+def read_body(environ: dict[str, Any]) -> bytes:
+    """All of a body of at most BODY_BYTES; raises HTTPError."""
+    said = environ.get("CONTENT_LENGTH", "")
+    too_large = f"allowed: at most {BODY_BYTES:,} bytes"
+    if said and not (said.isascii() and said.isdigit()):
+        raise HTTPError(400, f"Content-Length: found {shown(said)}; allowed: a number of bytes")
+    if not said and not environ.get("wsgi.input_terminated"):
+        raise HTTPError(411, "Content-Length: found none; allowed: a number of bytes")
+    if said and (len(said) > 20 or int(said) > BODY_BYTES):
+        raise HTTPError(413, f"body: found {shown_bytes(said)}; {too_large}")
+    length = int(said) if said else BODY_BYTES + 1
+    try:
+        body: bytes = environ["wsgi.input"].read(length)
+    except TimeoutError:
+        raise HTTPError(408, f"body: found less than {length:,} bytes; allowed: all of them, in time") from None
+    except OSError:
+        raise HTTPError(400, f"body: found less than {length:,} bytes; allowed: all of them") from None
+    if len(body) > BODY_BYTES:
+        raise HTTPError(413, f"body: found more; {too_large}")
+    if said and len(body) < length:
+        raise HTTPError(400, f"body: found {len(body):,} bytes; allowed: {length:,}, as Content-Length says")
+    if not body:
+        raise HTTPError(400, f"body: found nothing; allowed: {BODY_ALLOWED}")
+    return body
+
+
+def shown_bytes(digits: str) -> str:
+    return f"{int(digits):,} bytes" if len(digits) <= 20 else "a number of more than 20 digits"
+
+
+def require_modest(value: object, place: str) -> None:
+    """Raise DataError for a profile with more or longer names than any has; anything else passes."""
+    at = Place("body", place)
+    for field in PROFILE_FIELDS if isinstance(value, dict) else ():
+        item = value.get(field)
+        names = item if isinstance(item, list) else [item]
+        if len(names) > NAMES:
+            raise DataError([at.key(field).problem(f"a list of {len(names):,}", f"at most {NAMES} names")])
+        for name in names:
+            if isinstance(name, str) and len(name) > NAME_CHARACTERS:
+                allowed = f"at most {NAME_CHARACTERS:,} characters"
+                raise DataError([at.key(field).problem(f"a name of {len(name):,} characters", allowed)])

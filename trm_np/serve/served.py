@@ -1,0 +1,124 @@
+"""The model that answers, and what puts another in its place while it does."""
+
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trm_np import __version__
+from trm_np.checkpoint import CheckpointError
+from trm_np.data.problems import DataError
+from trm_np.npz import open_npz
+from trm_np.recommend import Recommender
+from trm_np.serve.http import to_json
+from trm_np.serve.metrics import Metrics
+from trm_np.serve.openapi import document
+from trm_np.serve.question import LIMITS
+
+LOOK_EVERY = 1.0  # seconds
+Signature = tuple[tuple[int, ...], ...]  # of files: when each was written, its size and its inode; none for no file
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A model, and what is said of it at /model and /openapi.json: a request sees one, from beginning to end."""
+
+    recommender: Recommender
+    description: bytes
+    openapi: bytes
+
+
+class ServedModel:
+    """The snapshot `now` of a model file and maybe a catalogue file; `refused` says why a later one is not it.
+
+    A thread looks at the files: a request never does.
+    """
+
+    def __init__(self, path: str, catalogue: str | None, metrics: Metrics) -> None:
+        """Raises CheckpointError and DataError."""
+        self.path = path
+        self.catalogue = catalogue
+        self.metrics = metrics
+        self.refused = ""
+        self._tried = self._seen = signature(path, catalogue)
+        self._asked = threading.Event()
+        self.now = load(path, catalogue)
+
+    def watch(self) -> None:
+        """Look at the files from now on."""
+        threading.Thread(target=self._watch, name="model", daemon=True).start()
+
+    def reload(self) -> None:
+        """Have the files loaded again, whether they have changed or not."""
+        self._asked.set()
+
+    def _watch(self) -> None:
+        while True:
+            asked = self._asked.wait(LOOK_EVERY)
+            self._asked.clear()
+            self.look(asked)
+
+    def look(self, asked: bool = False) -> None:
+        """Load the files if that is asked for, or if they have changed and, since the last look, not changed again."""
+        before, self._seen = self._seen, signature(self.path, self.catalogue)
+        if asked or self._seen == before != self._tried:
+            self._tried = self._seen
+            self._load()
+
+    def _load(self) -> None:
+        try:
+            self.now = load(self.path, self.catalogue)
+            self.refused = ""
+        except (CheckpointError, DataError) as error:
+            self.refused = str(error)
+            print(f"Refused, and the model before it stays: {error}", file=sys.stderr, flush=True)
+        self.metrics.count_model(refused=bool(self.refused))
+
+
+def signature(*paths: str | None) -> Signature:
+    """By what a file is known to have changed."""
+    return tuple(file_signature(path) for path in paths if path is not None)
+
+
+def file_signature(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def load(path: str, catalogue: str | None) -> Snapshot:
+    """Raises CheckpointError and DataError."""
+    recommender = Recommender.load(path, catalogue)
+    vocabulary = recommender.stored.vocabulary
+    return Snapshot(recommender, to_json(description(recommender, path)), to_json(document(vocabulary)))
+
+
+def description(recommender: Recommender, path: str) -> dict[str, Any]:
+    """What /model says."""
+    stored = recommender.stored
+    return {
+        "version": __version__,
+        "preset": stored.config.preset,
+        "parameters": sum(parameter.data.size for _, parameter in stored.model.named_parameters()),
+        "seed": stored.header["seed"],
+        "sha256": content_digest(path),
+        "metrics": stored.header["metrics"],
+        "vocabulary": asdict(stored.vocabulary),
+        "gifts": len(recommender.gifts),
+        "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "limits": LIMITS,
+        "most_steps": stored.config.model.supervision_steps,
+    }
+
+
+def content_digest(path: str) -> str:
+    """The digest of its content that a model file states in its header."""
+    try:
+        with open_npz(path) as file:
+            return str(file.header["sha256"])
+    except (OSError, ValueError) as error:  # it was whole a moment ago
+        raise CheckpointError(path, "has changed while it was read", "load it again") from error

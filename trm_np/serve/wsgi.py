@@ -1,0 +1,150 @@
+"""The WSGI application (PEP 3333): which path answers what."""
+
+import base64
+import hashlib
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import Any
+
+from trm_np.data.problems import DataError, shown
+from trm_np.recommend import Asked
+from trm_np.serve.http import HTTPError, Response, to_json
+from trm_np.serve.metrics import CONTENT_TYPE, Metrics
+from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_modest
+from trm_np.serve.served import ServedModel, Snapshot
+
+PORTION = 64  # profiles answered together, between two looks at the clock
+RETRY_AFTER = 5  # seconds
+METHODS = {
+    "/": "GET",
+    "/recommend": "POST",
+    "/health": "GET",
+    "/model": "GET",
+    "/metrics": "GET",
+    "/openapi.json": "GET",
+}
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class Application:
+    """Answers requests with the model that is served when they begin."""
+
+    def __init__(self, served: ServedModel, metrics: Metrics) -> None:
+        self.served = served
+        self.metrics = metrics
+        self.page = page()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO") or "/"
+        response = self.respond(path, environ)
+        self.metrics.count_request(path if path in METHODS else "other", response.status)
+        start_response(response.status_line, response.all_headers())
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else response.body
+
+    def respond(self, path: str, environ: Environ) -> Response:
+        try:
+            require_method(path, environ["REQUEST_METHOD"])
+            return self.answer_to(path, environ)
+        except HTTPError as error:
+            return error.response()
+        except Exception:  # a bug, which must end neither the server nor in silence
+            traceback.print_exc(file=environ["wsgi.errors"])
+            return HTTPError(500, "a bug in the server: its log says more").response()
+
+    def answer_to(self, path: str, environ: Environ) -> Response:
+        """The answer of one of the paths; raises HTTPError."""
+        now = self.served.now
+        match path:
+            case "/recommend":
+                return self.recommend(now, environ)
+            case "/model":
+                return Response(200, [now.description])
+            case "/openapi.json":
+                return Response(200, [now.openapi])
+            case "/health":
+                refused = {"refused": self.served.refused} if self.served.refused else {}
+                return Response(200, [to_json({"status": "ok"} | refused)])
+            case "/metrics":
+                return Response(200, [self.metrics.text().encode()], CONTENT_TYPE)
+        return self.page
+
+    def recommend(self, now: Snapshot, environ: Environ) -> Response:
+        """The answers to the profiles in the body, as JSON; raises HTTPError."""
+        began = time.monotonic()
+        question = read_question(environ.get("QUERY_STRING", ""))
+        profiles, many = read_profiles(environ)
+        asked = checked(now, profiles, many, question.strict, began + SECONDS)
+        pieces: list[bytes] = []
+        for first in range(0, len(asked), PORTION):
+            require_time(began + SECONDS)
+            pieces += [b", ", answers(now, asked[first : first + PORTION], question)]
+        self.metrics.count_answer(len(asked), time.monotonic() - began)
+        return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
+
+
+def require_method(path: str, method: str) -> None:
+    """Raise HTTPError for a path that there is not, or a method that it does not have."""
+    if path not in METHODS:
+        raise HTTPError(404, f"path: found {shown(path)}; allowed: {', '.join(METHODS)}")
+    allowed = "GET, HEAD" if METHODS[path] == "GET" else METHODS[path]
+    if method not in allowed.split(", "):
+        message = f"method: found {shown(method)}; allowed for {path}: {allowed}"
+        raise HTTPError(405, message, (("Allow", allowed),))
+
+
+def require_time(deadline: float) -> None:
+    """Raise HTTPError once it is later than the deadline."""
+    if time.monotonic() > deadline:
+        message = f"time: found more than {SECONDS:g} seconds of work; allowed: fewer profiles, or a smaller top"
+        raise HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
+
+
+def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool, deadline: float) -> list[Asked]:
+    """The profiles, each checked; raises HTTPError for the first that is refused."""
+    asked = []
+    for index, value in enumerate(profiles):
+        require_time(deadline)
+        place = f"[{index}]" if many else ""
+        try:
+            require_modest(value, place)
+            asked.append(now.recommender.check(value, strict, "body", place))
+        except DataError as error:
+            raise HTTPError(422, str(error)) from None
+    return asked
+
+
+def answers(now: Snapshot, asked: list[Asked], question: Question) -> bytes:
+    """Answers to a few profiles, in JSON, joined by commas."""
+    found = now.recommender.answer(asked, question.top, question.days)
+    return b", ".join(to_json(answer.to_dict()) for answer in found)
+
+
+def page() -> Response:
+    """page.html, and a policy that lets it run its own script, ask this server, and nothing else."""
+    text = resources.files("trm_np.serve").joinpath("page.html").read_bytes()
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {hashes(text, b'script')}",
+            f"style-src {hashes(text, b'style')}",
+            "connect-src 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+    headers = (("Content-Security-Policy", policy), ("Referrer-Policy", "no-referrer"))
+    return Response(200, [text], "text/html; charset=utf-8", headers)
+
+
+def hashes(text: bytes, element: bytes) -> str:
+    """What a Content-Security-Policy calls the inline elements of this name, or 'none'."""
+    found = re.findall(rb"<%b>(.*?)</%b>" % (element, element), text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(each).digest()).decode() for each in found]
+    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
