@@ -1,6 +1,8 @@
 """A server of recommendations over HTTP: `application` is WSGI, for any server that runs such.
 
     TRM_MODEL=best.npz OPENBLAS_NUM_THREADS=1 gunicorn --threads 8 trm_np.serve:application
+
+`trm serve` runs it in waitress.
 """
 
 import os

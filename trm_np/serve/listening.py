@@ -29,8 +29,10 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and (error.errno or 0) > 0 else "no such host"
+    except (socket.gaierror, UnicodeError) as error:
+        raise ListenError(printable(f"{host}: no such host")) from error
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise ListenError(printable(f"{host}:{port}: cannot listen there ({reason})")) from error
 
 

@@ -15,7 +15,7 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._durations: Counter[float] = Counter()  # how many took at most this bucket, and more than the one below
+        self._durations: Counter[float] = Counter()  # by the least bucket that holds them
         self._seconds = 0.0
         self._profiles = self._reloads = self._refusals = 0
         self._started = time.time()
@@ -65,7 +65,7 @@ class Metrics:
         ):
             yield from family(name, "counter", what)
             yield f"{name} {value}"
-        yield from family("trm_start_time_seconds", "gauge", "When the server started, in seconds since 1970.")
+        yield from family("trm_start_time_seconds", "gauge", "When the server started, since 1970.")
         yield f"trm_start_time_seconds {self._started!r}"
 
 

@@ -99,7 +99,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self.draining = False
         sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
         adjustments = {"sockets": [listening], **ADJUSTMENTS}
-        super().__init__(application, {}, _sock=listening, bind_socket=False, sockinfo=sockinfo, **adjustments)
+        super().__init__(
+            application, {}, _sock=listening, bind_socket=False, sockinfo=sockinfo, **adjustments
+        )
 
     def refused(self, status: int) -> None:
         self.metrics.count_request("other", status)

@@ -1,9 +1,226 @@
-"""The OpenAPI 3.1 document of the server: what requests may hold, and what answers do hold."""
+"""The OpenAPI 3.1 document of the server: what requests may hold, and what answers do hold.
 
+A name that the model does not know counts as missing: in a request the vocabulary gives examples, in an answer it is
+all that can stand there.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from trm_np import __version__
+from trm_np.data import schema
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.recommend import MOST_GIFTS
+from trm_np.serve.http import JSON
+from trm_np.serve.metrics import CONTENT_TYPE
+from trm_np.serve.question import LIMITS, MOST_DAYS, NAME_CHARACTERS, NAMES, PROFILES, Question
+from trm_np.world.reward import COMPONENTS
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+TEXTS: Schema = {"type": "array", "items": TEXT}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+PRICE: Schema = {"type": "number", "minimum": schema.LEAST_MONEY, "maximum": schema.MOST_MONEY}
+AGE: Schema = {"type": "number", "minimum": 0, "maximum": 120}
+ERRORS = {
+    400: "The query, or the JSON of the body, cannot be read.",
+    408: "The body did not arrive in time.",
+    411: "The length of the body is not said.",
+    413: "The body, or its list, is too large.",
+    415: "The body is said to be something else than JSON in UTF-8.",
+    422: "A profile is not allowed; none of them is answered.",
+    500: "A bug in the server.",
+    503: "It takes too long; ask for less, or later.",
+}
 
 
 def document(vocabulary: Vocabulary) -> dict[str, Any]:
-    return {"openapi": "3.1.0"}
+    """The document for a model with this vocabulary."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "trm_np",
+            "version": __version__,
+            "description": "Gifts for a person, recommended by a Tiny Recursive Model.",
+        },
+        "paths": {
+            "/recommend": {"post": recommend()},
+            "/health": {"get": read("Whether the server answers.", {JSON: reference("Health")})},
+            "/model": {
+                "get": read("The model that answers, and its vocabulary.", {JSON: reference("Model")})
+            },
+            "/metrics": {"get": read("What was counted, for Prometheus.", {CONTENT_TYPE: TEXT})},
+            "/openapi.json": {"get": read("This document.", {JSON: {"type": "object"}})},
+            "/": {"get": read("A page to ask with.", {"text/html": TEXT})},
+        },
+        "components": {
+            "schemas": {
+                "Profile": profile(vocabulary),
+                "Recommendation": recommendation(vocabulary),
+                "Model": model(),
+                "Health": record({"status": {"const": "ok"}, "refused": TEXT}, optional=["refused"]),
+                "Error": record({"error": {"type": "string", "pattern": r"^[^\r\n]+$"}}),
+            }
+        },
+    }
+
+
+def recommend() -> dict[str, Any]:
+    """What POST /recommend is."""
+    parameters: dict[str, Schema] = {
+        "top": {"type": "integer", "minimum": 1, "maximum": MOST_GIFTS},
+        "days": {"type": "integer", "minimum": 0, "maximum": MOST_DAYS},
+        "strict": {"type": "boolean"},
+    }
+    meanings = {
+        "top": "So many gifts.",
+        "days": "Until the gift is needed.",
+        "strict": "Whether an unknown name is an error; otherwise it counts as missing, with a warning.",
+    }
+    asked, answered = reference("Profile"), reference("Recommendation")
+    size = {"minItems": 1, "maxItems": PROFILES}
+    return {
+        "operationId": "recommend",
+        "summary": "Gifts for one person, or for each of a list of them.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "description": meanings[name],
+                "schema": {**parameter, "default": getattr(Question(), name)},
+            }
+            for name, parameter in parameters.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {JSON: {"schema": {"anyOf": [asked, {"type": "array", "items": asked, **size}]}}},
+        },
+        "responses": {
+            "200": answer(
+                "The answer, or one for each in a list.",
+                {JSON: {"anyOf": [answered, {"type": "array", "items": answered, **size}]}},
+            ),
+            **{str(status): answer(why, {JSON: reference("Error")}) for status, why in ERRORS.items()},
+        },
+    }
+
+
+def read(summary: str, content: Mapping[str, Schema]) -> dict[str, Any]:
+    """What a GET is that cannot be refused."""
+    return {"summary": summary, "responses": {"200": answer(summary, content)}}
+
+
+def answer(description: str, content: Mapping[str, Schema]) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": each} for kind, each in content.items()}}
+
+
+# --------------------------------------------------------------------------------------- what they hold
+
+
+def profile(vocabulary: Vocabulary) -> Schema:
+    """A profile as it may be asked for."""
+
+    def name(known: Sequence[str]) -> Schema:
+        return {"type": "string", "maxLength": NAME_CHARACTERS, "examples": list(known)}
+
+    def names(known: Sequence[str]) -> Schema:
+        return {"type": "array", "items": name(known), "maxItems": NAMES}
+
+    checks = {
+        "age": AGE,
+        "hobbies": names(vocabulary.hobbies),
+        "relationship": name(vocabulary.relationships),
+        "budget": PRICE,
+        "occasion": name(vocabulary.occasions),
+        "preferences": names(vocabulary.preferences),
+    }
+    return record({field: or_null(check) for field, check in checks.items()}, optional=checks)
+
+
+def recommendation(vocabulary: Vocabulary) -> Schema:
+    """An answer."""
+
+    def some_of(known: Sequence[str]) -> Schema:
+        return {"type": "array", "items": {"enum": list(known)}, "uniqueItems": True}
+
+    read_profile = {
+        "age": or_null(AGE),
+        "hobbies": some_of(vocabulary.hobbies),
+        "relationship": {"enum": [*vocabulary.relationships, None]},
+        "budget": or_null(PRICE),
+        "occasion": {"enum": [*vocabulary.occasions, None]},
+        "preferences": some_of(vocabulary.preferences),
+    }
+    gift = {
+        "id": TEXT,
+        "name": TEXT,
+        "category": {"enum": list(vocabulary.categories)},
+        "price": PRICE,
+        "paid": PRICE,
+        "offer": or_null(record({"seller": TEXT, "price": PRICE, "shipping_days": COUNT})),
+        "predicted_reward": NUMBER,
+        "components": record(dict.fromkeys(COMPONENTS, PROBABILITY)),
+        "reasons": {**TEXTS, "minItems": 1},
+    }
+    tool = {
+        "name": {"enum": list(vocabulary.tools)},
+        "probability": PROBABILITY,
+        "found": TEXT,
+        "data": {"type": "object"},
+    }
+    return record(
+        {
+            "profile": record(read_profile),
+            "gifts": {"type": "array", "items": record(gift), "minItems": 1, "maxItems": MOST_GIFTS},
+            "categories": record(dict.fromkeys(vocabulary.categories, PROBABILITY)),
+            "tools": {"type": "array", "items": record(tool)},
+            "tool_probabilities": record(dict.fromkeys(vocabulary.tools, PROBABILITY)),
+            "steps": {"type": "integer", "minimum": 1},
+            "most_steps": {"type": "integer", "minimum": 1},
+            "warnings": TEXTS,
+        }
+    )
+
+
+def model() -> Schema:
+    """What /model says."""
+    figures = {"type": "object", "additionalProperties": NUMBER}
+    names = {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True}
+    return record(
+        {
+            "version": TEXT,
+            "preset": TEXT,
+            "parameters": COUNT,
+            "seed": COUNT,
+            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "metrics": {"type": "object", "additionalProperties": figures},
+            "vocabulary": record({field.name: names for field in fields(Vocabulary)}),
+            "gifts": {"type": "integer", "minimum": schema.FEWEST_GIFTS},
+            "loaded_at": {"type": "string", "format": "date-time"},
+            "limits": record(dict.fromkeys(LIMITS, NUMBER)),
+            "most_steps": {"type": "integer", "minimum": 1},
+        }
+    )
+
+
+def record(properties: Mapping[str, Schema], optional: Collection[str] = ()) -> Schema:
+    """An object with exactly these properties, of which the optional ones may be absent."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def or_null(known: Schema) -> Schema:
+    return {"anyOf": [known, {"type": "null"}]}
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -49,7 +49,7 @@ check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))
 def read_question(query: str) -> Question:
     """The question that a query string asks; raises HTTPError."""
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, errors="strict") if query else []
+        pairs = parse_qsl(query, True, strict_parsing=True, errors="strict") if query else []
     except ValueError:  # no name=value, or not UTF-8
         raise HTTPError(400, f"query: found {shown(query)}; allowed: {', '.join(PARAMETERS)}") from None
     given = RepeatedKeys([(name, parameter_value(text)) for name, text in pairs])
@@ -111,9 +111,9 @@ def read_body(environ: dict[str, Any]) -> bytes:
     try:
         body: bytes = environ["wsgi.input"].read(length)
     except TimeoutError:
-        raise HTTPError(408, f"body: found less than {length:,} bytes; allowed: all of them, in time") from None
+        raise HTTPError(408, f"body: found fewer bytes; allowed: {length:,}, in time") from None
     except OSError:
-        raise HTTPError(400, f"body: found less than {length:,} bytes; allowed: all of them") from None
+        raise HTTPError(400, f"body: found fewer bytes; allowed: {length:,}") from None
     if len(body) > BODY_BYTES:
         raise HTTPError(413, f"body: found more; {too_large}")
     if said and len(body) < length:

@@ -18,7 +18,9 @@ from trm_np.serve.openapi import document
 from trm_np.serve.question import LIMITS
 
 LOOK_EVERY = 1.0  # seconds
-Signature = tuple[tuple[int, ...], ...]  # of files: when each was written, its size and its inode; none for no file
+Signature = tuple[
+    tuple[int, ...], ...
+]  # of each file: when it was written, size, inode; none if it is not there
 
 
 @dataclass(frozen=True, eq=False)

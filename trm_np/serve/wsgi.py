@@ -100,7 +100,7 @@ def require_method(path: str, method: str) -> None:
 def require_time(deadline: float) -> None:
     """Raise HTTPError once it is later than the deadline."""
     if time.monotonic() > deadline:
-        message = f"time: found more than {SECONDS:g} seconds of work; allowed: fewer profiles, or a smaller top"
+        message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
         raise HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
