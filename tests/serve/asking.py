@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
-from tests.recommend.stored_models import write_trained
+from tests.recommend.stored_models import trained, write_trained
+from trm_np.checkpoint import save_checkpoint
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.serve.wsgi import Application
@@ -29,6 +31,16 @@ class Reply(NamedTuple):
 def model_file() -> Path:
     """A model trained for a moment."""
     return write_trained(Path(mkdtemp()) / "best.npz")
+
+
+@cache
+def other_model_file() -> Path:
+    """The same model with seed 1, and with an id for each gift that begins with "other"."""
+    stored, path = trained(), Path(mkdtemp()) / "other.npz"
+    gifts = [replace(gift, id=f"other {gift.id}") for gift in stored.gifts]
+    content = (stored.model, stored.config, stored.vocabulary, gifts, stored.scenarios)
+    save_checkpoint(path, "model", *content, extra={"seed": 1, "metrics": {}})
+    return path
 
 
 def new_application(path: Path | None = None) -> Application:

@@ -6,15 +6,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from tests.serve.asking import model_file
-from tests.serve.processes import ServerProcess, get, post, reply, serving
-from trm_np.serve.on_waitress import ADJUSTMENTS
+from tests.serve.asking import model_file, other_model_file
+from tests.serve.processes import WAITING, ServerProcess, get, post, reply, serving
+from trm_np.cli import trm
 
 pytest.importorskip("waitress", reason="the extra [serve] is not installed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
@@ -71,4 +71,127 @@ def test_while_it_ends_no_new_connection_is_accepted_and_clients_are_told_to_clo
         slow.send(b"}")
         response = slow.getresponse()
         assert (response.status, response.headers["Connection"]) == (200, "close")
+        assert server.wait() == (0, "")
+
+
+class Load:
+    """Clients that ask, each on one connection, until they are stopped; what they were answered."""
+
+    def __init__(self, server: ServerProcess, clients: int) -> None:
+        self.answers: list[tuple[int, Any]] = []
+        self.stopped = threading.Event()
+        self.threads = [
+            threading.Thread(target=self.ask, args=(server.connect(),), daemon=True) for _ in range(clients)
+        ]
+
+    def ask(self, connection: Any) -> None:
+        while not self.stopped.is_set():
+            post(connection, PERSON, "?top=1")
+            self.answers.append(reply(connection))
+
+    def __enter__(self) -> "Load":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    """A model file that may be replaced."""
+    return Path(shutil.copy(model_file(), tmp_path / "best.npz"))
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put other content in the place of a file, by a rename."""
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.rename(path)
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + WAITING
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_model_is_swapped_and_a_broken_one_refused_without_losing_a_request(own_file: Path) -> None:
+    content, other = own_file.read_bytes(), other_model_file().read_bytes()
+    with serving(own_file) as server:
+        with Load(server, clients=6) as load:
+            replace(own_file, content[:-1])
+            wait_until(lambda: "refused" in get(server, "/health")[1])
+            assert get(server, "/model")[1]["seed"] == 0
+            replace(own_file, other)
+            wait_until(lambda: get(server, "/model")[1]["seed"] == 1)
+            assert get(server, "/health")[1] == {"status": "ok"}
+            own_file.write_bytes(content)  # in place
+            wait_until(lambda: get(server, "/model")[1]["seed"] == 0)
+            reloads = counted(server, "trm_model_reloads_total")
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: counted(server, "trm_model_reloads_total") == reloads + 1)
+        assert counted(server, "trm_model_refusals_total") >= 1
+        code, said = server.end()
+    assert {status for status, _ in load.answers} == {200}
+    assert {value["gifts"][0]["id"].startswith("other") for _, value in load.answers} == {True, False}
+    lines = said.splitlines()
+    assert code == 0
+    assert all(line.startswith(f"Refused, and the model before it stays: {own_file}: ") for line in lines)
+
+
+def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for options, code, said in (
+            (["--port", port], 74, f"127.0.0.1:{port}: cannot listen there (Address already in use)"),
+            (
+                ["--host", "192.0.2.1"],
+                74,
+                "192.0.2.1:8000: cannot listen there (Cannot assign requested address)",
+            ),
+            (["--host", "no such host"], 74, "no such host: no such host"),
+            (["--host", ""], 2, "an empty name"),
+            (["--port", "70000"], 2, "70000"),
+            (["--catalog", "nothing.json"], 65, "nothing.json: found no such file"),
+        ):
+            result = CliRunner().invoke(trm, ["serve", str(own_file), *options])
+            assert (result.exit_code, result.stdout) == (code, "")
+            assert len(result.stderr.splitlines()) == 1 and said in result.stderr
+    own_file.write_bytes(own_file.read_bytes()[:-1])
+    result = CliRunner().invoke(trm, ["serve", str(own_file)])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (65, 1)
+    assert "not a whole .npz file" in result.stderr
+
+
+def test_without_waitress_the_standard_library_serves_and_says_so() -> None:
+    with serving(model_file(), waitress=False) as server:
+        assert len(server.said) == 2
+        assert "for trying out only" in server.said[0] and "pip install 'trm_np[serve]'" in server.said[0]
+        client = server.connect()
+        post(client, [PERSON])
+        assert reply(client)[0] == 200
+        too_large = server.connect()
+        too_large.putrequest("POST", "/recommend")
+        too_large.putheader("Content-Type", "application/json")
+        too_large.putheader("Content-Length", str(2**20 + 1))
+        too_large.endheaders()
+        assert reply(too_large) == (
+            413,
+            {"error": "body: found 1,048,577 bytes; allowed: at most 1,048,576 bytes"},
+        )
+        half_sent = server.connect()
+        half_sent.putrequest("POST", "/recommend")
+        half_sent.putheader("Content-Type", "application/json")
+        half_sent.putheader("Content-Length", "2")
+        half_sent.endheaders(b"{")
+        waits = server.connect()
+        post(waits, PERSON)
+        assert reply(half_sent)[0] == 408
+        server.process.send_signal(signal.SIGTERM)
+        assert reply(waits)[0] == 200
         assert server.wait() == (0, "")

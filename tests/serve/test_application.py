@@ -1,0 +1,333 @@
+"""The application as any WSGI server meets it: paths, methods, limits, and one line for whatever is refused."""
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.serve.asking import ask, model_file, new_application, recommend
+from trm_np import Recommender, __version__
+from trm_np.serve import wsgi
+from trm_np.serve.question import BODY_BYTES
+from trm_np.serve.wsgi import Application
+
+PERSON = {"age": 34, "hobbies": ["cooking"], "budget": 120}
+
+
+@pytest.fixture(scope="module")
+def application() -> Application:
+    return new_application()
+
+
+# ------------------------------------------------------------------------------------------ answers
+
+
+def test_an_answer_is_that_of_the_recommender(application: Application) -> None:
+    found = Recommender.load(model_file()).recommend(PERSON, k=5, days_left=2)
+    assert recommend(application, PERSON, "?top=5&days=2").json == found.to_dict()
+
+
+def test_a_list_is_answered_in_its_order_across_portions(application: Application) -> None:
+    budgets = [50 + index for index in range(2 * wsgi.PORTION + 1)]
+    answers = recommend(application, [{"budget": budget} for budget in budgets], "?top=1").json
+    assert [answer["profile"]["budget"] for answer in answers] == budgets
+    assert recommend(application, [PERSON]).json == [recommend(application, PERSON).json]
+
+
+def test_an_unknown_name_is_a_warning_or_with_strict_an_error(application: Application) -> None:
+    person = {"hobbies": ["fishing\u202e"]}
+    (warning,) = recommend(application, person).json["warnings"]
+    assert "is not known and counts as missing" in warning
+    refused = recommend(application, person, "?strict=true")
+    assert refused.status == 422
+    assert refused.json["error"].startswith(
+        'body: hobbies[0]: found "fishing\\u202e"; allowed: one of gardening'
+    )
+
+
+def test_what_is_served_is_described(application: Application) -> None:
+    model = ask(application, "/model").json
+    assert (model["version"], model["preset"], model["seed"], model["gifts"]) == (__version__, "tiny", 0, 45)
+    assert model["parameters"] == 299_388 and model["most_steps"] == 3
+    assert len(model["vocabulary"]["hobbies"]) == 18
+    assert (model["limits"]["body_bytes"], model["limits"]["profiles"]) == (1_048_576, 1000)
+    assert model["sha256"].encode() in model_file().read_bytes()
+    assert ask(application, "/health").json == {"status": "ok"}
+
+
+def test_the_page_may_run_its_own_script_and_nothing_else(application: Application) -> None:
+    page = ask(application, "/")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src ")
+    # Of the specification, Content Security Policy Level 3, section 1.2: a script and its hash.
+    script = b"<p><script>alert('Hello, world.');</script><style></style><script>\n</script>"
+    first, second = wsgi.hashes(script, b"script").split()
+    assert first == "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
+    assert second != first and wsgi.hashes(script, b"link") == "'none'"
+
+
+@pytest.mark.parametrize("path", wsgi.METHODS)
+def test_head_is_get_without_its_body(application: Application, path: str) -> None:
+    head = ask(application, path, method="HEAD")
+    if wsgi.METHODS[path] == "POST":
+        assert (head.status, head.headers["Allow"]) == (405, "POST")
+    else:
+        assert (head.status, head.body) == (200, b"") and int(head.headers["Content-Length"]) > 0
+
+
+def test_every_answer_says_how_long_it_is_and_that_it_is_what_it_says(application: Application) -> None:
+    for reply in (
+        recommend(application, PERSON),
+        recommend(application, [PERSON] * 3),
+        recommend(application, 3),
+        *(ask(application, path) for path in (*wsgi.METHODS, "/nothing")),
+    ):
+        assert int(reply.headers["Content-Length"]) == len(reply.body)
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+# ----------------------------------------------------------------------------------------- refusals
+
+AS_FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
+    (400, "?top=0", b"{}", {}, "query: top: found 0; allowed: an integer from 1 to 100"),
+    (400, "?top=101", b"{}", {}, "query: top: found 101; allowed: an integer from 1 to 100"),
+    (400, "?top=%D9%A3", b"{}", {}, 'query: top: found "٣"; allowed: an integer from 1 to 100'),
+    (400, f"?top={'9' * 5000}", b"{}", {}, f'query: top: found "{"9" * 56}...; allowed: an integer'),
+    (400, "?top=-1", b"{}", {}, 'query: top: found "-1"; allowed: an integer from 1 to 100'),
+    (400, "?top=", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100'),
+    (400, "?top=true", b"{}", {}, "query: top: found true; allowed: an integer from 1 to 100"),
+    (400, "?days=1.5", b"{}", {}, 'query: days: found "1.5"; allowed: an integer from 0 to 36500'),
+    (400, "?strict=yes", b"{}", {}, 'query: strict: found "yes"; allowed: true or false'),
+    (400, "?strict=1", b"{}", {}, "query: strict: found 1; allowed: true or false"),
+    (400, "?top=1&top=2", b"{}", {}, 'query: found the key "top" more than once; allowed: each key once'),
+    (
+        400,
+        "?topp=1",
+        b"{}",
+        {},
+        'query: found the unknown key "topp"; allowed: top, days, strict; did you mean',
+    ),
+    (400, "?%00%0d%0aX=1", b"{}", {}, 'query: found the unknown key "\\u0000\\r\\nX"; allowed: top, days'),
+    (400, "?top", b"{}", {}, 'query: found "top"; allowed: top, days, strict'),
+    (400, "?%ff=1", b"{}", {}, 'query: found "%ff=1"; allowed: top, days, strict'),
+    (400, "", b"", {}, "body: found nothing; allowed: a profile in JSON, or a list of 1 to 1,000 of them"),
+    (400, "", b"{", {}, "body: line 1 column 2: found text that is not JSON"),
+    (400, "", b"\xff", {}, "body: byte 0: found text that is not UTF-8; allowed: UTF-8"),
+    (400, "", '"\u00fc"'.encode("utf-16"), {}, "body: byte 0: found text that is not UTF-8"),
+    (400, "", b"[" * 100_000, {}, "body: found lists or objects nested too deeply"),
+    (400, "", b"{}", {"CONTENT_LENGTH": "3"}, "body: found 2 bytes; allowed: 3, as Content-Length says"),
+    (400, "", b"{}", {"CONTENT_LENGTH": "+2"}, 'Content-Length: found "+2"; allowed: a number of bytes'),
+    (400, "", b"{}", {"CONTENT_LENGTH": "٢"}, 'Content-Length: found "٢"; allowed: a number of bytes'),
+    (411, "", b"{}", {"CONTENT_LENGTH": None}, "Content-Length: found none; allowed: a number of bytes"),
+    (
+        413,
+        "",
+        b"{}",
+        {"CONTENT_LENGTH": "1048577"},
+        "body: found 1,048,577 bytes; allowed: at most 1,048,576",
+    ),
+    (413, "", b"{}", {"CONTENT_LENGTH": "9" * 4000}, "body: found a number of more than 20 digits"),
+    (413, "", b"[" + b"{}," * 1000 + b"{}]", {}, "body: found a list of 1,001; allowed: a profile in JSON"),
+    (
+        415,
+        "",
+        b"age=3",
+        AS_FORM,
+        'Content-Type: found "application/x-www-form-urlencoded"; allowed: application',
+    ),
+    (415, "", b"{}", {"CONTENT_TYPE": None}, 'Content-Type: found ""; allowed: application/json, in UTF-8'),
+    (415, "", b"{}", {"CONTENT_TYPE": "application/json; charset=latin-1"}, "Content-Type: found"),
+    (415, "", b"{}", {"HTTP_CONTENT_ENCODING": "gzip"}, 'Content-Encoding: found "gzip"; allowed: identity'),
+    (422, "", b"[]", {}, "body: found a list of 0; allowed: a profile in JSON, or a list of 1 to 1,000"),
+    (422, "", b"3", {}, "body: found 3; allowed: an object with age, hobbies"),
+    (422, "", b"[{}, null]", {}, "body: [1]: found null; allowed: an object with age, hobbies"),
+    (422, "", b'[{}, {"age": NaN}]', {}, "body: [1].age: found NaN; allowed: a number from 0 to 120"),
+    (
+        422,
+        "",
+        b'{"age": 1, "age": 1}',
+        {},
+        'body: found the key "age" more than once; allowed: each key once',
+    ),
+    (
+        422,
+        "",
+        b'{"age": %b}' % (b"9" * 10_000),
+        {},
+        "body: age: found Infinity; allowed: a number from 0 to 120",
+    ),
+    (422, "", b'{"agee": 1}', {}, 'body: found the unknown key "agee"; allowed: age, hobbies'),
+    (
+        422,
+        "",
+        b'{"hobbies": [%b1]}' % (b"1," * 100),
+        {},
+        "body: hobbies: found a list of 101; allowed: at most 100",
+    ),
+    (422, "", b'{"occasion": "%b"}' % (b"x" * 1001), {}, "body: occasion: found a name of 1,001 characters"),
+    (422, "", b'{"hobbies": ["%b"]}' % (b"x" * 1001), {}, "body: hobbies: found a name of 1,001 characters"),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "body", "environ", "said"), REFUSED, ids=[row[4] for row in REFUSED]
+)
+def test_what_is_refused_is_told_in_one_line(
+    application: Application, status: int, query: str, body: bytes, environ: dict[str, Any], said: str
+) -> None:
+    reply = ask(application, f"/recommend{query}", body, **environ)
+    assert reply.status == status, reply
+    assert reply.headers["Content-Type"] == "application/json"
+    assert list(reply.json) == ["error"]
+    assert reply.json["error"].startswith(said)
+    assert "\n" not in reply.json["error"] and len(reply.json["error"]) < 1000
+
+
+def test_one_bad_profile_refuses_the_list_with_the_line_of_the_command(application: Application) -> None:
+    reply = recommend(application, [PERSON, {"age": 300}, {"age": -1}])
+    assert (reply.status, reply.json["error"]) == (
+        422,
+        "body: [1].age: found 300; allowed: a number from 0 to 120",
+    )
+
+
+def test_a_body_of_all_that_is_allowed_is_read_and_one_byte_more_is_not(application: Application) -> None:
+    assert ask(application, "/recommend", b"{}".ljust(BODY_BYTES)).status == 200
+    assert ask(application, "/recommend", b"{}".ljust(BODY_BYTES + 1)).status == 413
+
+
+def test_a_body_that_ends_by_itself_needs_no_length(application: Application) -> None:
+    ends = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
+    assert ask(application, "/recommend", b"{}", **ends).status == 200
+    assert ask(application, "/recommend", b"{}".ljust(BODY_BYTES + 1), **ends).status == 413
+
+
+@pytest.mark.parametrize(("error", "status"), [(TimeoutError(), 408), (ConnectionResetError(), 400)])
+def test_a_client_that_does_not_go_on_is_refused(
+    application: Application, error: OSError, status: int
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise error
+
+    assert ask(application, "/recommend", b"{}", **{"wsgi.input": Broken()}).status == status
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/recommend/", "//", "/\r\nx", "/" + "x" * 5000, "/%2e%2e"])
+def test_a_path_that_is_none_is_not_found(application: Application, path: str) -> None:
+    reply = ask(application, path)
+    assert reply.status == 404 and reply.json["error"].startswith('path: found "/')
+    assert not re.search(r"[\r\n]", reply.json["error"])
+
+
+@pytest.mark.parametrize("path", wsgi.METHODS)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "GET", "POST"])
+def test_another_method_is_refused_with_those_that_are_allowed(
+    application: Application, path: str, method: str
+) -> None:
+    if method == wsgi.METHODS[path]:
+        return
+    reply = ask(application, path, method=method)
+    assert (reply.status, reply.headers["Allow"]) == (405, "POST" if path == "/recommend" else "GET, HEAD")
+
+
+def test_what_takes_too_long_is_given_up_between_two_portions(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 10_000, 4))
+    monkeypatch.setattr("trm_np.serve.wsgi.time.monotonic", lambda: next(clock))
+    reply = recommend(application, [PERSON] * 10)
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    assert (
+        reply.json["error"] == "time: found more than 10 seconds; allowed: fewer profiles, or a smaller top"
+    )
+
+
+def test_a_bug_is_told_to_the_log_and_not_to_the_client(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(wsgi, "checked", broken)
+    log = io.StringIO()
+    reply = recommend(application, PERSON, **{"wsgi.errors": log})
+    assert (reply.status, reply.json) == (500, {"error": "a bug in the server: its log says more"})
+    assert "ZeroDivisionError: secret" in log.getvalue()
+    assert ask(application, "/health").status == 200
+
+
+def test_a_request_ends_on_the_model_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = new_application()
+    before = application.served.now
+    answers = wsgi.answers
+
+    def swapped_meanwhile(now: Any, *question: Any) -> bytes:
+        assert now is before
+        application.served.look(asked=True)
+        return answers(now, *question)
+
+    monkeypatch.setattr(wsgi, "answers", swapped_meanwhile)
+    assert len(recommend(application, [PERSON] * (wsgi.PORTION + 1)).json) == wsgi.PORTION + 1
+    assert application.served.now is not before
+
+
+# ------------------------------------------------------------------------------------------ figures
+
+
+def test_requests_errors_and_durations_are_counted() -> None:
+    application = new_application()
+    recommend(application, PERSON)
+    recommend(application, [PERSON] * 3)
+    recommend(application, 3)
+    for path in ("/health", "/nothing", "/\n"):
+        ask(application, path)
+    reply = ask(application, "/metrics")
+    assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    text = reply.body.decode()
+    line = r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+'
+    assert all(re.fullmatch(rf"# (HELP|TYPE) .*|{line}", each) for each in text.splitlines())
+    for expected in (
+        'trm_requests_total{path="/recommend",status="200"} 2',
+        'trm_requests_total{path="/recommend",status="422"} 1',
+        'trm_requests_total{path="other",status="404"} 2',
+        'trm_errors_total{kind="refused"} 3',
+        'trm_errors_total{kind="failed"} 0',
+        "trm_profiles_total 4",
+        "trm_recommend_seconds_count 2",
+        'trm_recommend_seconds_bucket{le="+Inf"} 2',
+    ):
+        assert expected in text.splitlines()
+
+
+# ---------------------------------------------------------------------------------- its environment
+
+
+def test_other_servers_find_the_application_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import trm_np.serve
+
+    trm_np.serve.application_of_environment.cache_clear()
+    monkeypatch.setenv("TRM_MODEL", str(model_file()))
+    application: Any = trm_np.serve.application
+    assert application is trm_np.serve.application
+    assert json.loads(ask(application, "/health").body) == {"status": "ok"}
+    trm_np.serve.application_of_environment.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, "TRM_MODEL: not set"), ("nothing.npz", "nothing.npz: no such file")]
+)
+def test_without_a_model_there_is_no_application(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, said: str
+) -> None:
+    import trm_np.serve
+
+    trm_np.serve.application_of_environment.cache_clear()
+    monkeypatch.delenv("TRM_MODEL", raising=False)
+    if value:
+        monkeypatch.setenv("TRM_MODEL", value)
+    with pytest.raises(ValueError, match=f"^{said}"):
+        _ = trm_np.serve.application

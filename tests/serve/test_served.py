@@ -1,0 +1,88 @@
+"""Which model answers: one file until another, whole one is in its place."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.serve.asking import model_file, other_model_file
+from trm_np.checkpoint import CheckpointError
+from trm_np.serve.metrics import Metrics
+from trm_np.serve.served import ServedModel
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return Path(shutil.copy(model_file(), tmp_path / "best.npz"))
+
+
+@pytest.fixture
+def served(path: Path) -> ServedModel:
+    return ServedModel(str(path), None, Metrics())
+
+
+def seed(served: ServedModel) -> int:
+    found: int = served.now.recommender.stored.header["seed"]
+    return found
+
+
+def test_a_file_that_has_changed_is_loaded_once_it_has_come_to_rest(path: Path, served: ServedModel) -> None:
+    before = served.now
+    served.look()
+    assert served.now is before
+    content = other_model_file().read_bytes()
+    path.write_bytes(content[:1000])
+    served.look()
+    path.write_bytes(content)
+    served.look()
+    assert served.now is before and served.refused == ""
+    served.look()
+    assert seed(served) == 1
+    after = served.now
+    served.look()
+    assert served.now is after
+
+
+@pytest.mark.parametrize("broken", [b"", b"PK", None], ids=["empty", "cut short", "gone"])
+def test_a_broken_file_is_refused_once_and_the_model_stays(
+    path: Path, served: ServedModel, broken: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = served.now
+    path.unlink()
+    if broken is not None:
+        path.write_bytes(broken)
+    for _ in range(4):
+        served.look()
+    assert served.now is before
+    said = capsys.readouterr().err
+    assert said == f"Refused, and the model before it stays: {served.refused}\n"
+    assert served.refused.startswith(f"{path}: ")
+    assert "trm_model_refusals_total 1\n" in served.metrics.text()
+    shutil.copy(model_file(), path)
+    served.look()
+    served.look()
+    assert served.refused == "" and served.now is not before
+    assert "trm_model_reloads_total 1\n" in served.metrics.text()
+
+
+def test_what_is_asked_for_is_loaded_at_once_though_nothing_has_changed(served: ServedModel) -> None:
+    before = served.now
+    served.look(asked=True)
+    assert served.now is not before and served.now.recommender.gifts == before.recommender.gifts
+
+
+def test_a_catalogue_that_changes_is_loaded_and_a_broken_one_refused(path: Path, tmp_path: Path) -> None:
+    shipped = Path(__file__).resolve().parents[2] / "scenarios" / "gift_catalog.json"
+    catalogue = Path(shutil.copy(shipped, tmp_path / "gifts.json"))
+    served = ServedModel(str(path), str(catalogue), Metrics())
+    before = served.now
+    catalogue.write_text("{}")
+    served.look()
+    served.look()
+    assert served.now is before and served.refused.startswith(f"{catalogue}: ")
+
+
+def test_a_model_that_cannot_be_read_is_no_beginning(path: Path) -> None:
+    path.write_bytes(b"")
+    with pytest.raises(CheckpointError):
+        ServedModel(str(path), None, Metrics())
