@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {"data", "reasons", "world"},
     "recommend": {"answers", "autograd", "checkpoint", "data", "model", "reasons", "world"},
     "answering": {"data", "recommend"},
-    "serve": {"checkpoint", "data", "npz", "recommend", "world"},
+    "serve": {"answers", "checkpoint", "data", "npz", "recommend", "world"},
     "simulation": {"data", "world"},
     "examples": set(),
     "memory": set(),

@@ -74,8 +74,22 @@ def test_help_gives_an_example_that_works(
     command = ["train", *args] if program == "trm-train" else args
     if command[0] == "train":
         command += [*SET, "--epochs", "1"]
+    if command[0] == "serve":
+        assert served_until_it_is_told_to_end(*command, "--port", "0") == 0
+        return
     result = run(*command)
     assert result.exit_code == 0, result.output
+
+
+def served_until_it_is_told_to_end(*command: str) -> int:
+    """The exit code of a server that is told to end as soon as it serves."""
+    process = script("trm", *command)
+    assert process.stderr is not None
+    while " at http://127.0.0.1:" not in (line := process.stderr.readline()):
+        assert line, "it ended before it served"
+    process.terminate()
+    process.communicate(timeout=60)
+    return process.returncode
 
 
 def test_help_does_not_import_numpy() -> None:

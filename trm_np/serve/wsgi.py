@@ -11,12 +11,12 @@ from typing import Any
 
 from trm_np.data.problems import DataError, shown
 from trm_np.recommend import Asked
+from trm_np.serve.batching import PORTION, Batches, TooLate
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
 from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
 
-PORTION = 64  # profiles answered together, between two looks at the clock
 RETRY_AFTER = 5  # seconds
 METHODS = {
     "/": "GET",
@@ -37,6 +37,7 @@ class Application:
     def __init__(self, served: ServedModel, metrics: Metrics) -> None:
         self.served = served
         self.metrics = metrics
+        self.batches = Batches()
         self.page = page()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -82,9 +83,17 @@ class Application:
         pieces: list[bytes] = []
         for first in range(0, len(asked), PORTION):
             require_time(began + SECONDS)
-            pieces += [b", ", answers(now, asked[first : first + PORTION], question)]
+            pieces += [b", ", self.answers(now, asked[first : first + PORTION], question, began + SECONDS)]
         self.metrics.count_answer(len(asked), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
+
+    def answers(self, now: Snapshot, asked: list[Asked], question: Question, deadline: float) -> bytes:
+        """Answers to a few profiles, in JSON, joined by commas; raises HTTPError."""
+        try:
+            found = self.batches.answer(now.recommender, asked, question.top, question.days, deadline)
+        except TooLate:
+            raise too_late() from None
+        return b", ".join(to_json(answer.to_dict()) for answer in found)
 
 
 def require_method(path: str, method: str) -> None:
@@ -100,8 +109,12 @@ def require_method(path: str, method: str) -> None:
 def require_time(deadline: float) -> None:
     """Raise HTTPError once it is later than the deadline."""
     if time.monotonic() > deadline:
-        message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
-        raise HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
+        raise too_late()
+
+
+def too_late() -> HTTPError:
+    message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
+    return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
 def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool, deadline: float) -> list[Asked]:
@@ -116,12 +129,6 @@ def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool, deadli
         except DataError as error:
             raise HTTPError(422, str(error)) from None
     return asked
-
-
-def answers(now: Snapshot, asked: list[Asked], question: Question) -> bytes:
-    """Answers to a few profiles, in JSON, joined by commas."""
-    found = now.recommender.answer(asked, question.top, question.days)
-    return b", ".join(to_json(answer.to_dict()) for answer in found)
 
 
 def page() -> Response:

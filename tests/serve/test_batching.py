@@ -1,0 +1,147 @@
+"""Requests that are answered together: each gets its own answers, or its own error, in its turn."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.serve.asking import model_file
+from trm_np.recommend import Recommender
+from trm_np.serve.batching import PORTION, Batches, TooLate
+
+FOREVER = 1e9
+LONGEST = 60  # seconds after which a request that still waits is a failure
+
+
+class Answering:
+    """In place of a recommender: it notes each batch, and keeps it until it is let go on."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+        self.began, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def answer(self, asked: list[Any], k: int, days_left: int) -> list[Any]:
+        self.batches.append(list(asked))
+        self.began.release()
+        self.go_on.acquire()
+        if "bad" in asked:
+            raise ZeroDivisionError("bad")
+        return [(profile, k) for profile in asked]
+
+    def let_all_go_on(self) -> None:
+        self.go_on.release(1000)
+
+
+class Request(threading.Thread):
+    def __init__(
+        self, batches: Batches, model: Any, *asked: Any, k: int = 3, deadline: float = FOREVER
+    ) -> None:
+        super().__init__(daemon=True)
+        self.outcome: Any = None
+        self.call = lambda: batches.answer(model, list(asked), k, 10, deadline)
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.outcome = self.call()
+        except Exception as error:
+            self.outcome = error
+
+    def ended(self) -> Any:
+        self.join(LONGEST)
+        assert not self.is_alive(), "it still waits"
+        return self.outcome
+
+
+def while_the_model_is_held(
+    model: Answering, batches: Batches, *asked: list[Any], **rest: Any
+) -> list[Request]:
+    """A request that holds the model, and others, which wait in this order; the first is answered "first"."""
+    requests = [Request(batches, model, "first")]
+    assert model.began.acquire(timeout=LONGEST)
+    for number, each in enumerate(asked, 1):
+        requests.append(Request(batches, model, *each, **rest))
+        while len(batches.waiting) < number:
+            time.sleep(0.001)
+    return requests
+
+
+def test_those_that_wait_are_answered_together_and_each_gets_its_own() -> None:
+    model, batches = Answering(), Batches()
+    requests = while_the_model_is_held(model, batches, ["a"], ["b", "c"], ["d"])
+    model.let_all_go_on()
+    assert [request.ended() for request in requests] == [
+        [("first", 3)],
+        [("a", 3)],
+        [("b", 3), ("c", 3)],
+        [("d", 3)],
+    ]
+    assert model.batches == [["first"], ["a", "b", "c", "d"]]
+
+
+def test_another_question_or_another_model_is_another_batch_and_comes_in_its_turn() -> None:
+    model, other, batches = Answering(), Answering(), Batches()
+    requests = while_the_model_is_held(model, batches, ["a"])
+    requests.append(Request(batches, model, "five", k=5))
+    while len(batches.waiting) < 2:
+        time.sleep(0.001)
+    requests.append(Request(batches, other, "other"))
+    while len(batches.waiting) < 3:
+        time.sleep(0.001)
+    requests.append(Request(batches, model, "b"))
+    while len(batches.waiting) < 4:
+        time.sleep(0.001)
+    other.let_all_go_on()
+    model.let_all_go_on()
+    assert [request.ended() for request in requests[1:]] == [
+        [("a", 3)],
+        [("five", 5)],
+        [("other", 3)],
+        [("b", 3)],
+    ]
+    assert model.batches == [["first"], ["a", "b"], ["five"]] and other.batches == [["other"]]
+
+
+def test_a_batch_is_never_larger_than_a_portion_and_whoever_came_first_is_answered_first() -> None:
+    model, batches = Answering(), Batches()
+    most = ["long"] * PORTION
+    requests = while_the_model_is_held(model, batches, ["a"], most, ["b"], most, ["c"])
+    model.let_all_go_on()
+    assert [len(request.ended()) for request in requests] == [1, 1, PORTION, 1, PORTION, 1]
+    assert model.batches == [["first"], ["a", "b", "c"], most, most]
+
+
+def test_what_fails_fails_for_the_one_it_is_due_to_alone() -> None:
+    model, batches = Answering(), Batches()
+    requests = while_the_model_is_held(model, batches, ["a"], ["bad"], ["b"])
+    model.let_all_go_on()
+    outcomes = [request.ended() for request in requests]
+    assert outcomes[:2] + outcomes[3:] == [[("first", 3)], [("a", 3)], [("b", 3)]]
+    assert isinstance(outcomes[2], ZeroDivisionError)
+    assert Request(batches, model, "after").ended() == [("after", 3)]
+
+
+def test_whoever_gives_up_waiting_is_not_answered_and_holds_up_none() -> None:
+    model, batches = Answering(), Batches()
+    (first, late) = while_the_model_is_held(model, batches, ["late"], deadline=time.monotonic())
+    assert isinstance(late.ended(), TooLate)
+    after = Request(batches, model, "after")
+    model.let_all_go_on()
+    assert (first.ended(), after.ended()) == ([("first", 3)], [("after", 3)])
+    assert model.batches == [["first"], ["after"]]
+    assert not batches.waiting
+
+
+def test_many_threads_at_once_lose_nothing_and_mix_nothing_up() -> None:
+    recommender, batches = Recommender.load(model_file()), Batches()
+
+    def ask(age: int) -> tuple[float | None, int]:
+        asked = [recommender.check({"age": age}), recommender.check({"age": age})]
+        answers = batches.answer(recommender, asked, 1 + age % 2, 10, FOREVER)
+        assert len(answers) == 2 and answers[0].profile == answers[1].profile
+        return answers[0].profile.age, len(answers[0].gifts)
+
+    ages = list(range(20, 100))
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, ages)) == [(age, 1 + age % 2) for age in ages]
+    assert not batches.waiting
