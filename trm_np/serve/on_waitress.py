@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -18,6 +19,7 @@ from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
 
 DRAIN_SECONDS = 10.0
+PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of what nobody looks at
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
@@ -41,14 +43,16 @@ class Refusal(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        response = HTTPError(error.code, f"request: {error.reason}: {error.body}").response()
+        status = (
+            400 if error.code == 501 else error.code
+        )  # a transfer coding of which this server knows nothing
+        response = HTTPError(status, f"request: {error.reason}: {error.body}").response()
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())
         self.set_close_on_finish()
         self.channel.server.refused(response.status)
         self.content_length = sum(map(len, response.body))
-        if self.request.command != "HEAD":
-            self.write(b"".join(response.body))
+        self.write(b"".join(response.body))
 
 
 class Answer(WSGITask):  # type: ignore[misc]
@@ -76,6 +80,14 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.request is not unfinished:
             self.began = self.last_activity
         self.last_activity = self.began
+
+    def handle_close(self) -> None:
+        """Read what has come before closing: otherwise a client that still sends may lose the answer."""
+        with suppress(OSError):
+            for _ in range(MOST_DISCARDED // PIECE):
+                if not self.socket.recv(PIECE):
+                    break
+        super().handle_close()
 
     @property
     def busy(self) -> bool:
@@ -121,8 +133,10 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self.poll(0.1)
             self.close_idle()
         unanswered = sum(channel.busy for channel in self.channels())
+        for channel in self.channels():
+            channel.handle_close()
+        self.trigger.close()
         self.task_dispatcher.set_thread_count(0)
-        wasyncore.close_all(self._map)
         return unanswered
 
     def stop_listening(self) -> None:

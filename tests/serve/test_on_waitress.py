@@ -1,0 +1,176 @@
+"""The application in waitress, over sockets: what is no HTTP is refused in JSON, and slow clients stop no other."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("waitress", reason="the extra [serve] is not installed")
+
+from tests.serve.asking import new_application
+from trm_np.serve import on_waitress
+from trm_np.serve.listening import listen
+from trm_np.serve.metrics import Metrics
+from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
+
+LONGEST = 60  # seconds
+POST = b"POST /recommend HTTP/1.1\r\nContent-Type: application/json\r\n"
+
+
+class Running:
+    """A server in a thread, and the connections to it; `end` drains it."""
+
+    def __init__(self, application: Any) -> None:
+        self.server = Server(application, listen("127.0.0.1", 0))
+        self.port = int(self.server.effective_port)
+        self.unanswered = -1
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        self.sockets: list[socket.socket] = []
+
+    def run(self) -> None:
+        self.unanswered = self.server.run()
+
+    def send(self, data: bytes) -> socket.socket:
+        self.sockets.append(socket.create_connection(("127.0.0.1", self.port), timeout=LONGEST))
+        self.sockets[-1].sendall(data)
+        return self.sockets[-1]
+
+    def ask(self, data: bytes) -> bytes:
+        """All that is answered on a connection until it is closed."""
+        return read_all(self.send(data))
+
+    def connections(self, number: int) -> list[Connection]:
+        """Those that there are, once there are so many."""
+        wait_until(lambda: len(self.server.channels()) == number)
+        return self.server.channels()
+
+    def end(self) -> int:
+        """How many requests were left without an answer."""
+        if self.thread.is_alive():
+            self.server.drain()
+        self.thread.join(LONGEST)
+        for each in self.sockets:
+            each.close()
+        return self.unanswered
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(2**16), b""))
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + LONGEST
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    found = Running(new_application())
+    yield found
+    found.end()
+
+
+def status_and_value(answer: bytes) -> tuple[bytes, Any]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.split(b" ")[1], json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "said"),
+    [
+        (b"nonsense\r\n\r\n", b"400", "request: Bad Request: "),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400", "request: Bad Request: "),
+        (b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 20_000), b"431", "request: Request Header Fields"),
+        (POST + b"Content-Length: 3000000\r\n\r\n", b"413", "request: Request Entity Too Large: "),
+        (POST + b"Content-Length: many\r\n\r\n", b"400", "request: Bad Request: Content-Length is invalid"),
+        (POST + b"Transfer-Encoding: gzip\r\n\r\n", b"400", "request: Not Implemented: "),
+        (
+            POST + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+            b"400",
+            "request: Bad Request: Invalid chunk size",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_no_request_is_refused_in_json_and_counted(
+    running: Running, data: bytes, status: bytes, said: str
+) -> None:
+    answer = running.ask(data)
+    found, value = status_and_value(answer)
+    assert found == status
+    assert list(value) == ["error"] and value["error"].startswith(said)
+    assert b"Content-Type: application/json\r\n" in answer and b"Server: " not in answer
+    counted = f'trm_requests_total{{path="other",status="{status.decode()}"}} 1\n'
+    assert counted in running.server.metrics.text()
+
+
+def test_a_body_in_chunks_is_a_body(running: Running) -> None:
+    chunked = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status_and_value(running.ask(chunked + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"))[0] == b"200"
+    large = b"100000\r\n" + b" " * 2**20 + b"\r\n"
+    assert status_and_value(running.ask(chunked + large + b"2\r\n{}\r\n0\r\n\r\n")) == (
+        b"413",
+        {"error": "body: found 1,048,578 bytes; allowed: at most 1,048,576 bytes"},
+    )
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(running: Running) -> None:
+    client = running.send(POST + b"Connection: close\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(b"{}")
+    assert status_and_value(read_all(client))[0] == b"200"
+
+
+def test_half_requests_stop_no_other_and_a_byte_now_and_then_does_not_keep_a_connection(
+    running: Running,
+) -> None:
+    half_sent = [running.send(b"GET /health HTTP/1.1\r\n") for _ in range(3 * ADJUSTMENTS["threads"])]
+    assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    wait_until(lambda: all(each.request for each in running.connections(len(half_sent))))
+    before = {each: each.last_activity for each in running.connections(len(half_sent))}
+    for client in half_sent:
+        client.sendall(b"X: y\r\n")
+    wait_until(lambda: all(b"X: y" in each.request.header_plus for each in before))
+    assert {each: each.last_activity for each in before} == before
+    running.server.maintenance(max(before.values()) + ADJUSTMENTS["channel_timeout"] + 1)
+    running.server.pull_trigger()
+    assert [read_all(client) for client in half_sent] == [b""] * len(half_sent)
+
+
+class Large:
+    """An application whose every answer is larger than what any socket takes in at once."""
+
+    metrics = Metrics()
+    body = b"x" * 2**25
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        body = self.body if environ["PATH_INFO"] == "/large" else b""
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+
+def test_clients_that_do_not_read_stop_no_other_and_are_counted_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(on_waitress, "DRAIN_SECONDS", 0.5)
+    monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
+    running = Running(Large())
+    for _ in range(3):
+        running.send(b"GET /large HTTP/1.1\r\n\r\nGET /large HTTP/1.1\r\n\r\n")
+    assert b"200 OK" in running.ask(b"GET / HTTP/1.0\r\n\r\n")
+    assert running.end() == 3
+
+
+def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: Running) -> None:
+    client = running.send(b"GET /health HTTP/1.1\r\n\r\n" * 50)
+    running.server.drain()
+    answers = read_all(client)
+    assert answers.count(b"200 OK") == 50
+    assert running.end() == 0
