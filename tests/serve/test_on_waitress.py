@@ -87,6 +87,7 @@ def status_and_value(answer: bytes) -> tuple[bytes, Any]:
     [
         (b"nonsense\r\n\r\n", b"400", "request: Bad Request: "),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"400", "request: Bad Request: "),
+        (b"GET / HTTP/1.1\r\nX: \x1b\rb\r\n\r\n", b"400", "request: Bad Request: Bare CR or LF found"),
         (b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 20_000), b"431", "request: Request Header Fields"),
         (POST + b"Content-Length: 3000000\r\n\r\n", b"413", "request: Request Entity Too Large: "),
         (POST + b"Content-Length: many\r\n\r\n", b"400", "request: Bad Request: Content-Length is invalid"),
@@ -106,6 +107,7 @@ def test_what_is_no_request_is_refused_in_json_and_counted(
     found, value = status_and_value(answer)
     assert found == status
     assert list(value) == ["error"] and value["error"].startswith(said)
+    assert value["error"].isprintable()
     assert b"Content-Type: application/json\r\n" in answer and b"Server: " not in answer
     counted = f'trm_requests_total{{path="other",status="{status.decode()}"}} 1\n'
     assert counted in running.server.metrics.text()

@@ -86,3 +86,15 @@ def test_a_model_that_cannot_be_read_is_no_beginning(path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(CheckpointError):
         ServedModel(str(path), None, Metrics())
+
+
+def test_what_nobody_foresaw_is_a_refusal_too(
+    served: ServedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no\nsense")
+
+    monkeypatch.setattr("trm_np.serve.served.load", broken)
+    served.look(asked=True)
+    assert served.refused == f"{served.path}: ZeroDivisionError('no\\nsense')"
+    assert len(capsys.readouterr().err.splitlines()) == 1

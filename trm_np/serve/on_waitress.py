@@ -70,6 +70,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     task_class = Answer
     error_task_class = Refusal
+    last_activity: float
     began = 0.0  # when the first bytes of a request came that is not there yet
 
     def handle_read(self) -> None:

@@ -129,8 +129,10 @@ def shown_bytes(digits: str) -> str:
 
 def require_modest(value: object, place: str) -> None:
     """Raise DataError for a profile with more or longer names than any has; anything else passes."""
+    if not isinstance(value, dict):
+        return
     at = Place("body", place)
-    for field in PROFILE_FIELDS if isinstance(value, dict) else ():
+    for field in PROFILE_FIELDS:
         item = value.get(field)
         names = item if isinstance(item, list) else [item]
         if len(names) > NAMES:

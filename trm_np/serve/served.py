@@ -9,7 +9,7 @@ from typing import Any
 
 from trm_np import __version__
 from trm_np.checkpoint import CheckpointError
-from trm_np.data.problems import DataError
+from trm_np.data.problems import DataError, printable
 from trm_np.npz import open_npz
 from trm_np.recommend import Recommender
 from trm_np.serve.http import to_json
@@ -73,8 +73,9 @@ class ServedModel:
         try:
             self.now = load(self.path, self.catalogue)
             self.refused = ""
-        except (CheckpointError, DataError) as error:
-            self.refused = str(error)
+        except Exception as error:  # even a bug: without this thread no later file would be loaded
+            known = isinstance(error, (CheckpointError, DataError))
+            self.refused = str(error) if known else printable(f"{self.path}: {error!r}")
             print(f"Refused, and the model before it stays: {error}", file=sys.stderr, flush=True)
         self.metrics.count_model(refused=bool(self.refused))
 
