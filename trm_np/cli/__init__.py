@@ -10,7 +10,18 @@ import click
 from trm_np import __version__
 from trm_np.cli.errors import OneLineGroup
 
-COMMANDS = ("evaluate", "export", "gradcheck", "init", "inspect", "lab", "recommend", "serve", "simulate", "train")
+COMMANDS = (
+    "evaluate",
+    "export",
+    "gradcheck",
+    "init",
+    "inspect",
+    "lab",
+    "recommend",
+    "serve",
+    "simulate",
+    "train",
+)
 
 
 class Commands(OneLineGroup):
