@@ -76,7 +76,7 @@ class ServedModel:
         except Exception as error:  # even a bug: without this thread no later file would be loaded
             known = isinstance(error, (CheckpointError, DataError))
             self.refused = str(error) if known else printable(f"{self.path}: {error!r}")
-            print(f"Refused, and the model before it stays: {error}", file=sys.stderr, flush=True)
+            print(f"Refused, and the model before it stays: {self.refused}", file=sys.stderr, flush=True)
         self.metrics.count_model(refused=bool(self.refused))
 
 
