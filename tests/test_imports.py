@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
     | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
-    "export": LEARNING | {"checkpoint", "evaluate", "files", "judging", "precision", "summary"},
+    "export": LEARNING | {"checkpoint", "evaluate", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
     "lab": LEARNING | {"checkpoint", "evaluate", "files", "memory", "run", "simulation", "summary", "train"},

@@ -34,15 +34,17 @@ class FolderInUse(OSError):
     """Another process writes to the folder."""
 
 
-def atomic_write(path: Path, *pieces: Piece) -> None:
+def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     """Write the pieces one after the other as a file: all of them, or what was there stays. Raises WriteError.
+
+    `mode` are its permissions, of which the umask takes some.
 
     They go to a temporary file beside it, which takes its name once it is safe on disk. The temporary name is the
     same each time, so that what a killed process left behind is overwritten, or taken away by `clear_temporaries`.
     """
     temporary = temporary_of(path)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         try:
             for piece in pieces:
                 write_all(descriptor, piece)

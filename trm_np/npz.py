@@ -4,6 +4,9 @@ A model file may come from anywhere, so the reader believes no number in it. It 
 names, shapes and checksums to the last byte, and compares. That leaves no room for what a `.zip` could hide: no second
 directory, no comment, no compression, nothing before, between or after the members. NumPy reads the files too.
 
+A file that begins with "#!" is a program (export/program.py), and its model stands between the first line and the zip
+file of its code: that part is read as strictly, and nothing else of it.
+
 The first member, "header", is JSON: what a file says besides its arrays, and "sha256", the digest of all of it.
 """
 
@@ -17,7 +20,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, FileIO, RawIOBase
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,7 @@ MOST_LISTS = 10_000  # lists and objects in it, which take up to fifty times as 
 LONGEST_LINE = 2**18  # bytes of a line of a text
 LARGEST_FILE = 2**32 - 1  # offsets are 32 bits wide
 PIECE = 2**20  # bytes read at a time
+PROGRAM, LONGEST_FIRST_LINE = b"#!", 128
 
 # PKWARE APPNOTE 6.3: sections 4.3.7 with 4.5.3 (as NumPy writes it), 4.3.12, 4.3.16.
 LOCAL = struct.Struct("<4s5H3L2H")
@@ -275,15 +279,74 @@ class Npz:
 
 def open_npz(path: str | os.PathLike[str]) -> Npz:
     """Open a file that `npz_pieces` made; raises NpzError and OSError, within a second, whatever the file is."""
-    # Without O_NONBLOCK a named pipe would be waited for.
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    file = open_archive(path)
     try:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise NpzError("not a file but a device, a pipe or the like")
         return Npz(file)
     except BaseException:
         file.close()
         raise
+
+
+def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
+    """A model file, or the part of a program that is one; raises NpzError and OSError."""
+    # Without O_NONBLOCK a named pipe would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    file = FileIO(descriptor)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NpzError("not a file but a device, a pipe or the like")
+        is_program = file.read(len(PROGRAM)) == PROGRAM
+        file.seek(0)
+        if not is_program:
+            return BufferedReader(file)
+        return BufferedReader(Part(file, *model_within(file)))
+    except BaseException:
+        file.close()
+        raise
+
+
+def model_within(file: FileIO) -> tuple[int, int]:
+    """Where the model of a program begins and ends: after the first line, and where the zip file of its code begins."""
+    line, _, _ = file.read(LONGEST_FIRST_LINE).partition(b"\n")
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - END.size, 0))
+    record = file.read(END.size)
+    begin = len(line) + 1
+    if len(record) == END.size and record.startswith(b"PK\5\6"):
+        directory_bytes, start = END.unpack(record)[5:7]
+        end = size - END.size - directory_bytes - start
+        if begin < end:
+            return begin, end
+    raise NpzError("a program that holds no model")
+
+
+class Part(RawIOBase):
+    """An open file from `begin` to before `end`, as a file of its own."""
+
+    def __init__(self, file: FileIO, begin: int, end: int) -> None:
+        self.file, self.begin, self.size = file, begin, end - begin
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
+        self.position = origin + offset
+        return self.position
+
+    def readinto(self, place: Any) -> int:
+        self.file.seek(self.begin + self.position)
+        count = self.file.readinto(memoryview(place)[: max(self.size - self.position, 0)]) or 0
+        self.position += count
+        return count
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 def read_directory(file: BufferedReader) -> list[Member]:

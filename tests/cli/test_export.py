@@ -187,6 +187,14 @@ def test_an_onnx_graph_is_written_once_it_is_checked(model: Path, tmp_path: Path
     refused(tmp_path, 2, "--held-out: --onnx changes no metric", model, "--onnx", "--held-out", "x.json")
 
 
+def test_a_program_is_written_which_all_commands_read_as_a_model(model: Path, tmp_path: Path) -> None:
+    program = tmp_path / "gifts.pyz"
+    text = run("export", model, "--zipapp", "--out", program).stdout
+    assert text.splitlines()[-1].endswith(f"python {program} recommend --age 34")
+    assert run("inspect", program, "--json").stdout == run("inspect", model, "--json").stdout
+    refused(tmp_path, 73, "is the MODEL itself", program, "--zipapp", "--out", program)
+
+
 def test_a_form_whose_extra_is_missing_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

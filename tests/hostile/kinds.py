@@ -322,6 +322,14 @@ def tar() -> bytes:
     return file.getvalue()
 
 
+FIRST_LINE = b"#!/usr/bin/env python3\n"
+
+
+def program(model: Callable[[], bytes], first_line: bytes = FIRST_LINE) -> Callable[[], bytes]:
+    """A program with this as its model."""
+    return lambda: first_line + model() + archive([("__main__.py", b"raise SystemExit")])
+
+
 OTHER_FILES: dict[str, Callable[[], bytes]] = {
     "an empty file": lambda: b"",
     "one byte": lambda: b"P",
@@ -329,6 +337,16 @@ OTHER_FILES: dict[str, Callable[[], bytes]] = {
     "text": lambda: b"hello, I am a model\n" * 10,
     "JSON": lambda: b'{"format": 2, "kind": "model"}',
     "a script": lambda: b"#!/bin/sh\necho tripped > /tmp/tripped\n",
+    "a program in Python, without a model": program(lambda: b""),
+    "a program with a byte before its model": program(lambda: b"x" + smallest()),
+    "a program with a byte behind its model": program(lambda: smallest() + b"x"),
+    "a program with a program as its model": program(program(smallest)),
+    "a program with a pickle as its model": program(lambda: pickle.dumps(Tripwire())),
+    "a program whose first line does not end": program(smallest, b"#!" + b"x" * 10_000),
+    "a program whose code begins beyond any offset": lambda: (
+        FIRST_LINE + smallest() + end_record(1, 2**32 - 1, 2**32 - 1)
+    ),
+    "a first line and no more": lambda: FIRST_LINE,
     "a program": lambda: b"\x7fELF\2\1\1" + bytes(200),
     "a picture": lambda: b"\x89PNG\r\n\x1a\n" + bytes(200),
     "a page": lambda: b"%PDF-1.7\n" + bytes(200),

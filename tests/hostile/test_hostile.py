@@ -31,6 +31,10 @@ def test_every_kind_is_refused_by_one_exception(found: Found) -> None:
 REASONS = {
     "an empty file": "not a whole .npz file: 0 bytes long",
     "a pickle": "not a whole .npz file",
+    "a program in Python, without a model": "a program that holds no model",
+    "a program with a byte behind its model": "not a whole .npz file",
+    "a program with a program as its model": "not a whole .npz file",
+    "a first line and no more": "a program that holds no model",
     "a model of format 1": "found format 1",
     "10,001 members": "10,001 entries",
     "200,000 members": "not a whole .npz file",

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,16 @@ from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, ref
 from trm_np.cli.options import as_json, named
 from trm_np.cli.threads import is_large, use_threads
 
+if TYPE_CHECKING:
+    from trm_np.checkpoint import StoredModel
+
 PRECISIONS = {"half": "float16", "int8": "int8"}
-ENDINGS = {"half": "-half.npz", "int8": "-int8.npz", "onnx": ".onnx"}  # of the name of MODEL
+ENDINGS = {
+    "half": "-half.npz",
+    "int8": "-int8.npz",
+    "onnx": ".onnx",
+    "zipapp": ".pyz",
+}  # of the name of MODEL
 
 
 @click.command(cls=OneLine)
@@ -21,6 +29,9 @@ ENDINGS = {"half": "-half.npz", "int8": "-int8.npz", "onnx": ".onnx"}  # of the 
 @click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
 @click.option("--onnx", is_flag=True, help="The inference graph, for other runtimes (extra: onnx).")
+@click.option(
+    "--zipapp", is_flag=True, help="A program of one file with the model in it, for any Python with NumPy."
+)
 @click.option(
     "--out", callback=named, metavar="FILE", help="Where it goes.  [default: beside MODEL, named after it]"
 )
@@ -53,7 +64,7 @@ def export(model: str, out: str | None, held_out: str | None, as_json: bool, **f
         path = Path(out) if out else beside(Path(model), ENDINGS[form])
         require_target(path, Path(model))
         try:
-            found, text = exported(stored, path, form, held_out)
+            found, text = exported(stored, Path(model), path, form, held_out)
         except ExportError as error:
             raise Refusal(printable(f"{model}: {error}"), DATA_REFUSED) from error
         sizes = {"model": os.path.getsize(model), "exported": os.path.getsize(path)}
@@ -95,8 +106,15 @@ def require_target(path: Path, model: Path) -> None:
         raise Refusal(printable(f"{path}: {reason}; choose another --out"), CANNOT_CREATE)
 
 
-def exported(stored: Any, path: Path, form: str, held_out: str | None) -> tuple[dict[str, Any], str]:
-    """Write the model in this form; what is to be said of it, as values for JSON and as text."""
+def exported(
+    stored: "StoredModel", model: Path, path: Path, form: str, held_out: str | None
+) -> tuple[dict[str, Any], str]:
+    """Write what is stored as `model` in this form; what is to be said of it, as values for JSON and as text."""
+    if form == "zipapp":
+        from trm_np.export.program import export_program, program_text
+
+        found = export_program(model, path)
+        return found, program_text(path)
     if form == "onnx":
         from trm_np.export.onnx_file import differences_text, export_onnx
 

@@ -1,0 +1,78 @@
+"""What runs a program that `trm export --zipapp` made: in its archive this is `__main__.py`, and before it a model.
+
+Its commands are those of `trm` that answer; the MODEL of each is the program itself.
+"""
+
+import copy
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
+
+    from trm_np.cli.errors import OneLineGroup
+
+COMMANDS = ("recommend", "serve")
+NEEDED_PYTHON, NEEDED_NUMPY = (3, 10), 2
+UNUSABLE = 2  # the exit code, as for wrong usage
+EXAMPLE = (
+    "trm {} checkpoints/integrated_enhanced/best.npz"  # how the help of each command of `trm` begins its own
+)
+
+
+def main(program: str) -> None:
+    """Run the command that is asked for, with what is stored in the file of this name."""
+    if sys.version_info < NEEDED_PYTHON:
+        stop(f"needs Python 3.10 or later; this is {sys.version_info[0]}.{sys.version_info[1]}")
+    from trm_np.cli.threads import use_threads
+
+    use_threads(all_cores=False)  # before NumPy is imported
+    try:
+        import numpy
+    except ImportError:
+        stop("needs NumPy 2 or later, which this Python does not have: python -m pip install 'numpy>=2'")
+    if int(numpy.__version__.partition(".")[0]) < NEEDED_NUMPY:
+        stop(f"needs NumPy 2 or later; this is {numpy.__version__}: python -m pip install 'numpy>=2'")
+    commands(program).main()
+
+
+def stop(reason: str) -> None:
+    print(f"Error: {os.path.basename(sys.argv[0])} {reason}", file=sys.stderr)
+    sys.exit(UNUSABLE)
+
+
+def commands(program: str) -> "OneLineGroup":
+    """The commands as a group, in which no MODEL is to be given."""
+    import click
+
+    from trm_np import __version__
+    from trm_np.cli import trm
+    from trm_np.cli.errors import OneLineGroup
+
+    name = os.path.basename(program)
+    text = (
+        f"A Tiny Recursive Model that recommends gifts, and its program in one file.\n\n\b\nExample: {name} "
+    )
+    group = OneLineGroup(help=f"{text}recommend --age 34", no_args_is_help=False)
+    for command in COMMANDS:
+        if command in trm.commands:
+            group.add_command(with_model(trm.commands[command], program))
+    version: OneLineGroup = click.version_option(__version__)(group)
+    return version
+
+
+def with_model(command: "click.Command", program: str) -> "click.Command":
+    """The same command whose MODEL is the program."""
+    filled = copy.copy(command)
+    assert command.callback and command.help
+    filled.params = [parameter for parameter in command.params if parameter.name != "model"]
+    filled.callback = partial(command.callback, model=program)
+    example = EXAMPLE.format(command.name)
+    filled.help = command.help.replace(example, f"{os.path.basename(program)} {command.name}")
+    return filled
+
+
+if __name__ == "__main__":
+    main(os.path.dirname(os.path.abspath(__file__)))

@@ -1,0 +1,87 @@
+"""A model as a program of one file, which any Python runs that has NumPy.
+
+the first line   by which a shell starts it
+the model        byte for byte as in its own file, and read where it stands (`npz.open_archive`): nothing is unpacked
+the code         this package and click as a zip file, from which Python imports; cli/program.py is its `__main__.py`
+
+Equal models give equal bytes: the zip file has sorted names, and the date of every file is its first one.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+from trm_np.files import atomic_write
+from trm_np.npz import open_archive
+
+FIRST_LINE = b"#!/usr/bin/env python3\n"
+PACKAGES = ("click", "trm_np", "trm_np.autograd", "trm_np.scenarios")
+KEPT = (".py", ".html", ".json")
+MAIN = "trm_np/cli/program.py"
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+READABLE, EXECUTABLE = 0o644, 0o777  # the latter before the umask
+UNIX = 3
+
+
+class Folder(Protocol):
+    """What `importlib.resources` gives: a file or folder, of a disk or of an archive."""
+
+    @property
+    def name(self) -> str: ...
+    def is_dir(self) -> bool: ...
+    def iterdir(self) -> Iterator[Any]: ...
+    def read_bytes(self) -> bytes: ...
+
+
+def export_program(model: Path, path: Path) -> dict[str, Any]:
+    """Write the program; returns how many bytes of it are the model, and how many the code. Raises WriteError."""
+    with open_archive(model) as file:
+        stored = file.read()
+    code = zipped(program_files())
+    atomic_write(path, FIRST_LINE, stored, code, mode=EXECUTABLE)
+    return {"model_bytes": len(stored), "code_bytes": len(code)}
+
+
+def program_files() -> dict[str, bytes]:
+    """By name, what the archive holds."""
+    files = {name: content for package in PACKAGES for name, content in package_files(package)}
+    return {"__main__.py": files[MAIN], **files, **licence_of_click()}
+
+
+def package_files(package: str) -> Iterator[tuple[str, bytes]]:
+    yield from files_in(resources.files(package), package.replace(".", "/"))
+
+
+def files_in(folder: Folder, at: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        name = f"{at}/{entry.name}"
+        if entry.is_dir():
+            yield from files_in(entry, name)
+        elif entry.name.endswith(KEPT):
+            yield name, entry.read_bytes()
+
+
+def licence_of_click() -> dict[str, bytes]:
+    """It is to go where click goes."""
+    installed = Path(str(resources.files("click"))).parent
+    return {
+        f"click/{file.name}": file.read_bytes() for file in installed.glob("click-*.dist-info/**/LICENSE*")
+    }
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, FIRST_DATE)
+            entry.create_system, entry.external_attr = UNIX, READABLE << 16
+            zipped.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+    return archive.getvalue()
+
+
+def program_text(path: Path) -> str:
+    """How to run it."""
+    return f"run it with Python 3.10 or later and NumPy 2 or later: python {path} recommend --age 34"
