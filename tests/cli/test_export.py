@@ -178,6 +178,24 @@ def test_a_disk_that_fills_up_leaves_nothing(
 # ------------------------------------------------------------------------------------------ for other programs
 
 
+def test_weights_are_written_under_the_names_of_the_model(model: Path, tmp_path: Path) -> None:
+    safetensors = pytest.importorskip(
+        "safetensors.numpy", reason="needs the safetensors extra: pip install -e '.[safetensors]'"
+    )
+    path, again = tmp_path / "gifts.safetensors", tmp_path / "again.safetensors"
+    found = json.loads(run("export", model, "--safetensors", "--json", "--out", path).stdout)
+    stored, tensors = load_model(model), safetensors.load_file(path)
+    assert found["parameters"] == sum(tensor.size for tensor in tensors.values())
+    state = stored.model.state_dict()
+    assert tensors.keys() == state.keys()
+    assert all(np.array_equal(tensor, state[name]) for name, tensor in tensors.items())
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    metadata = json.loads(path.read_bytes()[8 : 8 + length])["__metadata__"]
+    assert json.loads(metadata["trm_np"]) == stored.header
+    run("export", model, "--safetensors", "--out", again)
+    assert again.read_bytes() == path.read_bytes()
+
+
 def test_an_onnx_graph_is_written_once_it_is_checked(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs the onnx extra: pip install -e '.[onnx]'")
     found = json.loads(run("export", model, "--onnx", "--json", "--out", tmp_path / "gifts.onnx").stdout)
@@ -195,8 +213,11 @@ def test_a_program_is_written_which_all_commands_read_as_a_model(model: Path, tm
     refused(tmp_path, 73, "is the MODEL itself", program, "--zipapp", "--out", program)
 
 
+@pytest.mark.parametrize(
+    ("form", "package"), [("onnx", "onnxruntime"), ("onnx", "onnx"), ("safetensors", "safetensors.numpy")]
+)
 def test_a_form_whose_extra_is_missing_is_refused(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, package: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    refused(tmp_path, 74, "--onnx needs the extra", model, "--onnx", "--out", tmp_path / "gifts.onnx")
+    monkeypatch.setitem(sys.modules, package, None)
+    refused(tmp_path, 74, f"--{form} needs the extra", model, f"--{form}", "--out", tmp_path / "gifts")

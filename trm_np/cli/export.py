@@ -28,6 +28,7 @@ ENDINGS = {
 @click.argument("model", callback=named)
 @click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
+@click.option("--safetensors", is_flag=True, help="The weights, for PyTorch (extra: safetensors).")
 @click.option("--onnx", is_flag=True, help="The inference graph, for other runtimes (extra: onnx).")
 @click.option(
     "--zipapp", is_flag=True, help="A program of one file with the model in it, for any Python with NumPy."
@@ -115,6 +116,11 @@ def exported(
 
         found = export_program(model, path)
         return found, program_text(path)
+    if form == "safetensors":
+        from trm_np.export.tensors import export_safetensors, tensors_text
+
+        found = export_safetensors(stored, path)
+        return found, tensors_text(found)
     if form == "onnx":
         from trm_np.export.onnx_file import differences_text, export_onnx
 
