@@ -20,8 +20,9 @@ ENDINGS = {
     "half": "-half.npz",
     "int8": "-int8.npz",
     "onnx": ".onnx",
+    "safetensors": ".safetensors",
     "zipapp": ".pyz",
-}  # of the name of MODEL
+}  # in place of that of MODEL
 
 
 @click.command(cls=OneLine)

@@ -57,8 +57,9 @@ def commands(program: str) -> "OneLineGroup":
     )
     group = OneLineGroup(help=f"{text}recommend --age 34", no_args_is_help=False)
     for command in COMMANDS:
-        if command in trm.commands:
-            group.add_command(with_model(trm.commands[command], program))
+        found = trm.get_command(click.Context(trm), command)
+        assert found is not None
+        group.add_command(with_model(found, program))
     version: OneLineGroup = click.version_option(__version__)(group)
     return version
 
