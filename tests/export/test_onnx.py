@@ -131,11 +131,11 @@ def test_equal_models_give_equal_bytes(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "COMPONENT_GAIN": 64.01,
-    "TOOL_GAIN": 63.9,
-    "HALT": 0,
-    "EPS": 1e-2,
-    "ROTARY_BASE": 9000.0,
+    "inference_graph.COMPONENT_GAIN": 64.01,
+    "inference_graph.TOOL_GAIN": 63.9,
+    "inference_graph.HALT": 0,
+    "graph_layers.EPS": 1e-2,
+    "inference_graph.ROTARY_BASE": 9000.0,
 }
 
 
@@ -143,7 +143,7 @@ WRONG = {
 def test_a_graph_that_says_something_else_is_refused(
     constant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"trm_np.export.inference_graph.{constant}", WRONG[constant])
+    monkeypatch.setattr(f"trm_np.export.{constant}", WRONG[constant])
     with pytest.raises(ExportError, match=r"it does not say the same: \w+ differ by .*; allowed: 1e-05"):
         export_onnx(trained(), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ Every function here has its namesake in trm_np/model, which says what it is for.
 supervision steps are all taken, and each profile keeps the answer of the step at which it halted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from trm_np.autograd import nn
 from trm_np.data.encode import GiftInputs, ProfileInputs
 from trm_np.export.graph import Graph, Value
+from trm_np.export.graph_layers import linear, of_first, of_last, rms_norm, self_attention, sequential, silu
 from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Core
 from trm_np.model.reward_prediction import COMPONENT_GAIN, RewardPrediction
@@ -21,7 +22,6 @@ from trm_np.model.trm import HALT, TRM
 from trm_np.model.user_profiling import UserProfiling
 from trm_np.world.reward import COMPONENTS
 
-EPS = 1e-6  # of `F.rms_norm`
 ROTARY_BASE = 10000.0
 END = 2**31  # of an axis, wherever it ends
 Outputs = Mapping[str, tuple[Value, Any, tuple[int | str, ...]]]
@@ -120,84 +120,6 @@ def gift_inputs(g: Graph, gifts: GiftInputs) -> Gifts:
     return Gifts(numbers("features"), numbers("price"), numbers("rating"), numbers("age_range"))
 
 
-# -------------------------------------------------------------------------------------------------- layers
-
-
-def linear(g: Graph, layer: nn.Linear, x: Value) -> Value:
-    product = x @ g.turned_weight(layer.weight)
-    return product if layer.bias is None else product + g.weight(layer.bias)
-
-
-def of_first(g: Graph, layer: nn.Linear, x: Value, width: int) -> Value:
-    """What a layer makes of the first columns of its input, x (..., width), with its bias."""
-    assert layer.bias is not None
-    return x @ g.turned_weight(layer.weight).cut(0, 0, width) + g.weight(layer.bias)
-
-
-def of_last(g: Graph, layer: nn.Linear, x: Value, width: int) -> Value:
-    """The same of the last columns, without the bias."""
-    columns = layer.weight.shape[1]
-    return x @ g.turned_weight(layer.weight).cut(0, columns - width, columns)
-
-
-def layer_norm(g: Graph, layer: nn.LayerNorm, x: Value) -> Value:
-    parameters = g.weight(layer.weight), g.weight(layer.bias)
-    return g.node("LayerNormalization", x, *parameters, axis=-1, epsilon=layer.eps)
-
-
-def silu(g: Graph, x: Value) -> Value:
-    return x * g.node("Sigmoid", x)
-
-
-LAYERS: dict[type[nn.Module], Callable[[Graph, Any, Value], Value]] = {
-    nn.Linear: linear,
-    nn.LayerNorm: layer_norm,
-    nn.ReLU: lambda g, _, x: g.node("Relu", x),
-    nn.SiLU: lambda g, _, x: silu(g, x),
-    nn.Dropout: lambda g, _, x: x,
-    nn.Sequential: lambda g, layers, x: sequential(g, layers, x),
-}
-
-
-def sequential(g: Graph, layers: nn.Sequential, x: Value) -> Value:
-    for layer in layers:
-        x = LAYERS[type(layer)](g, layer, x)
-    return x
-
-
-def rms_norm(g: Graph, x: Value) -> Value:
-    mean_square = g.node("ReduceMean", x * x, np.array([-1]), keepdims=1)
-    return x / g.node("Sqrt", mean_square + EPS)
-
-
-def self_attention(
-    g: Graph,
-    layer: nn.MultiheadAttention,
-    x: Value,
-    rotation: tuple[Value, Value] | None = None,
-    padding: Value | None = None,
-) -> Value:
-    """x (B, T, D) to (B, T, D); `padding` (B, T) is True where nobody may look."""
-    heads, width = layer.num_heads, layer.embed_dim // layer.num_heads
-    packed = x @ g.turned_weight(layer.in_proj_weight)
-    if layer.in_proj_bias is not None:
-        packed = packed + g.weight(layer.in_proj_bias)
-    apart = packed.reshape(0, 0, 3 * heads, width).transpose(0, 2, 1, 3)
-    q, k, v = g.nodes_of("Split", 3, apart, axis=1, num_outputs=3)
-    if rotation is not None:
-        q, k = (rotate(g, each, *rotation) for each in (q, k))
-    scores = q @ k.transpose(0, 1, 3, 2) * width**-0.5
-    if padding is not None:
-        scores = g.choose(padding.expand_dims(1, 2), -np.inf, scores)
-    seen = g.node("Softmax", scores, axis=-1) @ v
-    return linear(g, layer.out_proj, seen.transpose(0, 2, 1, 3).reshape(0, 0, layer.embed_dim))
-
-
-def rotate(g: Graph, x: Value, cos: Value, sin: Value) -> Value:
-    first, second = x.halves()
-    return g.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-
-
 # ---------------------------------------------------------------------------------------------------- core
 
 
@@ -230,7 +152,7 @@ def ask(g: Graph, model: TRM, profiles: Profiles) -> Value:
 
 
 def embed(g: Graph, core: Core, tokens: Value) -> Value:
-    return g.node("Gather", g.weight(core.token_embedding.weight), tokens) * core.scale
+    return g.node("Gather", g.weight(core.token_embedding.weight), tokens) * float(core.scale)
 
 
 def first_token(y: Value) -> Value:

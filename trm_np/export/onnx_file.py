@@ -36,7 +36,7 @@ def export_onnx(stored: StoredModel, path: Path) -> dict[str, Any]:
     """
     try:
         import onnx
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
         raise ExtraMissing("--onnx needs the extra: pip install 'trm_np[onnx]'") from error
     gifts = encoded_gifts(stored)
