@@ -82,24 +82,18 @@ def test_those_that_wait_are_answered_together_and_each_gets_its_own() -> None:
 def test_another_question_or_another_model_is_another_batch_and_comes_in_its_turn() -> None:
     model, other, batches = Answering(), Answering(), Batches()
     requests = while_the_model_is_held(model, batches, ["a"])
-    requests.append(Request(batches, model, "five", k=5))
-    while len(batches.waiting) < 2:
-        time.sleep(0.001)
-    requests.append(Request(batches, other, "other"))
-    while len(batches.waiting) < 3:
-        time.sleep(0.001)
-    requests.append(Request(batches, model, "b"))
-    while len(batches.waiting) < 4:
-        time.sleep(0.001)
+    for number, (asked, whose, k) in enumerate(
+        [("five", model, 5), ("other", other, 3), ("seven", model, 7), ("b", model, 3)], 2
+    ):
+        requests.append(Request(batches, whose, asked, k=k))
+        while len(batches.waiting) < number:
+            time.sleep(0.001)
     other.let_all_go_on()
     model.let_all_go_on()
-    assert [request.ended() for request in requests[1:]] == [
-        [("a", 3)],
-        [("five", 5)],
-        [("other", 3)],
-        [("b", 3)],
-    ]
-    assert model.batches == [["first"], ["a", "b"], ["five"]] and other.batches == [["other"]]
+    outcomes = [request.ended() for request in requests[1:]]
+    assert outcomes == [[("a", 3)], [("five", 5)], [("other", 3)], [("seven", 7)], [("b", 3)]]
+    assert model.batches == [["first"], ["a", "b"], ["five"], ["seven"]]
+    assert other.batches == [["other"]]
 
 
 def test_a_batch_is_never_larger_than_a_portion_and_whoever_came_first_is_answered_first() -> None:

@@ -76,6 +76,9 @@ def test_a_catalogue_that_changes_is_loaded_and_a_broken_one_refused(path: Path,
     catalogue = Path(shutil.copy(shipped, tmp_path / "gifts.json"))
     served = ServedModel(str(path), str(catalogue), Metrics())
     before = served.now
+    served.look()
+    served.look()
+    assert served.now is before
     catalogue.write_text("{}")
     served.look()
     served.look()
