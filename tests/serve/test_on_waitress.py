@@ -90,6 +90,12 @@ def status_and_value(answer: bytes) -> tuple[bytes, Any]:
         (b"GET / HTTP/1.1\r\nX: \x1b\rb\r\n\r\n", b"400", "request: Bad Request: Bare CR or LF found"),
         (b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 20_000), b"431", "request: Request Header Fields"),
         (POST + b"Content-Length: 3000000\r\n\r\n", b"413", "request: Request Entity Too Large: "),
+        (
+            POST + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000),
+            b"400",
+            "request: Bad Request: Exceeds the limit",
+        ),
+        (b"GET http://[::1/ HTTP/1.1\r\n\r\n", b"400", "request: Bad Request: Invalid IPv6 URL"),
         (POST + b"Content-Length: many\r\n\r\n", b"400", "request: Bad Request: Content-Length is invalid"),
         (POST + b"Transfer-Encoding: gzip\r\n\r\n", b"400", "request: Not Implemented: "),
         (

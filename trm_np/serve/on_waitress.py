@@ -8,6 +8,10 @@ from typing import Any
 
 from waitress import wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped, import-not-found, unused-ignore]
+from waitress.parser import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    HTTPRequestParser,
+    ParsingError,
+)
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from waitress.task import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
     ErrorTask,
@@ -36,6 +40,16 @@ ADJUSTMENTS: dict[str, Any] = {
     "expose_tracebacks": False,
     "ident": None,
 }
+
+
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request whose head is refused whatever is wrong with it: some of that waitress takes for a bug of its own."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # of an address, or of a number with too many digits
+            raise ParsingError(str(error)) from error
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
@@ -68,6 +82,7 @@ class Answer(WSGITask):  # type: ignore[misc]
 class Connection(HTTPChannel):  # type: ignore[misc]
     """A connection that times out unless a request arrives whole: a byte now and then does not keep it."""
 
+    parser_class = Request
     task_class = Answer
     error_task_class = Refusal
     last_activity: float
