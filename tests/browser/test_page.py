@@ -1,28 +1,19 @@
 """The page of a full ablation in a browser: what the reader turns, sees and hears, and that nothing is fetched."""
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
 
+from tests.browser.chromium import SPACE, TAB, contrast, luminance, press, requested, seen_as
 from tests.lab.full_grid import full_grid
 from trm_np.config import SWITCHES
 from trm_np.lab.page import METRICS, page
 from trm_np.lab.trial import Row
 from trm_np.summary import title
 
-selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install 'trm_np[browser]'")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("needs chromium and chromedriver", allow_module_level=True)
-
-HEADLESS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000")
-SPACE, TAB = "\ue00d", "\ue004"
 CHARTS = ("quality", "loss", "gap", "rate")
 Seen = dict[str, Any]
 
@@ -39,18 +30,6 @@ def file(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in HEADLESS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def browser(chromium: Any, file: Path) -> Iterator[Any]:
     """At the page with all on; in the end the console is empty, and nothing but the page was asked for."""
@@ -61,16 +40,6 @@ def browser(chromium: Any, file: Path) -> Iterator[Any]:
     assert chromium.get_log("browser") == []
     assert chromium.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert requested(chromium) <= {file.as_uri(), "data:,", "about:blank"}
-
-
-def requested(browser: Any) -> set[str]:
-    """The addresses, without what follows #, of all that the network log says was asked for."""
-    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return {
-        unquote(message["params"]["request"]["url"]).split("#")[0]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    }
 
 
 def seen(browser: Any) -> Seen:
@@ -103,10 +72,6 @@ def by_keyboard(browser: Any, name: str) -> None:
         press(browser, TAB)
     assert browser.switch_to.active_element.get_attribute("value") == name
     press(browser, SPACE)
-
-
-def press(browser: Any, key: str) -> None:
-    selenium.ActionChains(browser).send_keys(key).perform()
 
 
 @pytest.mark.parametrize("turn", [click, by_keyboard])
@@ -265,11 +230,7 @@ def test_every_picture_and_every_switch_has_a_name(browser: Any) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_is_wider_than_the_window_and_text_stands_out(browser: Any, width: int, theme: str) -> None:
     """Contrast as WCAG 2 defines it, of what is written and drawn, against the paper and against the cards."""
-    window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
-    scheme = [{"name": "prefers-color-scheme", "value": theme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-    try:
+    with seen_as(browser, width, theme):
         click(browser, "dropout")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
         names = ("paper", "card", "ink", "soft", "first", "second", "other")
@@ -283,18 +244,3 @@ def test_nothing_is_wider_than_the_window_and_text_stands_out(browser: Any, widt
         for ground in ("paper", "card"):
             for name, least in (("ink", 7), ("soft", 4.5), ("first", 4.5), ("second", 4.5), ("other", 3)):
                 assert contrast(colours[name], colours[ground]) >= least, (name, ground)
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted(map(luminance, (one, other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of "#rrggbb" (WCAG 2.2)."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
