@@ -99,6 +99,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def handle_close(self) -> None:
         """Read what has come before closing: otherwise a client that still sends may lose the answer."""
+        if self.socket is None:  # closed already: both threads and errors close
+            return
         with suppress(OSError):
             for _ in range(MOST_DISCARDED // PIECE):
                 if not self.socket.recv(PIECE):
