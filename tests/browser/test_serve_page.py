@@ -76,6 +76,13 @@ def wait_for(browser: Any, status: str) -> None:
     WebDriverWait(browser, WAITING, 0.05).until(lambda _: text(browser, "status").startswith(status), said)
 
 
+def wait_for_person(browser: Any, said: str) -> None:
+    """Until the answer is one for a person of whom that is said."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, WAITING, 0.05).until(lambda _: f"; {said};" in text(browser, "answer"), said)
+
+
 def open_with(browser: Any, server: ServerProcess, address: str) -> None:
     browser.get("about:blank")
     browser.get(f"http://127.0.0.1:{server.port}/{address}")
@@ -219,7 +226,10 @@ def test_nothing_said_is_an_error_and_nothing_is_asked(browser: Any) -> None:
 def test_the_address_holds_the_question(browser: Any, server: ServerProcess) -> None:
     open_with(browser, server, ADDRESS)
     wait_for(browser, "3 gifts: ")
+    press(browser, TAB, "36", ENTER)
+    wait_for_person(browser, "age 36")
     before, address = shown(browser), browser.current_url
+    assert address.endswith("#top=3&days=10&" + ADDRESS[1:].replace("35", "36"))
     browser.get("about:blank")
     browser.get(address)
     wait_for(browser, "3 gifts: ")

@@ -64,6 +64,14 @@ class Outcome(NamedTuple):
     faults: tuple[str, ...]
 
 
+class Campaign(NamedTuple):
+    """What came of each abuse, what was at fault of the server as a whole, and its memory in bytes after each batch."""
+
+    outcomes: list[Outcome]
+    faults: list[str]
+    memory: list[int]
+
+
 def request(
     body: bytes | None = None,
     target: bytes = b"/recommend",
@@ -446,7 +454,8 @@ def one_line(body: bytes) -> bool:
         value = json.loads(body)
     except ValueError:
         return False
-    return list(value) == ["error"] and value["error"].isprintable() and len(value["error"]) > 0
+    line = value.get("error") if isinstance(value, dict) and len(value) == 1 else None
+    return isinstance(line, str) and line != "" and line.isprintable()
 
 
 def good_question(port: int) -> list[str]:
@@ -458,7 +467,7 @@ def good_question(port: int) -> list[str]:
         gifts = len(json.loads(response.read()).get("gifts", ()))
         right = (response.status, gifts) == (200, 3)
         return [] if right else [f"a good question: status {response.status}, {gifts} gifts"]
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return [f"a good question: {error!r}"]
     finally:
         connection.close()
@@ -470,26 +479,24 @@ def resident_bytes(process: int) -> int:
     return 1024 * int(found[1]) if found else 0
 
 
-def campaign(server: ServerProcess, numbers: range) -> tuple[list[Outcome], list[str]]:
-    """What came of each abuse, and what was at fault of the server as a whole, which is ended."""
-    outcomes: list[Outcome] = []
-    faults: list[str] = []
-    memory: list[int] = []
+def campaign(server: ServerProcess, numbers: range) -> Campaign:
+    """Commit the abuses of these numbers, and end the server."""
+    outcomes, faults, memory = done = Campaign([], [], [])
     with ThreadPoolExecutor(CLIENTS) as clients:
         for first in range(numbers.start, numbers.stop, BATCH):
             batch = range(first, min(first + BATCH, numbers.stop))
-            outcomes += clients.map(commit, [server.port] * len(batch), batch)
+            outcomes.extend(clients.map(commit, [server.port] * len(batch), batch))
             if server.process.poll() is not None:
                 faults.append(f"the server has ended before number {batch.stop}")
                 break
-            faults += (f"after number {batch[-1]}: {fault}" for fault in good_question(server.port))
+            faults.extend(f"after number {batch[-1]}: {fault}" for fault in good_question(server.port))
             memory.append(resident_bytes(server.process.pid))
     if len(memory) > WARM_UP and (grown := memory[-1] - memory[WARM_UP]) > GROWTH:
-        faults.append(f"memory has grown by {grown:,} bytes: {memory}")
+        faults.append(f"memory has grown by {grown:,} bytes")
     code, said = server.end()
     if (code, said) != (0, ""):
         faults.append(f"exit code {code}; stderr: {said[-2000:]}")
-    return outcomes, faults
+    return done
 
 
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -504,10 +511,11 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def main(model: str, how_many: str = "10000") -> int:
     with serving(Path(model)) as server:
-        outcomes, faults = campaign(server, range(int(how_many)))
+        outcomes, faults, memory = campaign(server, range(int(how_many)))
     for line in table(outcomes):
         print(line)
     faults += [f"{each.number} ({each.kind}): {'; '.join(each.faults)}" for each in outcomes if each.faults]
+    print(f"memory in MB: {[size // MEGABYTE for size in memory[:: max(1, len(memory) // 10)]]}")
     print(f"{len(outcomes):,} abuses, {len(faults)} faults", *faults, sep="\n")
     return 1 if faults else 0
 

@@ -16,7 +16,7 @@ OF_EACH_KIND = 10
 
 def test_every_abuse_is_refused_in_one_line_and_good_questions_are_answered_meanwhile() -> None:
     with serving(model_file()) as server:
-        outcomes, faults = campaign(server, range(OF_EACH_KIND * len(KINDS)))
+        outcomes, faults, _ = campaign(server, range(OF_EACH_KIND * len(KINDS)))
     assert faults == []
     assert [(each.number, each.kind, each.faults) for each in outcomes if each.faults] == []
     assert len(outcomes) == OF_EACH_KIND * len(KINDS)
