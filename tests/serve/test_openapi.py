@@ -97,6 +97,19 @@ def test_the_schema_of_an_answer_refuses_what_is_none(application: Application, 
     assert [value for value in spoilt if validator(document, "Recommendation").is_valid(value)] == []
 
 
+def test_the_limits_of_a_profile_are_those_of_the_server(application: Application, document: Any) -> None:
+    for profile in (
+        {"hobbies": ["x"] * 100},
+        {"hobbies": ["x"] * 101},
+        {"occasion": "x" * 1000},
+        {"occasion": "x" * 1001},
+        {"budget": 0.01},
+        {"budget": 0.009},
+    ):
+        answered = recommend(application, profile).status == 200
+        assert validator(document, "Profile").is_valid(profile) == answered, profile
+
+
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_recommend_keeps_to_the_document_whatever_it_is_sent(application: Application, mode: Any) -> None:
     """What the schema refuses is refused, and what it allows is answered, unless unknown names are errors."""
