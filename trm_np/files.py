@@ -4,7 +4,6 @@ Every file that this program writes goes through here.
 """
 
 import os
-import socket
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -157,6 +156,7 @@ def lock_folder(folder: Path) -> Any:
     OSError.
     """
     import fcntl
+    import socket
 
     file = open(folder / LOCK, "a+b", buffering=0)  # noqa: SIM115  # as long as the lock is held
     try:
