@@ -169,9 +169,15 @@ class Recommender:
             )
         place = self.table.ids.index(gift)
         person, unknown = self.check(profile, strict, source)
+        thought = self._think([person])
+        value = float(thought.value[0, place])
         said = dict(less_one_thing(person))
-        thought = self._think([person, *said.values()])
-        value, *otherwise = thought.value[:, place].tolist()
+        others = list(said.values())
+        otherwise = [
+            other
+            for rows in portions(len(others), len(self.gifts), CELLS)
+            for other in self._think(others[rows]).value[:, place].tolist()
+        ]
         influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
         components = dict(zip(COMPONENTS, thought.components[0, place].tolist(), strict=True))
         return Explanation(

@@ -165,7 +165,7 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
         "",
         b'{"hobbies": [%b1]}' % (b"1," * 100),
         {},
-        "body: hobbies: found a list of 101; allowed: at most 100",
+        "body: hobbies: found a list of 101; allowed: a list of at most 100",
     ),
     (422, "", b'{"occasion": "%b"}' % (b"x" * 1001), {}, "body: occasion: found a name of 1,001 characters"),
     (422, "", b'{"hobbies": ["%b"]}' % (b"x" * 1001), {}, "body: hobbies: found a name of 1,001 characters"),

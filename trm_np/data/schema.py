@@ -17,7 +17,7 @@ Check = Callable[[object, Place], Iterator[Problem]]
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000  # dollars; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
 MOST_SAID = (
-    100  # hobbies of a person, and preferences: each that is unknown is compared with all that are known
+    100  # hobbies of a person, and preferences: one that is unknown is compared with all that are known
 )
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2

@@ -14,7 +14,7 @@ from trm_np.data.vocabulary import Vocabulary
 from trm_np.recommend import MOST_GIFTS
 from trm_np.serve.http import JSON
 from trm_np.serve.metrics import CONTENT_TYPE
-from trm_np.serve.question import LIMITS, MOST_DAYS, NAME_CHARACTERS, NAMES, PROFILES, Question
+from trm_np.serve.question import LIMITS, MOST_DAYS, NAME_CHARACTERS, PROFILES, Question
 from trm_np.world.reward import COMPONENTS
 
 Schema = dict[str, Any]
@@ -128,7 +128,7 @@ def profile(vocabulary: Vocabulary) -> Schema:
         return {"type": "string", "maxLength": NAME_CHARACTERS, "examples": list(known)}
 
     def names(known: Sequence[str]) -> Schema:
-        return {"type": "array", "items": name(known), "maxItems": NAMES}
+        return {"type": "array", "items": name(known), "maxItems": schema.MOST_SAID}
 
     checks = {
         "age": AGE,
