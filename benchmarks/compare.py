@@ -164,7 +164,7 @@ def train(preset: str, rivals: list[str], rounds: int) -> dict[str, Seconds]:
 def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
     """Answers to so many profiles, from encoded profiles to categories, tools and rewards."""
     import numpy as np
-    from mirrors.equality import our_answer, our_gifts
+    from mirrors.equality import answer_of, our_gifts
     from mirrors.torch_mirror import TorchTrainer
 
     trainer = new_trainer(preset)
@@ -175,7 +175,7 @@ def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
     torch.encode(trainer.task.gift_inputs)
     prepared = torch.prepare_profiles(inputs)
     contenders: Contenders = {
-        "ours": partial(our_answer, trainer, inputs, gifts),
+        "ours": partial(answer_of, trainer, inputs, gifts),
         "torch eager": partial(torch.answer, prepared),
     }
     return taking_turns(contenders, rounds)

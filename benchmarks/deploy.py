@@ -184,13 +184,14 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
     import torch
     from compare import taking_turns
     from mirrors.torch_mirror import TorchRecommender
+    from on_onnxruntime import onnx_answer
     from people import people
-    from rivals import numpy_answer, onnx_answer
     from safetensors.torch import load_file
 
     from trm_np import Recommender
     from trm_np.data.encode import encode_gifts, encode_profiles
     from trm_np.data.tables import profile_table
+    from trm_np.export.onnx_file import our_answer
 
     torch.set_num_threads(1)
     recommender = Recommender.load(files["model"])
@@ -199,7 +200,9 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
     table = profile_table([recommender.check(each).profile for each in given], stored.vocabulary)
     inputs = encode_profiles(table, stored.vocabulary)
     gifts = encode_gifts(recommender.table, stored.vocabulary, stored.model.gift_features)
-    contenders: dict[str, Callable[[], Any]] = {"ours": partial(numpy_answer, recommender, inputs)}
+    contenders: dict[str, Callable[[], Any]] = {
+        "ours": partial(our_answer, stored.model, inputs, recommender.encoded)
+    }
     for name, mode in (("PyTorch eager", "eager"), ("PyTorch compiled", "compiled")):
         if mode == "eager" or not quick:
             rival = TorchRecommender(stored.config, stored.vocabulary, load_file(files["safetensors"]), mode)

@@ -38,7 +38,7 @@ def main(rival: str, model: str, file: str) -> None:
     inputs = encode_profiles(profile_table([profile], vocabulary), vocabulary)
     gifts = encode_gifts(gift_table(stored.gifts, vocabulary), vocabulary, stored.model.gift_features)
     if rival == "onnxruntime":
-        from rivals import onnx_answer
+        from on_onnxruntime import onnx_answer
 
         reward = onnx_answer(file, inputs, len(stored.gifts))()["reward"]
     else:

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reasons": {"data", "world"},
     "answers": {"data", "reasons", "world"},
     "recommend": {"answers", "autograd", "checkpoint", "data", "model", "reasons", "world"},
-    "answering": {"data", "recommend"},
+    "line_answers": {"data", "recommend"},
     "serve": {"answers", "checkpoint", "data", "npz", "recommend", "world"},
     "simulation": {"data", "world"},
     "examples": set(),
@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": LEARNING | {"checkpoint", "evaluate", "files", "memory", "run", "simulation", "summary", "train"},
     "cli": LEARNING
     | {
-        "answering",
+        "line_answers",
         "answers",
         "lab",
         "cross_validation",

@@ -39,6 +39,7 @@ from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
 from trm_np.evaluate import evaluating
+from trm_np.export.onnx_file import our_answer
 from trm_np.groups import parameter_groups
 from trm_np.losses import Targets, loss_terms, weighted_total
 from trm_np.model.trm import EncodedGifts, state_answer
@@ -64,7 +65,7 @@ class Mirror(NamedTuple):
     """How a trainer is copied, the precisions that the copy computes in, and whether it answers as well as learns.
 
     The copy has `prepare(batch)` and `outputs_and_gradients(prepared)`, as `ours`; to answer, it has `encode(gifts)`,
-    `prepare_profiles(inputs)` and `answer(prepared)`, as `our_answer`.
+    `prepare_profiles(inputs)` and `answer(prepared)`, as `answer_of`.
     """
 
     copy: Callable[[Trainer], Any]
@@ -164,25 +165,15 @@ def ours(trainer: Trainer, batch: Batch) -> list[Step]:
 
 
 def our_gifts(trainer: Trainer, gifts: GiftInputs) -> EncodedGifts:
-    """The gifts that `our_answer` judges, encoded once."""
+    """The gifts that `answer_of` judges, encoded once."""
     with evaluating(trainer.model):
         return trainer.model.encode_gifts(gifts)
 
 
-def our_answer(trainer: Trainer, profiles: ProfileInputs, gifts: EncodedGifts) -> Arrays:
-    """What a recommendation reads with nothing picked, and the number of "steps" (B,) until each profile halted."""
-    model = trainer.model
-    with evaluating(model):
-        h, steps = model.answer(profiles)
-        person = model.read_person(h, profiles)
-        components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
-    answer = {
-        "category_logits": person.category_logits,
-        "tool_logits": person.tool_logits,
-        "components": components,
-        "reward": reward,
-    }
-    return {**{name: logits.data for name, logits in answer.items()}, "steps": steps}
+def answer_of(trainer: Trainer, profiles: ProfileInputs, gifts: EncodedGifts) -> Arrays:
+    """`our_answer` of a model in training."""
+    with evaluating(trainer.model):
+        return our_answer(trainer.model, profiles, gifts)
 
 
 def in_precision(trainer: Trainer, batch: Batch, precision: str) -> tuple[Trainer, Batch]:
@@ -241,7 +232,7 @@ def compare(
     if mirror.answers:
         copy.encode(trainer.task.gift_inputs)
         theirs = copy.answer(copy.prepare_profiles(batch.inputs))
-        mine = our_answer(trainer, batch.inputs, our_gifts(trainer, trainer.task.gift_inputs))
+        mine = answer_of(trainer, batch.inputs, our_gifts(trainer, trainer.task.gift_inputs))
         found["answers"] = check_equal([(mine, {}, {})], [(theirs, {}, {})], *tolerances)["outputs"]
     return {f"{precision} {kind}": difference for kind, difference in found.items()}
 

@@ -13,11 +13,11 @@ from distributed import Client, LocalCluster
 from tests.lab.small_trials import small_trials
 from tests.recommend.stored_models import trained
 from trm_np import Recommender
-from trm_np.answering import spread
 from trm_np.data.load import load_dataset
 from trm_np.lab.cluster import dask_workers
 from trm_np.lab.sweep import sweep
 from trm_np.lab.trial import Row
+from trm_np.line_answers import spread
 
 PEOPLE: list[dict[str, object]] = [{"age": age, "hobbies": ["cooking"]} for age in range(20, 60, 4)]
 

@@ -20,12 +20,14 @@ from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, profile_table
 from trm_np.data.task import task_from
 from trm_np.evaluate import predict
-from trm_np.recommend import CELLS
+from trm_np.recommend import CELLS, SHORTLIST
 from trm_np.world.metrics import Predictions, ranking
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
 # In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles, and no ranking differs.
 TOLERANCE = 3e-6
+ONE: dict[str, Any] = {"hobbies": ["cooking"]}
+OTHER: dict[str, Any] = {"hobbies": ["gaming"], "age": 20}
 
 
 def people() -> list[Profile]:
@@ -85,6 +87,28 @@ def test_many_answers_are_the_answers_to_each(cells: int, monkeypatch: pytest.Mo
         for one, profile in zip(together, asked, strict=True):
             alone = recommender.recommend(profile, k=4, days_left=6)
             assert one.to_dict() == nearly(alone.to_dict())
+
+
+def test_no_gift_is_given_twice_to_one_whose_shortlist_is_shorter_than_another_s() -> None:
+    """Two gifts are in stock: the first person's best and the last that is looked at, which the other would not see."""
+    stored = trained()
+    gifts = [
+        replace(each, id=f"{each.id}_{i}", price=each.price + i) for i in range(3) for each in stored.gifts
+    ]
+    recommender = Recommender(stored, gifts)
+    rank, other_rank = (
+        {each.id: recommender.explain(person, each.id).rank for each in gifts} for person in (ONE, OTHER)
+    )
+    best, last = (
+        min(rank, key=lambda gift: rank[gift]),
+        next(gift for gift in rank if rank[gift] == SHORTLIST),
+    )
+    assert max(other_rank[best], other_rank[last]) > SHORTLIST
+    in_stock = [replace(each, stock=9 if each.id in (best, last) else 0) for each in gifts]
+    answers = Recommender(stored, in_stock).recommend_many(
+        [ONE, OTHER], k=4, days_left=1000, tools=["inventory_check"]
+    )
+    assert [sorted(gift.id for gift in answer.gifts) for answer in answers] == [sorted([best, last])] * 2
 
 
 def nearly(value: Any) -> Any:

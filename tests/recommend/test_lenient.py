@@ -219,4 +219,7 @@ def test_so_many_names_are_refused_before_each_is_looked_for() -> None:
         DataError, match=r"^f: hobbies: found a list of 100000; allowed: a list of at most 100$"
     ):
         lenient_profile({"hobbies": names}, VOCABULARY, "f")
+    with pytest.raises(DataError) as refused:
+        profile_from_json({"hobbies": names}, VOCABULARY, "f")
+    assert len(refused.value.problems) == 1 + 100  # the length, and no more names than are allowed
     assert len(lenient_profile({"hobbies": names[:100]}, VOCABULARY, "f")[1]) == 100

@@ -16,9 +16,9 @@ from trm_np.cli.threads import use_threads
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from trm_np.answering import Answered
     from trm_np.answers import Recommendation, RecommendedGift, SelectedTool
     from trm_np.data.json_lines import Line
+    from trm_np.line_answers import Answered
     from trm_np.recommend import Recommender
 
 WIDTH = 100
@@ -65,7 +65,7 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="Answer the lines of --profile in so many processes, 4,096 lines at a time.",
+    help="Answer the lines of --profile in so many processes, thousands at a time.",
 )
 @click.option("--dask", metavar="ADDRESS", help="The same on a Dask cluster, such as tcp://127.0.0.1:8786.")
 @as_json
@@ -163,8 +163,8 @@ def answers_to(
     dask: str | None,
 ) -> "Iterator[Answered]":
     """The answers to portions of lines: each as it comes, or many lines at a time in other processes."""
-    from trm_np.answering import answer_lines, spread
     from trm_np.cli.running import workers
+    from trm_np.line_answers import answer_lines, spread
 
     if not processes and dask is None:
         yield from (answer_lines(recommender, portion, *question) for portion in portions)

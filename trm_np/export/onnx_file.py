@@ -19,6 +19,7 @@ from trm_np.data.tables import gift_table, profile_table
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.export.errors import ExportError, ExtraMissing
 from trm_np.files import atomic_write
+from trm_np.model.trm import TRM, EncodedGifts
 
 SEED = 0  # of the profiles that are asked
 BATCHES = (1, 24, 75)  # so many profiles at a time, of other lengths
@@ -82,11 +83,13 @@ def largest_differences(session: Any, stored: StoredModel, gifts: GiftInputs) ->
     """By output, the largest difference from ours, as a share of the largest number of ours."""
     found: dict[str, list[float]] = {}
     rng = np.random.default_rng(SEED)
+    with no_grad():
+        encoded = stored.model.encode_gifts(gifts)
     for size in BATCHES:
         people = list(drawn_profiles(stored.vocabulary, size, rng))
         profiles = encode_profiles(profile_table(people, stored.vocabulary), stored.vocabulary)
         picked = rng.random((size, len(stored.gifts))) < PICKED / len(stored.gifts)
-        ours = our_answer(stored, profiles, gifts, picked)
+        ours = our_answer(stored.model, profiles, encoded, picked)
         theirs = session.run(list(ours), inputs_of(session, profiles, picked))
         for (name, expected), value in zip(ours.items(), theirs, strict=True):
             if value.shape != expected.shape:
@@ -112,13 +115,13 @@ def inputs_of(session: Any, profiles: ProfileInputs, picked: Array) -> Arrays:
 
 
 @no_grad()
-def our_answer(stored: StoredModel, profiles: ProfileInputs, gifts: GiftInputs, picked: Array) -> Arrays:
-    """The same outputs, of our model."""
-    model = stored.model
+def our_answer(
+    model: TRM, profiles: ProfileInputs, gifts: EncodedGifts, picked: Array | None = None
+) -> Arrays:
+    """What a recommendation reads of our model, and the number of "steps" (B,) until each profile halted."""
     h, steps = model.answer(profiles)
     person = model.read_person(h, profiles)
-    encoded = model.encode_gifts(gifts)
-    components, reward = model.judge_gifts(model.meet_gifts(person, encoded), encoded, picked)
+    components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts, picked)
     return {
         "category_logits": person.category_logits.data,
         "tool_logits": person.tool_logits.data,
