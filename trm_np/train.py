@@ -264,7 +264,7 @@ class Trainer:
 
         At up to 1 a weight moves by less than LARGEST_UPDATE at a step, and nothing needs to be looked at.
         """
-        for group in self.optimizer.groups:
+        for group in self.optimizer.param_groups:
             rate, decay = group["lr"], group["lr"] * group["weight_decay"]
             if max(rate, decay) > 1:
                 largest = max(float(np.abs(p.data).max()) for p in group["params"])
@@ -282,7 +282,7 @@ class Trainer:
         losses = {name: done.sums[name] / done.steps for name in TERMS}
         record: Record = {
             "epoch": done.epochs + 1,
-            "learning_rate": {group["component"]: group["lr"] for group in self.optimizer.groups},
+            "learning_rate": {group["component"]: group["lr"] for group in self.optimizer.param_groups},
             "losses": losses,
             "weighted": {name: getattr(self.config.loss, name) * mean for name, mean in losses.items()},
             "total": done.sums["total"] / done.steps,
@@ -316,7 +316,7 @@ class Trainer:
         values = {
             "progress": asdict(self.progress),
             "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
-            "learning_rates": [group["lr"] for group in self.optimizer.groups],
+            "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "optimizer_steps": self.optimizer.steps,
             "plateau": in_json(self.scheduler.state),
             "stopping": in_json(self.stopping.state),
@@ -334,7 +334,7 @@ class Trainer:
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
             copy_into(second, arrays[f"second_moment.{name}"])
-        for group, rate in zip(self.optimizer.groups, values["learning_rates"], strict=True):
+        for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
         for name, dice in vars(self.generators).items():
             dice.bit_generator.state = values["generators"][name]
@@ -352,7 +352,7 @@ class Trainer:
     def optimized_names(self) -> list[str]:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [names[id(parameter)] for group in self.optimizer.groups for parameter in group["params"]]
+        return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
