@@ -246,18 +246,15 @@ class Trainer:
         """Raise Diverged that names the culprit, if the norm of all gradients is not finite.
 
         What is not finite spreads from the loss backward: of the gradients that it has reached, the last in the
-        model's order is nearest to where it began. Where there is none, only the squares are too large.
+        model's order is nearest to where it began.
         """
         if math.isfinite(norm):
             return
         parameters = self.model.named_parameters()
         largest = {name: float(np.abs(p.grad).max()) for name, p in parameters if p.grad is not None}
-        reached = [name for name, value in largest.items() if not math.isfinite(value)]
-        if not reached:
-            name = max(largest, key=lambda name: largest[name])
-            raise self.diverged(f"gradient norm (the largest gradient, of {name}: {largest[name]:g})", norm)
-        others = f" (and {len(reached) - 1} before it)" if len(reached) > 1 else ""
-        raise self.diverged(f"gradient of {reached[-1]}{others}", largest[reached[-1]])
+        reached = {name: value for name, value in largest.items() if not math.isfinite(value)}
+        *before, (name, value) = reached.items()
+        raise self.diverged(f"gradient of {name}{f' (and {len(before)} before it)' if before else ''}", value)
 
     def require_room(self) -> None:
         """Raise Diverged if a learning rate is so high that the next update may be too large for a number.
