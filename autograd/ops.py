@@ -156,7 +156,7 @@ def sigmoid(a: Array) -> Ruled:
 @vjp_reads()
 def relu(a: Array) -> Ruled:
     value = np.maximum(a, 0)
-    return value, lambda g: (np.where(value <= 0, 0, g),)
+    return value, lambda g: (g * ~(value <= 0),)
 
 
 @elementwise

@@ -289,15 +289,17 @@ def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Vjp:
     Raises RuntimeError if a value that the vjp reads was changed in place since.
     """
     wanted = [(x.data.shape, x.data.dtype) for x in tensors]
-    read = [(tensors[place], tensors[place]._version) for place in ops.VJP_READS.get(rule, range(len(tensors)))]
+    places = ops.VJP_READS.get(rule)
+    read = tensors if places is None else [tensors[place] for place in places]
+    versions = [x._version for x in read]
 
     def fitted(g: Array) -> Sequence[Array]:
-        for x, version in read:
-            if x._version != version:
-                raise RuntimeError(
-                    f"backward() of {rule.__name__}: its argument of shape {x.shape} was changed in place after the "
-                    "forward pass (an optimizer's step(), load_state_dict() or copy_()); call backward() before that"
-                )
+        if [x._version for x in read] != versions:
+            changed = [x.shape for x, version in zip(read, versions, strict=True) if x._version != version]
+            raise RuntimeError(
+                f"backward() of {rule.__name__}: its argument of shape {changed[0]} was changed in place after the "
+                "forward pass (an optimizer's step(), load_state_dict() or copy_()); call backward() before that"
+            )
         gradients = vjp(g)
         if [(gradient.shape, gradient.dtype) for gradient in gradients] == wanted:
             return gradients
