@@ -17,7 +17,8 @@ from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.trial import data_digest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OF_FOLDERS = [ROOT / folder / "README.md" for folder in ("scenarios", "benchmarks")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *OF_FOLDERS]
 PASTED = ROOT / "tests" / "pasted.py"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
