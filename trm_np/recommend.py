@@ -26,8 +26,8 @@ from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
-from trm_np.data.lenient import lenient_profile, profile_json
-from trm_np.data.load import FilePath, load_catalogue, profile_from_json
+from trm_np.data.lenient import json_value, lenient_profile
+from trm_np.data.load import FilePath, gifts_from_json, load_catalogue, profile_from_json
 from trm_np.data.problems import closest, shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, gift_table, portions, profile_table
@@ -98,9 +98,14 @@ class Recommender:
     Of gifts that differ in nothing but their id only the first is kept. It may be shared by threads.
     """
 
-    def __init__(self, stored: StoredModel, gifts: Sequence[Gift] | None = None) -> None:
+    def __init__(
+        self, stored: StoredModel, gifts: Sequence[Gift] | Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
+        """`gifts`, in place of those stored, are records or the values of their JSON; raises `DataError`."""
+        if gifts is not None:
+            stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        self.gifts = without_doubles(stored.gifts if gifts is None else gifts)
+        self.gifts = without_doubles(stored.gifts)
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
         self.inventory = inventory_check(self.gifts, days_left=0)
@@ -113,11 +118,13 @@ class Recommender:
         Raises `CheckpointError` and `DataError`.
         """
         stored = load_model(path)
-        return cls(stored, None if catalogue is None else load_catalogue(catalogue, stored.vocabulary))
+        if catalogue is not None:
+            stored = replace(stored, gifts=load_catalogue(catalogue, stored.vocabulary))
+        return cls(stored)
 
     def recommend(
         self,
-        profile: Profile | dict[str, Any],
+        profile: Profile | Mapping[str, Any],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -126,6 +133,7 @@ class Recommender:
     ) -> Recommendation:
         """The k gifts to give, best first, for a profile as a record or as the value of its JSON.
 
+        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers.
         `days_left` is until the gift is needed; `tools` are run in place of the two that the model selects. An
         unknown name counts as missing, with a warning, or is an error if `strict`. Raises `DataError`, in which
         `source` names the profile, and `ValueError` for another argument.
@@ -135,7 +143,7 @@ class Recommender:
 
     def recommend_many(
         self,
-        profiles: Sequence[Profile | dict[str, Any]],
+        profiles: Sequence[Profile | Mapping[str, Any]],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -152,7 +160,7 @@ class Recommender:
     @no_grad()
     def explain(
         self,
-        profile: Profile | dict[str, Any],
+        profile: Profile | Mapping[str, Any],
         gift: str,
         days_left: float = DAYS_LEFT,
         strict: bool = False,
@@ -167,6 +175,7 @@ class Recommender:
             raise ValueError(
                 f"no gift has the id {shown(gift)}{f'; did you mean {shown(close)}?' if close else ''}"
             )
+        days_left = days_until(days_left)
         place = self.table.ids.index(gift)
         person, unknown = self.check(profile, strict, source)
         thought = self._think([person])
@@ -193,7 +202,7 @@ class Recommender:
 
     def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
         """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
-        value = profile_json(profile) if isinstance(profile, Profile) else profile
+        value = json_value(profile)
         if strict:
             return Asked(profile_from_json(value, self.stored.vocabulary, source, place))
         return Asked(*lenient_profile(value, self.stored.vocabulary, source, place))
@@ -207,12 +216,7 @@ class Recommender:
         tools: Sequence[str] | None = None,
     ) -> list[Recommendation]:
         """The answers to profiles that have been checked; the arguments are those of `recommend`."""
-        if not 1 <= k <= MOST_GIFTS:
-            raise ValueError(f"k={k}: must be from 1 to {MOST_GIFTS}")
-        if isinstance(tools, str):
-            raise ValueError(f"tools={tools!r}: must be a list of names")
-        if not days_left >= 0:
-            raise ValueError(f"days_left={days_left}: must be 0 or more")
+        k, days_left, tools = number_of_gifts(k), days_until(days_left), names_of_tools(tools)
         return [
             answer
             for rows in portions(len(asked), len(self.gifts), CELLS)
@@ -363,6 +367,30 @@ class Recommender:
             if given is not None and seen and not min(seen) <= given <= max(seen):
                 span = f"{written(min(seen))} to {written(max(seen))}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
+
+
+def number_of_gifts(k: object) -> int:
+    """Raises ValueError."""
+    number = json_value(k)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_GIFTS:
+        raise ValueError(f"k={shown(number)}: must be an integer from 1 to {MOST_GIFTS}")
+    return number
+
+
+def days_until(days_left: object) -> float:
+    """Raises ValueError."""
+    days = json_value(days_left)
+    if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
+        raise ValueError(f"days_left={shown(days)}: must be a number, 0 or more")
+    return days
+
+
+def names_of_tools(tools: object) -> list[str] | None:
+    """Raises ValueError; that there are tools of these names is checked when they run."""
+    names = json_value(tools)
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"tools={shown(names)}: must be a list of names")
+    return names
 
 
 def without_doubles(gifts: Sequence[Gift]) -> tuple[Gift, ...]:
