@@ -75,9 +75,12 @@ def test_the_answer_holds_what_the_model_says(shipped: Recommender) -> None:
     dataset = Dataset(stored.vocabulary, stored.scenarios, people, test, stored.gifts)
     task = task_from(dataset, stored.config.model.gift_features)
     said = predict(stored.model, task.validation.profiles, task)
-    assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in said.choices]
-    first = said.predicted_reward[np.arange(len(found)), said.choices[:, 0]]
-    np.testing.assert_allclose([each.gifts[0].predicted_reward for each in found], first, rtol=1e-5)
+    # Chosen given those before, they stand in the order of what each is worth alone.
+    alone = np.take_along_axis(said.predicted_reward, said.choices, axis=1)
+    in_order = np.take_along_axis(said.choices, (-alone).argsort(axis=1, kind="stable"), axis=1)
+    assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in in_order]
+    rewards = [[gift.predicted_reward for gift in each.gifts] for each in found]
+    np.testing.assert_allclose(rewards, -np.sort(-alone, axis=1), rtol=1e-5)
     for names, scores, part in (
         (stored.vocabulary.categories, said.category_scores, "categories"),
         (stored.vocabulary.tools, said.tool_scores, "tool_probabilities"),

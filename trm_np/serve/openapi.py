@@ -162,8 +162,11 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         "price": PRICE,
         "paid": PRICE,
         "offer": or_null(record({"seller": TEXT, "price": PRICE, "shipping_days": COUNT})),
-        "predicted_reward": NUMBER,
-        "components": record(dict.fromkeys(COMPONENTS, PROBABILITY)),
+        "predicted_reward": {**NUMBER, "description": "The model's guess; it never rises down a list."},
+        "components": {
+            **record(dict.fromkeys(COMPONENTS, PROBABILITY)),
+            "description": "Of the true reward, computed by rule, given the gifts before it.",
+        },
         "reasons": {**TEXTS, "minItems": 1},
     }
     tool = {
