@@ -1,7 +1,6 @@
 """The application as any WSGI server meets it: paths, methods, limits, and one line for whatever is refused."""
 
 import io
-import json
 import re
 from typing import Any
 
@@ -54,7 +53,8 @@ def test_what_is_served_is_described(application: Application) -> None:
     assert len(model["vocabulary"]["hobbies"]) == 18
     assert (model["limits"]["body_bytes"], model["limits"]["profiles"]) == (1_048_576, 1000)
     assert model["sha256"].encode() in model_file().read_bytes()
-    assert ask(application, "/health").json == {"status": "ok"}
+    served = {"model": str(model_file()), "sha256": model["sha256"], "loaded_at": model["loaded_at"]}
+    assert ask(application, "/health").json == {"status": "ok"} | served
 
 
 def test_the_page_may_run_its_own_script_and_nothing_else(application: Application) -> None:
@@ -313,7 +313,7 @@ def test_other_servers_find_the_application_by_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TRM_MODEL", str(model_file()))
     application: Any = trm_np.serve.application
     assert application is trm_np.serve.application
-    assert json.loads(ask(application, "/health").body) == {"status": "ok"}
+    assert ask(application, "/health").json["model"] == str(model_file())
     trm_np.serve.application_of_environment.cache_clear()
 
 

@@ -69,7 +69,7 @@ class Application:
                 return Response(200, [now.openapi])
             case "/health":
                 refused = {"refused": self.served.refused} if self.served.refused else {}
-                return Response(200, [to_json({"status": "ok"} | refused)])
+                return Response(200, [to_json({"status": "ok"} | now.health | refused)])
             case "/metrics":
                 return Response(200, [self.metrics.text().encode()], CONTENT_TYPE)
         return self.page
