@@ -1,8 +1,10 @@
 """The application in the server of the standard library: for trying out, where waitress is not installed."""
 
 import socket
+from collections.abc import Sequence
+from selectors import EVENT_READ, DefaultSelector
 from socketserver import BaseServer
-from typing import Any
+from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from trm_np.serve.wsgi import Application
@@ -21,12 +23,13 @@ class Handler(WSGIRequestHandler):
 
 
 class Server(WSGIServer):
-    """One request at a time, on a socket that listens; `drain` ends it."""
+    """One request at a time, on sockets that listen; `drain` ends it."""
 
-    def __init__(self, application: Application, listening: socket.socket) -> None:
-        BaseServer.__init__(self, listening.getsockname(), Handler)
-        self.socket = listening
-        self.server_name, self.server_port = listening.getsockname()[:2]
+    def __init__(self, application: Application, listening: Sequence[socket.socket]) -> None:
+        address = listening[0].getsockname()
+        BaseServer.__init__(self, address, Handler)
+        self.listening = listening
+        self.server_name, self.server_port = address[:2]
         self.timeout = LOOK_EVERY
         self.setup_environ()
         self.set_app(application)
@@ -37,9 +40,15 @@ class Server(WSGIServer):
 
     def run(self) -> int:
         """Answer until `drain`; returns 0, how many requests had no answer."""
-        while not self.draining:
-            self.handle_request()
-        self.server_close()
+        with DefaultSelector() as selector:
+            for each in self.listening:
+                selector.register(each, EVENT_READ)
+            while not self.draining:
+                for ready, _ in selector.select(LOOK_EVERY):
+                    self.socket = cast(socket.socket, ready.fileobj)
+                    self.handle_request()
+        for each in self.listening:
+            each.close()
         return 0
 
     def handle_error(self, request: Any, client_address: Any) -> None:
