@@ -3,6 +3,7 @@
 import io
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -66,6 +67,33 @@ def test_the_page_may_run_its_own_script_and_nothing_else(application: Applicati
     first, second = wsgi.hashes(script, b"script").split()
     assert first == "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
     assert second != first and wsgi.hashes(script, b"link") == "'none'"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "location"),
+    [
+        ("/gifts", "gifts/"),
+        ("/shop/gifts", "gifts/"),
+        ("/caf\u00c3\u00a9", "caf%C3%A9/"),
+        ("/a:b\r\nX: y", "a%3Ab%0D%0AX%3A%20y/"),
+    ],
+)
+def test_at_a_prefix_everything_is_beside_the_page(
+    application: Application, prefix: str, location: str
+) -> None:
+    under: dict[str, Any] = {"SCRIPT_NAME": prefix}
+    for method in ("GET", "HEAD"):
+        reply = ask(application, "", method=method, **under)
+        assert (reply.status, reply.headers["Location"]) == (308, location)
+    page = ask(application, "/", **under)
+    assert page == ask(application, "/")
+    assert re.findall(rb'(?:href|src|action)="(?!data:)', page.body) == []
+    assert ask(application, "", b"{}", **under).status == 405
+    assert recommend(application, PERSON, **under).json == recommend(application, PERSON).json
+    assert ask(application, "/openapi.json", **under).json["servers"] == [
+        {"url": quote(prefix, encoding="latin-1")}
+    ]
+    assert ask(application, "/openapi.json").json["servers"] == [{"url": "/"}]
 
 
 @pytest.mark.parametrize("path", wsgi.METHODS)

@@ -41,7 +41,7 @@ ERRORS = {
 
 
 def document(vocabulary: Vocabulary) -> dict[str, Any]:
-    """The document for a model with this vocabulary."""
+    """The document for a model with this vocabulary, but for its `servers`: a request says at what prefix it stands."""
     return {
         "openapi": "3.1.0",
         "info": {

@@ -33,7 +33,7 @@ class Snapshot:
 
     recommender: Recommender
     description: bytes
-    openapi: bytes
+    openapi: dict[str, Any]
     health: dict[str, str]
     signature: Signature
 
@@ -112,7 +112,7 @@ def load(path: str, catalogue: str | None) -> Snapshot:
     said = description(recommender, path)
     health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
     openapi = document(recommender.stored.vocabulary)
-    return Snapshot(recommender, to_json(said), to_json(openapi), health, before)
+    return Snapshot(recommender, to_json(said), openapi, health, before)
 
 
 def description(recommender: Recommender, path: str) -> dict[str, Any]:
