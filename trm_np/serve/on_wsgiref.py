@@ -7,11 +7,11 @@ from socketserver import BaseServer
 from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from trm_np.serve.listening import BACKLOG
 from trm_np.serve.wsgi import Application
 
 CLIENT_SECONDS = 5.0  # that one which does not go on may hold up all others
 LOOK_EVERY = 0.2  # seconds
-BACKLOG = 1024  # connections that may wait when it ends
 
 
 class Handler(WSGIRequestHandler):
