@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.reasons import found_as_data, found_in_words, money, reasons
-from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, fair_offers
+from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid
 
 
 @dataclass(frozen=True)
 class RecommendedGift:
-    """One gift of an answer; `components` and `predicted_reward` are the model's, given the gifts before it.
+    """One gift of an answer: `predicted_reward` is the model's guess of what the gift alone is worth to the person.
 
+    It never rises down a list: what a tool or the budget puts behind another gift counts for no more than that one.
+    `components` are true, by the world's own rule (world/reward.py), of the gift given those before it.
     `price` is the list price in dollars, `paid` what is paid: that of `offer`, the best one, if prices were compared.
     """
 
@@ -63,8 +65,9 @@ class Recommendation:
 class Explanation:
     """What the model thinks of one gift for one person, before any tool has run.
 
-    `rank` is its place among all gifts by predicted reward, from 1; `influence` is by how much each thing said of the
-    person raises that reward: what it is, less what it would be if that alone had not been said, the greatest first.
+    `components` are true, as in an answer. `rank` is its place among all gifts by predicted reward, from 1; `influence`
+    is by how much each thing said of the person raises that reward: what it is, less what it would be if that alone had
+    not been said, the greatest first.
     """
 
     profile: Profile
@@ -83,7 +86,7 @@ class Explanation:
 
 
 class Pick(NamedTuple):
-    """A gift of the answer: its place in the shortlist, its predicted reward and components by name, at its turn."""
+    """A gift of the answer: its place in the shortlist, its predicted reward, and its components by name."""
 
     place: int
     reward: float
@@ -109,17 +112,12 @@ def recommended(
         name=gift.name,
         category=gift.category,
         price=gift.price,
-        paid=list_price_paid(gift) if offer is None else offer.price,
+        paid=price_paid(gift) if offer is None else offer.price,
         offer=offer,
         predicted_reward=pick.reward,
         components=pick.components,
         reasons=reasons(gift, person, pick.components, findings, pick.place, days_left),
     )
-
-
-def list_price_paid(gift: Gift) -> float:
-    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more."""
-    return max(gift.price, min(offer.price for offer in fair_offers(gift)))
 
 
 def selected_tool(

@@ -186,14 +186,15 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, str] | None = None) -> Config:
-    """The preset with the switches in `off` turned off, then each setting ("loss.tool": "0.3") applied."""
+def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, Any] | None = None) -> Config:
+    """The preset with the switches in `off` turned off, then each setting applied: "loss.tool": 0.3, or "0.3"."""
     config = PRESETS[one_of(preset, PRESETS, "preset")]
     for name in off:
         for key, value in SWITCHES[one_of(name, SWITCHES, "optimization")].items():
             config = _with(config, key, value)
-    for key, text in (settings or {}).items():
-        config = _with(config, key, _parse(key, text))
+    for key, given in (settings or {}).items():
+        value = _parse(key, given) if isinstance(given, str) else _of_type(key, given)
+        config = _with(config, key, value)
     _check(config)
     return config
 
@@ -223,8 +224,7 @@ def from_flat(settings: Mapping[str, Any]) -> Config:
     config = Config(preset=str(settings.get("preset", "")))
     for key, value in settings.items():
         if key != "preset":
-            _require_type(key, value)
-            config = _with(config, key, value)
+            config = _with(config, key, _of_type(key, value))
     _check(config)
     return config
 
@@ -260,12 +260,15 @@ def _parse(key: str, text: str) -> Any:
         raise ConfigError(f"{key}={text}: must be {ALLOWED[kind]}") from None
 
 
-def _require_type(key: str, value: Any) -> None:
+def _of_type(key: str, given: Any) -> Any:
+    """The value, of NumPy as Python has it; raises ConfigError if the setting may not have it."""
+    value = given.tolist() if hasattr(given, "tolist") else given
     kind = _types()[one_of(key, _types(), "setting")]
     allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}[kind.split(" ")[0]]
     is_number_in_disguise = isinstance(value, bool) and kind != "bool"
     if not (value is None and "None" in kind) and (not isinstance(value, allowed) or is_number_in_disguise):
         raise ConfigError(f"{key}={value!r}: must be {ALLOWED[kind]}")
+    return value
 
 
 def _check(config: Config) -> None:

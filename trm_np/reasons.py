@@ -1,7 +1,8 @@
 """Why a gift is recommended, and what the tools found, in plain words that are true.
 
-A component gives a reason only where the model predicts it high; the words are facts of the gift and the profile.
-What only a tool can know is said only if that tool ran. What speaks plainly against a gift is said in any case.
+The words are facts of the gift and the profile, and the components of the reward that decide whether they are said are
+the true ones. What only a tool can know is said only if that tool ran. What speaks plainly against a gift is said in
+any case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,10 @@ from trm_np.world.tools import (
     ReviewAnalysis,
     TrendAnalysis,
     fair_offers,
+    price_paid,
 )
 
-HIGH = 0.6  # from here on a predicted component speaks for the gift
-HIGH_HOBBY = 0.4  # serving one of two hobbies is worth 0.5, and a reason
+HIGH = 0.6  # from here on a component speaks for the gift
 FEW_LEFT = 5
 
 POSSESSIVE = {"mother": "her", "sister": "her", "father": "his", "brother": "his"}
@@ -36,8 +37,11 @@ def reasons(
     place: int,
     days_left: float,
 ) -> tuple[str, ...]:
-    """What speaks for the gift, and what speaks against it; `place` is its index in the findings."""
-    paid, delivery = gift.price, min(offer.shipping_days for offer in fair_offers(gift))
+    """What speaks for the gift, and what speaks against it.
+
+    `components` are those of its true reward, by name; `place` is its index in the findings.
+    """
+    paid, delivery = price_paid(gift), min(offer.shipping_days for offer in fair_offers(gift))
     if isinstance(prices := findings.get("price_comparison"), PriceComparison):
         paid, delivery = float(prices.price[place]), prices.offer[place].shipping_days
     said = [
@@ -61,20 +65,18 @@ def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float
     whose = POSSESSIVE.get(profile.relationship or "", "their")
     shared = [in_words(tag) for tag in gift.tags if tag in profile.hobbies]
     liked = [in_words(tag) for tag in gift.tags if tag in profile.preferences]
-    # Both components speak of hobbies: of the gift's own, and of the category that a hobby names or implies.
-    if shared and (components["hobby"] >= HIGH_HOBBY or components["category"] >= HIGH):
+    if shared:
         said.append(f"for {whose} {joined(shared)}")
     elif components["category"] >= HIGH:
         said.append(f"from {in_words(gift.category)}, a category that suits")
-    if liked and components["category"] >= HIGH:
+    if liked:
         said.append(f"{joined(liked)}, as wished")
-    if profile.occasion in gift.occasions and components["occasion"] >= HIGH:
+    if profile.occasion in gift.occasions:
         said.append(f"suits {OCCASIONS.get(profile.occasion, f'the {in_words(profile.occasion)}')}")
     youngest, oldest = gift.age_range
-    if profile.age is not None and youngest <= profile.age <= oldest and components["age"] >= HIGH:
-        said.append(f"suits {whose} age")
-    if profile.age is not None and not youngest <= profile.age <= oldest:
-        said.append(f"meant for ages {youngest} to {oldest}")
+    if profile.age is not None:
+        suits = youngest <= profile.age <= oldest
+        said.append(f"suits {whose} age" if suits else f"meant for ages {youngest} to {oldest}")
     return said
 
 

@@ -26,21 +26,33 @@ from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
-from trm_np.data.lenient import lenient_profile, profile_json
-from trm_np.data.load import FilePath, load_catalogue, profile_from_json
+from trm_np.data.lenient import json_value, lenient_profile
+from trm_np.data.load import FilePath, gifts_from_json, load_catalogue, profile_from_json
 from trm_np.data.problems import closest, shown
 from trm_np.data.records import Gift, Profile
-from trm_np.data.tables import Bools, Floats, GiftTable, Ints, gift_table, portions, profile_table
+from trm_np.data.tables import (
+    Bools,
+    Floats,
+    GiftTable,
+    Ints,
+    ProfileTable,
+    gift_table,
+    implied_categories,
+    portions,
+    profile_table,
+)
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import money, reasons
-from trm_np.world.reward import COMPONENTS
+from trm_np.world.reward import COMPONENTS, components_in_turn
 from trm_np.world.tools import (
     TOOLS,
+    BudgetOptimizer,
     Effect,
     Finding,
     catalogue_star_shares,
     combined,
     inventory_check,
+    price_paid,
     price_that_counts,
     run_tools,
 )
@@ -61,12 +73,12 @@ class Asked(NamedTuple):
 
 
 class Thought(NamedTuple):
-    """What the model makes of B people: the value (B, G) and the components (B, G, 7) of each gift, and for each person
-    probabilities by name, the highest first, and the supervision steps taken."""
+    """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
+    highest first, and the supervision steps taken."""
 
+    table: ProfileTable
     person: Person
     value: Floats
-    components: Floats32
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
@@ -83,13 +95,17 @@ class Consultation(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The gifts (L,) of a shortlist by place in the catalogue, as the tools say they are; `free` ones may be given."""
+    """The gifts (L,) of a shortlist by place in the catalogue, as the tools say they are; `free` ones may be given.
+
+    Whatever is predicted of them, those of a lower `tier` stand before the others.
+    """
 
     place: Ints
     price: Floats
     rating: Floats
     bonus: Floats
     free: Bools
+    tier: Ints
 
 
 class Recommender:
@@ -98,12 +114,19 @@ class Recommender:
     Of gifts that differ in nothing but their id only the first is kept. It may be shared by threads.
     """
 
-    def __init__(self, stored: StoredModel, gifts: Sequence[Gift] | None = None) -> None:
+    def __init__(
+        self, stored: StoredModel, gifts: Sequence[Gift] | Sequence[Mapping[str, Any]] | None = None
+    ) -> None:
+        """`gifts`, in place of those stored, are records or the values of their JSON; raises `DataError`."""
+        if gifts is not None:
+            stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        self.gifts = without_doubles(stored.gifts if gifts is None else gifts)
+        self.gifts = without_doubles(stored.gifts)
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
         self.inventory = inventory_check(self.gifts, days_left=0)
+        self.paid = np.array(list(map(price_paid, self.gifts)))
+        self.implied = implied_categories(self.table, stored.vocabulary)
         self.encoded = self._encode(self.table)
 
     @classmethod
@@ -113,11 +136,13 @@ class Recommender:
         Raises `CheckpointError` and `DataError`.
         """
         stored = load_model(path)
-        return cls(stored, None if catalogue is None else load_catalogue(catalogue, stored.vocabulary))
+        if catalogue is not None:
+            stored = replace(stored, gifts=load_catalogue(catalogue, stored.vocabulary))
+        return cls(stored)
 
     def recommend(
         self,
-        profile: Profile | dict[str, Any],
+        profile: Profile | Mapping[str, Any],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -126,6 +151,7 @@ class Recommender:
     ) -> Recommendation:
         """The k gifts to give, best first, for a profile as a record or as the value of its JSON.
 
+        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers.
         `days_left` is until the gift is needed; `tools` are run in place of the two that the model selects. An
         unknown name counts as missing, with a warning, or is an error if `strict`. Raises `DataError`, in which
         `source` names the profile, and `ValueError` for another argument.
@@ -135,7 +161,7 @@ class Recommender:
 
     def recommend_many(
         self,
-        profiles: Sequence[Profile | dict[str, Any]],
+        profiles: Sequence[Profile | Mapping[str, Any]],
         k: int = 3,
         days_left: float = DAYS_LEFT,
         tools: Sequence[str] | None = None,
@@ -152,13 +178,13 @@ class Recommender:
     @no_grad()
     def explain(
         self,
-        profile: Profile | dict[str, Any],
+        profile: Profile | Mapping[str, Any],
         gift: str,
         days_left: float = DAYS_LEFT,
         strict: bool = False,
         source: str = "profile",
     ) -> Explanation:
-        """What speaks for and against the gift of this id; arguments as in `recommend`.
+        """What speaks for and against the gift of this id alone; arguments as in `recommend`.
 
         Raises `DataError`, and `ValueError` if no gift has this id.
         """
@@ -167,6 +193,7 @@ class Recommender:
             raise ValueError(
                 f"no gift has the id {shown(gift)}{f'; did you mean {shown(close)}?' if close else ''}"
             )
+        days_left = days_until(days_left)
         place = self.table.ids.index(gift)
         person, unknown = self.check(profile, strict, source)
         thought = self._think([person])
@@ -179,7 +206,9 @@ class Recommender:
             for other in self._think(others[rows]).value[:, place].tolist()
         ]
         influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
-        components = dict(zip(COMPONENTS, thought.components[0, place].tolist(), strict=True))
+        components = by_component(
+            components_in_turn(thought.table, self.table.take([place]), self.implied)[0]
+        )
         return Explanation(
             profile=person,
             gift=self.gifts[place],
@@ -187,13 +216,13 @@ class Recommender:
             rank=1 + int((thought.value[0] > value).sum()),
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
-            reasons=reasons(self.gifts[place], person, components, {}, place, days_left),
+            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left),
             warnings=(*unknown, *self._unlike_training(person)),
         )
 
     def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
         """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
-        value = profile_json(profile) if isinstance(profile, Profile) else profile
+        value = json_value(profile)
         if strict:
             return Asked(profile_from_json(value, self.stored.vocabulary, source, place))
         return Asked(*lenient_profile(value, self.stored.vocabulary, source, place))
@@ -207,12 +236,7 @@ class Recommender:
         tools: Sequence[str] | None = None,
     ) -> list[Recommendation]:
         """The answers to profiles that have been checked; the arguments are those of `recommend`."""
-        if not 1 <= k <= MOST_GIFTS:
-            raise ValueError(f"k={k}: must be from 1 to {MOST_GIFTS}")
-        if isinstance(tools, str):
-            raise ValueError(f"tools={tools!r}: must be a list of names")
-        if not days_left >= 0:
-            raise ValueError(f"days_left={days_left}: must be 0 or more")
+        k, days_left, tools = number_of_gifts(k), days_until(days_left), names_of_tools(tools)
         return [
             answer
             for rows in portions(len(asked), len(self.gifts), CELLS)
@@ -228,7 +252,7 @@ class Recommender:
             self._consult(profile, value, names, tools, k, days_left)
             for (profile, _), value, names in zip(asked, thought.value, thought.tools, strict=True)
         ]
-        picked = self._pick(thought.person, consulted, k)
+        picked = self._pick(thought, consulted, k)
         for row, ((profile, unknown), consultation, picks) in enumerate(
             zip(asked, consulted, picked, strict=True)
         ):
@@ -260,15 +284,16 @@ class Recommender:
     def _think(self, people: Sequence[Profile]) -> Thought:
         """What the model makes of the people, and of every gift for them."""
         model, vocabulary = self.stored.model, self.stored.vocabulary
-        inputs = encode_profiles(profile_table(people, vocabulary), vocabulary)
+        table = profile_table(people, vocabulary)
+        inputs = encode_profiles(table, vocabulary)
         h, steps = model.answer(inputs)
         person = model.read_person(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
-        components, value = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
+        _, value = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
         return Thought(
+            table,
             person,
             value.data.astype(np.float64),
-            components.sigmoid().data,
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
@@ -301,7 +326,7 @@ class Recommender:
     def _shortlist(self, value: Floats, k: int, budget: float | None, days_left: float) -> Ints:
         """The gifts for the tools to look at, best first: the best, and the best k that are affordable and in time."""
         order = (-value).argsort(kind="stable")
-        fits = self.table.price <= (np.inf if budget is None else budget)
+        fits = self.paid <= (np.inf if budget is None else budget)
         if days_left < np.inf:
             fits &= (self.inventory.stock > 0) & (self.inventory.arrival_days <= days_left)
         chosen = np.zeros(len(order), np.bool_)
@@ -310,8 +335,8 @@ class Recommender:
         best_first: Ints = order[chosen[order]]
         return best_first
 
-    def _pick(self, person: Person, consulted: Sequence[Consultation], k: int) -> list[list[Pick]]:
-        """The gifts of each shortlist, one by one, each judged given those before it, as the tools say it is."""
+    def _pick(self, thought: Thought, consulted: Sequence[Consultation], k: int) -> list[list[Pick]]:
+        """The gifts of each shortlist, chosen one by one, each judged given those before it, as the tools say it is."""
         model, longest = self.stored.model, max(len(each.shortlist) for each in consulted)
         seen = [self._as_seen(each, longest) for each in consulted]
         bonus, free = np.stack([each.bonus for each in seen]), np.stack([each.free for each in seen])
@@ -319,30 +344,58 @@ class Recommender:
         price, rating = (
             np.concatenate([getattr(each, name) for each in seen]) for name in ("price", "rating")
         )
-        encoded = self._encode(replace(gifts, price=price, rating=rating)).for_each_of(len(seen))
+        gifts = replace(gifts, price=price, rating=rating)
+        encoded = self._encode(gifts).for_each_of(len(seen))
 
-        met = model.meet_gifts(person, encoded)
+        met = model.meet_gifts(thought.person, encoded)
         picked = np.zeros(free.shape, np.bool_)
-        picks: list[list[Pick]] = [[] for _ in seen]
-        for _ in range(min(k, longest)):
-            components, reward = model.judge_gifts(met, encoded, picked)
-            best = np.where(free & ~picked, reward.data + bonus, -np.inf).argmax(axis=1)
-            for row in np.flatnonzero((free & ~picked).any(axis=1)):
-                place = int(best[row])
-                values = components[row, place].sigmoid().data.tolist()
-                named = dict(zip(COMPONENTS, values, strict=True))
-                picks[row].append(Pick(place, float(reward.data[row, place]), named))
-                picked[row, place] = True
-        return picks
+        alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
+        reward = alone
+        for turn in range(min(k, longest)):
+            if turn:
+                reward = model.judge_gifts(met, encoded, picked)[1].data
+            best = np.where(free & ~picked, reward + bonus, -np.inf).argmax(axis=1)
+            more = np.flatnonzero((free & ~picked).any(axis=1))
+            picked[more, best[more]] = True
+        return [
+            self._in_order(
+                thought.table.take([row]),
+                gifts.take(slice(row * longest, (row + 1) * longest)),
+                picked[row],
+                alone[row],
+                each.tier,
+            )
+            for row, each in enumerate(seen)
+        ]
+
+    def _in_order(
+        self, person: ProfileTable, gifts: GiftTable, picked: Bools, alone: Floats, tier: Ints
+    ) -> list[Pick]:
+        """The picked ones of some gifts, best first: by tier, then by what is predicted of each alone.
+
+        None counts for more than one that stands before it because of its tier.
+        """
+        places = np.flatnonzero(picked)
+        places = places[np.lexsort((-alone[places], tier[places]))]
+        reward = np.minimum.accumulate(alone[places])
+        components = components_in_turn(person, gifts.take(places), self.implied)
+        return [
+            Pick(place, value, by_component(row))
+            for place, value, row in zip(places.tolist(), reward.tolist(), components, strict=True)
+        ]
 
     def _as_seen(self, consultation: Consultation, length: int) -> Seen:
         """The shortlist as the tools say it is, filled up to a length with gifts that cannot be picked."""
-        budget, _, shortlist, _, effect = consultation
+        budget, _, shortlist, findings, effect = consultation
         listed, rating = self.table.price[shortlist], self.table.rating[shortlist]
-        paid = listed if effect.price is None else effect.price
+        paid = self.paid[shortlist] if effect.price is None else effect.price
         bonus = np.zeros(len(shortlist)) if effect.bonus is None else effect.bonus
+        tier = np.zeros(len(shortlist), np.int64)
+        if isinstance(bundle := findings.get("budget_optimizer"), BudgetOptimizer):
+            tier -= bundle.marks
         if budget is not None:
             bonus = bonus - OVER_BUDGET * (paid > budget)
+            tier += paid > budget
         free = np.ones(len(shortlist), np.bool_)
         if effect.available is not None and effect.available.any():
             free = effect.available
@@ -353,6 +406,7 @@ class Recommender:
             (rating if effect.rating is None else effect.rating)[filled],
             bonus[filled],
             free[filled] & (np.arange(length) < len(shortlist)),
+            tier[filled],
         )
 
     def _unlike_training(self, person: Profile) -> Iterator[str]:
@@ -363,6 +417,30 @@ class Recommender:
             if given is not None and seen and not min(seen) <= given <= max(seen):
                 span = f"{written(min(seen))} to {written(max(seen))}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
+
+
+def number_of_gifts(k: object) -> int:
+    """Raises ValueError."""
+    number = json_value(k)
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_GIFTS:
+        raise ValueError(f"k={shown(number)}: must be an integer from 1 to {MOST_GIFTS}")
+    return number
+
+
+def days_until(days_left: object) -> float:
+    """Raises ValueError."""
+    days = json_value(days_left)
+    if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
+        raise ValueError(f"days_left={shown(days)}: must be a number, 0 or more")
+    return days
+
+
+def names_of_tools(tools: object) -> list[str] | None:
+    """Raises ValueError; that there are tools of these names is checked when they run."""
+    names = json_value(tools)
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"tools={shown(names)}: must be a list of names")
+    return names
 
 
 def without_doubles(gifts: Sequence[Gift]) -> tuple[Gift, ...]:
@@ -381,6 +459,11 @@ def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
             rest: Any = tuple(other for other in given if other != item) if isinstance(value, tuple) else None
             said = f"{item:g}" if isinstance(item, float) else item
             yield f"{field}: {said}", replace(profile, **{field: rest})
+
+
+def by_component(values: Floats) -> dict[str, float]:
+    """The seven components (7,) of a reward by name."""
+    return dict(zip(COMPONENTS, values.tolist(), strict=True))
 
 
 def by_name(names: Sequence[str], probabilities: Floats32) -> dict[str, float]:

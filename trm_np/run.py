@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Run:
         self.config = config
         self.dataset = dataset.first(config.training.scenario_limit)
         self.task: Task = task_from(self.dataset, config.model.gift_features)
-        self.seed = seed
+        self.seed = index(seed)  # one of NumPy's is no JSON
         self.folder = folder
         self.digests = {
             name: digest(value) for name, value in asdict(self.dataset).items()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.data.sample_files import VOCABULARY
 from tests.world import small_world
-from trm_np.data.lenient import close_names, known_name, lenient_profile, profile_json
+from trm_np.data.lenient import close_names, json_value, known_name, lenient_profile
 from trm_np.data.load import load_scenarios, profile_from_json
 from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
@@ -29,7 +29,7 @@ FULL: dict[str, Any] = {
 @settings(deadline=None)
 @given(small_world.PROFILES)
 def test_a_profile_of_known_names_is_read_as_it_is(profile: Profile) -> None:
-    assert lenient_profile(profile_json(profile), small_world.VOCABULARY, "p") == (profile, ())
+    assert lenient_profile(json_value(profile), small_world.VOCABULARY, "p") == (profile, ())
 
 
 @pytest.mark.parametrize("field", FULL)
@@ -149,8 +149,8 @@ def test_a_key_given_twice_is_refused() -> None:
 @settings(deadline=None)
 @given(small_world.PROFILES)
 def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> None:
-    value = json.loads(json.dumps(profile_json(profile)))
-    assert value == profile_json(profile)
+    value = json.loads(json.dumps(json_value(profile)))
+    assert value == json_value(profile)
     assert profile_from_json(value, small_world.VOCABULARY, "p") == profile
 
 

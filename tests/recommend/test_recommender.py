@@ -1,11 +1,14 @@
 """What `Recommender` answers: new gifts, missing fields, tools that change the answer, and no gift twice."""
 
 import json
+import re
 import subprocess
 import sys
+from collections import OrderedDict, UserDict, deque
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,8 @@ MOTHER: dict[str, Any] = {
     "occasion": "mothers_day",
     "preferences": ["practical", "quality"],
 }
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +75,12 @@ def test_the_answer_holds_what_the_model_says(shipped: Recommender) -> None:
     dataset = Dataset(stored.vocabulary, stored.scenarios, people, test, stored.gifts)
     task = task_from(dataset, stored.config.model.gift_features)
     said = predict(stored.model, task.validation.profiles, task)
-    assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in said.choices]
-    first = said.predicted_reward[np.arange(len(found)), said.choices[:, 0]]
-    np.testing.assert_allclose([each.gifts[0].predicted_reward for each in found], first, rtol=1e-5)
+    # Chosen given those before, they stand in the order of what each is worth alone.
+    alone = np.take_along_axis(said.predicted_reward, said.choices, axis=1)
+    in_order = np.take_along_axis(said.choices, (-alone).argsort(axis=1, kind="stable"), axis=1)
+    assert [ids(each) for each in found] == [[stored.gifts[i].id for i in row] for row in in_order]
+    rewards = [[gift.predicted_reward for gift in each.gifts] for each in found]
+    np.testing.assert_allclose(rewards, -np.sort(-alone, axis=1), rtol=1e-5)
     for names, scores, part in (
         (stored.vocabulary.categories, said.category_scores, "categories"),
         (stored.vocabulary.tools, said.tool_scores, "tool_probabilities"),
@@ -202,11 +210,20 @@ def test_a_faulty_profile_is_refused(bad: dict[str, Any], shipped: Recommender) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"k": 0}, "k=0: must be from 1"),
-        ({"k": MOST_GIFTS + 1}, f"k={MOST_GIFTS + 1}: must be from 1 to {MOST_GIFTS}"),
-        ({"days_left": -1}, "days_left=-1"),
-        ({"days_left": float("nan")}, "days_left=nan"),
+        ({"k": 0}, "k=0: must be an integer from 1"),
+        ({"k": MOST_GIFTS + 1}, f"k={MOST_GIFTS + 1}: must be an integer from 1 to {MOST_GIFTS}"),
+        ({"k": 2.5}, "k=2.5: must be an integer"),
+        ({"k": True}, "k=true: must be an integer"),
+        ({"k": "3"}, 'k="3": must be an integer'),
+        ({"days_left": -1}, "days_left=-1: must be a number, 0 or more"),
+        ({"days_left": float("nan")}, "days_left=NaN"),
+        (
+            {"days_left": np.timedelta64(3, "D")},
+            r'days_left="datetime.timedelta\(days=3\)": must be a number',
+        ),
         ({"tools": ["oracle"]}, "no such tool: oracle"),
+        ({"tools": "review_analysis"}, 'tools="review_analysis": must be a list of names'),
+        ({"tools": [3]}, r"tools=\[3\]: must be a list of names"),
     ],
     ids=str,
 )
@@ -217,7 +234,80 @@ def test_an_argument_that_makes_no_sense_is_refused(
         shipped.recommend(MOTHER, **arguments)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"hobbies": ("cooking", "gardening"), "preferences": deque(["practical", "quality"])},
+        {"hobbies": np.array(["cooking", "gardening"]), "relationship": np.str_("mother")},
+        {"hobbies": np.array(["cooking", "gardening"], object), "age": np.int64(58)},
+        {"age": np.float32(58), "budget": np.uint8(120)},
+        {"age": np.array(58), "budget": np.array([120.0])[0]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("kind", [dict, OrderedDict, UserDict, MappingProxyType])
+def test_what_python_and_numpy_have_for_a_list_and_a_number_is_one(
+    given: dict[str, Any], strict: bool, kind: Any, shipped: Recommender
+) -> None:
+    asked = kind(MOTHER | given)
+    found = shipped.recommend(
+        asked, k=np.int64(2), days_left=np.float32(8), tools=np.array(TOOLS), strict=strict
+    )
+    assert found == shipped.recommend(MOTHER, k=2, days_left=8, tools=list(TOOLS), strict=strict)
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+    assert shipped.recommend_many(np.array([asked, {}], object), strict=strict)[0].profile == found.profile
+    explained = shipped.explain(asked, np.str_(found.gifts[0].id), days_left=np.int8(8), strict=strict)
+    assert json.loads(json.dumps(explained.to_dict())) == explained.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"age": np.True_}, "age: found true; allowed: a number from 0 to 120"),
+        ({"age": np.float64("nan")}, "age: found NaN"),
+        ({"age": np.array([58])}, r"age: found \[58\]"),
+        ({"hobbies": np.str_("cooking")}, 'hobbies: found "cooking"; allowed: a list'),
+        ({"hobbies": b"cooking"}, "hobbies: found \"b'cooking'\"; allowed: a list"),
+        ({"hobbies": {"cooking"}}, "hobbies: found \"{'cooking'}\"; allowed: a list"),
+        ({"hobbies": np.array([["cooking"]])}, r'hobbies\[0\]: found \["cooking"\]'),
+        ({"age": int}, "age: found \"<class 'int'>\""),
+        ({1: 2}, "found the unknown key 1; allowed: age, hobbies"),
+        ({("age",): 2}, r'found the unknown key \["age"\]'),
+        ({"age": {("age",): 2}}, "age: found {}"),
+        ({"hobbies": ENDLESS}, rf"hobbies\[0\]: found {re.escape('[' * 57)}\.\.\."),
+    ],
+    ids=str,
+)
+def test_what_is_neither_in_python_is_refused(bad: Any, said: str, shipped: Recommender) -> None:
+    with pytest.raises(DataError, match=f"^profile: {said}"):
+        shipped.recommend(MOTHER | bad)
+
+
 # ------------------------------------------------------------------------------------------- the gifts
+
+
+def test_gifts_may_be_given_in_python_and_are_checked_like_those_of_a_file() -> None:
+    stored = trained()
+    in_json = [asdict(each) for each in stored.gifts]
+    of_numpy = [
+        replace(each, price=np.float64(each.price), stock=np.int64(each.stock), tags=list(each.tags))  # type: ignore[arg-type]
+        for each in stored.gifts
+    ]
+    for gifts in (in_json, of_numpy, np.array(of_numpy, object)):
+        found = Recommender(stored, gifts)
+        assert found.gifts == stored.gifts
+        assert json.dumps(found.explain(MOTHER, found.gifts[0].id).to_dict())
+    for change, said in (
+        ({"price": -1.0}, r"gifts: \[1\].price: found -1.0; allowed: a number from 0.01"),
+        ({"tags": ("juggling",)}, r'gifts: \[1\].tags\[0\]: found "juggling"'),
+        ({"id": stored.gifts[0].id}, r"gifts: \[1\].id: found .* again"),
+    ):
+        spoilt: dict[str, Any] = change
+        with pytest.raises(DataError, match=said):
+            Recommender(stored, [stored.gifts[0], replace(stored.gifts[1], **spoilt)])
+    with pytest.raises(DataError, match="gifts: found a list of 0; allowed: a list of at least 1"):
+        Recommender(stored, [])
 
 
 def perfect_for(profile: Profile, category: str) -> Gift:

@@ -1,15 +1,16 @@
 """The application as any WSGI server meets it: paths, methods, limits, and one line for whatever is refused."""
 
 import io
-import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.serve.asking import ask, model_file, new_application, recommend
 from trm_np import Recommender, __version__
 from trm_np.serve import wsgi
+from trm_np.serve.http import to_json
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
 
@@ -36,6 +37,34 @@ def test_a_list_is_answered_in_its_order_across_portions(application: Applicatio
     assert recommend(application, [PERSON]).json == [recommend(application, PERSON).json]
 
 
+@pytest.mark.parametrize(
+    "query", ["?top=2&", "?&&top=2", "?top=%32", "?top=02&days=10", "?top=2&days=10&strict=false"]
+)
+def test_a_query_is_taken_however_a_program_has_joined_it(application: Application, query: str) -> None:
+    assert recommend(application, PERSON, query).json == recommend(application, PERSON, "?top=2").json
+    assert recommend(application, PERSON, "?").json == recommend(application, PERSON).json
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CONTENT_TYPE": "Application/JSON ;Charset=UTF-8"},
+        {"CONTENT_TYPE": 'application/json;\tcharset="utf8";'},
+        {"CONTENT_TYPE": "application/json; charset=us-ascii; profile=x"},
+        {"HTTP_CONTENT_ENCODING": ""},
+        {"HTTP_CONTENT_ENCODING": "Identity "},
+        {"HTTP_ACCEPT": "text/html", "HTTP_ACCEPT_CHARSET": "latin-1"},
+    ],
+    ids=str,
+)
+def test_headers_are_taken_as_clients_write_them(application: Application, environ: dict[str, Any]) -> None:
+    assert recommend(application, PERSON, **environ).json == recommend(application, PERSON).json
+
+
+def test_a_byte_order_mark_before_the_json_is_none_of_it(application: Application) -> None:
+    assert ask(application, "/recommend", b"\xef\xbb\xbf {}\r\n").json == recommend(application, {}).json
+
+
 def test_an_unknown_name_is_a_warning_or_with_strict_an_error(application: Application) -> None:
     person = {"hobbies": ["fishing\u202e"]}
     (warning,) = recommend(application, person).json["warnings"]
@@ -54,7 +83,8 @@ def test_what_is_served_is_described(application: Application) -> None:
     assert len(model["vocabulary"]["hobbies"]) == 18
     assert (model["limits"]["body_bytes"], model["limits"]["profiles"]) == (1_048_576, 1000)
     assert model["sha256"].encode() in model_file().read_bytes()
-    assert ask(application, "/health").json == {"status": "ok"}
+    served = {"model": str(model_file()), "sha256": model["sha256"], "loaded_at": model["loaded_at"]}
+    assert ask(application, "/health").json == {"status": "ok"} | served
 
 
 def test_the_page_may_run_its_own_script_and_nothing_else(application: Application) -> None:
@@ -66,6 +96,33 @@ def test_the_page_may_run_its_own_script_and_nothing_else(application: Applicati
     first, second = wsgi.hashes(script, b"script").split()
     assert first == "'sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng='"
     assert second != first and wsgi.hashes(script, b"link") == "'none'"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "location"),
+    [
+        ("/gifts", "gifts/"),
+        ("/shop/gifts", "gifts/"),
+        ("/caf\u00c3\u00a9", "caf%C3%A9/"),
+        ("/a:b\r\nX: y", "a%3Ab%0D%0AX%3A%20y/"),
+    ],
+)
+def test_at_a_prefix_everything_is_beside_the_page(
+    application: Application, prefix: str, location: str
+) -> None:
+    under: dict[str, Any] = {"SCRIPT_NAME": prefix}
+    for method in ("GET", "HEAD"):
+        reply = ask(application, "", method=method, **under)
+        assert (reply.status, reply.headers["Location"]) == (308, location)
+    page = ask(application, "/", **under)
+    assert page == ask(application, "/")
+    assert re.findall(rb'(?:href|src|action)="(?!data:)', page.body) == []
+    assert ask(application, "", b"{}", **under).status == 405
+    assert recommend(application, PERSON, **under).json == recommend(application, PERSON).json
+    assert ask(application, "/openapi.json", **under).json["servers"] == [
+        {"url": quote(prefix, encoding="latin-1")}
+    ]
+    assert ask(application, "/openapi.json").json["servers"] == [{"url": "/"}]
 
 
 @pytest.mark.parametrize("path", wsgi.METHODS)
@@ -111,8 +168,9 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
         'query: found the unknown key "topp"; allowed: top, days, strict; did you mean',
     ),
     (400, "?%00%0d%0aX=1", b"{}", {}, 'query: found the unknown key "\\u0000\\r\\nX"; allowed: top, days'),
-    (400, "?top", b"{}", {}, 'query: found "top"; allowed: top, days, strict'),
-    (400, "?%ff=1", b"{}", {}, 'query: found "%ff=1"; allowed: top, days, strict'),
+    (400, "?top", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100'),
+    (400, "?days=1&gifts", b"{}", {}, 'query: found the unknown key "gifts"; allowed: top, days, strict'),
+    (400, "?%ff=1", b"{}", {}, "query: found text that is not UTF-8; allowed: top, days, strict"),
     (400, "", b"", {}, "body: found nothing; allowed: a profile in JSON, or a list of 1 to 1,000 of them"),
     (400, "", b"{", {}, "body: line 1 column 2: found text that is not JSON"),
     (400, "", b"\xff", {}, "body: byte 0: found text that is not UTF-8; allowed: UTF-8"),
@@ -140,6 +198,7 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
     ),
     (415, "", b"{}", {"CONTENT_TYPE": None}, 'Content-Type: found ""; allowed: application/json, in UTF-8'),
     (415, "", b"{}", {"CONTENT_TYPE": "application/json; charset=latin-1"}, "Content-Type: found"),
+    (415, "", b"{}", {"CONTENT_TYPE": "application/json;\tCharset='utf-16'"}, "Content-Type: found"),
     (415, "", b"{}", {"HTTP_CONTENT_ENCODING": "gzip"}, 'Content-Encoding: found "gzip"; allowed: identity'),
     (422, "", b"[]", {}, "body: found a list of 0; allowed: a profile in JSON, or a list of 1 to 1,000"),
     (422, "", b"3", {}, "body: found 3; allowed: an object with age, hobbies"),
@@ -205,15 +264,22 @@ def test_a_body_that_ends_by_itself_needs_no_length(application: Application) ->
     assert ask(application, "/recommend", b"{}".ljust(BODY_BYTES + 1), **ends).status == 413
 
 
-@pytest.mark.parametrize(("error", "status"), [(TimeoutError(), 408), (ConnectionResetError(), 400)])
+@pytest.mark.parametrize(
+    ("error", "status", "end"), [(TimeoutError(), 408, ", in time"), (ConnectionResetError(), 400, "")]
+)
 def test_a_client_that_does_not_go_on_is_refused(
-    application: Application, error: OSError, status: int
+    application: Application, error: OSError, status: int, end: str
 ) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             raise error
 
-    assert ask(application, "/recommend", b"{}", **{"wsgi.input": Broken()}).status == status
+    broken: dict[str, Any] = {"wsgi.input": Broken()}
+    said = f"body: found fewer bytes; allowed: 2, as Content-Length says{end}"
+    assert ask(application, "/recommend", b"{}", **broken)[::2] == (status, to_json({"error": said}))
+    in_chunks = broken | {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
+    said = f"body: found fewer bytes; allowed: all to the end{end}"
+    assert ask(application, "/recommend", b"{}", **in_chunks)[::2] == (status, to_json({"error": said}))
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/recommend/", "//", "/\r\nx", "/" + "x" * 5000, "/%2e%2e"])
@@ -313,7 +379,7 @@ def test_other_servers_find_the_application_by_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TRM_MODEL", str(model_file()))
     application: Any = trm_np.serve.application
     assert application is trm_np.serve.application
-    assert json.loads(ask(application, "/health").body) == {"status": "ok"}
+    assert ask(application, "/health").json["model"] == str(model_file())
     trm_np.serve.application_of_environment.cache_clear()
 
 

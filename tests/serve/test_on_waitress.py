@@ -25,8 +25,9 @@ class Running:
     """A server in a thread, and the connections to it; `end` drains it."""
 
     def __init__(self, application: Any) -> None:
-        self.server = Server(application, listen("127.0.0.1", 0))
-        self.port = int(self.server.effective_port)
+        listening = listen("127.0.0.1", 0)
+        self.server = Server(application, listening)
+        self.port = int(listening[0].getsockname()[1])
         self.unanswered = -1
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -147,8 +148,9 @@ def test_half_requests_stop_no_other_and_a_byte_now_and_then_does_not_keep_a_con
         client.sendall(b"X: y\r\n")
     wait_until(lambda: all(b"X: y" in each.request.header_plus for each in before))
     assert {each: each.last_activity for each in before} == before
-    running.server.maintenance(max(before.values()) + ADJUSTMENTS["channel_timeout"] + 1)
-    running.server.pull_trigger()
+    (listener,) = running.server.listeners
+    listener.maintenance(max(before.values()) + ADJUSTMENTS["channel_timeout"] + 1)
+    listener.pull_trigger()
     assert [read_all(client) for client in half_sent] == [b""] * len(half_sent)
 
 

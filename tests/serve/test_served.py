@@ -91,6 +91,18 @@ def test_a_model_that_cannot_be_read_is_no_beginning(path: Path) -> None:
         ServedModel(str(path), None, Metrics())
 
 
+def test_a_process_forked_while_another_model_was_loaded_loads_it_itself(
+    path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ServedModel, "_watch", lambda _: None)  # the test looks
+    shutil.copy(other_model_file(), path)
+    served.look()
+    served._tried = served._seen  # as it is while a look loads the file
+    served._begin()  # as in a forked process
+    served.look()
+    assert seed(served) == 1
+
+
 def test_what_nobody_foresaw_is_a_refusal_too(
     served: ServedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

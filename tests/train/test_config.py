@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,3 +195,19 @@ def test_a_value_that_no_run_could_use_is_refused_by_name(key: str, value: Any) 
         from_flat(flatten(resolve("tiny")) | {key: value})
     with pytest.raises(ConfigError, match=named):
         resolve("tiny", settings={key: str(value)})
+
+
+def test_a_setting_given_in_python_is_of_its_type_or_refused() -> None:
+    given = {"training.epochs": np.int64(7), "loss.tool": np.float64(0.5), "training.plateau": np.False_}
+    config = resolve("tiny", settings=given | {"training.patience": None, "learning_rate.core": 1})
+    assert (config.training.epochs, config.loss.tool, config.training.plateau) == (7, 0.5, False)
+    assert config.training.patience is None and json.loads(json.dumps(flatten(config))) == flatten(config)
+    assert from_flat(flatten(config) | given) == config
+    for key, value in (
+        ("training.epochs", 7.5),
+        ("training.epochs", True),
+        ("loss.tool", np.True_),
+        ("loss.tool", None),
+    ):
+        with pytest.raises(ConfigError, match=f"^{key}="):
+            resolve("tiny", settings={key: value})

@@ -282,6 +282,13 @@ def test_a_folder_that_cannot_be_made_is_refused_before_training(tmp_path: Path)
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_seed_of_numpy_is_written_as_any_other(tmp_path: Path) -> None:
+    seed: Any = np.int64(3)
+    Run(small(training__epochs=1), dataset(), seed, tmp_path).train()
+    assert json.loads((tmp_path / "summary.json").read_text())["seed"] == 3
+    assert load_model(tmp_path / "best.npz").header["seed"] == 3
+
+
 def test_one_held_out_list_is_said_to_serve_as_both(tmp_path: Path) -> None:
     data = replace(dataset(), test=dataset().validation)
     summary = Run(small(training__epochs=1), data, 0, tmp_path).train()

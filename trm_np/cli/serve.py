@@ -1,7 +1,7 @@
 """`trm serve`: recommendations over HTTP."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     callback=named,
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen at; the default is for this machine alone, 0.0.0.0 for every other too.",
+    help="Where to listen: an address, or a name, at all that it has; the default is for this machine alone, "
+    "0.0.0.0 for every other too.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
@@ -52,11 +53,10 @@ def serve(model: str, host: str, port: int, catalog: str | None) -> None:
 
         metrics = Metrics()
         served = ServedModel(model, catalog, metrics)
-        with listen(host, port) as listening:
-            run(Application(served, metrics), served, listening)
+        run(Application(served, metrics), served, listen(host, port))
 
 
-def run(application: "Application", served: "ServedModel", listening: "socket.socket") -> None:
+def run(application: "Application", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
     """Serve until a signal ends it; raises Refusal if requests are left without an answer."""
     from trm_np.serve.listening import server_for
 
@@ -95,12 +95,12 @@ def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[l
             signal.signal(number, handler)
 
 
-def said(served: "ServedModel", listening: "socket.socket") -> str:
+def said(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
     """Where the server is, and what it serves."""
     from trm_np.data.problems import printable
+    from trm_np.serve.listening import in_words
 
-    host, port = listening.getsockname()[:2]
-    address = f"[{host}]" if ":" in host else host
     recommender = served.now.recommender
     preset, gifts = recommender.stored.config.preset, len(recommender.gifts)
-    return printable(f"{served.path} ({preset}, {gifts} gifts) at http://{address}:{port}/")
+    places = " and ".join(f"http://{in_words(each.getsockname())}/" for each in listening)
+    return printable(f"{served.path} ({preset}, {gifts} gifts) at {places}")

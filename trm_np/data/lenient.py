@@ -1,15 +1,17 @@
 """Read a profile as people give it: a name that nobody taught the model is left out, with a warning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
 from trm_np.data.problems import DataError, Place, closest, composed, listed, plain_form, shown
-from trm_np.data.records import Profile
+from trm_np.data.records import Gift, Offer, Profile
+from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
 
 MOST_SUGGESTIONS = 3
+LEVELS = 4  # of nesting: a list of gifts has offers with fields
 COMMON_BEGINNING = 4  # letters that make a name worth suggesting: grandparent for grandmother
 LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # the field, and where its names are known from
 SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
@@ -37,9 +39,23 @@ def lenient_profile(
     )
 
 
-def profile_json(profile: Profile) -> dict[str, Any]:
-    """The profile as the value that its JSON holds, to be checked like one that was read."""
-    return {key: list(item) if isinstance(item, tuple) else item for key, item in vars(profile).items()}
+def json_value(given: object, levels: int = LEVELS) -> Any:
+    """A value given in Python as JSON holds it, for the checks to look at.
+
+    Records and mappings are dictionaries, sequences and arrays lists, NumPy's numbers and texts Python's. What is
+    nested deeper than anything in the files stays as it is.
+    """
+    if isinstance(given, RepeatedKeys | type):  # the former comes from JSON, and both are refused
+        return given
+    if isinstance(given, Profile | Gift | Offer):
+        given = vars(given)
+    if hasattr(given, "tolist"):  # of NumPy, or as NumPy's
+        given = given.tolist()
+    if levels and isinstance(given, Mapping):
+        return {key: json_value(item, levels - 1) for key, item in given.items()}
+    if levels and isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray):
+        return [json_value(item, levels - 1) for item in given]
+    return given
 
 
 def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -100,6 +100,12 @@ def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift,
     return _gifts_from(document)
 
 
+def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[Gift, ...]:
+    """The gifts of a list of JSON values; `file` names it in a `DataError`."""
+    refuse_problems(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))
+    return _gifts_from({"gifts": value})
+
+
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
     """One profile from a dictionary or from `parse_json`; `file` and `place` name it in a `DataError`."""
     refuse_problems(schema.profile(vocabulary), value, Place(file, place))

@@ -93,8 +93,9 @@ def shown(value: object) -> str:
     Whatever cannot be seen in it is escaped: it may be what is wrong.
     """
     text = ""
-    # Piece by piece: a huge or deeply nested value is left as soon as the line is full.
-    for piece in json.JSONEncoder(ensure_ascii=False, default=repr).iterencode(value):
+    encoder = json.JSONEncoder(ensure_ascii=False, default=repr, check_circular=False, skipkeys=True)
+    # Piece by piece: a huge, deeply nested or endless value is left as soon as the line is full.
+    for piece in encoder.iterencode(value):
         text += "".join(c if c.isprintable() else escape(c) for c in piece[: SHOWN_CHARACTERS + 1])
         if len(text) > SHOWN_CHARACTERS:
             return text[: SHOWN_CHARACTERS - 3] + "..."

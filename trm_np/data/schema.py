@@ -136,7 +136,8 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
             if key in checks:
                 yield from checks[key](item, at.key(key))
             else:
-                yield at.problem(f"the unknown key {shown(key)}", allowed, key, keys)
+                name = key if isinstance(key, str) else ""
+                yield at.problem(f"the unknown key {shown(key)}", allowed, name, keys)
 
     return check
 

@@ -12,6 +12,7 @@ from itertools import islice
 
 from trm_np.answers import Recommendation
 from trm_np.recommend import Asked, Recommender
+from trm_np.serve.forking import after_fork
 
 PORTION = 64  # profiles that are answered together at most
 
@@ -34,6 +35,11 @@ class Batches:
     """A model that one thread at a time holds, and those that wait for it, in order."""
 
     def __init__(self) -> None:
+        self.begin()
+        after_fork(self.begin)
+
+    def begin(self) -> None:
+        """Nobody holds the model, and nobody waits."""
         self.model = threading.Lock()
         self.waiting: deque[Waiting] = deque()  # any thread appends; the one that holds the model takes out
 

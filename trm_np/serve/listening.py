@@ -1,9 +1,11 @@
 """Where the server listens, and which server it is."""
 
+import errno
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from trm_np.data.problems import printable
 from trm_np.serve.wsgi import Application
@@ -19,24 +21,56 @@ TRYING_OUT = (
 )
 
 
+NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # as ::1 is where IPv6 is switched off
+
+
 class ListenError(OSError):
     """A host and port where no server can listen."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens at the first address of the host; raises ListenError."""
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at every address of the host that this machine has; raises ListenError.
+
+    Of port 0 they listen at one that is free, the same for all.
+    """
+    listening: list[socket.socket] = []
+    missing = ListenError(printable(f"{host}: no such host"))
+    for family, address in addresses(host, port):
+        if listening:
+            address = (address[0], listening[0].getsockname()[1], *address[2:])
+        try:
+            listening.append(socket.create_server(address, family=family, backlog=BACKLOG))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            failed = ListenError(printable(f"{in_words(address)}: cannot listen there ({reason})"))
+            if error.errno not in NOT_HERE:  # another program has it, or may not: half a server is none
+                for each in listening:
+                    each.close()
+                raise failed from error
+            missing = failed
+    if not listening:
+        raise missing
+    return listening
+
+
+def addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    """The addresses of a host, each once, as family and what a socket is bound to; none if there is no such host."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except (socket.gaierror, UnicodeError) as error:
-        raise ListenError(printable(f"{host}: no such host")) from error
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise ListenError(printable(f"{host}:{port}: cannot listen there ({reason})")) from error
+    except (socket.gaierror, UnicodeError):
+        return []
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
-def server_for(application: Application, listening: socket.socket) -> "WaitressServer | WsgirefServer":
+def in_words(address: Any) -> str:
+    """127.0.0.1:8000 or [::1]:8000."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def server_for(
+    application: Application, listening: Sequence[socket.socket]
+) -> "WaitressServer | WsgirefServer":
     """A server of the application: waitress, or where that is not installed the standard library's, which says so."""
     try:
         from trm_np.serve.on_waitress import Server

@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
+from trm_np.serve.forking import after_fork
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, each an upper bound
 
@@ -13,6 +15,11 @@ class Metrics:
     """Counts that may be added to by any thread."""
 
     def __init__(self) -> None:
+        self._begin()
+        after_fork(self._begin)
+
+    def _begin(self) -> None:
+        """Nothing is counted yet: each process counts for itself."""
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._durations: Counter[float] = Counter()  # by the least bucket that holds them

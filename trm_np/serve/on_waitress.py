@@ -3,10 +3,12 @@
 import logging
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from waitress import wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from waitress.parser import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
     HTTPRequestParser,
@@ -15,6 +17,7 @@ from waitress.parser import (  # type: ignore[import-untyped, import-not-found, 
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped, import-not-found, unused-ignore]
 from waitress.task import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
     ErrorTask,
+    ThreadedTaskDispatcher,
     WSGITask,
 )
 
@@ -64,7 +67,7 @@ class Refusal(ErrorTask):  # type: ignore[misc]
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())
         self.set_close_on_finish()
-        self.channel.server.refused(response.status)
+        self.channel.server.whole.refused(response.status)
         self.content_length = sum(map(len, response.body))
         self.write(b"".join(response.body))
 
@@ -73,7 +76,7 @@ class Answer(WSGITask):  # type: ignore[misc]
     """An answer that tells its client, once the server ends, that it is the last on this connection."""
 
     def build_response_header(self) -> bytes:
-        if self.channel.server.draining and len(self.channel.requests) == 1:
+        if self.channel.server.whole.draining and len(self.channel.requests) == 1:
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
         return header
@@ -118,20 +121,32 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return not self.busy and self.request is None
 
 
-class Server(TcpWSGIServer):  # type: ignore[misc]
-    """waitress on a socket that listens; `drain` ends it."""
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """waitress on one socket of a server."""
 
     channel_class = Connection
 
-    def __init__(self, application: Application, listening: socket.socket) -> None:
+    def __init__(self, server: "Server", application: Application, listening: socket.socket) -> None:
+        self.whole = server
+        sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
+        shared = {"dispatcher": server.dispatcher, "adj": server.adjustments}
+        super().__init__(
+            application, server.map, _sock=listening, bind_socket=False, sockinfo=sockinfo, **shared
+        )
+
+
+class Server:
+    """waitress on sockets that listen; `drain` ends it."""
+
+    def __init__(self, application: Application, listening: Sequence[socket.socket]) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no fault
         self.metrics = application.metrics
         self.draining = False
-        sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
-        adjustments = {"sockets": [listening], **ADJUSTMENTS}
-        super().__init__(
-            application, {}, _sock=listening, bind_socket=False, sockinfo=sockinfo, **adjustments
-        )
+        self.map: dict[int, Any] = {}
+        self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
+        self.dispatcher = ThreadedTaskDispatcher()
+        self.dispatcher.set_thread_count(self.adjustments.threads)
+        self.listeners = [Listener(self, application, each) for each in listening]
 
     def refused(self, status: int) -> None:
         self.metrics.count_request("other", status)
@@ -139,12 +154,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     def drain(self) -> None:
         """Have `run` come to its end; may be called by a signal handler."""
         self.draining = True
-        self.pull_trigger()
+        self.listeners[0].pull_trigger()
 
     def run(self) -> int:
         """Answer until `drain`, then all that has been received; returns how many requests had no answer in time."""
         while not self.draining:
-            self.poll(self.adj.asyncore_loop_timeout)
+            self.poll(self.adjustments.asyncore_loop_timeout)
         deadline = time.monotonic() + DRAIN_SECONDS
         self.stop_listening()
         while time.monotonic() < deadline and any(not channel.idle for channel in self.channels()):
@@ -153,18 +168,21 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         unanswered = sum(channel.busy for channel in self.channels())
         for channel in self.channels():
             channel.handle_close()
-        self.trigger.close()
-        self.task_dispatcher.set_thread_count(0)
+        for listener in self.listeners:
+            listener.trigger.close()
+        self.dispatcher.set_thread_count(0)
         return unanswered
 
     def stop_listening(self) -> None:
         """Take in what clients have sent already, and then no more connections."""
         waiting = -1
-        while waiting != len(self.active_channels):
-            waiting = len(self.active_channels)
-            self.handle_accept()
+        while waiting != len(self.channels()):
+            waiting = len(self.channels())
+            for listener in self.listeners:
+                listener.handle_accept()
         self.poll(0.0)
-        wasyncore.dispatcher.close(self)
+        for listener in self.listeners:
+            wasyncore.dispatcher.close(listener)
         self.close_idle()
 
     def close_idle(self) -> None:
@@ -173,7 +191,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
     def channels(self) -> list[Connection]:
-        return list(self.active_channels.values())
+        return [channel for listener in self.listeners for channel in list(listener.active_channels.values())]
 
     def poll(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)

@@ -25,6 +25,8 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PRICE: Schema = {"type": "number", "minimum": schema.LEAST_MONEY, "maximum": schema.MOST_MONEY}
+DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+TIME: Schema = {"type": "string", "format": "date-time"}
 AGE: Schema = {"type": "number", "minimum": 0, "maximum": 120}
 ERRORS = {
     400: "The query, or the JSON of the body, cannot be read.",
@@ -39,7 +41,7 @@ ERRORS = {
 
 
 def document(vocabulary: Vocabulary) -> dict[str, Any]:
-    """The document for a model with this vocabulary."""
+    """The document for a model with this vocabulary, but for its `servers`: a request says at what prefix it stands."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,7 +51,9 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
         },
         "paths": {
             "/recommend": {"post": recommend()},
-            "/health": {"get": read("Whether the server answers.", {JSON: reference("Health")})},
+            "/health": {
+                "get": read("Whether the server answers, and with which model.", {JSON: reference("Health")})
+            },
             "/model": {
                 "get": read("The model that answers, and its vocabulary.", {JSON: reference("Model")})
             },
@@ -62,7 +66,7 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
                 "Profile": profile(vocabulary),
                 "Recommendation": recommendation(vocabulary),
                 "Model": model(),
-                "Health": record({"status": {"const": "ok"}, "refused": TEXT}, optional=["refused"]),
+                "Health": health(),
                 "Error": record({"error": {"type": "string", "pattern": r"^[^\r\n]+$"}}),
             }
         },
@@ -162,8 +166,11 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         "price": PRICE,
         "paid": PRICE,
         "offer": or_null(record({"seller": TEXT, "price": PRICE, "shipping_days": COUNT})),
-        "predicted_reward": NUMBER,
-        "components": record(dict.fromkeys(COMPONENTS, PROBABILITY)),
+        "predicted_reward": {**NUMBER, "description": "The model's guess; it never rises down a list."},
+        "components": {
+            **record(dict.fromkeys(COMPONENTS, PROBABILITY)),
+            "description": "Of the true reward, computed by rule, given the gifts before it.",
+        },
         "reasons": {**TEXTS, "minItems": 1},
     }
     tool = {
@@ -196,15 +203,21 @@ def model() -> Schema:
             "preset": TEXT,
             "parameters": COUNT,
             "seed": COUNT,
-            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "sha256": DIGEST,
             "metrics": {"type": "object", "additionalProperties": figures},
             "vocabulary": record({field.name: names for field in fields(Vocabulary)}),
             "gifts": {"type": "integer", "minimum": schema.FEWEST_GIFTS},
-            "loaded_at": {"type": "string", "format": "date-time"},
+            "loaded_at": TIME,
             "limits": record(dict.fromkeys(LIMITS, NUMBER)),
             "most_steps": {"type": "integer", "minimum": 1},
         }
     )
+
+
+def health() -> Schema:
+    """What /health says."""
+    said = {"status": {"const": "ok"}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME, "refused": TEXT}
+    return record(said, optional=["refused"])
 
 
 def record(properties: Mapping[str, Schema], optional: Collection[str] = ()) -> Schema:

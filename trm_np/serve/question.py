@@ -49,9 +49,10 @@ check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))
 def read_question(query: str) -> Question:
     """The question that a query string asks; raises HTTPError."""
     try:
-        pairs = parse_qsl(query, True, strict_parsing=True, errors="strict") if query else []
-    except ValueError:  # no name=value, or not UTF-8
-        raise HTTPError(400, f"query: found {shown(query)}; allowed: {', '.join(PARAMETERS)}") from None
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        allowed = ", ".join(PARAMETERS)
+        raise HTTPError(400, f"query: found text that is not UTF-8; allowed: {allowed}") from None
     given = RepeatedKeys([(name, parameter_value(text)) for name, text in pairs])
     problems = list(check_parameters(given, Place("query")))
     if problems:
@@ -87,13 +88,13 @@ def read_profiles(environ: dict[str, Any]) -> tuple[list[Any], bool]:
 
 def require_json(environ: dict[str, Any]) -> None:
     """Raise HTTPError unless the body is said to be plain JSON in UTF-8."""
-    found, *parameters = environ.get("CONTENT_TYPE", "").lower().replace(" ", "").split(";")
+    found, *parameters = "".join(environ.get("CONTENT_TYPE", "").lower().split()).split(";")
     charset = dict(part.partition("=")[::2] for part in parameters).get("charset", "utf-8")
-    if found != JSON or charset.strip('"') not in ("utf-8", "utf8"):
+    if found != JSON or charset.strip('"') not in ("utf-8", "utf8", "us-ascii", "ascii"):
         said = shown(environ.get("CONTENT_TYPE", ""))
         raise HTTPError(415, f"Content-Type: found {said}; allowed: {JSON}, in UTF-8")
-    coding = environ.get("HTTP_CONTENT_ENCODING", "identity")
-    if coding.lower() != "identity":
+    coding = environ.get("HTTP_CONTENT_ENCODING", "")
+    if coding.strip().lower() not in ("", "identity"):
         raise HTTPError(415, f"Content-Encoding: found {shown(coding)}; allowed: identity")
 
 
@@ -108,16 +109,17 @@ def read_body(environ: dict[str, Any]) -> bytes:
     if said and (len(said) > 20 or int(said) > BODY_BYTES):
         raise HTTPError(413, f"body: found {shown_bytes(said)}; {too_large}")
     length = int(said) if said else BODY_BYTES + 1
+    whole = f"{length:,}, as Content-Length says" if said else "all to the end"
     try:
         body: bytes = environ["wsgi.input"].read(length)
     except TimeoutError:
-        raise HTTPError(408, f"body: found fewer bytes; allowed: {length:,}, in time") from None
+        raise HTTPError(408, f"body: found fewer bytes; allowed: {whole}, in time") from None
     except OSError:
-        raise HTTPError(400, f"body: found fewer bytes; allowed: {length:,}") from None
+        raise HTTPError(400, f"body: found fewer bytes; allowed: {whole}") from None
     if len(body) > BODY_BYTES:
         raise HTTPError(413, f"body: found more; {too_large}")
     if said and len(body) < length:
-        raise HTTPError(400, f"body: found {len(body):,} bytes; allowed: {length:,}, as Content-Length says")
+        raise HTTPError(400, f"body: found {len(body):,} bytes; allowed: {whole}")
     if not body:
         raise HTTPError(400, f"body: found nothing; allowed: {BODY_ALLOWED}")
     return body

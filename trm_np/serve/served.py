@@ -12,6 +12,7 @@ from trm_np.checkpoint import CheckpointError
 from trm_np.data.problems import DataError, printable
 from trm_np.npz import open_npz
 from trm_np.recommend import Recommender
+from trm_np.serve.forking import after_fork
 from trm_np.serve.http import to_json
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.openapi import document
@@ -25,17 +26,22 @@ Signature = tuple[
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A model, and what is said of it at /model and /openapi.json: a request sees one, from beginning to end."""
+    """A model, and what is said of it at /model, /openapi.json and /health: a request sees one, from beginning to end.
+
+    `signature` is that of the files that it was read from.
+    """
 
     recommender: Recommender
     description: bytes
-    openapi: bytes
+    openapi: dict[str, Any]
+    health: dict[str, str]
+    signature: Signature
 
 
 class ServedModel:
     """The snapshot `now` of a model file and maybe a catalogue file; `refused` says why a later one is not it.
 
-    A thread looks at the files: a request never does.
+    A thread looks at the files, in each process: a request never does.
     """
 
     def __init__(self, path: str, catalogue: str | None, metrics: Metrics) -> None:
@@ -44,12 +50,18 @@ class ServedModel:
         self.catalogue = catalogue
         self.metrics = metrics
         self.refused = ""
-        self._tried = self._seen = signature(path, catalogue)
         self._asked = threading.Event()
         self.now = load(path, catalogue)
+        self._tried = self._seen = self.now.signature
 
     def watch(self) -> None:
-        """Look at the files from now on."""
+        """Look at the files from now on, in this process and in those forked from it."""
+        self._begin()
+        after_fork(self._begin)
+
+    def _begin(self) -> None:
+        self._asked = threading.Event()
+        self._tried = self.now.signature  # where another process began to load a later one, this one did not
         threading.Thread(target=self._watch, name="model", daemon=True).start()
 
     def reload(self) -> None:
@@ -95,9 +107,12 @@ def file_signature(path: str) -> tuple[int, ...]:
 
 def load(path: str, catalogue: str | None) -> Snapshot:
     """Raises CheckpointError and DataError."""
+    before = signature(path, catalogue)
     recommender = Recommender.load(path, catalogue)
-    vocabulary = recommender.stored.vocabulary
-    return Snapshot(recommender, to_json(description(recommender, path)), to_json(document(vocabulary)))
+    said = description(recommender, path)
+    health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
+    openapi = document(recommender.stored.vocabulary)
+    return Snapshot(recommender, to_json(said), openapi, health, before)
 
 
 def description(recommender: Recommender, path: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from trm_np.data.problems import DataError, shown
 from trm_np.recommend import Asked
@@ -60,18 +61,21 @@ class Application:
     def answer_to(self, path: str, environ: Environ) -> Response:
         """The answer of one of the paths; raises HTTPError."""
         now = self.served.now
+        prefix = quote(environ.get("SCRIPT_NAME", "").rstrip("/"), encoding="latin-1")
         match path:
             case "/recommend":
                 return self.recommend(now, environ)
             case "/model":
                 return Response(200, [now.description])
             case "/openapi.json":
-                return Response(200, [now.openapi])
+                return Response(200, [to_json(now.openapi | {"servers": [{"url": prefix or "/"}]})])
             case "/health":
                 refused = {"refused": self.served.refused} if self.served.refused else {}
-                return Response(200, [to_json({"status": "ok"} | refused)])
+                return Response(200, [to_json({"status": "ok"} | now.health | refused)])
             case "/metrics":
                 return Response(200, [self.metrics.text().encode()], CONTENT_TYPE)
+        if prefix and not environ.get("PATH_INFO"):  # all else is beside the page, which ends in a slash
+            return Response(308, [], "text/plain", (("Location", f"{prefix.rpartition('/')[2]}/"),))
         return self.page
 
     def recommend(self, now: Snapshot, environ: Environ) -> Response:

@@ -7,7 +7,7 @@ import numpy as np
 
 from trm_np.data.records import Gift
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, ProfileTable
-from trm_np.world.reward import COMPONENTS, WEIGHTS, reward_components
+from trm_np.world.reward import COMPONENTS, WEIGHTS, components_in_turn, reward_components
 from trm_np.world.tools import ROUNDING, price_that_counts, review_analysis
 
 BUDGET, HOBBY, OCCASION = (COMPONENTS.index(name) for name in ("budget", "hobby", "occasion"))
@@ -56,11 +56,8 @@ def _realised(
     days_left: float,
 ) -> float:
     """The reward of one list, its k gifts given as records and as columns."""
-    each = np.arange(len(gifts))
     counted = replace(table, price=price_that_counts(table.price, paid, profile.budget))
-    picked_before = each[:, None] > each
-    at_each_place = profile.take([0] * len(gifts))
-    components = reward_components(at_each_place, counted, implied, picked_before)[each, each]
+    components = components_in_turn(profile, counted, implied)
 
     in_stock = np.array([gift.stock > 0 for gift in gifts])
     together = in_stock & (np.cumsum(np.where(in_stock, paid, 0.0)) <= profile.budget[0] * ROUNDING)

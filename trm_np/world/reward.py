@@ -64,6 +64,14 @@ def reward_components(
     return np.stack(components, axis=-1)
 
 
+def components_in_turn(profile: ProfileTable, gifts: GiftTable, implied: Bools) -> Floats:
+    """The components (k, 7) of the k gifts of one list for one profile, each given those before it."""
+    each = np.arange(len(gifts))
+    at_each_place = profile.take([0] * len(gifts))
+    in_turn: Floats = reward_components(at_each_place, gifts, implied, each[:, None] > each)[each, each]
+    return in_turn
+
+
 def _category(hobbies: Bools, preferences: Bools, gifts: GiftTable, implied: Bools) -> Floats:
     wanted = (hobbies @ implied)[:, gifts.category]
     preferred = _in_common(preferences, gifts.preference_tags) > 0

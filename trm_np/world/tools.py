@@ -128,6 +128,11 @@ def fair_offers(gift: Gift) -> tuple[Offer, ...]:
     return tuple(offer for offer in gift.offers if offer.price <= gift.price) or gift.offers
 
 
+def price_paid(gift: Gift) -> float:
+    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more."""
+    return max(gift.price, min(offer.price for offer in fair_offers(gift)))
+
+
 def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
     """The price by which a gift is judged when less than its list price is paid; a nan budget is unknown.
 
@@ -195,7 +200,7 @@ def budget_optimizer(
 ) -> BudgetOptimizer:
     """The bundle of at most three gifts with the greatest sum of value (G,) that costs no more than the budget.
 
-    Exact; of equal ones the cheaper, then the first in the order of the gifts. `price` (G,) is the list price if
+    Exact; of equal ones the cheaper, then the first in the order of the gifts. `price` (G,) is `price_paid` if
     `None`; only `available` (G,) gifts are taken. Without a budget it is the three best. Nothing may fit: an
     empty bundle. Raises `ValueError` for a value that is not a number.
     """
@@ -203,7 +208,7 @@ def budget_optimizer(
         raise ValueError(
             f"value must be {len(gifts)} numbers, one for each gift, found {shown(value.tolist())}"
         )
-    prices = _floats([gift.price for gift in gifts]) if price is None else price
+    prices = _floats(list(map(price_paid, gifts))) if price is None else price
     worth = value if available is None else np.where(available, value, -inf)
     bundle = best_bundle(worth, prices, inf if budget is None else budget * ROUNDING)
     chosen = list(bundle)
@@ -242,7 +247,7 @@ def run_tools(
         found["trend_analysis"] = trend_analysis(gifts)
     if "budget_optimizer" in names:
         known = combined(finding.effect() for finding in found.values())
-        price = _floats([gift.price for gift in gifts]) if known.price is None else known.price
+        price = _floats(list(map(price_paid, gifts))) if known.price is None else known.price
         possible = price <= (inf if budget is None else budget)
         if known.available is not None:
             possible &= known.available

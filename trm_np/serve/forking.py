@@ -1,0 +1,17 @@
+"""What a process loses that is forked from one with threads: the threads, and locks that they held stay held."""
+
+import os
+from collections.abc import Callable
+from weakref import WeakMethod
+
+
+def after_fork(renew: Callable[[], None]) -> None:
+    """Call a method in every process that is forked from now on, while its object lives; nothing where none can be."""
+    method = WeakMethod(renew)
+
+    def call() -> None:
+        if (alive := method()) is not None:
+            alive()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=call)
