@@ -1,17 +1,22 @@
 """What ends a command: one line on stderr, and an exit code."""
 
-import signal
+import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any
 
 import click
 
+from trm_np.cli.signals import interruptible
 from trm_np.config import ConfigError
+from trm_np.process import INTERRUPTED
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
+DEFAULT_ERRORS = ("strict", "surrogateescape")  # how Python writes unless PYTHONIOENCODING says otherwise
+OF_WRITING = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Refusal(Exception):
@@ -35,14 +40,28 @@ class OneLine(click.Command):
     ) -> Any:
         """Run the command and exit, always: `standalone_mode` is click's, and makes no difference."""
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):
+            if isinstance(stream, TextIOWrapper) and stream.errors in DEFAULT_ERRORS:
                 stream.reconfigure(errors="backslashreplace")  # a console without "≥" must not end a run
+        code, line = 0, ""
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except (Refusal, click.ClickException, click.Abort) as error:
+            with interruptible():
+                found = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+                code = found if isinstance(found, int) else 0
+        except (Refusal, click.ClickException, click.Abort, KeyboardInterrupt, OSError) as error:
             code, line = ending(error)
-            click.echo(line, err=True)
-        sys.exit(code if isinstance(code, int) else 0)
+        with suppress(OSError):
+            click.echo(line, err=True, nl=bool(line))
+        give_up_unwritten()
+        sys.exit(code)
+
+
+def give_up_unwritten() -> None:
+    """Let go of what a standard stream would not take, which Python would try again, and complain about, at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class OneLineGroup(OneLine, click.Group):
@@ -56,7 +75,9 @@ def ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, click.ClickException):
         return error.exit_code, f"Error: {' '.join(error.format_message().split())}"
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return 128 + signal.SIGINT, "Error: interrupted"
+        return INTERRUPTED, "Error: interrupted"
+    if isinstance(error, OSError):
+        return IO_FAILED, f"Error: {line_of(error)}"
     return BUG, ""
 
 
@@ -69,7 +90,17 @@ def refusals() -> Iterator[None]:
         code = exit_code(error)
         if code is None:
             raise
-        raise Refusal(str(error), code) from error
+        raise Refusal(line_of(error), code) from error
+
+
+def line_of(error: Exception) -> str:
+    """The error in a line. Whoever opens a file names it, so that one of writing without a name is of stdout."""
+    if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:
+        return str(error)
+    from trm_np.data.problems import printable
+
+    where = error.filename or ("stdout" if error.errno in OF_WRITING else None)
+    return printable(f"{where}: {error.strerror}" if where else str(error.strerror))
 
 
 def exit_code(error: Exception) -> int | None:

@@ -3,12 +3,10 @@
 Its commands are those of `trm` that answer; the MODEL of each is the program itself.
 """
 
-import copy
 import os
 import sys
-from functools import partial
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # little is imported here: Ctrl-C is not handled yet
 if TYPE_CHECKING:
     import click
 
@@ -26,6 +24,9 @@ def main(program: str) -> None:
     """Run the command that is asked for, with what is stored in the file of this name."""
     if sys.version_info < NEEDED_PYTHON:
         stop(f"needs Python 3.10 or later; this is {sys.version_info[0]}.{sys.version_info[1]}")
+    from trm_np.process import prepare
+
+    prepare()
     from trm_np.cli.threads import use_threads
 
     use_threads(all_cores=False)  # before NumPy is imported
@@ -66,8 +67,10 @@ def commands(program: str) -> "OneLineGroup":
 
 def with_model(command: "click.Command", program: str) -> "click.Command":
     """The same command whose MODEL is the program."""
+    import copy
+    from functools import partial
+
     filled = copy.copy(command)
-    assert command.callback and command.help
     filled.params = [parameter for parameter in command.params if parameter.name != "model"]
     filled.callback = partial(command.callback, model=program)
     example = EXAMPLE.format(command.name)

@@ -1,5 +1,6 @@
 """`trm recommend`: gifts for one person, or for each line of a stream of them."""
 
+import errno
 import json
 import os
 import sys
@@ -174,10 +175,12 @@ def answers_to(
 
 
 def opened(profile: str) -> "BufferedReader":
-    """The file or stdin; raises DataError."""
+    """The file or stdin; raises DataError, and OSError if there is no stdin."""
     from trm_np.data.problems import DataError, Place
 
     if profile == "-":
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdin")
         return cast("BufferedReader", sys.stdin.buffer)
     try:
         return open(profile, "rb")

@@ -10,6 +10,7 @@ import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals
 from trm_np.cli.options import named
+from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -76,23 +77,15 @@ def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[l
 
     def end(number: int, _: FrameType | None) -> None:
         received.append(number)
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, before[each])
+        let_the_next_end(end)
         drain()
 
     def hang_up(number: int, _: FrameType | None) -> None:
         reload()
 
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, end),
-        signal.SIGINT: signal.signal(signal.SIGINT, end),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, hang_up),
-    }
-    try:
+    handlers: dict[int, Handler] = {signal.SIGTERM: end, signal.SIGINT: end}
+    with handled(handlers | ({HANG_UP: hang_up} if HANG_UP else {})):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def said(served: "ServedModel", listening: "socket.socket") -> str:
