@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from trm_np.cli.signals import interruptible
-from trm_np.config import ConfigError
+from trm_np.config import ConfigError, one_of
 from trm_np.process import INTERRUPTED
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
@@ -28,7 +28,14 @@ class Refusal(Exception):
 
 
 class OneLine(click.Command):
-    """A command whose errors are one line each, on stderr."""
+    """A command whose errors are one line each, on stderr.
+
+    What it says of itself is given as `help`: Python takes a docstring away under -OO.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
     def main(
         self,
@@ -65,7 +72,24 @@ def give_up_unwritten() -> None:
 
 
 class OneLineGroup(OneLine, click.Group):
+    """A group of such commands: alone it shows its help, and for a name that it does not know the nearest ones."""
+
     command_class = OneLine
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)  # wrong usage still, as for click from 8.2 on
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            one_of(args[0], self.list_commands(ctx), "command")
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
+        return super().resolve_command(ctx, args)
 
 
 def ending(error: BaseException) -> tuple[int, str]:

@@ -25,7 +25,17 @@ ENDINGS = {
 }  # in place of that of MODEL
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""A stored MODEL in another form, one of these options.
+
+    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
+    graph is written if onnxruntime gives the answers of this program with it.
+
+    \b
+    Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
+    """,
+)
 @click.argument("model", callback=named)
 @click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
@@ -45,14 +55,6 @@ ENDINGS = {
 )
 @as_json
 def export(model: str, out: str | None, held_out: str | None, as_json: bool, **forms: bool) -> None:
-    """A stored MODEL in another form, one of these options.
-
-    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
-    graph is written if onnxruntime gives the answers of this program with it.
-
-    \b
-    Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
-    """
     form = chosen(forms)
     if held_out is not None and form not in PRECISIONS:
         raise click.UsageError(f"--held-out: --{form} changes no metric")

@@ -56,7 +56,7 @@ def commands(program: str) -> "OneLineGroup":
     text = (
         f"A Tiny Recursive Model that recommends gifts, and its program in one file.\n\n\b\nExample: {name} "
     )
-    group = OneLineGroup(help=f"{text}recommend --age 34", no_args_is_help=False)
+    group = OneLineGroup(help=f"{text}recommend --age 34")
     for command in COMMANDS:
         found = trm.get_command(click.Context(trm), command)
         assert found is not None
@@ -71,6 +71,7 @@ def with_model(command: "click.Command", program: str) -> "click.Command":
     from functools import partial
 
     filled = copy.copy(command)
+    assert command.callback and command.help
     filled.params = [parameter for parameter in command.params if parameter.name != "model"]
     filled.callback = partial(command.callback, model=program)
     example = EXAMPLE.format(command.name)

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from trm_np.serve.wsgi import Application
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
+
+    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
+    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
+    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
+    that are not answered within 10 seconds end it with 143 and 130. It needs the extra: pip install 'trm_np[serve]'.
+
+    \b
+    Example: trm serve checkpoints/integrated_enhanced/best.npz
+    """,
+)
 @click.argument("model", callback=named)
 @click.option(
     "--host",
@@ -34,16 +46,6 @@ if TYPE_CHECKING:
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
 def serve(model: str, host: str, port: int, catalog: str | None) -> None:
-    """Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
-
-    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
-    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
-    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
-    that are not answered within 10 seconds end it with 143 and 130. It needs the extra: pip install 'trm_np[serve]'.
-
-    \b
-    Example: trm serve checkpoints/integrated_enhanced/best.npz
-    """
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
         from trm_np.serve.listening import listen

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 
 
-@click.command(cls=OnRanks)
+@click.command(
+    cls=OnRanks,
+    help="""Train a model, keep the best, and judge it on scenarios it never saw.
+
+    \b
+    Example: trm-train --without dropout --out checkpoints/no_dropout
+    """,
+)
 @config_options
 @data_options
 @click.option(
@@ -68,11 +75,6 @@ def train(
     profile: bool,
     as_json: bool,
 ) -> None:
-    """Train a model, keep the best, and judge it on scenarios it never saw.
-
-    \b
-    Example: trm-train --without dropout --out checkpoints/no_dropout
-    """
     _, size = launched()
     threads = use_threads(all_cores=preset == "report" and size == 1)
     with refusals():
