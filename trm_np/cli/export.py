@@ -45,7 +45,11 @@ ENDINGS = {
     "--zipapp", is_flag=True, help="A program of one file with the model in it, for any Python with NumPy."
 )
 @click.option(
-    "--out", callback=named, metavar="FILE", help="Where it goes.  [default: beside MODEL, named after it]"
+    "--out",
+    callback=named,
+    metavar="FILE",
+    help="Where it goes; a link is followed, and a file that is there keeps its permissions.  "
+    "[default: beside MODEL, named after it]",
 )
 @click.option(
     "--held-out",
@@ -100,10 +104,10 @@ def require_target(path: Path, model: Path) -> None:
     try:
         if path.exists() and path.samefile(model):
             reason = "is the MODEL itself, which is left as it is"
-        elif os.path.lexists(path) and not path.is_file():
+        elif path.exists() and not path.is_file():
             reason = "exists and is no file"
         else:
-            try_to_write(path.parent)
+            try_to_write(path.resolve().parent)
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
     if reason:
