@@ -119,12 +119,23 @@ def refusals() -> Iterator[None]:
 
 def line_of(error: Exception) -> str:
     """The error in a line. Whoever opens a file names it, so that one of writing without a name is of stdout."""
+    if isinstance(error, ImportError):
+        return f"a package cannot be loaded: {first_cause(error)}"
     if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:
         return str(error)
     from trm_np.data.problems import printable
 
     where = error.filename or ("stdout" if error.errno in OF_WRITING else None)
     return printable(f"{where}: {error.strerror}" if where else str(error.strerror))
+
+
+def first_cause(error: BaseException) -> BaseException:
+    return first_cause(error.__cause__) if error.__cause__ else error
+
+
+def is_ours(error: ImportError) -> bool:
+    """Whether an import of this project failed, which is a bug, and not one of what it needs."""
+    return (error.name or "").startswith("trm_np")
 
 
 def exit_code(error: Exception) -> int | None:
@@ -139,7 +150,7 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and is_ours(error)):
         return None
     codes: tuple[tuple[type[Exception], int], ...] = (
         (ConfigError, USAGE),
@@ -150,5 +161,6 @@ def exit_code(error: Exception) -> int | None:
         (OutputError, CANNOT_CREATE),
         (FolderInUse, IN_USE),
         (OSError, IO_FAILED),
+        (ImportError, IO_FAILED),
     )
     return next((code for kind, code in codes if isinstance(error, kind)), None)

@@ -30,12 +30,15 @@ def main(program: str) -> None:
     from trm_np.cli.threads import use_threads
 
     use_threads(all_cores=False)  # before NumPy is imported
+    from trm_np.extras import pip_install
+
+    install = pip_install("numpy>=2")
     try:
         import numpy
     except ImportError:
-        stop("needs NumPy 2 or later, which this Python does not have: python -m pip install 'numpy>=2'")
+        stop(f"needs NumPy 2 or later, which this Python does not have: {install}")
     if int(numpy.__version__.partition(".")[0]) < NEEDED_NUMPY:
-        stop(f"needs NumPy 2 or later; this is {numpy.__version__}: python -m pip install 'numpy>=2'")
+        stop(f"needs NumPy 2 or later; this is {numpy.__version__}: {install}")
     commands(program).main()
 
 

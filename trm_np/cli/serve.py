@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
     loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
     SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
-    that are not answered within 10 seconds end it with 143 and 130. It needs the extra: pip install 'trm_np[serve]'.
+    that are not answered within 10 seconds end it with 143 and 130. For more than
+    trying out it needs the extra [serve].
 
     \b
     Example: trm serve checkpoints/integrated_enhanced/best.npz

@@ -96,6 +96,8 @@ def train(
                 click.echo(found)
             raise click.exceptions.Exit(code)
         dataset = load_dataset(scenarios, held_out, catalog)
+        import scipy.optimize  # type: ignore[import-untyped]  # noqa: F401  # the end needs it: fail now, not then
+
         keep_memory()
         run = Run(config, dataset, seed, Path(out), resume, ranks)
         wait_for_all(ranks)
