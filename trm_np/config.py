@@ -204,7 +204,7 @@ def one_of(name: str, known: Iterable[str], kind: str) -> str:
     known = list(known)
     if name in known:
         return name
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    close = get_close_matches(name, known, n=3) or get_close_matches(name, known, n=3, cutoff=0.5)
     more = ", ..." if len(known) > MOST_NAMES else ""
     hint = f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
     raise ConfigError(f"no {kind} named {name!r}; {hint}")
