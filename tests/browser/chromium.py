@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install 'trm_np[browser]'")
+selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install -e '.[browser]'")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (CHROMIUM and DRIVER):
     pytest.skip("needs chromium and chromedriver", allow_module_level=True)

@@ -9,9 +9,11 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -20,7 +22,7 @@ from tests.data import sample_files
 from tests.train.small_run import SET, records
 from trm_np.cli import COMMANDS, trm
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.cli.train import progress
+from trm_np.cli.train import progress, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ["train", *SET, "--epochs", "1"]
@@ -79,6 +81,31 @@ def test_help_gives_an_example_that_works(
         return
     result = run(*command)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", [[], ["lab"]], ids=str)
+def test_a_group_alone_shows_its_help_and_is_wrong_usage(name: list[str]) -> None:
+    shown = run(*name)
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr == run(*name, "--help").stdout
+    assert "Commands:" in shown.stderr
+
+
+def paths(group: click.Group) -> Iterator[tuple[str, ...]]:
+    """The words that lead to the group, and to every command in it and in its groups."""
+    yield ()
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        below = paths(command) if isinstance(command, click.Group) else [()]
+        yield from ((name, *path) for path in below)
+
+
+@pytest.mark.parametrize("path", list(paths(trm)), ids=" ".join)
+def test_h_is_help(path: tuple[str, ...]) -> None:
+    short, long = run(*path, "-h"), run(*path, "--help")
+    assert (short.exit_code, short.output) == (0, long.output)
+    assert "-h, --help" in short.output
+    assert CliRunner().invoke(train, ["-h"]).exit_code == 0  # which `trm-train` is, without a group around it
 
 
 def served_until_it_is_told_to_end(*command: str) -> int:
@@ -312,13 +339,15 @@ def test_a_console_without_the_signs_shows_something_else() -> None:
 # --------------------------------------------------------------------------------------- refusals
 
 BAD_OPTIONS: list[tuple[str, int, str]] = [
-    ("", 2, "Missing command"),
     ("train --out ''", 2, "an empty name"),
     ("train --scenarios ''", 2, "an empty name"),
     ("evaluate ''", 2, "an empty name"),
     ("train --set training.clip_norm=0", 2, "training.clip_norm=0: must be positive"),
-    ("trane", 2, "trane"),
-    ("train --epoch 3", 2, "--epoch"),
+    ("trane", 2, "no command named 'trane'; did you mean train?"),
+    ("xyz", 2, "no command named 'xyz'; allowed: evaluate, export, gradcheck, "),
+    ("lab swep", 2, "no command named 'swep'; did you mean sweep?"),
+    ("train --epoch 3", 2, "--epochs"),
+    ("--versoin", 2, "--version"),
     ("train --epochs 0", 2, "--epochs"),
     ("train --epochs many", 2, "many"),
     ("train --seed -1", 2, "--seed"),

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -82,7 +83,8 @@ def archive(entries: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP
             info = zipfile.ZipInfo(name)
             info.compress_type = compression
             info.external_attr = 0o600 << 16
-            with zipped.open(info, "w", force_zip64=True) as entry:
+            # Python 3.10 writes large sizes for large sizes only, even if it is forced to.
+            with patch("zipfile.ZIP64_LIMIT", -1), zipped.open(info, "w", force_zip64=True) as entry:
                 entry.write(data)
     return file.getvalue()
 

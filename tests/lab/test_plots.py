@@ -25,6 +25,7 @@ from trm_np.config import SWITCHES, flatten
 from trm_np.data.encode import encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import profile_table
+from trm_np.extras import needs_extra
 from trm_np.lab.effects import RANGES, SHARE, Effect, verdict
 from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.grid import grid
@@ -641,7 +642,7 @@ def without_matplotlib(*args: str | Path) -> "subprocess.CompletedProcess[str]":
 def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_written(tmp_path: Path) -> None:
     result = without_matplotlib("lab", "plot", ablation(tmp_path / "x"))
     assert (result.returncode, result.stdout) == (74, "")
-    assert result.stderr == "Error: plots need the extra: pip install 'trm_np[plots]'\n"
+    assert result.stderr == f"Error: {needs_extra('plots need', 'plots')}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 

@@ -171,7 +171,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None
 def test_without_waitress_the_standard_library_serves_and_says_so() -> None:
     with serving(model_file(), waitress=False) as server:
         assert len(server.said) == 2
-        assert "for trying out only" in server.said[0] and "pip install 'trm_np[serve]'" in server.said[0]
+        assert "for trying out only" in server.said[0] and "needs the extra [serve]: " in server.said[0]
         client = server.connect()
         post(client, [PERSON])
         assert reply(client)[0] == 200

@@ -22,6 +22,7 @@ from trm_np.autograd.ops import Array
 from trm_np.cli.errors import Refusal
 from trm_np.cli.ranks import wait_for_all, with_one_voice
 from trm_np.config import ConfigError
+from trm_np.extras import needs_extra
 from trm_np.parallel import ALONE, Ranks, join, launched
 from trm_np.train import Interrupted, Trainer, is_masked
 
@@ -196,7 +197,7 @@ def test_mpi4py_is_needed_by_several_ranks_only(tmp_path: Path, size: str, code:
             capture_output=True,
             text=True,
         )
-        line = "Error: 2 ranks need mpi4py and an MPI: pip install 'trm_np[mpi]' (none here)\n"
+        line = f"Error: {needs_extra('2 ranks need', 'mpi')} (none here)\n"
         assert (found.returncode, found.stderr) == (code, line if code and rank == 0 else "")
     assert (tmp_path / "out").exists() == (code == 0)
 
