@@ -1,6 +1,8 @@
 """The application in the server of the standard library: for trying out, where waitress is not installed."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from socketserver import BaseServer
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -36,11 +38,25 @@ class Server(WSGIServer):
         self.draining = True
 
     def run(self) -> int:
-        """Answer until `drain`; returns 0, how many requests had no answer."""
+        """Answer until `drain`, then all that have connected by then; returns 0, how many requests had no answer."""
         while not self.draining:
             self.handle_request()
+        connected = list(self.connected())
         self.server_close()
+        for client, address in connected:
+            try:
+                self.process_request(client, address)
+            except Exception:
+                self.handle_error(client, address)
+                self.shutdown_request(client)
         return 0
+
+    def connected(self) -> Iterator[tuple[socket.socket, Any]]:
+        """Clients that wait to be accepted, each with its address."""
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                yield self.get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: a client that goes away, or takes too long, is no error of the server."""
