@@ -1,6 +1,13 @@
-"""One thread for linear algebra: the arrays of the tests are small, and the same bits come out on any machine."""
+"""What holds for all tests: no clock decides, and the same bits come out on any machine."""
 
 import os
 
+from hypothesis import HealthCheck, settings
+
+# One thread for linear algebra: the arrays of the tests are small.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
