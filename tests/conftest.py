@@ -1,12 +1,20 @@
 """What holds for all tests: no clock decides, and the same bits come out on any machine."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
 # One thread for linear algebra: the arrays of the tests are small.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# What the tests start hears signals, also where they themselves run under nohup or in the background: an ignored
+# signal stays ignored in new processes, one that is handled does not.
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

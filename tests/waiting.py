@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable
 
-HANG = 600.0  # seconds after which what has not come is taken never to come, on a slow machine too
+HANG = 600  # seconds after which what has not come is taken never to come, on a slow machine too
 
 
 def wait_until(condition: Callable[[], object]) -> None:
     """Return once the condition holds."""
     given_up = time.monotonic() + HANG
     while not condition():
-        assert time.monotonic() < given_up, f"nothing has come of it in {HANG:g} seconds"
+        assert time.monotonic() < given_up, f"nothing has come of it in {HANG} seconds"
         time.sleep(0.01)
