@@ -4,9 +4,7 @@ import inspect
 import os
 import signal
 from functools import partialmethod
-from typing import Any
 
-import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 
@@ -28,11 +26,3 @@ settings.load_profile("unhurried")
 # Before click 8.2 what a command says on stderr is found on stdout unless one asks for them apart.
 if "mix_stderr" in inspect.signature(CliRunner).parameters:
     CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n`, neighbours go to one worker: what the tests of a file share is made once, not by every worker."""
-    from xdist.scheduler import WorkStealingScheduling
-
-    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
