@@ -3,8 +3,12 @@
 import inspect
 import os
 import signal
+from collections.abc import Iterator
 from functools import partialmethod
+from typing import Any
+from unittest.mock import patch
 
+import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 
@@ -26,3 +30,20 @@ settings.load_profile("unhurried")
 # Before click 8.2 what a command says on stderr is found on stdout unless one asks for them apart.
 if "mix_stderr" in inspect.signature(CliRunner).parameters:
     CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fitted_once() -> Iterator[None]:
+    """The linear baseline fits the same numbers once: a small run would take half its time for nothing else."""
+    from trm_np.world import linear
+
+    fit, fitted = linear.logistic_weights, dict[Any, Any]()
+
+    def weights(features: Any, labels: Any, strength: float) -> Any:
+        key = (features.shape, features.tobytes(), labels.shape, labels.tobytes(), strength)
+        if key not in fitted:
+            fitted[key] = fit(features, labels, strength)
+        return fitted[key].copy()
+
+    with patch.object(linear, "logistic_weights", weights):
+        yield

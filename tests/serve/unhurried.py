@@ -1,4 +1,4 @@
-"""`trm` whose server has no limit of time that a busy machine could reach.
+"""`trm` whose server has no limit of time that a busy machine could reach, and which looks often at its model file.
 
     python -m tests.serve.unhurried waitress serve MODEL
 
@@ -24,6 +24,7 @@ def main(server: str, *arguments: str) -> None:
     patch.dict("trm_np.serve.question.LIMITS", seconds=HANG).start()  # which the page keeps to
     if server == "waitress":
         patch.dict("trm_np.serve.on_waitress.ADJUSTMENTS", channel_timeout=HANG).start()
+    patch("trm_np.serve.served.LOOK_EVERY", 0.05).start()
     trm(arguments)
 
 
