@@ -101,6 +101,10 @@ def trm(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model trained for a moment in LANG=C, on files with a byte order mark and carriage returns."""
+    try:
+        os.fsencode(FOLDER)
+    except UnicodeEncodeError:
+        pytest.skip("the tests themselves run where no such folder can be named")
     folder = tmp_path_factory.mktemp("text") / FOLDER
     folder.mkdir()
     for name, document in documents().items():
