@@ -13,7 +13,7 @@ from tests.lab.full_grid import full_grid
 from trm_np.cli import trm
 from trm_np.config import SWITCHES, flatten, resolve
 from trm_np.lab.grid import only, without
-from trm_np.lab.page import METRICS, page
+from trm_np.lab.page import METRICS, as_script, page
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
 
@@ -92,10 +92,11 @@ def test_the_figures_are_those_of_the_rows(name: str, off: list[str], rows: list
             )
 
 
-def test_curves_reach_as_far_as_the_longest_run(rows: list[Row], document: str) -> None:
+def test_curves_end_where_the_first_run_does(rows: list[Row], document: str) -> None:
+    """So every mean is one of all seeds, and none jumps where a seed has ended."""
     ended = {run["epochs_run"] for run in of(rows, "all on")}
     assert len(ended) > 1
-    assert embedded(document)["combinations"][""]["epochs"] == list(range(5, max(ended) + 1, 5))
+    assert embedded(document)["combinations"][""]["epochs"] == list(range(5, min(ended) + 1, 5))
 
 
 def test_names_of_rows_do_not_matter(one_seed: list[Row], small: str) -> None:
@@ -194,6 +195,35 @@ def test_there_is_a_box_and_a_reason_for_each_switch(document: str) -> None:
     assert re.findall(r'<input type="checkbox" value="(\w+)"', document) == list(SWITCHES)
     (reasons,) = re.findall(r"^const WHY = \{\n(.*?)^\};", document, re.DOTALL | re.MULTILINE)
     assert re.findall(r"^  (\w+):", reasons, re.MULTILINE) == list(SWITCHES)
+
+
+def test_each_switch_has_a_link_to_the_lesson_about_it(document: str) -> None:
+    """As seen from docs/, where the page stands; the lesson's text speaks of the switch."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    links = re.findall(r'value="(\w+)"(?:(?!value=).)*?<a href="([^"]+)"', document, re.DOTALL)
+    assert [name for name, _ in links] == list(SWITCHES)
+    assert len({target for _, target in links}) == len(SWITCHES)
+    for name, target in links:
+        title = (docs / target).read_text(encoding="utf-8").splitlines()[0].lower()
+        words = {
+            "lr_scheduler": "plateau",
+            "frequent_evaluation": "evaluate",
+            "data_augmentation": "augmentation",
+        }
+        assert words.get(name, name.replace("_", " ")) in title
+
+
+def test_a_line_explains_each_metric(document: str) -> None:
+    (lines,) = re.findall(r"^const MEANS = \{\n(.*?)^\};", document, re.DOTALL | re.MULTILINE)
+    assert re.findall(r'^  (\w+): "[^"]+\.",$', lines, re.MULTILINE) == list(METRICS)
+
+
+def test_the_page_of_the_docs_is_what_the_template_makes_of_its_figures(document: str) -> None:
+    stored = (Path(__file__).resolve().parents[2] / "docs" / "ablation.html").read_text(encoding="utf-8")
+    data = embedded(stored)
+    assert stored.replace(as_script(data), "") == document.replace(as_script(embedded(document)), "")
+    for off, one in data["combinations"].items():
+        assert one["epochs"][-1] == min(one["ended"]), off
 
 
 # -------------------------------------------------------------------------------------- the command
