@@ -53,9 +53,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(words: list[str], folder: Path, said: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, input=said, capture_output=True, text=True, check=False
-    )
+    """What Python prints, where the pages' letters are known."""
+    command = [sys.executable, "-X", "utf8", *words]
+    done = subprocess.run(command, cwd=folder, input=said, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -103,7 +103,7 @@ def test_the_code_of_a_page_prints_what_stands_below_it(
     if pasted:
         found = run(["-W", "error", str(PASTED)], folder, said=json.dumps([here, *codes]))
     else:
-        found = run(["-W", "error", "-c", here + "\n".join(codes)], folder)
+        found = run(["-W", "error", "-"], folder, said=here + "\n".join(codes))
     lines = found.splitlines()
     assert [line for line in printed.splitlines() if line not in lines] == []
 

@@ -14,7 +14,7 @@ from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.autograd.tensor import concatenate
 
-drawn = settings(derandomize=True, deadline=None, max_examples=40)
+drawn = settings(derandomize=True, max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 leading = hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)
 widths = st.integers(1, 5)

@@ -50,7 +50,7 @@ def test_eps_is_added_outside_the_root() -> None:
     assert p.data[0] == pytest.approx(1 - 0.1 * 0.5, rel=1e-12)
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(gradient=st.floats(-1e6, 1e6), p=st.floats(-10, 10), decay=st.floats(0, 1))
 def test_decay_is_decoupled_from_the_gradient(gradient: float, p: float, decay: float) -> None:
     with_decay, without = (with_gradient([p], [gradient]) for _ in range(2))
@@ -290,7 +290,7 @@ def test_a_model_that_is_turned_to_another_dtype_needs_a_new_optimizer() -> None
 gradients = hnp.arrays(float, hnp.array_shapes(max_dims=2), elements=st.floats(-100, 100))
 
 
-@settings(derandomize=True, deadline=None)
+@settings(derandomize=True)
 @given(arrays=st.lists(gradients, min_size=1, max_size=3), max_norm=st.floats(0.01, 100))
 def test_clipping_bounds_the_joint_norm_and_keeps_the_direction(arrays: list[Any], max_norm: float) -> None:
     tensors = [Tensor(np.zeros(a.shape), requires_grad=True) for a in arrays]

@@ -30,14 +30,14 @@ def leaves(arrays: list[Array]) -> list[Tensor]:
 
 
 @every_case
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 @given(seed=seeds)
 def test_gradient_agrees_with_finite_differences(case: Case, seed: int) -> None:
     assert check_case(case, seed) <= 1e-6
 
 
 @every_case
-@settings(derandomize=True, deadline=None, max_examples=10)
+@settings(derandomize=True, max_examples=10)
 @given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
 def test_the_value_is_the_same_to_the_bit_where_nothing_is_recorded(
     case: Case, seed: int, dtype: type[np.floating[Any]]
@@ -122,7 +122,7 @@ def test_every_elementwise_rule_is_checked_on_broadcasting_shapes() -> None:
 
 
 @pytest.mark.parametrize("case", ELEMENTWISE_CASES, ids=lambda case: case.name)
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 @given(data=st.data(), seed=seeds)
 def test_elementwise_rules_on_shapes_that_broadcast(case: Case, data: st.DataObject, seed: int) -> None:
     assert case.rule is not None
@@ -138,7 +138,7 @@ def test_elementwise_rules_on_shapes_that_broadcast(case: Case, data: st.DataObj
         assert tensor.grad is not None and tensor.grad.shape == tensor.shape
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 @given(data=st.data(), seed=seeds)
 def test_attention_under_any_mask(data: st.DataObject, seed: int) -> None:
     b, h, t, s, d = (data.draw(st.integers(1, 4)) for _ in range(5))
@@ -153,7 +153,7 @@ def test_attention_under_any_mask(data: st.DataObject, seed: int) -> None:
     assert check_grads(attend, *leaves(arrays), rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
 def test_getitem_with_any_basic_index(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
@@ -164,7 +164,7 @@ def test_getitem_with_any_basic_index(data: st.DataObject, seed: int) -> None:
     assert check_grads(lambda x: x[index], x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
 def test_permute_by_any_permutation_counted_from_either_end(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=3))
@@ -175,7 +175,7 @@ def test_permute_by_any_permutation_counted_from_either_end(data: st.DataObject,
     assert check_grads(lambda x: x.permute(*axes), x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
 def test_sum_and_mean_over_any_axes(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
@@ -259,7 +259,7 @@ def test_dropout_with_probability_zero_is_the_identity() -> None:
     assert check_grads(lambda x: F.dropout(x, 0.0, rng), x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 @given(data=st.data(), seed=seeds)
 def test_gradient_of_a_table_is_what_np_add_at_sums(data: st.DataObject, seed: int) -> None:
     rows = data.draw(st.integers(1, 6))
@@ -464,7 +464,7 @@ def test_a_query_that_may_see_no_key_gets_zeros_and_a_finite_gradient() -> None:
     assert all(t.grad is not None and np.isfinite(t.grad).all() for t in (q, k, v))
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 @given(offset=st.integers(-50, 50), seed=seeds)
 def test_rotary_dot_products_depend_on_relative_position_only(offset: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -11,10 +11,10 @@ import pytest
 from tests.browser.chromium import ENTER, SPACE, TAB, contrast, luminance, press, requested, seen_as
 from tests.serve.asking import model_file
 from tests.serve.processes import ServerProcess, get, post, reply, serving
+from tests.waiting import HANG
 from trm_np import scenarios
 from trm_np.data.vocabulary import Vocabulary
 
-WAITING = 20  # seconds for what the page is to come to
 PERSON = {
     "age": 35,
     "budget": 100.5,
@@ -74,14 +74,14 @@ def wait_for(browser: Any, status: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     said = f"the status did not become {status!r}"
-    WebDriverWait(browser, WAITING, 0.05).until(lambda _: text(browser, "status").startswith(status), said)
+    WebDriverWait(browser, HANG, 0.05).until(lambda _: text(browser, "status").startswith(status), said)
 
 
 def wait_for_person(browser: Any, said: str) -> None:
     """Until the answer is one for a person of whom that is said."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, WAITING, 0.05).until(lambda _: f"; {said};" in text(browser, "answer"), said)
+    WebDriverWait(browser, HANG, 0.05).until(lambda _: f"; {said};" in text(browser, "answer"), said)
 
 
 def open_with(browser: Any, server: ServerProcess, address: str) -> None:
@@ -346,7 +346,8 @@ def test_an_answer_to_an_older_question_is_not_shown_over_a_newer_one(
     browser.execute_script("asked[1].answer(arguments[0])", json.dumps(new))
     wait_for(browser, "2 gifts: ")
     browser.execute_script("asked[0].answer(arguments[0])", json.dumps(old))
-    browser.execute_async_script("setTimeout(arguments[0], 100)")
+    read = "new Response(arguments[0]).text().then(() => setTimeout(arguments[1]))"  # as the page reads an answer
+    browser.execute_async_script(read, json.dumps(old))
     assert text(browser, "status").startswith("2 gifts: ")
     assert browser.execute_script(
         "return asked[0].options.signal.aborted && !asked[1].options.signal.aborted"
@@ -354,11 +355,12 @@ def test_an_answer_to_an_older_question_is_not_shown_over_a_newer_one(
 
 
 def test_waiting_is_said_and_so_is_a_server_that_is_gone_or_answers_nonsense(browser: Any) -> None:
-    browser.execute_script(REPLACED)
+    browser.execute_script(REPLACED + "window.setTimeout = (told) => { window.later = told; };")
     press(browser, TAB, "20", ENTER)
     assert text(browser, "status") == "Thinking …"
     assert browser.find_element("id", "answer").get_attribute("aria-busy") == "true"
-    wait_for(browser, "Thinking … It takes longer than usual.")
+    browser.execute_script("later()")
+    assert text(browser, "status") == "Thinking … It takes longer than usual."
     browser.execute_script("asked[0].reject(new TypeError('Failed to fetch'))")
     wait_for(browser, "No answer.")
     assert text(browser, "error") == "Error: The server cannot be reached. Is it running?"

@@ -255,7 +255,7 @@ def test_the_command_writes_the_page_and_says_so(folder: Path, one_seed: list[Ro
 def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows: list[Row]) -> None:
     write(folder / "some.jsonl", rows[:18])
     result = run("--results", "some.jsonl")
-    assert (result.exit_code, result.output) == (
+    assert (result.exit_code, result.stderr) == (
         65,
         "Error: some.jsonl: 238 of the 256 combinations are missing for seed 0; make them with: "
         "trm lab ablate --full --seeds 1\n",
@@ -263,7 +263,7 @@ def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows
     (folder / "text.jsonl").write_text("text\n")
     result = run("--results", "text.jsonl")
     assert result.exit_code == 65
-    assert result.output.startswith("Error: text.jsonl: line 1 is no row of results (")
+    assert result.stderr.startswith("Error: text.jsonl: line 1 is no row of results (")
     assert sorted(path.name for path in folder.iterdir()) == ["some.jsonl", "text.jsonl"]
 
 
@@ -272,7 +272,7 @@ def test_the_command_does_not_write_over_the_results(folder: Path, one_seed: lis
     before = (folder / "some.jsonl").read_bytes()
     result = run("--results", "some.jsonl", "--out", "./some.jsonl")
     assert result.exit_code == 2
-    assert result.output == "Error: --out: the page would replace the results; give it another name\n"
+    assert result.stderr == "Error: --out: the page would replace the results; give it another name\n"
     assert (folder / "some.jsonl").read_bytes() == before
 
 
@@ -281,5 +281,5 @@ def test_a_place_that_cannot_be_written_is_one_line(folder: Path, one_seed: list
     result = run("--results", "some.jsonl", "--out", "nowhere/page.html")
     assert result.exit_code == 74
     assert re.fullmatch(
-        r"Error: nowhere/page\.html: cannot be written \(.*\); it takes .* bytes\n", result.output
+        r"Error: nowhere/page\.html: cannot be written \(.*\); it takes .* bytes\n", result.stderr
     )

@@ -85,7 +85,7 @@ def test_a_setting_is_read_by_its_type(key: str, text: str, value: Any) -> None:
 # ----------------------------------------------------------------------------------- stored with a model
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(list(PRESETS)), SOME_OFF, st.floats(0, 10), st.none() | st.integers(0, 99))
 def test_a_configuration_comes_back_from_its_settings(
     preset: str, off: list[str], weight: float, patience: int | None

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import trm_np.cli.ranks as ranks_module
 from tests.train.small_run import SET, precise_trainer, small, trained, trainer
+from tests.waiting import HANG
 from trm_np.autograd.ops import Array
 from trm_np.cli.errors import Refusal
 from trm_np.cli.ranks import wait_for_all, with_one_voice
@@ -38,7 +39,7 @@ class Job:
     brought: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.barrier = Barrier(self.size, timeout=60)
+        self.barrier = Barrier(self.size, timeout=HANG)
 
     def exchange(self, rank: int, value: Any) -> list[Any]:
         self.barrier.wait()
