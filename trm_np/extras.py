@@ -4,12 +4,12 @@ import shlex
 import sys
 
 BRINGS = {
-    "plots": ("matplotlib>=3.8",),
+    "plots": ("matplotlib>=3.8.4",),
     "safetensors": ("safetensors>=0.4",),
-    "onnx": ("onnx>=1.16", "onnxruntime>=1.18"),
+    "onnx": ("onnx>=1.16", "onnxruntime>=1.19"),
     "cluster": ("distributed>=2024.1",),
     "serve": ("waitress>=3",),
-    "mpi": ("mpi4py>=4", "mpich>=4"),
+    "mpi": ("mpi4py>=4.1", "mpich>=4.1.3"),
 }
 
 

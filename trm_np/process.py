@@ -7,7 +7,13 @@ Only modules that Python has loaded by then are imported here, since nothing is 
 import atexit
 import os
 import sys
-from _signal import SIG_IGN, SIGINT, default_int_handler, getsignal, signal
+from _signal import (  # type: ignore[import-not-found, unused-ignore]
+    SIG_IGN,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    signal,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

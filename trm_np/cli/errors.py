@@ -56,8 +56,9 @@ class OneLine(click.Command):
                 code = found if isinstance(found, int) else 0
         except (Refusal, click.ClickException, click.Abort, KeyboardInterrupt, OSError) as error:
             code, line = ending(error)
-        with suppress(OSError):
-            click.echo(line, err=True, nl=bool(line))
+        if line:
+            with suppress(OSError):
+                click.echo(line, err=True)
         give_up_unwritten()
         sys.exit(code)
 
