@@ -14,7 +14,19 @@ from tests.train.small_run import SET
 ROOT = Path(__file__).resolve().parents[2]
 # What needs a library of the system, or is not there on every system.
 OPTIONAL = (
-    *("_bz2", "_lzma", "_ssl", "_hashlib", "_sqlite3", "_curses", "_tkinter", "_uuid", "_dbm", "_gdbm", "_zoneinfo"),
+    *(
+        "_bz2",
+        "_lzma",
+        "_ssl",
+        "_hashlib",
+        "_sqlite3",
+        "_curses",
+        "_tkinter",
+        "_uuid",
+        "_dbm",
+        "_gdbm",
+        "_zoneinfo",
+    ),
     *("readline", "syslog", "_multiprocessing", "_posixshmem", "_decimal"),
 )
 WITHOUT = """
@@ -60,5 +72,7 @@ def test_without_scipy_training_is_refused_before_it_begins(missing: str, tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
     done = run([missing], tmp_path, TRAIN)
     (line,) = done.stderr.splitlines()
-    assert done.returncode == 74 and line.startswith("Error: a package cannot be loaded: ") and missing in line
+    assert (
+        done.returncode == 74 and line.startswith("Error: a package cannot be loaded: ") and missing in line
+    )
     assert not (tmp_path / "run").exists()

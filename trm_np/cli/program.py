@@ -24,8 +24,10 @@ def main(program: str) -> None:
     """Run the command that is asked for, with what is stored in the file of this name."""
     if sys.version_info < NEEDED_PYTHON:
         stop(f"needs Python 3.10 or later; this is {sys.version_info[0]}.{sys.version_info[1]}")
-    from trm_np.process import prepare
-
+    try:
+        from trm_np.process import prepare
+    except KeyboardInterrupt:  # which is handled from here on
+        os._exit(130)
     prepare()
     from trm_np.cli.threads import use_threads
 
