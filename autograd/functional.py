@@ -43,7 +43,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return apply(fused.linear, x, weight) if bias is None else apply(fused.linear, x, weight, bias)
 
 
-def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`linear` of the concatenation of `parts`, whose leading axes broadcast against each other.
 
     W [a, b] = W_a a + W_b b: for a (B, 1, i) and b (1, G, j) no array of B·G rows is made at the input's

@@ -1,15 +1,12 @@
 """What holds for all tests: no clock decides, and the same bits come out on any machine."""
 
-import inspect
 import os
 import signal
 from collections.abc import Iterator
-from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, settings
 
 # One thread for linear algebra: the arrays of the tests are small.
@@ -26,10 +23,6 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
-
-# Before click 8.2 what a command says on stderr is found on stdout unless one asks for them apart.
-if "mix_stderr" in inspect.signature(CliRunner).parameters:
-    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

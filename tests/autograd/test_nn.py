@@ -183,8 +183,9 @@ def test_a_module_without_forward_says_so() -> None:
 # ---------------------------------------------------------------------------------------------------- layers
 
 
-def test_linear_takes_the_parts_of_a_concatenation() -> None:
-    layer = nn.Linear(5, 2, rng=fresh())
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_takes_the_parts_of_a_concatenation(bias: bool) -> None:
+    layer = nn.Linear(5, 2, bias, rng=fresh())
     rng = np.random.default_rng(1)
     a, b = (Tensor(rng.normal(size=(4, n)).astype(np.float32)) for n in (2, 3))
     whole = Tensor(np.concatenate([a.data, b.data], axis=-1))
