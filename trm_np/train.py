@@ -253,6 +253,8 @@ class Trainer:
         parameters = self.model.named_parameters()
         largest = {name: float(np.abs(p.grad).max()) for name, p in parameters if p.grad is not None}
         reached = {name: value for name, value in largest.items() if not math.isfinite(value)}
+        if not reached:
+            raise self.diverged("gradient norm", norm)
         *before, (name, value) = reached.items()
         raise self.diverged(f"gradient of {name}{f' (and {len(before)} before it)' if before else ''}", value)
 

@@ -8,24 +8,28 @@ So the signal is never too late, however slow whoever sends it is.
 import runpy
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-from trm_np.cli.train import Signals
-from trm_np.run import METRICS
+from trm_np.run import METRICS, Run
 
 
 def main() -> None:
     del sys.argv[0]
     log = Path(sys.argv[sys.argv.index("--out") + 1]) / METRICS
-    pending = Signals.pending
+    train = Run.train
 
-    def held(signals: Signals) -> bool:
-        while log.exists() and log.stat().st_size and not pending(signals):
-            time.sleep(0.01)
-        return pending(signals)
+    def held(run: Run, interrupted: Callable[[], bool], *rest: Any) -> Any:
+        def asked() -> bool:
+            while log.exists() and log.stat().st_size and not interrupted():
+                time.sleep(0.01)
+            return interrupted()
 
-    Signals.pending = held  # type: ignore[method-assign]
+        return train(run, asked, *rest)
+
+    Run.train = held  # type: ignore[method-assign]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 

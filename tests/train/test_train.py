@@ -98,7 +98,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch: pyte
     t = trainer(small())
     before = weights(t)
     monkeypatch.setattr(train_module, "clip_norm_", lambda gradients, bound: math.inf)
-    with pytest.raises(Diverged, match=r"gradient norm \(.*\) is inf in epoch 1, step 1"):
+    with pytest.raises(Diverged, match="gradient norm is inf in epoch 1, step 1"):
         list(t.epochs())
     assert weights(t) == before
 
