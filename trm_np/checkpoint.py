@@ -233,7 +233,7 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     synonyms = header.get(
         "synonyms", {}
     )  # a key of its own: where they are unknown the model is read all the same
-    refuse(schema.synonyms(Vocabulary(**names))(synonyms, Place("header", "synonyms")))
+    refuse(schema.synonyms(Vocabulary(**names, synonyms={}))(synonyms, Place("header", "synonyms")))
     return Vocabulary(**names, synonyms=synonyms)
 
 
