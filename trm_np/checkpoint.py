@@ -230,9 +230,8 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     lists = schema.vocabulary_lists()
     refuse(schema.record(lists)(header.get("vocabulary"), Place("header", "vocabulary")))
     names = {name: tuple(header["vocabulary"][name]) for name in lists}
-    synonyms = header.get(
-        "synonyms", {}
-    )  # a key of its own: where they are unknown the model is read all the same
+    # Not among the lists: a program that knows no synonyms reads the model all the same.
+    synonyms = header.get("synonyms", {})
     refuse(schema.synonyms(Vocabulary(**names, synonyms={}))(synonyms, Place("header", "synonyms")))
     return Vocabulary(**names, synonyms=synonyms)
 
