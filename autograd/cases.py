@@ -218,8 +218,9 @@ CASES: list[Case] = [
     Case("softmax", F.softmax, _rows, ops.softmax),
     Case("log_softmax", F.log_softmax, _rows, ops.log_softmax),
     Case("reshape", lambda a: a.reshape(-1, 1), _normal, ops.reshape),
-    Case("transpose", lambda a: a.transpose(2, 0, 1), _three_axes, ops.transpose),
-    Case("transpose, axes from the end", lambda a: a.transpose(-2, -1, 0), _three_axes, ops.transpose),
+    Case("transpose", lambda a: a.transpose(0, -2), _three_axes, ops.transpose),
+    Case("permute", lambda a: a.permute(2, 0, 1), _three_axes, ops.permute),
+    Case("permute, axes from the end", lambda a: a.permute(-2, -1, 0), _three_axes, ops.permute),
     Case("expand", lambda a: a.expand(3, *a.shape), _normal, ops.expand),
     Case("concatenate", lambda a, b: concatenate([a, b, a]), _side_by_side, ops.concatenate),
     Case(

@@ -61,7 +61,7 @@ def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Te
 
 def embedding(index: Array, table: Tensor) -> Tensor:
     """Rows of `table` (N, D) at `index`, integers of any shape (...); gives (..., D)."""
-    return apply(ops.take_rows, table, index=index)
+    return apply(ops.take_rows, table, index=np.asarray(index))
 
 
 def rms_norm(x: Tensor, eps: float = 1e-6) -> Tensor:
@@ -122,8 +122,15 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
-    keep = rng.random(x.shape, dtype=np.float32) >= p
+    keep = rng.random(x.shape, dtype=np.float32) >= drop_probability(p)
     return apply(ops.scale, x, factor=keep / x.dtype.type(1 - p))
+
+
+def drop_probability(p: float) -> float:
+    """p. Raises ValueError unless it is in [0, 1)."""
+    if not 0 <= p < 1:
+        raise ValueError(f"drop probability {p} is not in [0, 1)")
+    return p
 
 
 # --------------------------------------------------------------------------------------------------- losses
@@ -145,7 +152,7 @@ def cross_entropy(logits: Tensor, target: Array, ignore_index: int = -100) -> Te
 
     Targets equal to `ignore_index` are left out; where none is left the loss is 0 (PyTorch gives NaN).
     """
-    return apply(fused.cross_entropy, logits, target=target, ignore_index=ignore_index)
+    return apply(fused.cross_entropy, logits, target=np.asarray(target), ignore_index=ignore_index)
 
 
 def kl_divergence_with_logits(logits: Tensor, target: Array) -> Tensor:
@@ -164,7 +171,8 @@ def weighted_sum(terms: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     return apply(fused.weighted_sum, *terms, weights=weights)
 
 
-def _like(loss: str, target: Array, x: Tensor) -> Array:
+def _like(loss: str, target: Array | Tensor, x: Tensor) -> Array:
+    target = np.asarray(target)
     if target.shape != x.shape:
         raise ValueError(f"{loss} of shape {x.shape}: target of shape {target.shape}")
     return target.astype(x.dtype, copy=False)

@@ -8,11 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ops import Array, Ruled, logistic, product, unbroadcast, unrecorded
+from .ops import (
+    Array,
+    Ruled,
+    euclidean_norm,
+    logistic,
+    no_less_than_lowest,
+    product,
+    unbroadcast,
+    unrecorded,
+    vjp_reads,
+)
 
 # --------------------------------------------------------------------------------------------------- layers
 
 
+@vjp_reads(0, 1)
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
     """x Wᵀ + b for x (..., in), weight (out, in), bias (out,)."""
     value = projected(x, weight)
@@ -113,6 +124,7 @@ class Rotation(NamedTuple):
         return Rotation(self.cos, -self.sin, self.quarter)
 
 
+@vjp_reads()
 def rotary(a: Array, *, rotation: Rotation) -> Ruled:
     """Rotary position embedding of a (..., T, k·d) (Su et al. 2021, section 3.2.2), in the half-split layout."""
     return rotation.turn(a), lambda g: (rotation.back().turn(g),)
@@ -196,6 +208,7 @@ def merge_heads(x: Array) -> Array:
     return x.swapaxes(-3, -2).reshape(*lead, t, heads * d)
 
 
+@vjp_reads()
 def rms_norm(*summands: Array, eps: float) -> Ruled:
     """a / √(mean(a²) + eps) over the last axis, without weights (Zhang and Sennrich 2019, equation 4).
 
@@ -227,6 +240,7 @@ def inverse_rms(a: Array, eps: float) -> Array:
     return np.reciprocal(inverse, out=inverse)
 
 
+@vjp_reads(1)
 def layer_norm(a: Array, weight: Array, bias: Array, *, eps: float) -> Ruled:
     """Standardise the last axis, then scale and shift it (Ba, Kiros and Hinton 2016)."""
     n = a.shape[-1]
@@ -248,20 +262,21 @@ def swiglu(a: Array) -> Ruled:
     """silu(gate) · up, where `a` (..., 2d) holds gate and up side by side (Shazeer 2020, equation 6)."""
     gate, up = halves(a)
     s = logistic(gate)
-    gated = gate * s
+    silu = no_less_than_lowest(gate)
+    silu *= s
 
     def vjp(g: Array) -> tuple[Array]:
         gradient = np.empty_like(a)
         of_gate, of_up = halves(gradient)
-        np.multiply(g, gated, out=of_up)
-        np.subtract(1, s, out=of_gate)  # silu' = s + gate · s · (1 - s)
-        of_gate *= gated
+        np.multiply(g, silu, out=of_up)
+        np.subtract(1, s, out=of_gate)  # silu' = s + silu · (1 - s)
+        of_gate *= silu
         of_gate += s
         of_gate *= up
         of_gate *= g
         return (gradient,)
 
-    return gated * up, vjp
+    return silu * up, vjp
 
 
 def halves(a: Array) -> tuple[Array, Array]:
@@ -322,14 +337,14 @@ def attention_sublayer_value(
 def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Ruled:
     """rms_norm(x + down swiglu(gate_up x)) for x (..., D), gate_up (2H, D) and down (D, H)."""
     packed, packed_vjp = linear(x, gate_up)
-    gated, gated_vjp = swiglu(packed)
-    change, change_vjp = linear(gated, down)
+    hidden, hidden_vjp = swiglu(packed)
+    change, change_vjp = linear(hidden, down)
     value, value_vjp = rms_norm(x, change, eps=eps)
 
     def vjp(g: Array) -> tuple[Array, ...]:
         of_sum, _ = value_vjp(g)
-        of_gated, of_down = change_vjp(of_sum)
-        of_x, of_gate_up = packed_vjp(*gated_vjp(of_gated))
+        of_hidden, of_down = change_vjp(of_sum)
+        of_x, of_gate_up = packed_vjp(*hidden_vjp(of_hidden))
         return of_sum + of_x, of_gate_up, of_down
 
     return value, vjp
@@ -338,10 +353,10 @@ def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Rul
 @unrecorded(swiglu_sublayer)
 def swiglu_sublayer_value(x: Array, gate_up: Array, down: Array, *, eps: float) -> Array:
     gate, up = halves(projected(x, gate_up))
-    gated = logistic(gate)
-    gated *= gate
-    gated *= up
-    return add_and_norm_(projected(gated, down), x, eps)
+    hidden = logistic(gate)
+    hidden *= no_less_than_lowest(gate)
+    hidden *= up
+    return add_and_norm_(projected(hidden, down), x, eps)
 
 
 def add_and_norm_(change: Array, x: Array, eps: float) -> Array:
@@ -356,6 +371,7 @@ def add_and_norm_(change: Array, x: Array, eps: float) -> Array:
 # --------------------------------------------------------------------------------------------------- losses
 
 
+@vjp_reads()
 def weighted_sum(*terms: Array, weights: Sequence[float]) -> Ruled:
     """Σ wᵢ·termᵢ of arrays of one shape."""
     value = sum(term * weight for term, weight in zip(terms, weights, strict=True))
@@ -364,10 +380,11 @@ def weighted_sum(*terms: Array, weights: Sequence[float]) -> Ruled:
 
 def l2_norm(a: Array) -> Ruled:
     """√Σa² of all elements; the gradient at zero is zero."""
-    value = np.sqrt(np.vdot(a, a))
+    value = np.asarray(euclidean_norm(a), a.dtype)
     return value, lambda g: (a * (g / max(value, np.finfo(a.dtype).tiny)),)
 
 
+@vjp_reads()
 def mean_squared_error(x: Array, *, target: Array) -> Ruled:
     """Mean of (x - target)² over all elements."""
     error = x - target
@@ -375,11 +392,14 @@ def mean_squared_error(x: Array, *, target: Array) -> Ruled:
 
 
 def binary_cross_entropy_with_logits(logits: Array, *, target: Array) -> Ruled:
-    """Mean of max(z, 0) - z·t + log(1 + exp(-|z|)): stable for any logit z."""
-    value = np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    """Mean of max(z, 0) - z·t + log(1 + exp(-|z|)): stable for any logit z, ±inf too."""
+    z = np.clip(logits, np.finfo(logits.dtype).min, np.finfo(logits.dtype).max)
+    value = np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
+    value = np.where(np.isinf(logits) & (value > 0), np.inf, value)
     return np.mean(value), lambda g: (g / value.size * (logistic(logits) - target),)
 
 
+@vjp_reads()
 def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> Ruled:
     """Mean of -log softmax(logits)[target] over targets that are not `ignore_index`; 0 if there are none."""
     if target.shape != logits.shape[:-1]:
@@ -389,7 +409,9 @@ def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> 
         raise ValueError(f"a target is neither a class below {logits.shape[-1]} nor {ignore_index}")
     count = max(int(kept.sum()), 1)
     index = np.where(kept, target, 0)[..., None]
-    log_p = logits - logits.max(axis=-1, keepdims=True)
+    # An ignored row may hold anything: 0 times inf would be no number.
+    log_p = np.where(kept[..., None], logits, 0)
+    log_p -= log_p.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
     value = -np.sum(np.take_along_axis(log_p, index, axis=-1)[..., 0] * kept) / count
 
@@ -401,11 +423,13 @@ def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> 
     return value.astype(logits.dtype), vjp
 
 
+@vjp_reads()
 def kl_divergence_with_logits(logits: Array, *, target: Array) -> Ruled:
     """KL(target ‖ softmax(logits)) over the last axis, averaged over the others; target rows sum to one."""
     log_p = logits - logits.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-    log_target = np.log(np.where(target > 0, target, 1))
+    possible = target > 0  # the others add nothing, also where log_p is -inf
+    terms = np.log(np.where(possible, target, 1)) - np.where(possible, log_p, 0)
     rows = logits.size // logits.shape[-1]
-    value = np.sum(target * (log_target - log_p)) / rows
+    value = np.sum(target * terms) / rows
     return value, lambda g: (g / rows * (np.exp(log_p) - target),)

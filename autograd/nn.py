@@ -1,6 +1,6 @@
 """Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -9,7 +9,7 @@ from . import functional as F
 from . import init
 from .fused import Rotation
 from .ops import Array
-from .tensor import Tensor
+from .tensor import Tensor, float_array
 
 Member = TypeVar("Member", bound="Module")
 
@@ -44,24 +44,33 @@ class Module:
             yield from child.modules()
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """Pairs of dotted name and parameter, in definition order."""
+        """Pairs of dotted name and parameter, in definition order; one that has several names comes by its first."""
+        named: dict[Parameter, str] = {}
+        for name, parameter in self._every_name(prefix):
+            named.setdefault(parameter, name)
+        return ((name, parameter) for parameter, name in named.items())
+
+    def _every_name(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
         for name, value in vars(self).items():
             if isinstance(value, Parameter):
                 yield prefix + name, value
             elif isinstance(value, Module):
-                yield from value.named_parameters(f"{prefix}{name}.")
+                yield from value._every_name(f"{prefix}{name}.")
 
     def parameters(self) -> list[Parameter]:
         return [parameter for _, parameter in self.named_parameters()]
 
-    def train(self, mode: bool = True) -> None:
-        """Training mode: dropout is on."""
+    def train(self: Member, mode: bool = True) -> Member:
+        """Training mode: dropout is on. Returns the module, as `eval` and `astype` do."""
+        if not isinstance(mode, bool):
+            raise TypeError(f"train() got {type(mode).__name__}; mode is True or False")
         for module in self.modules():
             module.training = mode
+        return self
 
-    def eval(self) -> None:
+    def eval(self: Member) -> Member:
         """Evaluation mode: dropout is off."""
-        self.train(False)
+        return self.train(False)
 
     def zero_grad(self) -> None:
         for parameter in self.parameters():
@@ -84,20 +93,23 @@ class Module:
         if faults:
             raise ValueError(f"state does not fit {type(self).__name__}: " + "; ".join(faults))
         for name, parameter in own.items():
-            parameter.data[...] = state[name]
+            parameter.copy_(state[name])
 
-    def astype(self, dtype: Any) -> None:
-        """Turn every parameter to `dtype` (float64 for gradient checks); an optimizer that has them loses them."""
+    def astype(self: Member, dtype: Any) -> Member:
+        """Turn every parameter to `dtype`, float64 for gradient checks; an optimizer that has them refuses to step."""
         for parameter in self.parameters():
-            parameter.data = parameter.data.astype(dtype)
+            parameter.data = float_array(parameter.data, dtype)
             parameter.grad = parameter.grad_place = None
+        return self
 
 
 class ModuleList(Module, Generic[Member]):
     """Modules in a row, named "0", "1", …"""
 
-    def __init__(self, *modules: Member) -> None:
+    def __init__(self, modules: Iterable[Member] = ()) -> None:
         for place, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise TypeError(f"{type(self).__name__}: {module!r} is not a Module")
             setattr(self, str(place), module)
 
     def __iter__(self) -> Iterator[Member]:
@@ -112,6 +124,9 @@ class ModuleList(Module, Generic[Member]):
 
 class Sequential(ModuleList[Module]):
     """Each module applied to the result of the one before."""
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__(modules)
 
     def forward(self, x: Tensor) -> Tensor:
         for module in self:
@@ -188,9 +203,7 @@ class Dropout(Module):
     """In training, zero with probability p and scale the rest by 1 / (1 - p); in evaluation, nothing."""
 
     def __init__(self, p: float, rng: np.random.Generator) -> None:
-        if not 0 <= p < 1:
-            raise ValueError(f"drop probability {p} is not in [0, 1)")
-        self.p = p
+        self.p = F.drop_probability(p)
         self.rng = rng
 
     def forward(self, x: Tensor) -> Tensor:
@@ -266,12 +279,12 @@ class MultiheadAttention(Module):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(..., T, heads·d) to (..., heads, T, d)."""
-    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(-3, -2)
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).transpose(-3, -2)
 
 
 def merge_heads(x: Tensor) -> Tensor:
     """(..., heads, T, d) to (..., T, heads·d)."""
-    x = x.swapaxes(-3, -2)
+    x = x.transpose(-3, -2)
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 

@@ -7,6 +7,7 @@ knows nothing of tensors or graphs; `tensor.apply` joins them.
 
 from collections.abc import Callable, Sequence
 from functools import wraps
+from types import EllipsisType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,14 +19,23 @@ Rule: TypeAlias = Callable[..., Ruled]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 ELEMENTWISE: set[Rule] = set()  # rules whose arguments broadcast: the engine sums their gradients back
-
-
+VJP_READS: dict[Rule, tuple[int, ...]] = {}  # the arguments whose values a vjp needs; all, if a rule is not here
 UNRECORDED: dict[Rule, Rule] = {}  # what runs in a rule's place where no graph is built
 
 
 def elementwise(rule: Rule) -> Rule:
     ELEMENTWISE.add(rule)
     return rule
+
+
+def vjp_reads(*arguments: int) -> Callable[[Rule], Rule]:
+    """Marks a rule whose vjp needs the values of these arguments only: the others may change before backward()."""
+
+    def register(rule: Rule) -> Rule:
+        VJP_READS[rule] = arguments
+        return rule
+
+    return register
 
 
 def unrecorded(rule: Rule) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
@@ -46,15 +56,19 @@ def no_vjp(_: Array) -> Sequence[Array]:
     raise RuntimeError("a gradient was asked for where nothing was recorded")
 
 
+SMALLEST_SUM = 1e-24  # of squares: in a smaller one, those that vanish in float32 might count
+
 # ---------------------------------------------------------------------------------------------- elementwise
 
 
 @elementwise
+@vjp_reads()
 def add(a: Array, b: Array) -> Ruled:
     return a + b, lambda g: (g, g)
 
 
 @elementwise
+@vjp_reads()
 def sub(a: Array, b: Array) -> Ruled:
     return a - b, lambda g: (g, -g)
 
@@ -65,28 +79,34 @@ def mul(a: Array, b: Array) -> Ruled:
 
 
 @elementwise
+@vjp_reads()
 def scale(a: Array, *, factor: Array | float) -> Ruled:
     """a · factor, where the factor, a number or an array, is no argument: it gets no gradient."""
     return a * factor, lambda g: (g * factor,)
 
 
 @elementwise
+@vjp_reads(1)
 def div(a: Array, b: Array) -> Ruled:
     value = a / b
-    return value, lambda g: (g / b, -g * value / b)
+    return value, lambda g: (g / b, -g * (value / b))
 
 
 @elementwise
+@vjp_reads()
 def neg(a: Array) -> Ruled:
     return -a, lambda g: (-g,)
 
 
 @elementwise
 def power(a: Array, *, exponent: float) -> Ruled:
-    return a**exponent, lambda g: (g * exponent * a ** (exponent - 1),)
+    if exponent == 0:  # 0 · a^-1 is no number where a is 0
+        return np.ones_like(a), lambda g: (np.zeros_like(a),)
+    return a**exponent, lambda g: (g * (exponent * a ** (exponent - 1)),)
 
 
 @elementwise
+@vjp_reads()
 def exp(a: Array) -> Ruled:
     value = np.exp(a)
     return value, lambda g: (g * value,)
@@ -98,43 +118,51 @@ def log(a: Array) -> Ruled:
 
 
 @elementwise
+@vjp_reads()
 def sqrt(a: Array) -> Ruled:
     value = np.sqrt(a)
     return value, lambda g: (g / (2 * value),)
 
 
 @elementwise
+@vjp_reads()
 def tanh(a: Array) -> Ruled:
     value = np.tanh(a)
     return value, lambda g: (g * (1 - value * value),)
 
 
-# The largest whole exponent whose exponential is a number of the dtype.
-LARGEST_EXPONENT = {dtype: int(np.log(np.finfo(dtype).max)) for dtype in map(np.dtype, ("f4", "f8"))}
-
-
 def logistic(a: Array) -> Array:
-    """1 / (1 + exp(-a)) without overflow, and to full relative precision where it is small."""
+    """1 / (1 + exp(-a)), to full relative precision where it is small."""
     e = np.negative(a, out=np.empty_like(a))  # one array throughout: it stays in the cache
-    np.minimum(e, LARGEST_EXPONENT[a.dtype], out=e)
-    np.exp(e, out=e)
+    with np.errstate(over="ignore"):  # 1 / (1 + inf) is the limit, 0
+        np.exp(e, out=e)
     e += 1
     return np.reciprocal(e, out=e)
 
 
+def no_less_than_lowest(a: Array) -> Array:
+    """`a`, with the lowest finite number for -inf: times the logistic of it, 0, it gives the limit, 0."""
+    return np.maximum(a, np.finfo(a.dtype).min)
+
+
 @elementwise
+@vjp_reads()
 def sigmoid(a: Array) -> Ruled:
     value = logistic(a)
     return value, lambda g: (g * value * (1 - value),)
 
 
 @elementwise
+@vjp_reads()
 def relu(a: Array) -> Ruled:
-    return np.maximum(a, 0), lambda g: (g * (a > 0),)
+    value = np.maximum(a, 0)
+    return value, lambda g: (g * ~(value <= 0),)
 
 
 @elementwise
+@vjp_reads()
 def silu(a: Array) -> Ruled:
+    a = no_less_than_lowest(a)
     s = logistic(a)
     return a * s, lambda g: (g * s * (1 + a * (1 - s)),)
 
@@ -142,6 +170,7 @@ def silu(a: Array) -> Ruled:
 # --------------------------------------------------------------------------------------------------- reduce
 
 
+@vjp_reads()
 def total(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Ruled:
     """Sum over `axis`."""
 
@@ -153,6 +182,19 @@ def total(a: Array, *, axis: Axis = None, keepdims: bool = False) -> Ruled:
     return np.sum(a, axis=axis, keepdims=keepdims), vjp
 
 
+def euclidean_norm(a: Array) -> float:
+    """√Σa² of all elements, also where squares overflow or vanish in the dtype of `a`."""
+    squares = float(np.vdot(a, a))
+    if SMALLEST_SUM < squares < np.inf:
+        return squares**0.5
+    largest = float(np.abs(a).max(initial=0))
+    if largest == 0 or not np.isfinite(largest):
+        return largest
+    scaled = a.astype(np.float64) / largest
+    return largest * float(np.vdot(scaled, scaled)) ** 0.5
+
+
+@vjp_reads()
 def softmax(a: Array) -> Ruled:
     """Softmax over the last axis."""
     value = np.exp(a - a.max(axis=-1, keepdims=True))
@@ -160,6 +202,7 @@ def softmax(a: Array) -> Ruled:
     return value, lambda g: (value * (g - np.sum(g * value, axis=-1, keepdims=True)),)
 
 
+@vjp_reads()
 def log_softmax(a: Array) -> Ruled:
     """Logarithm of the softmax over the last axis."""
     value = a - a.max(axis=-1, keepdims=True)
@@ -170,20 +213,29 @@ def log_softmax(a: Array) -> Ruled:
 # ---------------------------------------------------------------------------------------------------- shape
 
 
+@vjp_reads()
 def reshape(a: Array, *, shape: tuple[int, ...]) -> Ruled:
     return a.reshape(shape), lambda g: (g.reshape(a.shape),)
 
 
-def transpose(a: Array, *, axes: tuple[int, ...]) -> Ruled:
+@vjp_reads()
+def transpose(a: Array, *, first: int, second: int) -> Ruled:
+    return a.swapaxes(first, second), lambda g: (g.swapaxes(first, second),)
+
+
+@vjp_reads()
+def permute(a: Array, *, axes: tuple[int, ...]) -> Ruled:
     return a.transpose(axes), lambda g: (g.transpose(np.argsort([axis % a.ndim for axis in axes])),)
 
 
+@vjp_reads()
 def expand(a: Array, *, shape: tuple[int, ...]) -> Ruled:
     """Broadcast to `shape`; the gradient sums over what was repeated."""
     value = np.broadcast_to(a, shape)
     return value, lambda g: (unbroadcast(g, a.shape),)
 
 
+@vjp_reads()
 def concatenate(*arrays: Array, axis: int = -1) -> Ruled:
     ends = np.cumsum([a.shape[axis] for a in arrays])[:-1]
     return np.concatenate(arrays, axis=axis), lambda g: tuple(np.split(g, ends, axis=axis))
@@ -221,10 +273,11 @@ def product(a: Array, b: Array) -> Array:
 # ---------------------------------------------------------------------------------------------------- index
 
 
+@vjp_reads()
 def getitem(a: Array, *, index: Any) -> Ruled:
     """`a[index]` for slices, integers and None, so that each element is taken at most once."""
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, list | np.ndarray) for part in parts):
+    if not all(part is None or isinstance(part, int | np.integer | slice | EllipsisType) for part in parts):
         raise ValueError("takes slices, integers and None; for an array of indices there is take_rows")
 
     def vjp(g: Array) -> tuple[Array]:
@@ -235,8 +288,11 @@ def getitem(a: Array, *, index: Any) -> Ruled:
     return a[index], vjp
 
 
+@vjp_reads()
 def take_rows(table: Array, *, index: Array) -> Ruled:
     """Rows `table[index]`, `index` of any shape; a row taken k times gets the sum of its k gradients."""
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"take_rows: the index has dtype {index.dtype}; it must be of integers")
     rows = index.reshape(-1)
     if rows.size and not 0 <= rows.min() <= rows.max() < len(table):
         raise ValueError(f"indices from {rows.min()} to {rows.max()} for a table of {len(table)} rows")

@@ -1,11 +1,12 @@
 """AdamW with parameter groups, and clipping by the global norm."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .ops import Array
+from .ops import Array, euclidean_norm
 from .tensor import Tensor
 
 CHUNK = 65_536  # elements: what an update reads and writes of them stays in the cache from pass to pass
@@ -14,51 +15,71 @@ CHUNK = 65_536  # elements: what an update reads and writes of them stays in the
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), in PyTorch's formulation.
 
-    `groups` is a list of parameters, or of dicts with "params" and any of "lr", "betas", "eps" and
-    "weight_decay" that differ from the defaults given here (and any other entry, such as a name, which is
-    kept). `lr` may be changed in `groups` between steps. A parameter without a gradient is left as it is.
+    `params` are parameters, or dicts with "params" and any of "lr", "betas", "eps" and "weight_decay" that
+    differ from the defaults given here (and any other entry, such as a name, which is kept). `lr` may be
+    changed in `param_groups` between steps. A parameter without a gradient is left as it is.
 
     The parameters, all of one dtype, move into one array, `weights`, group by group, and `backward()` puts
-    their gradients into another, `gradient`: each parameter keeps a view of its own part.
+    their gradients into another, `gradient`: each parameter keeps a view of its own part. A `.grad` that is to
+    outlive the next `backward()` must be copied. Values and gradients that have been put elsewhere since, also
+    by another optimizer, are taken over at the next `step()`, and a copy or pickle keeps its views.
     """
 
     def __init__(
         self,
-        groups: Sequence[Tensor] | Sequence[Mapping[str, Any]],
+        params: Iterable[Tensor] | Iterable[Mapping[str, Any]],
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        are_groups = [isinstance(group, Mapping) for group in groups]
-        if any(are_groups) and not all(are_groups):
-            raise ValueError("groups mixes parameters and dicts; give one or the other")
-        listed: Sequence[Any] = groups if any(are_groups) else [{"params": groups}]
-        self.groups: list[dict[str, Any]] = [
-            {**defaults, **group, "params": list(group["params"])} for group in listed
+        self.param_groups: list[dict[str, Any]] = [
+            {**defaults, **group, "params": _distinct(group["params"])} for group in _as_groups(params)
         ]
-        for group in self.groups:
+        for group in self.param_groups:
             _check(group)
-        parameters = [p for group in self.groups for p in group["params"]]
-        if len({id(p) for p in parameters}) != len(parameters):
-            raise ValueError("a parameter stands in more than one place of the groups")
+        parameters = list(self._parameters())
+        if len(set(parameters)) != len(parameters):
+            raise ValueError("a parameter stands in more than one group")
         if len({p.dtype for p in parameters}) != 1:
             raise ValueError("parameters of different dtypes; give them one optimizer each")
-        self.weights: Array = np.concatenate([p.data.reshape(-1) for p in parameters])
-        self.gradient, first, second = (np.zeros_like(self.weights) for _ in range(3))
-        self.first_moment, self.second_moment = first, second
-        self.moments = list(zip(_views(first, parameters), _views(second, parameters), strict=True))
         self.steps = [0] * len(parameters)
-        for p, data, gradient in zip(
-            parameters, _views(self.weights, parameters), _views(self.gradient, parameters), strict=True
-        ):
+        self._lay_out()
+        self.first_moment, self.second_moment = np.zeros_like(self.weights), np.zeros_like(self.weights)
+
+    def _parameters(self) -> Iterator[Tensor]:
+        return (parameter for group in self.param_groups for parameter in group["params"])
+
+    def _lay_out(self) -> None:
+        """Move the parameters into one array, with another for their gradients."""
+        parameters = list(self._parameters())
+        self.weights: Array = np.concatenate([p.data.reshape(-1) for p in parameters])
+        self.gradient: Array = np.zeros_like(self.weights)
+        self._places = list(
+            zip(parameters, _views(self.weights, parameters), _views(self.gradient, parameters), strict=True)
+        )
+        for p, data, gradient in self._places:
             p.data, p.grad_place = data, gradient
 
+    def __getstate__(self) -> dict[str, Any]:
+        laid_out = ("weights", "gradient", "_places")
+        return {name: value for name, value in vars(self).items() if name not in laid_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lay_out()
+
+    @property
+    def moments(self) -> list[tuple[Array, Array]]:
+        """First and second moment of each parameter: views."""
+        parameters = list(self._parameters())
+        first, second = _views(self.first_moment, parameters), _views(self.second_moment, parameters)
+        return list(zip(first, second, strict=True))
+
     def zero_grad(self) -> None:
-        for group in self.groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+        for parameter in self._parameters():
+            parameter.grad = None
 
     def gradients(self) -> list[Array]:
         """All gradients, in as few flat arrays as can be: views of `gradient`."""
@@ -79,27 +100,69 @@ class AdamW:
                 group["eps"],
                 group["weight_decay"],
             )
-        parameters = (p for group in self.groups for p in group["params"])
-        self.steps = [n + (p.grad is not None) for n, p in zip(self.steps, parameters, strict=True)]
+        for place, parameter in enumerate(self._parameters()):
+            if parameter.grad is not None:
+                self.steps[place] += 1
+                parameter._version += 1
 
     def _stretches(self) -> list[tuple[dict[str, Any], int, slice]]:
         """Group, steps taken so far, and place in the arrays of neighbours that take the next step alike."""
+        self._take_over()
         stretches: list[tuple[dict[str, Any], int, slice]] = []
         start, counts = 0, iter(self.steps)
-        for group in self.groups:
+        for group in self.param_groups:
             last = None  # how many steps the neighbour before has taken
             for parameter in group["params"]:
                 stop, steps = start + parameter.data.size, next(counts)
                 if parameter.grad is None:
                     last = None
                 else:
-                    parameter.place_gradient(parameter.grad)
                     if steps == last:
                         start = stretches.pop()[2].start
                     stretches.append((group, steps, slice(start, stop)))
                     last = steps
                 start = stop
         return stretches
+
+    def _take_over(self) -> None:
+        """Bring values and gradients that have been put elsewhere back to their places."""
+        for p, data, gradient in self._places:
+            if p.data is not data:
+                _copy_exactly(data, p.data, "a parameter")
+                p.data = data
+            if p.grad is not None and p.grad is not gradient:
+                _copy_exactly(gradient, p.grad, "a gradient")
+                p.grad = gradient
+            p.grad_place = gradient
+
+
+def _as_groups(params: Iterable[Any]) -> Sequence[Mapping[str, Any]]:
+    if isinstance(params, Tensor):
+        raise TypeError("AdamW takes a list of parameters, not one Tensor")
+    listed = list(params)
+    are_groups = [isinstance(each, Mapping) for each in listed]
+    if any(are_groups) and not all(are_groups):
+        raise ValueError("params mixes parameters and dicts; give one or the other")
+    return listed if any(are_groups) else [{"params": listed}]
+
+
+def _distinct(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Each once, by identity, in order: tied weights are met twice. Raises TypeError for what is no tensor."""
+    listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for each in listed:
+        if not isinstance(each, Tensor):
+            raise TypeError(f"a parameter is of type {type(each).__name__}; it must be a Tensor")
+    return list(dict.fromkeys(listed))
+
+
+def _copy_exactly(place: Array, value: Array, what: str) -> None:
+    value = np.asarray(value)
+    if value.shape != place.shape or value.dtype != place.dtype:
+        raise RuntimeError(
+            f"{what} of shape {place.shape} and dtype {place.dtype} has become {value.shape} and {value.dtype} "
+            "since the optimizer was made; make a new one"
+        )
+    np.copyto(place, value)
 
 
 def _views(flat: Array, parameters: Sequence[Tensor]) -> list[Array]:
@@ -144,9 +207,9 @@ def adamw_update(
         p_ -= np.multiply(change, rate, out=change)
 
 
-def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float) -> float:
-    """`clip_norm_` of the gradients of these parameters, those that have one."""
-    return clip_norm_([p.grad for p in parameters if p.grad is not None], max_norm)
+def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
+    """`clip_norm_` of the gradients of these parameters, those that have one, each counted once."""
+    return clip_norm_([p.grad for p in _distinct(parameters) if p.grad is not None], max_norm)
 
 
 def clip_norm_(gradients: Sequence[Array], max_norm: float) -> float:
@@ -156,9 +219,9 @@ def clip_norm_(gradients: Sequence[Array], max_norm: float) -> float:
     """
     if not max_norm >= 0:
         raise ValueError(f"max_norm is {max_norm}; it must not be negative")
-    # Summed in float64 from chunk to chunk: millions of float32 squares in one sum would lose digits.
+    # Joined in float64 from chunk to chunk: millions of float32 squares in one sum would lose digits.
     chunks = (g.reshape(-1)[i : i + CHUNK] for g in gradients for i in range(0, g.size, CHUNK))
-    norm = float(sum(float(np.vdot(chunk, chunk)) for chunk in chunks) ** 0.5)
+    norm = math.hypot(*map(euclidean_norm, chunks))
     scale = max_norm / (norm + 1e-6)
     if np.isfinite(norm) and scale < 1:
         for g in gradients:
@@ -169,6 +232,8 @@ def clip_norm_(gradients: Sequence[Array], max_norm: float) -> float:
 def _check(group: Mapping[str, Any]) -> None:
     if not group["params"]:
         raise ValueError("a parameter group is empty")
+    if not all(parameter.is_leaf for parameter in group["params"]):
+        raise ValueError("a parameter is the result of an operation; an optimizer moves leaves only")
     for name in ("lr", "eps", "weight_decay"):
         if not 0 <= group[name] < np.inf:
             raise ValueError(f"{name} is {group[name]}; it must be finite and not negative")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .optim import AdamW
+from .tensor import Tensor
 
 
 @dataclass
@@ -42,9 +43,9 @@ class ReduceLROnPlateau:
             raise ValueError(f"threshold_mode is {threshold_mode!r}; it must be 'rel' or 'abs'")
         if not 0 < factor < 1:
             raise ValueError(f"factor is {factor}; it must lie between 0 and 1")
-        floors = [min_lr] * len(optimizer.groups) if isinstance(min_lr, int | float) else list(min_lr)
-        if len(floors) != len(optimizer.groups):
-            raise ValueError(f"{len(floors)} values of min_lr for {len(optimizer.groups)} parameter groups")
+        floors = list(min_lr) if isinstance(min_lr, Sequence) else [float(min_lr)] * len(optimizer.param_groups)
+        if len(floors) != len(optimizer.param_groups):
+            raise ValueError(f"{len(floors)} values of min_lr for {len(optimizer.param_groups)} parameter groups")
         self.optimizer = optimizer
         self.mode = mode
         self.factor = factor
@@ -56,7 +57,7 @@ class ReduceLROnPlateau:
         self.eps = eps
         self.state = PlateauState(best=float("inf") if mode == "min" else float("-inf"))
 
-    def step(self, metric: float) -> None:
+    def step(self, metric: float | Tensor) -> None:
         """Take one evaluation of the metric; lower the learning rates if it was one bad one too many."""
         state = self.state
         metric = float(metric)  # a float32 would compare, and be kept, with fewer digits
@@ -80,7 +81,7 @@ class ReduceLROnPlateau:
         return sign * metric < sign * bound
 
     def _reduce(self) -> None:
-        for group, floor in zip(self.optimizer.groups, self.min_lr, strict=True):
+        for group, floor in zip(self.optimizer.param_groups, self.min_lr, strict=True):
             lowered = max(group["lr"] * self.factor, floor)
             if group["lr"] - lowered > self.eps:
                 group["lr"] = lowered

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,44 +41,48 @@ def metered(meter: Callable[[Rule], Rule]) -> Iterator[None]:
         _meter.reset(token)
 
 
+LEAF = "leaf"
+
+
 class Tensor:
     """An array with a gradient: `Tensor(data, requires_grad=True)` makes a leaf, operations make the rest.
 
-    float32 unless `data` is a float64 array or `dtype` says so. After `backward()` each leaf holds its
-    gradient in `.grad`, an array of its own shape; a further `backward()` adds to it.
+    float32 unless `data` is a float64 array or `dtype` says so; an array of that dtype is shared, not copied.
+    After `backward()` each leaf holds its gradient in `.grad`, an array of its own shape; a further `backward()`
+    adds to it.
+
+    `backward()` needs the values of the forward pass. What `copy_()`, `load_state_dict()` or an optimizer's
+    `step()` has changed since is an error there; what is written into `.data` or a shared array is not seen.
     """
 
-    __slots__ = ("_node", "data", "grad", "grad_place")
+    __slots__ = ("_node", "_version", "data", "grad", "grad_place")
     __array_ufunc__ = None  # so that `array * tensor` is ours to answer, not NumPy's
+    __hash__ = object.__hash__  # by identity, though == compares elements
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
-        array = np.asarray(data)
-        if dtype is None:
-            dtype = np.float64 if getattr(data, "dtype", None) == np.float64 else np.float32
-        self.data: Array = array.astype(dtype, copy=False)
+        self.data: Array = float_array(data, dtype)
+        self._version = 0  # how often the data have been changed in place
         self.grad: Array | None = None
         self.grad_place: Array | None = None  # where an optimizer wants the gradient to be
-        self._node = Node("leaf", (), self._accumulate) if requires_grad else None
+        self._node = Node(LEAF, (), self._accumulate) if requires_grad else None
 
     def _accumulate(self, g: Array) -> tuple[()]:
-        if self.grad is None:
-            self.place_gradient(g)
-        else:
+        if self.grad is not None:
             self.grad += g
-        return ()
-
-    def place_gradient(self, g: Array) -> None:
-        """Make `g`, which others may share, this leaf's `grad` alone: copied to where it is wanted, or anew."""
-        if self.grad_place is None:
-            self.grad = np.array(g, order="C")
-            return
-        if g is not self.grad_place:
+        elif self.grad_place is None:
+            self.grad = np.array(g, order="C")  # a copy: others may share g
+        else:
             np.copyto(self.grad_place, g)
-        self.grad = self.grad_place
+            self.grad = self.grad_place
+        return ()
 
     @property
     def requires_grad(self) -> bool:
         return self._node is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._node is None or self._node.name == LEAF
 
     def backward(self, gradient: Array | None = None) -> None:
         """Add d(self)/d(leaf) to `.grad` of every leaf, and free the graph.
@@ -99,11 +104,48 @@ class Tensor:
         """The same data, cut from the graph."""
         return Tensor(self.data, dtype=self.dtype)
 
+    def copy_(self, values: Any) -> "Tensor":
+        """Fill this tensor with `values`, which broadcast to its shape, in place; returns it."""
+        self.data[...] = values
+        self._version += 1
+        return self
+
     def item(self) -> float:
+        """The one element. Raises ValueError for any other number of them."""
+        if self.data.size != 1:
+            raise ValueError(f"a tensor of shape {self.shape} is not one number")
         return float(self.data.item())
 
     def numpy(self) -> Array:
+        """The data. Raises RuntimeError where a gradient would be lost."""
+        if self.requires_grad:
+            raise RuntimeError("a NumPy array has no gradient: use tensor.detach() to go on without")
         return self.data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __iter__(self) -> "Iterator[Tensor]":
+        return (self[place] for place in range(len(self)))
+
+    def __getstate__(self) -> tuple[Array, Array | None, bool]:
+        if not self.is_leaf:
+            raise RuntimeError("only a leaf can be copied or pickled; detach() makes one of this tensor")
+        return self.data, self.grad, self.requires_grad
+
+    def __setstate__(self, state: tuple[Array, Array | None, bool]) -> None:
+        data, grad, requires_grad = state
+        Tensor.__init__(self, data, requires_grad)
+        self.grad = grad
 
     def __repr__(self) -> str:
         return f"Tensor({self.data!r}, requires_grad={self.requires_grad})"
@@ -128,7 +170,8 @@ class Tensor:
     def __matmul__(self, other: "Tensor | Array") -> "Tensor": return apply(ops.matmul, self, other)
     def __rmatmul__(self, other: Array) -> "Tensor": return apply(ops.matmul, other, self)
     def __neg__(self) -> "Tensor": return apply(ops.neg, self)
-    def __pow__(self, exponent: float) -> "Tensor": return apply(ops.power, self, exponent=float(exponent))
+    def __pow__(self, exponent: float) -> "Tensor":
+        return apply(ops.power, self, exponent=float(exponent)) if isinstance(exponent, Real) else NotImplemented
     def __getitem__(self, index: Any) -> "Tensor": return apply(ops.getitem, self, index=index)
 
     def exp(self) -> "Tensor": return apply(ops.exp, self)
@@ -137,6 +180,14 @@ class Tensor:
     def tanh(self) -> "Tensor": return apply(ops.tanh, self)
     def sigmoid(self) -> "Tensor": return apply(ops.sigmoid, self)
     def relu(self) -> "Tensor": return apply(ops.relu, self)
+
+    # Comparisons give arrays of booleans, which have no gradient.
+    def __eq__(self, other: Any) -> Array: return self.data == _plain(other)  # type: ignore[override, no-any-return]
+    def __ne__(self, other: Any) -> Array: return self.data != _plain(other)  # type: ignore[override, no-any-return]
+    def __lt__(self, other: Any) -> Array: return self.data < _plain(other)  # type: ignore[no-any-return]
+    def __le__(self, other: Any) -> Array: return self.data <= _plain(other)  # type: ignore[no-any-return]
+    def __gt__(self, other: Any) -> Array: return self.data > _plain(other)  # type: ignore[no-any-return]
+    def __ge__(self, other: Any) -> Array: return self.data >= _plain(other)  # type: ignore[no-any-return]
     # fmt: on
 
     def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -147,21 +198,46 @@ class Tensor:
         count: int = math.prod(self.shape[i] for i in axes)
         return self.sum(axis, keepdims) / count
 
-    def reshape(self, *shape: int) -> "Tensor":
-        return apply(ops.reshape, self, shape=shape)
+    def reshape(self, *shape: int | Sequence[int]) -> "Tensor":
+        return apply(ops.reshape, self, shape=_sizes(shape))
 
-    def transpose(self, *axes: int) -> "Tensor":
-        """Axes in the order given; with none given, reversed."""
-        return apply(ops.transpose, self, axes=axes or tuple(reversed(range(self.ndim))))
+    def permute(self, *axes: int | Sequence[int]) -> "Tensor":
+        """All axes, in the order given."""
+        return apply(ops.permute, self, axes=_sizes(axes))
 
-    def swapaxes(self, first: int, second: int) -> "Tensor":
-        axes = list(range(self.ndim))
-        axes[first], axes[second] = axes[second], axes[first]
-        return self.transpose(*axes)
+    def transpose(self, first: int, second: int) -> "Tensor":
+        """Two axes exchanged."""
+        return apply(ops.transpose, self, first=first, second=second)
 
-    def expand(self, *shape: int) -> "Tensor":
+    def expand(self, *shape: int | Sequence[int]) -> "Tensor":
         """Broadcast to `shape`."""
-        return apply(ops.expand, self, shape=shape)
+        return apply(ops.expand, self, shape=_sizes(shape))
+
+
+def float_array(data: Any, dtype: Any = None) -> Array:
+    """`data` as an array of `dtype`, in native byte order; by default float64 if it is one, float32 otherwise.
+
+    Raises TypeError for what is not numbers, and for another dtype.
+    """
+    array = np.asarray(data)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a tensor holds real numbers, not {array.dtype}")
+    if dtype is None:
+        given = getattr(data, "dtype", None)  # a list of numbers has none
+        dtype = np.float64 if given is not None and given.kind == "f" and given.itemsize >= 8 else np.float32
+    wanted = np.dtype(dtype).newbyteorder("=")
+    if wanted not in (np.float32, np.float64):
+        raise TypeError(f"dtype is {wanted}; a tensor is of float32 or float64")
+    return array.astype(wanted, copy=False)
+
+
+def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """Numbers given one by one, or as one sequence."""
+    return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given
+
+
+def _plain(other: Any) -> Any:
+    return other.data if isinstance(other, Tensor) else other
 
 
 def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
@@ -172,7 +248,7 @@ def scaled(x: Tensor, other: Operand) -> Tensor:
     """x · other: a number or an array, which needs no gradient, is not made a tensor of."""
     if isinstance(other, Tensor):
         return apply(ops.mul, x, other)
-    return apply(ops.scale, x, factor=np.asarray(other, x.dtype))
+    return apply(ops.scale, x, factor=float_array(other, x.dtype))
 
 
 def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
@@ -190,6 +266,7 @@ def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
         raise ValueError(f"{rule.__name__} of shapes {shapes}: {error}") from error
     result = Tensor.__new__(Tensor)
     result.data = value if type(value) is np.ndarray else np.asarray(value)
+    result._version = 0
     result.grad = result.grad_place = result._node = None
     if recording:
         parents = tuple([x._node for x in tensors])
@@ -207,10 +284,22 @@ def _as_tensors(operands: Sequence[Operand]) -> Sequence[Tensor]:
 
 
 def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Vjp:
-    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone."""
+    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone.
+
+    Raises RuntimeError if a value that the vjp reads was changed in place since.
+    """
     wanted = [(x.data.shape, x.data.dtype) for x in tensors]
+    places = ops.VJP_READS.get(rule)
+    read = tensors if places is None else [tensors[place] for place in places]
+    versions = [x._version for x in read]
 
     def fitted(g: Array) -> Sequence[Array]:
+        if [x._version for x in read] != versions:
+            changed = [x.shape for x, version in zip(read, versions, strict=True) if x._version != version]
+            raise RuntimeError(
+                f"backward() of {rule.__name__}: its argument of shape {changed[0]} was changed in place after the "
+                "forward pass (an optimizer's step(), load_state_dict() or copy_()); call backward() before that"
+            )
         gradients = vjp(g)
         if [(gradient.shape, gradient.dtype) for gradient in gradients] == wanted:
             return gradients

@@ -1,6 +1,49 @@
-"""One thread for linear algebra: the arrays of the tests are small, and the same bits come out on any machine."""
+"""What holds for all tests: no clock decides, and the same bits come out on any machine."""
 
+import inspect
 import os
+import signal
+from collections.abc import Iterator
+from functools import partialmethod
+from typing import Any
+from unittest.mock import patch
 
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
+
+# One thread for linear algebra: the arrays of the tests are small.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# What the tests start hears signals, also where they themselves run under nohup or in the background: an ignored
+# signal stays ignored in new processes, one that is handled does not.
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
+
+# How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+# Before click 8.2 what a command says on stderr is found on stdout unless one asks for them apart.
+if "mix_stderr" in inspect.signature(CliRunner).parameters:
+    CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fitted_once() -> Iterator[None]:
+    """The linear baseline fits the same numbers once: a small run would take half its time for nothing else."""
+    from trm_np.world import linear
+
+    fit, fitted = linear.logistic_weights, dict[Any, Any]()
+
+    def weights(features: Any, labels: Any, strength: float) -> Any:
+        key = (features.shape, features.tobytes(), labels.shape, labels.tobytes(), strength)
+        if key not in fitted:
+            fitted[key] = fit(features, labels, strength)
+        return fitted[key].copy()
+
+    with patch.object(linear, "logistic_weights", weights):
+        yield

@@ -17,7 +17,9 @@ from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.trial import data_digest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OF_FOLDERS = [ROOT / folder / "README.md" for folder in ("scenarios", "benchmarks")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *OF_FOLDERS]
+PASTED = ROOT / "tests" / "pasted.py"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
 
@@ -50,8 +52,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(words: list[str], folder: Path) -> str:
-    done = subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False)
+def run(words: list[str], folder: Path, said: str = "") -> str:
+    """What Python prints, where the pages' letters are known."""
+    command = [sys.executable, "-X", "utf8", *words]
+    done = subprocess.run(command, cwd=folder, input=said, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -70,8 +74,8 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     run([str(ROOT / "bin" / name), *words, *(["--epochs", "1"] if training else [])], folder)
 
 
-def programs() -> Iterator[tuple[str, str, str]]:
-    """Of each page with Python in it: its blocks one after the other as one program, and what they are said to print.
+def programs() -> Iterator[tuple[str, list[str], str]]:
+    """Of each page with Python in it: its blocks, and what they are said to print.
 
     A text block right after a Python block is what that block prints.
     """
@@ -86,16 +90,45 @@ def programs() -> Iterator[tuple[str, str, str]]:
             elif kind == "text" and text[end : block.start()] == "\n\n":
                 printed.append(content)
         if codes:
-            yield page.name, "\n".join(codes), "".join(printed)
+            yield page.name, codes, "".join(printed)
 
 
-@pytest.mark.parametrize(("page", "code", "printed"), list(programs()))
+@pytest.mark.parametrize("pasted", [False, True], ids=["as a script", "pasted"])
+@pytest.mark.parametrize(("page", "codes", "printed"), list(programs()))
 def test_the_code_of_a_page_prints_what_stands_below_it(
-    page: str, code: str, printed: str, folder: Path
+    page: str, codes: list[str], printed: str, pasted: bool, folder: Path
 ) -> None:
-    found = run(["-W", "error", "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{code}"], folder)
+    """Its blocks in order, as one program and line by line at Python's prompt."""
+    here = f"import sys; sys.path.append({str(ROOT)!r})\n"
+    if pasted:
+        found = run(["-W", "error", str(PASTED)], folder, said=json.dumps([here, *codes]))
+    else:
+        found = run(["-W", "error", "-"], folder, said=here + "\n".join(codes))
     lines = found.splitlines()
     assert [line for line in printed.splitlines() if line not in lines] == []
+
+
+@pytest.mark.parametrize(
+    ("block", "taken"),
+    [
+        ("for i in (1, 2):\n    print(i)\n\nprint(3)\n", True),
+        ("for i in (1, 2):\n    print(i)\nprint(3)\n", False),
+        ("class A:\n    a = 1\n\n    b = 2\n", False),
+        ("lines = (\n", False),
+        ("print(missing)\n", False),
+    ],
+    ids=[
+        "a blank line after a loop",
+        "none",
+        "one in a class",
+        "an open bracket",
+        "a name that is not there",
+    ],
+)
+def test_what_a_prompt_does_not_take_is_noticed(block: str, taken: bool) -> None:
+    words = [sys.executable, str(PASTED)]
+    done = subprocess.run(words, input=json.dumps([block]), capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == taken, done.stderr
 
 
 def test_ci_runs_the_second_command_of_the_readme() -> None:

@@ -1,9 +1,13 @@
 """Memory that a process keeps: no page is asked of the system again for what was freed."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CHURN = """
 import resource
@@ -34,3 +38,17 @@ def test_freed_memory_is_used_again_without_a_page_fault() -> None:
         for mode in ("keep", "give back")
     }
     assert faults["keep"] < 20 < 150 < faults["give back"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone can be told to")
+def test_what_the_user_has_set_stays_so() -> None:
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "100000"}
+    command = [sys.executable, "-c", CHURN, "keep"]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    assert int(done.stdout) > 150
+
+
+def test_without_ctypes_nothing_is_arranged_and_nothing_fails() -> None:
+    code = "import sys; sys.modules['_ctypes'] = None; from trm_np.memory import keep_memory; print(keep_memory())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "False\n"

@@ -1,8 +1,8 @@
 """trm_np: a Tiny Recursive Model that recommends gifts, from scratch in NumPy."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os
 
+TYPE_CHECKING = False  # that of `typing` takes milliseconds, in which Ctrl-C would not be handled yet
 if TYPE_CHECKING:
     from trm_np.recommend import Recommender as Recommender
 
@@ -10,9 +10,9 @@ __version__ = "0.1.0"
 
 # In a checkout `autograd/` and `scenarios/` stand at the root of the repository, beside this folder; an
 # installed copy has them inside it. Appending the root makes `trm_np.autograd` mean the same in both.
-_root = Path(__file__).resolve().parent.parent
-if (_root / "setup.cfg").is_file() and (_root / "autograd").is_dir():
-    __path__.append(str(_root))
+_root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+if os.path.isfile(os.path.join(_root, "setup.cfg")) and os.path.isdir(os.path.join(_root, "autograd")):
+    __path__.append(_root)
 
 
 def __getattr__(name: str) -> object:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, get_type_hints
 
 LARGEST_SIZE = 100_000  # of any width or depth: beyond it a model would not fit into memory
+MOST_NAMES = 12  # that an error lists
 FEWEST_CANDIDATES = 3  # a recommendation is three gifts
 ALLOWED = {
     "bool": "true or false",
@@ -200,12 +201,14 @@ def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, Any] | 
 
 
 def one_of(name: str, known: Iterable[str], kind: str) -> str:
-    """`name` if it is known; otherwise ConfigError with the closest names."""
+    """`name` if it is known; otherwise ConfigError with the closest names, or the first if none is close."""
     known = list(known)
     if name in known:
         return name
-    close = get_close_matches(name, known, n=3) or known
-    raise ConfigError(f"no {kind} named {name!r}; did you mean {' or '.join(close[:8])}?")
+    close = get_close_matches(name, known, n=3) or get_close_matches(name, known, n=3, cutoff=0.5)
+    more = ", ..." if len(known) > MOST_NAMES else ""
+    hint = f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
+    raise ConfigError(f"no {kind} named {name!r}; {hint}")
 
 
 def flatten(config: Config) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Every file that this program writes goes through here.
 """
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -36,28 +38,55 @@ class FolderInUse(OSError):
 def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     """Write the pieces one after the other as a file: all of them, or what was there stays. Raises WriteError.
 
-    `mode` are its permissions, of which the umask takes some.
+    A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new one,
+    of which the umask takes some. A symbolic link is followed. What is no file, such as a device, is refused.
 
     They go to a temporary file beside it, which takes its name once it is safe on disk. The temporary name is the
     same each time, so that what a killed process left behind is overwritten, or taken away by `clear_temporaries`.
     """
-    temporary = temporary_of(path)
+    target = Path(os.path.realpath(path))
+    temporary = temporary_of(target)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        before = file_status(target)
+        first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, first)
         try:
             for piece in pieces:
                 write_all(descriptor, piece)
+            if before:
+                make_alike(descriptor, before)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
-        sync_folder(path.parent)
+        os.replace(temporary, target)
+        sync_folder(target.parent)
     except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
             raise WriteError(path, sum(memoryview(piece).nbytes for piece in pieces), error) from error
         raise
+
+
+def file_status(path: Path) -> os.stat_result | None:
+    """The status of a file, None where nothing is; raises OSError for anything else, which a rename would replace."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EEXIST, "it is there and is no file")
+    return status
+
+
+def make_alike(descriptor: int, status: os.stat_result) -> None:
+    """Give an open file the owner, as far as the system allows, and the permissions of another one."""
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
+        with suppress(OSError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != stat.S_IMODE(status.st_mode):
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
 def append_line(path: Path, line: str) -> None:

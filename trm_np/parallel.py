@@ -13,6 +13,7 @@ from math import ceil, inf
 from typing import Any
 
 from trm_np.config import ConfigError
+from trm_np.extras import needs_extra
 
 # Rank and size as launchers tell them: those of MPICH and its kin, and that of Open MPI.
 LAUNCHERS = (("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
@@ -98,9 +99,7 @@ def join() -> Ranks:
     try:
         from mpi4py import MPI  # type: ignore[import-not-found, unused-ignore]
     except (ImportError, RuntimeError) as error:  # no mpi4py; no MPI that it could load
-        raise ConfigError(
-            f"{size} ranks need mpi4py and an MPI: pip install 'trm_np[mpi]' ({error})"
-        ) from error
+        raise ConfigError(f"{needs_extra(f'{size} ranks need', 'mpi')} ({error})") from error
     world = MPI.COMM_WORLD
     if world.Get_size() != size:
         raise ConfigError(

@@ -352,9 +352,13 @@ class Recommender:
             picked[more, best[more]] = True
         return [
             self._in_order(
-                thought.table.take([row]), gifts.take(slice(row * longest, (row + 1) * longest)), *each
+                thought.table.take([row]),
+                gifts.take(slice(row * longest, (row + 1) * longest)),
+                picked[row],
+                alone[row],
+                each.tier,
             )
-            for row, each in enumerate(zip(picked, alone, [each.tier for each in seen], strict=True))
+            for row, each in enumerate(seen)
         ]
 
     def _in_order(

@@ -246,25 +246,22 @@ class Trainer:
         """Raise Diverged that names the culprit, if the norm of all gradients is not finite.
 
         What is not finite spreads from the loss backward: of the gradients that it has reached, the last in the
-        model's order is nearest to where it began. Where there is none, only the squares are too large.
+        model's order is nearest to where it began.
         """
         if math.isfinite(norm):
             return
         parameters = self.model.named_parameters()
         largest = {name: float(np.abs(p.grad).max()) for name, p in parameters if p.grad is not None}
-        reached = [name for name, value in largest.items() if not math.isfinite(value)]
-        if not reached:
-            name = max(largest, key=lambda name: largest[name])
-            raise self.diverged(f"gradient norm (the largest gradient, of {name}: {largest[name]:g})", norm)
-        others = f" (and {len(reached) - 1} before it)" if len(reached) > 1 else ""
-        raise self.diverged(f"gradient of {reached[-1]}{others}", largest[reached[-1]])
+        reached = {name: value for name, value in largest.items() if not math.isfinite(value)}
+        *before, (name, value) = reached.items()
+        raise self.diverged(f"gradient of {name}{f' (and {len(before)} before it)' if before else ''}", value)
 
     def require_room(self) -> None:
         """Raise Diverged if a learning rate is so high that the next update may be too large for a number.
 
         At up to 1 a weight moves by less than LARGEST_UPDATE at a step, and nothing needs to be looked at.
         """
-        for group in self.optimizer.groups:
+        for group in self.optimizer.param_groups:
             rate, decay = group["lr"], group["lr"] * group["weight_decay"]
             if max(rate, decay) > 1:
                 largest = max(float(np.abs(p.data).max()) for p in group["params"])
@@ -282,7 +279,7 @@ class Trainer:
         losses = {name: done.sums[name] / done.steps for name in TERMS}
         record: Record = {
             "epoch": done.epochs + 1,
-            "learning_rate": {group["component"]: group["lr"] for group in self.optimizer.groups},
+            "learning_rate": {group["component"]: group["lr"] for group in self.optimizer.param_groups},
             "losses": losses,
             "weighted": {name: getattr(self.config.loss, name) * mean for name, mean in losses.items()},
             "total": done.sums["total"] / done.steps,
@@ -316,7 +313,7 @@ class Trainer:
         values = {
             "progress": asdict(self.progress),
             "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
-            "learning_rates": [group["lr"] for group in self.optimizer.groups],
+            "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "optimizer_steps": self.optimizer.steps,
             "plateau": in_json(self.scheduler.state),
             "stopping": in_json(self.stopping.state),
@@ -334,7 +331,7 @@ class Trainer:
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
             copy_into(second, arrays[f"second_moment.{name}"])
-        for group, rate in zip(self.optimizer.groups, values["learning_rates"], strict=True):
+        for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
         for name, dice in vars(self.generators).items():
             dice.bit_generator.state = values["generators"][name]
@@ -352,7 +349,7 @@ class Trainer:
     def optimized_names(self) -> list[str]:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [names[id(parameter)] for group in self.optimizer.groups for parameter in group["params"]]
+        return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:

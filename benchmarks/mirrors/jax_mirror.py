@@ -524,7 +524,7 @@ class JaxTrainer:
     def __init__(self, trainer: Trainer, dropout: bool = True) -> None:
         self.config = trainer.config
         names = trainer.optimized_names()
-        listed = [group for group in trainer.optimizer.groups for _ in group["params"]]
+        listed = [group for group in trainer.optimizer.param_groups for _ in group["params"]]
         groups = {
             name: {key: group[key] for key in ("lr", "betas", "eps", "weight_decay")}
             for name, group in zip(names, listed, strict=True)

@@ -717,7 +717,7 @@ class TorchTrainer(TorchRecommender):
                 "params": [parameters[names[id(parameter)]] for parameter in group["params"]],
                 **{key: group[key] for key in ("lr", "betas", "eps", "weight_decay")},
             }
-            for group in trainer.optimizer.groups
+            for group in trainer.optimizer.param_groups
         ]
         optimizer = torch.optim.AdamW(groups, fused=True)
         values, arrays = trainer.state()

@@ -48,7 +48,7 @@ def test_every_kind_is_planted_in_every_function_that_reckons() -> None:
     ("change", "part", "verdict"),
     [
         ("sign: -g  ->  g", "backward", "caught"),
-        ("off by 1e-5: g * exponent  ->  g * exponent * 1.00001", "backward", "caught"),
+        ("off by 1e-5: g * (exponent * a ** (exponent - 1))  ->  ", "backward", "caught"),
         ("stale cache: ends  ->  first_seen", "backward", "error"),
         ("swapped arguments: np.vecdot(g, p)  ->  np.vecdot(p, g)", "backward", "equivalent"),
         ("operator: x - target  ->  x + target", "value", "another function"),
@@ -81,6 +81,6 @@ def test_the_command_names_the_survivors_and_fails_if_there_are_many(tolerances:
     result = CliRunner().invoke(main, ["--count", "40", "--seed", "2", *tolerances.split()])
     assert result.exit_code == code
     assert (
-        bool(re.search(r"^survived +backward +autograd/\w+\.py:\d+  off by 1e-5: ", result.stdout, re.M))
+        bool(re.search(r"^survived +\w+ +autograd/\w+\.py:\d+  off by 1e-5: ", result.stdout, re.M))
         == code
     )

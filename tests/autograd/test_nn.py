@@ -1,9 +1,12 @@
 """Modules: names, state, modes; and what the layers promise."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
-from trm_np.autograd import Tensor, nn
+from trm_np.autograd import Tensor, nn, optim
 from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 
@@ -25,7 +28,7 @@ class Outer(nn.Module):
         self.zeta = nn.Linear(3, 2, rng=fresh())
         self.scale = nn.Parameter(np.ones(2, np.float32))
         self.width = 2
-        self.blocks = nn.ModuleList(Inner(), Inner())
+        self.blocks = nn.ModuleList([Inner(), Inner()])
         first = nn.Linear(2, 2, bias=False, rng=fresh())
         self.alpha = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.1, fresh()))
 
@@ -86,6 +89,37 @@ def test_modes_reach_every_dropout() -> None:
     assert all(d.training for d in dropouts)
 
 
+def test_a_change_of_mode_or_dtype_returns_the_module() -> None:
+    model = Outer()
+    assert model.eval() is model.train() is model.astype(np.float64) is model
+
+
+@pytest.mark.parametrize("mode", [[1, 2], "off", None, 1])
+def test_a_mode_is_true_or_false(mode: Any) -> None:
+    with pytest.raises(TypeError, match="mode is True or False"):
+        Outer().train(mode)
+
+
+def tied() -> nn.Sequential:
+    a, b = nn.Linear(2, 2, bias=False, rng=fresh()), nn.Linear(2, 2, bias=False, rng=fresh())
+    b.weight = a.weight
+    return nn.Sequential(a, nn.ReLU(), b, a)
+
+
+def test_tied_weights_are_one_parameter_under_its_first_name() -> None:
+    model = tied()
+    assert [name for name, _ in model.named_parameters()] == ["0.weight"] == list(model.state_dict())
+    (weight,) = model.parameters()
+    optimizer = optim.AdamW([*model.parameters(), *model.parameters()], lr=0.1, weight_decay=0.0)
+    weight.grad = np.array([[3.0, 0.0], [0.0, 4.0]], np.float32)
+    assert optim.clip_grad_norm_([weight, weight], 100.0) == pytest.approx(5.0)
+    before = weight.data.copy()
+    optimizer.step()
+    assert optimizer.steps == [1] and np.abs(weight.data - before).max() == pytest.approx(0.1, rel=1e-5)
+    model.load_state_dict({"0.weight": np.eye(2)})
+    assert np.array_equal(model(Tensor([[1.0, 2.0]])).data, [[1.0, 2.0]])
+
+
 def test_zero_grad_clears_every_gradient() -> None:
     model = Outer()
     for p in model.parameters():
@@ -104,11 +138,35 @@ def test_astype_turns_every_parameter() -> None:
 @pytest.mark.parametrize("kind", [nn.ModuleList, nn.Sequential])
 def test_modules_in_a_row_are_counted_indexed_and_walked(kind: type[nn.ModuleList]) -> None:
     layers = [nn.Linear(2, 2, rng=fresh()), nn.ReLU(), nn.Linear(2, 1, rng=fresh())]
-    row = kind(*layers)
+    row = kind(layers) if kind is nn.ModuleList else kind(*layers)
     row.eval()  # which stores a mode beside the modules
     assert len(row) == 3 and list(row) == layers
     assert row[1] is layers[1] and row[-1] is layers[2]
     assert [name for name, _ in row.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda layer: nn.Sequential([layer, layer]), r"\[<"),
+        (lambda layer: nn.Sequential(layer, F.relu), "function relu"),
+        (lambda layer: nn.Sequential(layer, None), "None"),
+        (lambda layer: nn.Sequential({"first": layer}), "first"),
+        (lambda layer: nn.ModuleList([layer, np.tanh]), "tanh"),
+        (lambda layer: nn.ModuleList([layer.weight]), "Tensor"),
+    ],
+)
+def test_what_is_no_module_is_refused_by_name(make: Callable[[nn.Linear], object], named: str) -> None:
+    with pytest.raises(TypeError, match=f"{named}.*is not a Module"):
+        make(nn.Linear(1, 1, rng=fresh()))
+
+
+def test_a_module_list_takes_one_iterable_as_pytorchs_does() -> None:
+    layers = [nn.ReLU(), nn.SiLU()]
+    assert list(nn.ModuleList(layers)) == list(nn.ModuleList(iter(layers))) == layers
+    assert len(nn.ModuleList()) == 0
+    with pytest.raises(TypeError):
+        nn.ModuleList(*layers)  # type: ignore[call-arg, arg-type]
 
 
 def test_sequential_applies_in_order() -> None:

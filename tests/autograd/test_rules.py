@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from trm_np.autograd import Tensor, check_grads, fused, nn, no_grad, ops
 from trm_np.autograd import functional as F
-from trm_np.autograd.cases import CASES, Case, check_case
+from trm_np.autograd.cases import CASES, DRAWS, Case, check_case
 from trm_np.autograd.ops import Array
 from trm_np.autograd.tensor import apply, concatenate
 
@@ -30,14 +30,14 @@ def leaves(arrays: list[Array]) -> list[Tensor]:
 
 
 @every_case
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 @given(seed=seeds)
 def test_gradient_agrees_with_finite_differences(case: Case, seed: int) -> None:
     assert check_case(case, seed) <= 1e-6
 
 
 @every_case
-@settings(derandomize=True, deadline=None, max_examples=10)
+@settings(derandomize=True, max_examples=10)
 @given(seed=seeds, dtype=st.sampled_from([np.float32, np.float64]))
 def test_the_value_is_the_same_to_the_bit_where_nothing_is_recorded(
     case: Case, seed: int, dtype: type[np.floating[Any]]
@@ -75,6 +75,35 @@ def test_a_sublayer_refuses_weights_that_do_not_fit_recorded_or_not(
         sublayer(*leaves([np.ones(shape, np.float32) for shape in shapes]))
 
 
+@every_case
+def test_a_vjp_reads_the_arguments_that_its_rule_says_and_no_others(case: Case) -> None:
+    """An argument whose data are overwritten after the forward pass changes the gradients, or does not."""
+    if case.rule is None:
+        pytest.skip("a composition of rules")
+    rng = np.random.default_rng(0)
+    read = set()
+    for arrays in (case.draw(rng) for _ in range(DRAWS)):
+        expected = gradients_with_overwritten(case, arrays, None)
+        places = range(len(arrays))
+        read |= {
+            place
+            for place in places
+            for found, wanted in zip(gradients_with_overwritten(case, arrays, place), expected, strict=True)
+            if not np.array_equal(found, wanted)
+        }
+    assert read == set(ops.VJP_READS.get(case.rule, places))
+
+
+def gradients_with_overwritten(case: Case, arrays: list[Array], place: int | None) -> list[Array]:
+    tensors = leaves([a.copy() for a in arrays])
+    result = case.function(*tensors)
+    if place is not None:
+        tensors[place].data[...] = 0.7 - 1.3 * tensors[place].data
+    with np.errstate(all="ignore"):  # a negative number has no root
+        result.backward(np.random.default_rng(1).normal(size=result.shape))
+    return [tensor.grad for tensor in tensors if tensor.grad is not None]
+
+
 @pytest.mark.parametrize("module", [ops, fused], ids=["ops", "fused"])
 def test_every_rule_has_a_row_in_the_table(module: ModuleType) -> None:
     functions = inspect.getmembers(module, inspect.isfunction)
@@ -93,7 +122,7 @@ def test_every_elementwise_rule_is_checked_on_broadcasting_shapes() -> None:
 
 
 @pytest.mark.parametrize("case", ELEMENTWISE_CASES, ids=lambda case: case.name)
-@settings(derandomize=True, deadline=None, max_examples=25)
+@settings(derandomize=True, max_examples=25)
 @given(data=st.data(), seed=seeds)
 def test_elementwise_rules_on_shapes_that_broadcast(case: Case, data: st.DataObject, seed: int) -> None:
     assert case.rule is not None
@@ -109,7 +138,7 @@ def test_elementwise_rules_on_shapes_that_broadcast(case: Case, data: st.DataObj
         assert tensor.grad is not None and tensor.grad.shape == tensor.shape
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 @given(data=st.data(), seed=seeds)
 def test_attention_under_any_mask(data: st.DataObject, seed: int) -> None:
     b, h, t, s, d = (data.draw(st.integers(1, 4)) for _ in range(5))
@@ -124,7 +153,7 @@ def test_attention_under_any_mask(data: st.DataObject, seed: int) -> None:
     assert check_grads(attend, *leaves(arrays), rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
 def test_getitem_with_any_basic_index(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
@@ -135,18 +164,18 @@ def test_getitem_with_any_basic_index(data: st.DataObject, seed: int) -> None:
     assert check_grads(lambda x: x[index], x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
-def test_transpose_by_any_permutation_counted_from_either_end(data: st.DataObject, seed: int) -> None:
+def test_permute_by_any_permutation_counted_from_either_end(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=3))
     axes = data.draw(st.permutations(range(len(shape))))
     axes = [axis - data.draw(st.sampled_from([0, len(shape)])) for axis in axes]
     rng = np.random.default_rng(seed)
     (x,) = leaves([rng.normal(size=shape)])
-    assert check_grads(lambda x: x.transpose(*axes), x, rng=rng) <= 1e-6
+    assert check_grads(lambda x: x.permute(*axes), x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(data=st.data(), seed=seeds)
 def test_sum_and_mean_over_any_axes(data: st.DataObject, seed: int) -> None:
     shape = data.draw(hnp.array_shapes(max_dims=3, max_side=4))
@@ -167,7 +196,8 @@ EMPTY: list[tuple[str, Callable[..., Tensor], list[tuple[int, ...]]]] = [
     ("sum of nothing", lambda a: a.sum(axis=0), [(0, 3)]),
     ("sum of rows of nothing", lambda a: a.sum(axis=1), [(2, 0)]),
     ("reshape", lambda a: a.reshape(3, 0), [(0, 3)]),
-    ("transpose", lambda a: a.transpose(), [(0, 3)]),
+    ("transpose", lambda a: a.transpose(0, 1), [(0, 3)]),
+    ("permute", lambda a: a.permute(1, 0), [(0, 3)]),
     ("expand", lambda a: a.expand(0, 3), [(1, 3)]),
     ("concatenate", lambda a, b: concatenate([a, b]), [(2, 0), (2, 3)]),
     ("getitem", lambda a: a[1:1], [(2, 3)]),
@@ -229,7 +259,7 @@ def test_dropout_with_probability_zero_is_the_identity() -> None:
     assert check_grads(lambda x: F.dropout(x, 0.0, rng), x, rng=rng) <= 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 @given(data=st.data(), seed=seeds)
 def test_gradient_of_a_table_is_what_np_add_at_sums(data: st.DataObject, seed: int) -> None:
     rows = data.draw(st.integers(1, 6))
@@ -306,13 +336,31 @@ def test_matmul_with_an_array_on_either_side() -> None:
     assert np.array_equal((m @ x).data, x.data[::-1])
 
 
-@pytest.mark.parametrize(
-    ("data", "dtype"),
-    [([1.0], np.float32), (1, np.float32), (np.arange(3), np.float32), (np.ones(2), np.float64),
-     (np.ones(2, np.float32), np.float32), (np.float64(1), np.float64)],
-)  # fmt: skip
-def test_a_tensor_is_float32_unless_made_from_float64(data: object, dtype: type) -> None:
-    assert Tensor(data).dtype == dtype
+# ------------------------------------------------------------------------------------------- wrong arguments
+
+
+@pytest.mark.parametrize("index", [np.array([True, False]), np.array([0.0, 1.0]), [0.5], Tensor([0.0, 1.0])])
+def test_an_embedding_is_indexed_by_integers(index: Any) -> None:
+    with pytest.raises(TypeError, match="must be of integers"):
+        F.embedding(index, Tensor(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 2.0, math.nan])
+def test_dropout_as_a_function_refuses_what_the_layer_refuses(p: float) -> None:
+    with pytest.raises(ValueError, match="drop probability"):
+        F.dropout(Tensor(np.ones(3)), p, np.random.default_rng(0))
+
+
+def test_targets_may_be_tensors_lists_and_arrays() -> None:
+    x = Tensor([[0.5, -1.0]], requires_grad=True)
+    for loss, target in (
+        (F.mse_loss, [[0.0, 1.0]]),
+        (F.binary_cross_entropy_with_logits, [[0.0, 1.0]]),
+        (F.kl_divergence_with_logits, [[0.25, 0.75]]),
+    ):
+        given = [np.array(target), np.array(target, ">f8"), Tensor(target), target]
+        assert len({float(loss(x, each)) for each in given}) == 1  # type: ignore[arg-type]
+    assert float(F.cross_entropy(x, [1])) == float(F.cross_entropy(x, np.array([1])))  # type: ignore[arg-type]
 
 
 # ----------------------------------------------------------------------------------------------- wrong shapes
@@ -331,8 +379,12 @@ a23, a45, a6 = (Tensor(np.ones(shape), requires_grad=True) for shape in ((2, 3),
         (lambda: a23.expand(4, 3), "expand", "(2, 3)"),
         (lambda: a23.sum(axis=2), "total", "(2, 3)"),
         (lambda: a23.transpose(0, 2), "transpose", "(2, 3)"),
+        (lambda: a23.permute(0, 2), "permute", "(2, 3)"),
         (lambda: a23[[0, 0]], "getitem", "(2, 3)"),
         (lambda: a23[:, np.array([0, 0])], "getitem", "(2, 3)"),
+        (lambda: a23[(0, 0),], "getitem", "(2, 3)"),
+        (lambda: a23[np.ones(2, bool)], "getitem", "(2, 3)"),
+        (lambda: a23[range(2)], "getitem", "(2, 3)"),
         (lambda: concatenate([a23, a45], axis=0), "concatenate", "(2, 3), (4, 5)"),
         (lambda: F.linear(a23, a45), "linear", "(2, 3), (4, 5)"),
         (lambda: F.linear(a23, Tensor(np.ones((4, 3))), a6), "linear", "(2, 3), (4, 3), (6,)"),
@@ -412,14 +464,14 @@ def test_a_query_that_may_see_no_key_gets_zeros_and_a_finite_gradient() -> None:
     assert all(t.grad is not None and np.isfinite(t.grad).all() for t in (q, k, v))
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 @given(offset=st.integers(-50, 50), seed=seeds)
 def test_rotary_dot_products_depend_on_relative_position_only(offset: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     q, k = (Tensor(rng.normal(size=(5, 8)).astype(np.float32)) for _ in range(2))
     here, there = (nn.rotary_positions(np.arange(5) + start, 8) for start in (0, offset))
-    scores = (F.rotary(q, here) @ F.rotary(k, here).transpose()).data
-    moved = (F.rotary(q, there) @ F.rotary(k, there).transpose()).data
+    scores = (F.rotary(q, here) @ F.rotary(k, here).transpose(0, 1)).data
+    moved = (F.rotary(q, there) @ F.rotary(k, there).transpose(0, 1)).data
     np.testing.assert_allclose(moved, scores, rtol=1e-4, atol=1e-4)
     turned = np.linalg.norm(F.rotary(q, there).data, axis=-1)
     np.testing.assert_allclose(turned, np.linalg.norm(q.data, axis=-1), rtol=1e-5)

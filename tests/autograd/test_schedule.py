@@ -18,7 +18,7 @@ def rates_after_each(scheduler: ReduceLROnPlateau, metrics: list[float]) -> list
     rates = []
     for metric in metrics:
         scheduler.step(metric)
-        rates.append(scheduler.optimizer.groups[0]["lr"])
+        rates.append(scheduler.optimizer.param_groups[0]["lr"])
     return rates
 
 
@@ -53,7 +53,7 @@ def test_no_rate_falls_below_its_floor_and_tiny_changes_are_not_made() -> None:
     seen = []
     for metric in [1.0] * 5:
         scheduler.step(metric)
-        seen.append([group["lr"] for group in scheduler.optimizer.groups])
+        seen.append([group["lr"] for group in scheduler.optimizer.param_groups])
     # The first group stops at 0.5, as 0.5 to its floor 0.3 is no more than eps; the second as 0.125 is less.
     assert seen == [[1.0, 1.0], [0.5, 0.5], [0.5, 0.25], [0.5, 0.25], [0.5, 0.25]]
 
@@ -62,7 +62,7 @@ def test_one_floor_holds_for_all_groups() -> None:
     scheduler = ReduceLROnPlateau(optimizer(1.0, 0.1), factor=0.1, patience=0, min_lr=0.05)
     for metric in [1.0] * 3:
         scheduler.step(metric)
-    assert [group["lr"] for group in scheduler.optimizer.groups] == [0.05, 0.05]
+    assert [group["lr"] for group in scheduler.optimizer.param_groups] == [0.05, 0.05]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,15 @@ def test_a_float32_metric_is_compared_with_all_its_digits() -> None:
     scheduler.step(np.float32(1.0))  # type: ignore[arg-type]
     assert not scheduler.improves(1 - 1e-10) and scheduler.improves(1 - 1e-8)
     assert type(scheduler.state.best) is float
+
+
+def test_a_loss_is_taken_as_it_is_and_a_floor_may_be_any_number() -> None:
+    """From NumPy too, and one tensor of one element, as PyTorch takes it."""
+    p = Tensor([1.0], requires_grad=True)
+    scheduler = ReduceLROnPlateau(AdamW([p], lr=1.0), patience=0, factor=0.5, min_lr=np.float32(0.25))
+    for _ in range(4):
+        scheduler.step((p * 2).sum())
+    assert scheduler.state.best == 2.0 and scheduler.optimizer.param_groups[0]["lr"] == 0.25
 
 
 def test_a_saved_state_goes_on_where_it_stopped() -> None:

@@ -9,7 +9,9 @@ from urllib.parse import unquote
 
 import pytest
 
-selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install 'trm_np[browser]'")
+from tests.waiting import HANG
+
+selenium = pytest.importorskip("selenium.webdriver", reason="needs the extra: pip install -e '.[browser]'")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (CHROMIUM and DRIVER):
     pytest.skip("needs chromium and chromedriver", allow_module_level=True)
@@ -27,6 +29,8 @@ def started() -> Iterator[Any]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
+    driver.set_script_timeout(HANG)
+    driver.set_page_load_timeout(HANG)
     try:
         yield driver
     finally:

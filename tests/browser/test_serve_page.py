@@ -4,16 +4,17 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from tests.browser.chromium import ENTER, SPACE, TAB, contrast, luminance, press, requested, seen_as
 from tests.serve.asking import model_file
 from tests.serve.processes import ServerProcess, get, post, reply, serving
+from tests.waiting import HANG
 from trm_np import scenarios
 from trm_np.data.vocabulary import Vocabulary
 
-WAITING = 20  # seconds for what the page is to come to
 PERSON = {
     "age": 35,
     "budget": 100.5,
@@ -73,14 +74,14 @@ def wait_for(browser: Any, status: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     said = f"the status did not become {status!r}"
-    WebDriverWait(browser, WAITING, 0.05).until(lambda _: text(browser, "status").startswith(status), said)
+    WebDriverWait(browser, HANG, 0.05).until(lambda _: text(browser, "status").startswith(status), said)
 
 
 def wait_for_person(browser: Any, said: str) -> None:
     """Until the answer is one for a person of whom that is said."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, WAITING, 0.05).until(lambda _: f"; {said};" in text(browser, "answer"), said)
+    WebDriverWait(browser, HANG, 0.05).until(lambda _: f"; {said};" in text(browser, "answer"), said)
 
 
 def open_with(browser: Any, server: ServerProcess, address: str) -> None:
@@ -235,26 +236,120 @@ def test_every_name_is_suggested_where_one_is_typed(browser: Any, server: Server
         assert suggested == [name.replace("_", " ") for name in model["vocabulary"][kind]]
 
 
-def test_an_error_of_the_server_stands_at_the_field_in_its_own_words(
+def require_error_at(browser: Any, field: str, said: str) -> None:
+    """What is wrong with a number stands on the page, and its field is marked and has the focus."""
+    assert text(browser, "error") == f"Error: {said}"
+    assert browser.switch_to.active_element.get_attribute("name") == field
+    (marked,) = browser.find_elements("css selector", "[aria-invalid=true]")
+    assert marked == browser.switch_to.active_element
+
+
+def test_a_number_that_the_server_refuses_is_explained_at_its_field(
     browser: Any, server: ServerProcess
 ) -> None:
-    for field, value, person, query in (
-        ("age", "200", {"age": 200}, ""),
-        ("budget", "a lot", {"budget": "a lot"}, ""),
-        ("top", "1e3", {"age": 3}, "?top=1e3&days=10"),
+    for field, value, said in (
+        ("age", "200", "Age: “200” is not a number from 0 to 120."),
+        ("age", "-1", "Age: “-1” is not a number from 0 to 120."),
+        ("budget", "0", "Budget: “0” is not a number from 0.01 to 1,000,000."),
+        ("top", "3.5", "How many gifts: “3.5” is not a whole number from 1 to 100."),
+        ("days", "40000", "Needed in days: “40000” is not a whole number from 0 to 36,500."),
     ):
-        open_with(browser, server, f"#age=3&{field}={value}" if field == "top" else f"#{field}={value}")
+        open_with(
+            browser, server, f"#age=3&{field}={value}" if field in ("top", "days") else f"#{field}={value}"
+        )
         wait_for(browser, "No answer.")
-        status, told = answer(server, person, query)
-        assert 400 <= status < 500
-        assert text(browser, "error") == f"Error: {told['error']}"
-        assert browser.switch_to.active_element.get_attribute("name") == field
-        (marked,) = browser.find_elements("css selector", "[aria-invalid=true]")
-        assert marked == browser.switch_to.active_element
+        require_error_at(browser, field, said)
         assert text(browser, "answer") == ""
-    assert any(" 400 " in entry["message"] for entry in browser.get_log("browser"))
-    press(browser, "\ue003" * 3, ENTER)  # back to what can be answered: top is not said
+    refused = [entry["message"] for entry in browser.get_log("browser")]
+    assert any(" 400 " in message for message in refused)
+    press(browser, "\ue003" * 5, ENTER)  # back to what can be answered: days are not said
     wait_for(browser, "3 gifts: ")
+    assert text(browser, "error") == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "value"),
+    [
+        *(("age", typed, 34.5) for typed in ("34.5", "34,5", " 34,5 years", "+34.5", "３４．５")),
+        *(("age", typed, 34) for typed in ("34", "34 y", "34 years old", "34.")),
+        *(
+            ("budget", typed, 120)
+            for typed in ("$120", " 120 ", "120 $", "US$ 120", "120 USD", "120 dollars", "120,00")
+        ),
+        *(
+            ("budget", typed, 1200)
+            for typed in ("1,200", "1 200", "1\u202f200", "1'200", "$1,200.00", "1.200,00")
+        ),
+        *(("budget", typed, 1200.5) for typed in ("1.200,50", "1,200.50", "1 200,5")),
+        *(("budget", typed, 1_000_000) for typed in ("1,000,000", "1.000.000", "1 000 000")),
+        *(("budget", typed, 0.5) for typed in (",5", ".5", "0,50")),
+        ("days", "10 days", "10"),
+        ("top", "5 gifts", "5"),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(field: str, typed: str, value: Any, browser: Any) -> None:
+    browser.execute_script(REPLACED)
+    asked = browser.execute_script(
+        "field('age').value = '3'; field(arguments[0]).value = arguments[1]; ask(); return asked.map((one) => "
+        "[one.address.split('?')[1], JSON.parse(one.options.body)])",
+        field,
+        typed,
+    )
+    ((query, person),) = asked
+    assert {**person, **dict(parse_qsl(query))} == {"age": 3, "top": "3", "days": "10", field: value}
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "said"),
+    [
+        ("age", "old", "Age: “old” is not a number in digits, such as 34."),
+        ("age", "3,4,5", "Age: “3,4,5” is not a number in digits, such as 34."),
+        ("budget", "a lot", "Budget: “a lot” is not a number in digits, such as 120 or 99.50."),
+        ("budget", "x" * 50, f"Budget: “{'x' * 39}…” is not a number in digits, such as 120 or 99.50."),
+        ("budget", "120 €", "Budget: “120 €” is not in dollars; write how many dollars, such as 120."),
+        ("budget", "1.200", "Budget: “1.200” is not clear; write 1200 or 1.20."),
+        ("budget", "1e3", "Budget: “1e3” is not a number in digits, such as 120 or 99.50."),
+        ("days", "soon", "Needed in days: “soon” is not a number in digits, such as 10."),
+        ("top", "all", "How many gifts: “all” is not a number in digits, such as 3."),
+    ],
+)
+def test_what_is_no_number_is_explained_and_not_asked(
+    field: str, typed: str, said: str, browser: Any
+) -> None:
+    browser.execute_script(REPLACED)
+    browser.execute_script("field(arguments[0]).value = arguments[1]; ask()", field, typed)
+    require_error_at(browser, field, said)
+    assert browser.execute_script("return asked.length") == 0
+
+
+def test_what_speaks_against_a_gift_has_the_mark_of_any_reason_and_no_tick(
+    browser: Any, server: ServerProcess
+) -> None:
+    open_with(browser, server, "#age=7&budget=3&hobbies=music&top=45")
+    wait_for(browser, "45 gifts: ")
+    marks = browser.execute_script(
+        "return [...document.querySelectorAll('.reasons li')].map((one) => getComputedStyle(one, '::before').content)"
+    )
+    assert len(marks) > 100 and len(set(marks)) == 1 and "✓" not in marks[0]
+
+
+def test_an_error_leaves_the_answer_before_it_on_the_page(browser: Any, server: ServerProcess) -> None:
+    open_with(browser, server, ADDRESS)
+    wait_for(browser, "3 gifts: ")
+    before = shown(browser)
+    for typed in ("200", "old"):
+        browser.execute_script("field('age').value = arguments[0]; ask()", typed)
+        wait_for(browser, "No new answer. Below is the one before.")
+        assert text(browser, "error").startswith(f"Error: Age: “{typed}” is not ")
+        assert shown(browser) == before and "age 35;" in text(browser, "answer")
+        assert browser.find_element("id", "answer").get_attribute("aria-busy") == "false"
+    browser.execute_script(REPLACED)
+    browser.execute_script(
+        "field('age').value = '36'; ask(); asked[0].reject(new TypeError('Failed to fetch'))"
+    )
+    wait_for(browser, "No new answer. Below is the one before.")
+    assert shown(browser) == before
+    browser.execute_script("ask()")
     assert text(browser, "error") == ""
 
 
@@ -295,7 +390,8 @@ def test_an_answer_to_an_older_question_is_not_shown_over_a_newer_one(
     browser.execute_script("asked[1].answer(arguments[0])", json.dumps(new))
     wait_for(browser, "2 gifts: ")
     browser.execute_script("asked[0].answer(arguments[0])", json.dumps(old))
-    browser.execute_async_script("setTimeout(arguments[0], 100)")
+    read = "new Response(arguments[0]).text().then(() => setTimeout(arguments[1]))"  # as the page reads an answer
+    browser.execute_async_script(read, json.dumps(old))
     assert text(browser, "status").startswith("2 gifts: ")
     assert browser.execute_script(
         "return asked[0].options.signal.aborted && !asked[1].options.signal.aborted"
@@ -303,11 +399,12 @@ def test_an_answer_to_an_older_question_is_not_shown_over_a_newer_one(
 
 
 def test_waiting_is_said_and_so_is_a_server_that_is_gone_or_answers_nonsense(browser: Any) -> None:
-    browser.execute_script(REPLACED)
+    browser.execute_script(REPLACED + "window.setTimeout = (told) => { window.later = told; };")
     press(browser, TAB, "20", ENTER)
     assert text(browser, "status") == "Thinking …"
     assert browser.find_element("id", "answer").get_attribute("aria-busy") == "true"
-    wait_for(browser, "Thinking … It takes longer than usual.")
+    browser.execute_script("later()")
+    assert text(browser, "status") == "Thinking … It takes longer than usual."
     browser.execute_script("asked[0].reject(new TypeError('Failed to fetch'))")
     wait_for(browser, "No answer.")
     assert text(browser, "error") == "Error: The server cannot be reached. Is it running?"
@@ -404,7 +501,7 @@ def test_every_field_has_a_name_and_every_stop_of_the_keyboard_is_seen(
         assert browser.execute_script(outlined + "return getComputedStyle(it).outlineStyle") == "solid"
     assert all(names)
     assert {"Age in years", "Budget in dollars", "home decor", "Find gifts", "How many gifts"} <= set(names)
-    assert names.count("7 components of the reward") == 3
+    assert names.count("How it fits: 7 measures") == 3
     assert browser.find_element("id", "error").get_attribute("role") == "alert"
     assert browser.find_element("id", "status").get_attribute("aria-live") == "polite"
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.data import sample_files
 from tests.data.test_bad_files import BAD, EXPECTED, KINDS, sets_of_files, without_reason, write_faulty
 from tests.train.small_run import SET
+from tests.waiting import HANG
 from trm_np.cli.check import MOST_LINES
 from trm_np.cli.threads import THREAD_SETTINGS
 from trm_np.cli.train import train
@@ -120,7 +121,7 @@ def test_a_wrong_option_is_refused_before_the_data_are_looked_at() -> None:
 def test_a_pipe_that_nobody_writes_to_does_not_hang_the_command(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     command = [sys.executable, str(ROOT / "bin" / "trm-train"), "--check", "--scenarios", "pipe"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False)
     assert done.returncode == 65
     assert done.stdout.splitlines() == ["pipe: found a device, pipe or socket; allowed: a file"]
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]

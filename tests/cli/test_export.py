@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import stat
 import sys
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_what_cannot_be_written_is_refused_before_any_work(
     }.items():
         refused(tmp_path, 73, fragment, model, "--int8", "--out", out)
     refused(tmp_path, 2, "an empty name", model, "--int8", "--out", "")
+
+
+@pytest.mark.parametrize("form", ["--half", "--zipapp"])
+def test_exported_again_a_file_keeps_its_permissions_and_a_link_its_target(
+    form: str, model: Path, tmp_path: Path
+) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    assert run("export", model, form, "--out", file).exit_code == 0
+    content = file.read_bytes()
+    file.write_bytes(b"older")
+    file.chmod(0o600)
+    link.symlink_to(file)
+    assert run("export", model, form, "--out", link).exit_code == 0
+    assert link.is_symlink() and file.read_bytes() == content
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_what_is_no_model_is_refused(model: Path, tmp_path: Path) -> None:

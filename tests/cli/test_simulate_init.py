@@ -275,5 +275,5 @@ def test_a_full_standard_output_is_one_line_and_74(
     monkeypatch.setattr(click, "echo", full)
     result = CliRunner().invoke(trm, [*command, "here"])
     assert (result.exit_code, result.stdout) == (74, "")
-    assert result.stderr == "Error: [Errno 28] No space left on device\n"
+    assert result.stderr == "Error: stdout: No space left on device\n"
     assert set(DATA) <= {path.name for path in Path("here").iterdir()}

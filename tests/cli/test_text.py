@@ -14,6 +14,7 @@ import pytest
 
 from tests.data import sample_files
 from tests.train.small_run import SET
+from tests.waiting import HANG
 from trm_np.checkpoint import load_model
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import printable
@@ -100,6 +101,10 @@ def trm(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model trained for a moment in LANG=C, on files with a byte order mark and carriage returns."""
+    try:
+        os.fsencode(FOLDER)
+    except UnicodeEncodeError:
+        pytest.skip("the tests themselves run where no such folder can be named")
     folder = tmp_path_factory.mktemp("text") / FOLDER
     folder.mkdir()
     for name, document in documents().items():
@@ -226,26 +231,17 @@ def test_a_model_is_judged_where_no_letters_beyond_ascii_are_known(folder: Path)
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
 def test_the_command_to_go_on_works_in_a_folder_with_spaces_and_quotes(folder: Path) -> None:
     data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalog catalogue.json")
-    words = [
-        str(ROOT / "bin" / "trm-train"),
-        *SET,
-        "--epochs",
-        "40",
-        "--set",
-        "training.evaluate_every=1",
-        *data,
-    ]
-    command = [sys.executable, *words, "--out", 'it\'s "another" rün']
-    with subprocess.Popen(
-        command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as run:
+    options = [*SET, "--epochs", "4", "--set", "training.evaluate_every=1", *data]
+    command = [str(ROOT / "bin" / "trm-train"), *options, "--out", 'it\'s "another" rün']
+    held = [sys.executable, str(ROOT / "tests" / "reliability" / "held.py"), *command]
+    with subprocess.Popen(held, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         while not (line := run.stderr.readline()).startswith("epoch   1 "):
             assert line
         run.send_signal(signal.SIGTERM)
-        last = run.communicate(timeout=60)[1].splitlines()[-1]
+        last = run.communicate(timeout=HANG)[1].splitlines()[-1]
     assert run.returncode == 143
     again = shlex.split(last.partition("go on with: ")[2])
-    assert again[:-1] == command[1:] and again[-1] == "--resume"
+    assert again[:-1] == command and again[-1] == "--resume"
     done = subprocess.run([sys.executable, *again], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -111,8 +111,12 @@ def test_nesting_is_refused_however_deep(depth: int, brackets: bytes, tmp_path: 
     path.write_bytes(b'{"gifts": ' + opening * depth + b"0" + closing * depth + b"}")
     with pytest.raises(DataError) as refused:
         load_catalogue(path, sample_files.VOCABULARY)
-    (problem,) = refused.value.problems
-    assert "nested too deeply" in problem.found or problem.place == "gifts"
+    problems = (
+        refused.value.problems
+    )  # from Python 3.13 on the reader goes deeper, to what the schema refuses
+    assert "nested too deeply" in problems[0].found or all(
+        each.place.startswith("gifts") for each in problems
+    )
 
 
 def test_a_value_as_deep_as_python_can_read_is_still_shown(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ def test_the_widths_of_the_shipped_vocabulary_are_those_of_the_report() -> None:
     assert content_width(vocabulary) == 20 + 18 + 20 + 9
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.none() | st.integers(1, 30), st.integers(1, 200))
 def test_a_task_trains_on_the_first_scenarios_and_keeps_the_rest(
     limit: int | None, gift_features: int

@@ -40,7 +40,7 @@ def implied(dataset: Dataset) -> np.ndarray:
 # ----------------------------------------------------------------------------------------- the files
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(2, 60), st.integers(1, 20), st.integers(13, 150), st.integers(0, 2**32))
 def test_files_of_any_size_load_to_what_was_simulated(
     tmp_path_factory: pytest.TempPathFactory, scenarios: int, held_out: int, gifts: int, seed: int

@@ -152,6 +152,6 @@ def test_a_graph_that_says_something_else_is_refused(
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_a_missing_extra_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ExtraMissing, match=r"^--onnx needs the extra: pip install 'trm_np\[onnx\]'$"):
+    with pytest.raises(ExtraMissing, match=r"^--onnx needs the extra \[onnx\]: "):
         export_onnx(of_small_world(), tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

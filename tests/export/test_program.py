@@ -14,6 +14,7 @@ import pytest
 
 from tests.hostile.forging import smallest
 from tests.recommend.stored_models import write_trained
+from tests.waiting import HANG
 from trm_np import Recommender
 from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.export.program import FIRST_LINE, export_program
@@ -68,7 +69,7 @@ def numpy_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_alone(program: Path, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """-I: no environment, no current folder; -S: no site-packages; -B: no caches of what NumPy imports."""
     command = [sys.executable, "-I", "-S", "-B", "-c", ALONE, str(program), str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=HANG)
 
 
 def test_with_numpy_alone_it_answers_as_the_model_does(model: Path, program: Path, numpy_alone: Path) -> None:
@@ -101,7 +102,7 @@ def test_help_gives_examples_that_work(program: Path) -> None:
 
 def run(program: Path, *arguments: str) -> str:
     command = [sys.executable, "-I", str(program), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=HANG).stdout
 
 
 @pytest.mark.parametrize("numpy", [None, "1.26.4"])

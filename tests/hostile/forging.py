@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -75,14 +76,23 @@ def forged(header: Mapping[str, Any] | bytes, content: Mapping[str, Array | byte
     return archive([("header.npy", npy(text(header))), *entries])
 
 
+class Entry(zipfile.ZipInfo):
+    """An entry in the form of ZIP64, which zipfile before Python 3.11.4 gives to none of less than 4 GB."""
+
+    def FileHeader(self, zip64: bool | None = None) -> bytes:
+        with patch("zipfile.ZIP64_LIMIT", -1):
+            return super().FileHeader(zip64)
+
+
 def archive(entries: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as zipped:
         for name, data in entries:
-            info = zipfile.ZipInfo(name)
+            info = Entry(name)
             info.compress_type = compression
             info.external_attr = 0o600 << 16
-            with zipped.open(info, "w", force_zip64=True) as entry:
+            # Python 3.10 writes large sizes for large sizes only, even if it is forced to.
+            with patch("zipfile.ZIP64_LIMIT", -1), zipped.open(info, "w", force_zip64=True) as entry:
                 entry.write(data)
     return file.getvalue()
 

@@ -17,9 +17,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from tests.waiting import HANG
 from trm_np.checkpoint import CheckpointError, load_model
-
-LONGEST_WAIT = 60  # seconds, after which a process ends itself
 
 
 class Watch:
@@ -68,7 +67,7 @@ def in_a_child(watch: Watch, do: Callable[[], object]) -> dict[str, Any]:
     receiving, sending = os.pipe()
     child = os.fork()
     if not child:
-        signal.alarm(LONGEST_WAIT)
+        signal.alarm(HANG)
         os.write(sending, json.dumps(watched(watch, do)).encode())
         os._exit(0)
     os.close(sending)

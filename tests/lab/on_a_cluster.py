@@ -12,9 +12,10 @@ from distributed import Client, LocalCluster
 
 from tests.lab.small_trials import small_trials
 from tests.recommend.stored_models import trained
+from tests.waiting import HANG
 from trm_np import Recommender
 from trm_np.data.load import load_dataset
-from trm_np.lab.cluster import dask_workers
+from trm_np.lab import cluster as lab_cluster
 from trm_np.lab.sweep import sweep
 from trm_np.lab.trial import Row
 from trm_np.line_answers import spread
@@ -23,12 +24,13 @@ PEOPLE: list[dict[str, object]] = [{"age": age, "hobbies": ["cooking"]} for age 
 
 
 def main() -> None:
+    lab_cluster.CONNECTING = HANG
     dataset, trials = load_dataset(), small_trials(seeds=4)
     arrived: list[Row] = []
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster,
         Client(cluster, set_as_default=False) as watching,
-        dask_workers(cluster.scheduler_address) as executor,
+        lab_cluster.dask_workers(cluster.scheduler_address) as executor,
     ):
 
         def keep(row: Row) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.small_trials import small_trials
 from tests.recommend.stored_models import trained
+from tests.waiting import HANG
 from trm_np import Recommender
 from trm_np.data.load import load_dataset
 from trm_np.lab.cluster import ClusterError, conditions, require_alike
@@ -23,7 +24,7 @@ def test_rows_and_answers_of_a_cluster_are_those_of_this_process_to_the_bit() ->
     from tests.lab.on_a_cluster import PEOPLE
 
     program = [sys.executable, "-m", "tests.lab.on_a_cluster"]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["rows"] == [run_trial(trial, load_dataset()) for trial in small_trials(seeds=4)]
@@ -59,6 +60,6 @@ def test_a_cluster_that_does_not_answer_is_said_in_one_line(address: str, error:
     pytest.importorskip("distributed", reason="needs pip install -e '.[cluster]'")
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--set", "loss.tool=0.1,0.2"]
     options = ["--dask", address, "--out", str(tmp_path)]
-    done = subprocess.run([*program, *options], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*program, *options], capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 74
     assert done.stderr == f"Error: {address!r}: no Dask scheduler answers there ({error})\n"

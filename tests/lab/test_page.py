@@ -13,7 +13,7 @@ from tests.lab.full_grid import full_grid
 from trm_np.cli import trm
 from trm_np.config import SWITCHES, flatten, resolve
 from trm_np.lab.grid import only, without
-from trm_np.lab.page import METRICS, page
+from trm_np.lab.page import METRICS, as_script, page
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
 
@@ -92,10 +92,11 @@ def test_the_figures_are_those_of_the_rows(name: str, off: list[str], rows: list
             )
 
 
-def test_curves_reach_as_far_as_the_longest_run(rows: list[Row], document: str) -> None:
+def test_curves_end_where_the_first_run_does(rows: list[Row], document: str) -> None:
+    """So every mean is one of all seeds, and none jumps where a seed has ended."""
     ended = {run["epochs_run"] for run in of(rows, "all on")}
     assert len(ended) > 1
-    assert embedded(document)["combinations"][""]["epochs"] == list(range(5, max(ended) + 1, 5))
+    assert embedded(document)["combinations"][""]["epochs"] == list(range(5, min(ended) + 1, 5))
 
 
 def test_names_of_rows_do_not_matter(one_seed: list[Row], small: str) -> None:
@@ -196,6 +197,35 @@ def test_there_is_a_box_and_a_reason_for_each_switch(document: str) -> None:
     assert re.findall(r"^  (\w+):", reasons, re.MULTILINE) == list(SWITCHES)
 
 
+def test_each_switch_has_a_link_to_the_lesson_about_it(document: str) -> None:
+    """As seen from docs/, where the page stands; the lesson's text speaks of the switch."""
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    links = re.findall(r'value="(\w+)"(?:(?!value=).)*?<a href="([^"]+)"', document, re.DOTALL)
+    assert [name for name, _ in links] == list(SWITCHES)
+    assert len({target for _, target in links}) == len(SWITCHES)
+    for name, target in links:
+        title = (docs / target).read_text(encoding="utf-8").splitlines()[0].lower()
+        words = {
+            "lr_scheduler": "plateau",
+            "frequent_evaluation": "evaluate",
+            "data_augmentation": "augmentation",
+        }
+        assert words.get(name, name.replace("_", " ")) in title
+
+
+def test_a_line_explains_each_metric(document: str) -> None:
+    (lines,) = re.findall(r"^const MEANS = \{\n(.*?)^\};", document, re.DOTALL | re.MULTILINE)
+    assert re.findall(r'^  (\w+): "[^"]+\.",$', lines, re.MULTILINE) == list(METRICS)
+
+
+def test_the_page_of_the_docs_is_what_the_template_makes_of_its_figures(document: str) -> None:
+    stored = (Path(__file__).resolve().parents[2] / "docs" / "ablation.html").read_text(encoding="utf-8")
+    data = embedded(stored)
+    assert stored.replace(as_script(data), "") == document.replace(as_script(embedded(document)), "")
+    for off, one in data["combinations"].items():
+        assert one["epochs"][-1] == min(one["ended"]), off
+
+
 # -------------------------------------------------------------------------------------- the command
 
 
@@ -225,7 +255,7 @@ def test_the_command_writes_the_page_and_says_so(folder: Path, one_seed: list[Ro
 def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows: list[Row]) -> None:
     write(folder / "some.jsonl", rows[:18])
     result = run("--results", "some.jsonl")
-    assert (result.exit_code, result.output) == (
+    assert (result.exit_code, result.stderr) == (
         65,
         "Error: some.jsonl: 238 of the 256 combinations are missing for seed 0; make them with: "
         "trm lab ablate --full --seeds 1\n",
@@ -233,7 +263,7 @@ def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows
     (folder / "text.jsonl").write_text("text\n")
     result = run("--results", "text.jsonl")
     assert result.exit_code == 65
-    assert result.output.startswith("Error: text.jsonl: line 1 is no row of results (")
+    assert result.stderr.startswith("Error: text.jsonl: line 1 is no row of results (")
     assert sorted(path.name for path in folder.iterdir()) == ["some.jsonl", "text.jsonl"]
 
 
@@ -242,7 +272,7 @@ def test_the_command_does_not_write_over_the_results(folder: Path, one_seed: lis
     before = (folder / "some.jsonl").read_bytes()
     result = run("--results", "some.jsonl", "--out", "./some.jsonl")
     assert result.exit_code == 2
-    assert result.output == "Error: --out: the page would replace the results; give it another name\n"
+    assert result.stderr == "Error: --out: the page would replace the results; give it another name\n"
     assert (folder / "some.jsonl").read_bytes() == before
 
 
@@ -251,5 +281,5 @@ def test_a_place_that_cannot_be_written_is_one_line(folder: Path, one_seed: list
     result = run("--results", "some.jsonl", "--out", "nowhere/page.html")
     assert result.exit_code == 74
     assert re.fullmatch(
-        r"Error: nowhere/page\.html: cannot be written \(.*\); it takes .* bytes\n", result.output
+        r"Error: nowhere/page\.html: cannot be written \(.*\); it takes .* bytes\n", result.stderr
     )

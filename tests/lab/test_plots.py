@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.lab.small_trials import made_up, row
 from tests.train.small_run import SET
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
@@ -23,9 +25,12 @@ from trm_np.config import SWITCHES, flatten
 from trm_np.data.encode import encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import profile_table
-from trm_np.lab.effects import Effect, verdict
+from trm_np.extras import needs_extra
+from trm_np.lab.effects import RANGES, SHARE, Effect, verdict
+from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.grid import grid
-from trm_np.lab.plots import confusion, curves, forest, recursion, rewards
+from trm_np.lab.pictures import PICTURES
+from trm_np.lab.plots import comparison, confusion, curves, forest, lessons, recursion, rewards
 from trm_np.lab.plots.confusion import confusion_shares
 from trm_np.lab.plots.curves import MEASURES, draw_curves, falls, training, validation
 from trm_np.lab.plots.figures import read_effects
@@ -64,7 +69,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         figures.append(figure)
         return []
 
-    for module in (confusion, curves, forest, recursion, rewards):
+    for module in (comparison, confusion, curves, forest, lessons, recursion, rewards):
         monkeypatch.setattr(module, "save", save)
     return figures
 
@@ -120,7 +125,14 @@ def pictures() -> dict[str, Callable[[Path], list[Path]]]:
         effect(switch, among, metric) for switch in SWITCHES for among in forest.MARKERS for metric in SHORT
     ]
     chosen = predicted.argmax(axis=1)
+    rows = {name: made_up(experiment, "") for name, experiment in EXPERIMENTS.items()}
+    needs_a_model = {"recursion_steps"}
     return {
+        **{
+            name: partial(picture.draw, rows)
+            for name, picture in PICTURES.items()
+            if name not in needs_a_model
+        },
         "curves": lambda path: draw_curves(records, 4, path),
         "forest": lambda path: draw_forest(found, path),
         "confusion": lambda path: confusion.draw_confusion(scores, expected, list("abcde"), path),
@@ -156,9 +168,11 @@ def test_every_axis_that_shows_numbers_or_names_says_of_what(
     pictures()[name](tmp_path / "x")
     (figure,) = drawn
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
+        rows_are_named_in_full = name in ("ends", "depth", "optimizer")
+        for axis in (axes.xaxis,) if rows_are_named_in_full else (axes.xaxis, axes.yaxis):
             if any(tick.label1.get_visible() and tick.label1.get_text() for tick in axis.get_major_ticks()):
-                assert axis.get_label_text(), (name, axes.get_title(loc="left"))
+                of_all = figure.get_supxlabel() if axis is axes.xaxis else figure.get_supylabel()
+                assert axis.get_label_text() or of_all, (name, axes.get_title(loc="left"))
 
 
 @pytest.mark.parametrize("name", pictures())
@@ -167,6 +181,100 @@ def test_nothing_is_cut_off(name: str, drawn: list[Any], tmp_path: Path) -> None
     (figure,) = drawn
     words, page = figure.get_tightbbox(), figure.bbox_inches
     assert words.x0 >= 0 and words.y0 >= 0 and words.x1 <= page.x1 + 1e-6 and words.y1 <= page.y1 + 1e-6
+
+
+# ---------------------------------------------------------------------------- what may be compared by eye
+
+
+@given(st.floats(0, 1), st.floats(0, 2), st.floats(0, 2))
+def test_error_bars_end_where_a_rate_does_and_not_before(mean: float, below: float, above: float) -> None:
+    ((down,), (up,)) = comparison.reach([(mean, mean - below, mean + above)], 0.0, 1.0)
+    assert mean - down == pytest.approx(max(mean - below, 0))
+    assert mean + up == pytest.approx(min(mean + above, 1))
+
+
+def test_error_bars_of_one_seed_or_none_have_no_length() -> None:
+    bars = comparison.reach([(0.4, -np.inf, np.inf), (np.nan, np.nan, np.nan)], 0.0, 1.0)
+    assert bars.tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("metric", ["tool_exact_rate", "reward_spearman", "generalization_gap"])
+def test_no_bar_of_a_picture_leaves_the_range_of_its_metric(
+    metric: str, drawn: list[Any], tmp_path: Path
+) -> None:
+    """Two seeds far apart have an interval that no metric could fill."""
+    least, most = RANGES.get(metric, SHARE)
+    rows = [row("a", seed, {metric: value}) for seed, value in enumerate((0.1, 0.9))]
+    comparison.draw_comparison(rows, [metric], tmp_path / "x", "a")
+    comparison.draw_against({"": ([1.0], rows, ["a"])}, "quantity", [metric], tmp_path / "x")
+    for figure, across in zip(drawn, (0, 1), strict=True):
+        (axes,) = figure.axes
+        (bar,) = (container for container in axes.containers)
+        ends = bar.lines[2][0].get_segments()[0][:, across]
+        assert ends == pytest.approx([least, min(most, 0.5 + 0.4 * 12.706)], abs=1e-3)
+
+
+def test_counts_of_epochs_and_evaluations_have_no_bar_below_one(drawn: list[Any], tmp_path: Path) -> None:
+    rows = [
+        {**row("5", seed, {}), "best_epoch": kept, "epochs_run": 85, "curve": [{}] * 17}
+        for seed, kept in enumerate((1, 1, 9))
+    ]
+    lessons.draw_evaluations(rows, tmp_path / "x")
+    for axes in drawn[0].axes:
+        for bar in axes.containers:
+            assert bar.lines[2][0].get_segments()[0][:, 1].min() >= 1
+
+
+def test_a_difference_of_rates_has_no_bar_beyond_one(drawn: list[Any], tmp_path: Path) -> None:
+    draw_forest([effect(metric="tool_exact_rate", low=-1.4, high=1.6)], tmp_path / "x")
+    bar = drawn[0].axes[SHORT.index("tool_exact_rate")].lines[1]
+    assert bar.get_xdata().tolist() == [-1, 1]
+
+
+def test_an_epoch_stands_at_the_same_place_in_both_panels_of_a_plateau(
+    drawn: list[Any], tmp_path: Path
+) -> None:
+    pictures()["plateau"](tmp_path / "x")
+    above, below = drawn[0].axes
+    assert above.get_xlim() == below.get_xlim()
+    assert above.get_position().x0 == pytest.approx(below.get_position().x0)
+    assert above.get_position().x1 == pytest.approx(below.get_position().x1)
+
+
+def test_the_learning_rates_of_all_groups_are_judged_on_one_scale(drawn: list[Any], tmp_path: Path) -> None:
+    pictures()["learning_rates"](tmp_path / "x")
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn[0].axes}) == 1
+
+
+def test_no_curve_of_a_gradient_check_crosses_a_word(drawn: list[Any], tmp_path: Path) -> None:
+    pictures()["gradient_check"](tmp_path / "x")
+    (axes,) = drawn[0].axes
+    words = [*axes.texts, *axes.get_legend().get_texts()]
+    assert words
+    for text in words:
+        for line in axes.lines:
+            path = line.get_path().transformed(line.get_transform())
+            assert not path.intersects_bbox(text.get_window_extent(), filled=False), text.get_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"),
+    [
+        ("augmentation", {"budget of a training scenario", "border of two tiers"}),
+        ("learning_rates", {"as shipped", "least to most of the seeds", "mean of the seeds"}),
+        ("plateau", {"improves", "bad"}),
+    ],
+)
+def test_marks_that_a_title_does_not_name_have_a_legend(
+    name: str, entries: set[str], drawn: list[Any], tmp_path: Path
+) -> None:
+    pictures()[name](tmp_path / "x")
+    (figure,) = drawn
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    assert {text.get_text() for legend in legends for text in legend.get_texts()} == entries
+    for legend in legends:
+        for text in figure.texts:
+            assert not legend.get_window_extent().overlaps(text.get_window_extent()), text.get_text()
 
 
 # --------------------------------------------------------------------------------------------- curves
@@ -534,7 +642,7 @@ def without_matplotlib(*args: str | Path) -> "subprocess.CompletedProcess[str]":
 def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_written(tmp_path: Path) -> None:
     result = without_matplotlib("lab", "plot", ablation(tmp_path / "x"))
     assert (result.returncode, result.stdout) == (74, "")
-    assert result.stderr == "Error: plots need the extra: pip install 'trm_np[plots]'\n"
+    assert result.stderr == f"Error: {needs_extra('plots need', 'plots')}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 

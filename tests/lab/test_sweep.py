@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lab.small_trials import small, small_trials
+from tests.waiting import HANG, wait_until
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.lab.processes import ProcessLost, local_processes
 from trm_np.lab.results import ResultsError, complete, read_rows
@@ -169,7 +170,7 @@ def test_a_process_that_is_lost_costs_its_run_and_no_other(rows: list[Row]) -> N
 
 def test_an_end_spares_no_process_that_is_just_starting() -> None:
     with pytest.raises(KeyboardInterrupt), local_processes(2) as executor:
-        futures = [executor.submit(time.sleep, 5) for _ in range(3)]
+        futures = [executor.submit(time.sleep, HANG) for _ in range(3)]
         raise KeyboardInterrupt
     assert all(future.cancelled() or isinstance(future.exception(), ProcessLost) for future in futures)
 
@@ -192,10 +193,9 @@ def test_a_signal_ends_the_command_and_keeps_what_is_done(number: int, tmp_path:
     path = tmp_path / "sweep.jsonl"
     long = [*command, "--seeds", "100"]  # more than it can do before the signal comes
     with subprocess.Popen(long, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 2):
-            time.sleep(0.01)
+        wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= 2)
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG)
     assert process.returncode == 128 + number
     assert said == f"Error: interrupted; finished runs are kept in {path}, and the same command goes on\n"
     kept = len(read_rows(path))

@@ -70,7 +70,7 @@ def test_it_says_something_else_of_each_profile_and_of_each_gift() -> None:
 # -------------------------------------------------------------------------------------------- shapes
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 5), st.integers(1, 9), st.booleans())
 def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
     picked = np.eye(b, g, dtype=bool) if with_picked else None
@@ -88,7 +88,7 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
     }
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 5), st.integers(1, 9))
 def test_every_component_hands_on_its_shape(b: int, g: int) -> None:
     model = CONFIG.model
@@ -156,7 +156,7 @@ def test_the_gifts_picked_are_known_by_their_mean() -> None:
 # ------------------------------------------------------------------------------- what must not matter
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.permutations(range(len(GIFTS))))
 def test_gifts_in_another_order_are_judged_alike(order: list[int]) -> None:
     profiles, rows = PROFILES.take(np.arange(4)), np.arange(len(GIFTS))

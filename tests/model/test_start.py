@@ -351,7 +351,7 @@ def made_up(sizes: tuple[int, int, int, int, int, int], rng: np.random.Generator
 SIZES = st.integers(1, 3) | st.integers(4, 120)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.tuples(*[SIZES] * 6), SEEDS)
 def test_training_starts_with_a_vocabulary_of_any_size(
     sizes: tuple[int, int, int, int, int, int], seed: int

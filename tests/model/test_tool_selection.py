@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
@@ -114,7 +114,6 @@ def test_where_nothing_is_said_nobody_votes(padding: Array, tools: int, seed: in
     assert not logits.any()
 
 
-@settings(deadline=None)
 @given(PADDING, TOOLS, SEEDS)
 def test_what_stands_in_a_padded_place_has_no_vote(padding: Array, tools: int, seed: int) -> None:
     part, (u, h, words) = selection(tools, seed), drawn(padding, seed)
@@ -123,7 +122,6 @@ def test_what_stands_in_a_padded_place_has_no_vote(padding: Array, tools: int, s
         np.testing.assert_allclose(after, before, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(PADDING, TOOLS, SEEDS)
 def test_a_padded_place_is_as_good_as_none(padding: Array, tools: int, seed: int) -> None:
     part, (u, h, words) = selection(tools, seed), drawn(padding, seed)
@@ -148,7 +146,6 @@ def test_every_word_that_is_said_votes() -> None:
     assert changed == [True, False, True, True, False]
 
 
-@settings(deadline=None)
 @given(PADDING, TOOLS, SEEDS)
 def test_the_order_of_the_words_changes_nothing(padding: Array, tools: int, seed: int) -> None:
     part, (u, h, words) = selection(tools, seed), drawn(padding, seed)

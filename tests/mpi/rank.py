@@ -1,4 +1,4 @@
-"""What each rank of the jobs of test_mpi.py does: `python -m tests.mpi.rank WORK FOLDER`."""
+"""What each rank of the jobs of test_mpi.py does: `python -m tests.mpi.rank WORK FOLDER [OPTIONS]`."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.train.small_run import SET, small, trained
+from tests.waiting import HANG
 from trm_np.parallel import join
 
 BATCHES = 50  # 100 optimizer steps
@@ -17,6 +18,15 @@ def save_weights(folder: Path) -> None:
     t, losses = trained(small(training__epochs=99), BATCHES, ranks)
     totals = [epoch["total"] for epoch in losses]
     np.savez(folder / f"{ranks.size}_{ranks.rank}.npz", weights=t.optimizer.weights, totals=totals)
+
+
+def train_patiently(folder: Path, *options: str) -> None:
+    """Run the command, whose ranks come to the same end however far they are apart."""
+    import trm_np.cli.ranks
+    from trm_np.cli.train import train
+
+    trm_np.cli.ranks.PATIENCE = HANG
+    train.main([*SET, "--out", str(folder), *options])
 
 
 def fail_alone(folder: Path) -> None:
@@ -35,4 +45,5 @@ def fail_alone(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"save_weights": save_weights, "fail_alone": fail_alone}[sys.argv[1]](Path(sys.argv[2]))
+    work = {each.__name__: each for each in (save_weights, train_patiently, fail_alone)}
+    work[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

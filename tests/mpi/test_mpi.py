@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 
 from tests.mpi.rank import BATCHES
 from tests.train.small_run import SET, records, small, trained
+from tests.waiting import HANG, wait_until
 from trm_np.checkpoint import load_model
 
 pytest.importorskip("mpi4py")
@@ -35,7 +35,7 @@ def start(ranks: int, *command: object) -> "subprocess.Popen[str]":
 def finish(job: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Exit code, and what all ranks have printed."""
     try:
-        out, err = job.communicate(timeout=120)
+        out, err = job.communicate(timeout=HANG)
     finally:
         job.kill()
     return job.returncode, out, err
@@ -83,10 +83,10 @@ def test_a_run_interrupted_on_some_ranks_goes_on_on_others(
     tmp_path: Path, totals: list[float], number: signal.Signals, before: int, after: int
 ) -> None:
     options = (*SHORT, "--out", tmp_path / "out")
-    job = train(before, *options)
+    held = ROOT / "tests" / "reliability" / "held.py"
+    job = start(before, held, ROOT / "bin" / "trm-train", *SET, *options)
     log = tmp_path / "out" / "metrics.jsonl"
-    while job.poll() is None and not (log.exists() and log.stat().st_size):
-        time.sleep(0.01)
+    wait_until(lambda: job.poll() is not None or (log.exists() and log.stat().st_size))
     job.send_signal(number)
     code, out, err = finish(job)
     assert code == 128 + number
@@ -94,7 +94,7 @@ def test_a_run_interrupted_on_some_ranks_goes_on_on_others(
         line for line in out.splitlines() if not line.startswith("[mpiexec")
     ]  # what the launcher says
     assert len(re.findall(r"^Error: interrupted; go on with: .* --resume$", err, re.MULTILINE)) == 1
-    assert 0 < len(records(tmp_path / "out")) < 25, "the signal came too late"
+    assert 0 < len(records(tmp_path / "out")) < 25
     load_model(tmp_path / "out" / "last.npz", kind="training")
 
     code, out, err = finish(train(after, *options, "--resume", "--json", "--quiet"))
@@ -132,7 +132,8 @@ def test_the_first_rank_alone_prints_and_says_how_many_there_are(tmp_path: Path)
 def test_what_is_refused_is_said_once_and_nothing_is_written(
     tmp_path: Path, ranks: int, options: tuple[str, ...], code: int, line: str
 ) -> None:
-    found, out, err = finish(train(ranks, "--out", tmp_path / "out", *options))
+    work = ("-m", "tests.mpi.rank", "train_patiently", tmp_path / "out")
+    found, out, err = finish(start(ranks, *work, *options))
     assert (found, out, len(err.splitlines())) == (code, "", 1)
     assert err.startswith(f"Error: {line}")
     assert not (tmp_path / "out").exists()

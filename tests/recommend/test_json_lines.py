@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trm_np.data import json_lines, strict_json
@@ -32,7 +32,6 @@ def attempt(line: tuple[int, bytes]) -> object:
         return str(error)
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, min_size=2, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n", "\n\n"]))
 def test_values_on_lines_come_back_each_with_its_number(values: list[object], live: bool, end: str) -> None:
     text = end.join(map(json.dumps, values))
@@ -40,7 +39,6 @@ def test_values_on_lines_come_back_each_with_its_number(values: list[object], li
     assert read(text, live) == [(1 + step * index, value) for index, value in enumerate(values)]
 
 
-@settings(deadline=None)
 @given(VALUES.filter(len), st.integers(0, 4), st.booleans())
 def test_one_value_over_several_lines_is_one_value(value: object, indent: int, live: bool) -> None:
     assert read(json.dumps(value, indent=indent) + "\n\n", live) == value
@@ -89,7 +87,6 @@ class InPieces(io.BytesIO):
         return super().read(self.most)
 
 
-@settings(deadline=None)
 @given(st.lists(VALUES, min_size=2, max_size=6), st.integers(1, 40))
 def test_lines_are_the_same_however_they_come(values: list[object], size: int) -> None:
     text = "\n".join(map(json.dumps, values))
@@ -205,7 +202,6 @@ def test_a_byte_order_mark_is_no_fault() -> None:
     assert read('\ufeff{"a":\n1}') == {"a": 1}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(1, 9), st.just(b"{}")), max_size=5), max_size=6),
     st.integers(1, 7),

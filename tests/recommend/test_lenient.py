@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.data.sample_files import VOCABULARY
@@ -28,7 +28,6 @@ FULL: dict[str, Any] = {
 }
 
 
-@settings(deadline=None)
 @given(small_world.PROFILES)
 def test_a_profile_of_known_names_is_read_as_it_is(profile: Profile) -> None:
     assert read_profile(json_value(profile), small_world.VOCABULARY, "p") == Asked(profile)
@@ -149,7 +148,6 @@ def test_a_key_given_twice_is_refused() -> None:
         read_profile(value, VOCABULARY, "p")
 
 
-@settings(deadline=None)
 @given(small_world.PROFILES)
 def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> None:
     value = json.loads(json.dumps(json_value(profile)))
@@ -177,7 +175,6 @@ def test_case_spaces_hyphens_and_apostrophes_make_no_other_name(
     assert getattr(found.profile, field) == known and found == Asked(found.profile)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_spelling_of_a_known_name_is_that_name(data: st.DataObject) -> None:
     vocabulary, _ = load_scenarios()

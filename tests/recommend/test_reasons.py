@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.world.small_world import PROFILES, gift
@@ -144,7 +144,6 @@ def test_stock_and_arrival_in_words(change: dict[str, Any], reason: str) -> None
     assert reason in reasons(changed, MOTHER, NONE_HIGH, found("inventory_check", gifts=(changed,)), 0)
 
 
-@settings(deadline=None)
 @given(ANY_GIFTS, PROFILES, COMPONENT_VALUES, st.sets(st.sampled_from(list(TOOLS))))
 def test_nothing_is_said_that_is_not_so(
     gifts: list[Gift], profile: Profile, components: dict[str, float], names: set[str]

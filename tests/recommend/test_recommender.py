@@ -141,7 +141,7 @@ def test_asking_twice_gives_the_same_bits(shipped: Recommender) -> None:
 # ------------------------------------------------------------------------------------- who is asked for
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     hobbies=st.permutations(["cooking", "gardening", "wellness"]),
     preferences=st.permutations(["practical", "quality", "natural"]),
@@ -368,7 +368,6 @@ SMALL_GIFTS = st.lists(
 ).map(lambda gifts: [replace(each, id=str(index)) for index, each in enumerate(gifts)])
 
 
-@settings(deadline=None)
 @given(
     SMALL_GIFTS, PROFILES, st.integers(1, 10), st.none() | st.lists(st.sampled_from(list(TOOLS)), unique=True)
 )
@@ -381,7 +380,6 @@ def test_no_gift_twice_nor_one_that_differs_only_in_its_id(
     assert len(chosen) <= k and chosen
 
 
-@settings(deadline=None)
 @given(SMALL_GIFTS)
 def test_of_equal_gifts_the_first_is_kept(gifts: list[Gift]) -> None:
     kept = without_doubles(gifts)

@@ -13,7 +13,10 @@ from trm_np.files import WriteError, clear_temporaries
 from trm_np.run import FILES
 from trm_np.train import Record
 
-STEPS = ("open", "write", "fsync", "close", "replace", "link", "unlink", "ftruncate", "fstat")
+STEPS = (
+    *("open", "write", "fsync", "close", "replace", "link", "unlink", "ftruncate"),
+    *("stat", "fstat", "fchmod", "fchown"),
+)
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EINTR")}
 FAULTS = ("crash", "short write", *ERRORS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.waiting import wait_until
 from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.run import BEST, LAST, METRICS, SUMMARY
 
@@ -25,12 +26,22 @@ class Training:
         self.folder = folder
         self.command = [sys.executable, str(ROOT / "bin" / "trm-train"), *command, "--out", str(folder)]
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start it, or go on with it where there is something to go on with."""
+    def start(self, held: bool = False) -> subprocess.Popen[str]:
+        """Start it, or go on with it where there is something to go on with; `held` as in held.py."""
+        python, *command = self.command
+        holding = [str(ROOT / "tests" / "reliability" / "held.py")] if held else []
         resume = ["--resume"] if (self.folder / LAST).exists() else []
         return subprocess.Popen(
-            [*self.command, *resume], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [python, *holding, *command, *resume],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
         )
+
+    def logged(self) -> int:
+        """Bytes of the log, to which each epoch adds a line."""
+        log = self.folder / METRICS
+        return log.stat().st_size if log.exists() else 0
 
     def results(self) -> dict[str, bytes]:
         return {name: (self.folder / name).read_bytes() for name in RESULTS}
@@ -51,9 +62,10 @@ def kill_until_done(training: Training, longest: float, rng: np.random.Generator
     """Kill it within so many seconds, again and again until it ends by itself: how often, and what was broken."""
     kills, broken = 0, []
     while True:
-        process = training.start()
-        if rng.random() < SHARE_IN_TRAINING:
-            wait_until_training(training, process)
+        logged = training.logged()
+        process = training.start(held=not kills)
+        if not kills or rng.random() < SHARE_IN_TRAINING:
+            wait_until_training(training, process, logged)
         try:
             _, errors = process.communicate(timeout=rng.uniform(0, longest))
         except subprocess.TimeoutExpired:
@@ -69,8 +81,9 @@ def stop_until_done(training: Training, longest: float, rng: np.random.Generator
     """Signal it once it trains, again and again until it ends by itself: how often, and what was not as promised."""
     stops, broken = 0, []
     while True:
-        process = training.start()
-        wait_until_training(training, process)
+        logged = training.logged()
+        process = training.start(held=not stops)
+        wait_until_training(training, process, logged)
         time.sleep(rng.uniform(0, longest))
         number = STOPS[rng.integers(len(STOPS))]
         process.send_signal(number)
@@ -84,9 +97,6 @@ def stop_until_done(training: Training, longest: float, rng: np.random.Generator
         broken += training.unloadable()
 
 
-def wait_until_training(training: Training, process: subprocess.Popen[str]) -> None:
-    """Until the first line that it writes, of which the size of the log tells; it may be done before."""
-    log = training.folder / METRICS
-    before = log.stat().st_size if log.exists() else 0
-    while process.poll() is None and not (log.exists() and log.stat().st_size > before):
-        time.sleep(0.01)
+def wait_until_training(training: Training, process: subprocess.Popen[str], logged: int) -> None:
+    """Until it has logged more than that, or has ended."""
+    wait_until(lambda: process.poll() is not None or training.logged() > logged)

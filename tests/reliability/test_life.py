@@ -171,5 +171,5 @@ def records_whole(folder: Path) -> list[dict[str, Any]]:
 
 TestRunFolder = pytest.mark.filterwarnings("ignore::ResourceWarning")(RunFolder.TestCase)
 TestRunFolder.settings = settings(
-    max_examples=4, stateful_step_count=10, deadline=None, phases=[Phase.explicit, Phase.generate]
+    max_examples=4, stateful_step_count=10, phases=[Phase.explicit, Phase.generate]
 )

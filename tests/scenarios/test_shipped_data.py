@@ -3,21 +3,27 @@
 import json
 import re
 from collections import Counter
+from importlib import resources
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 import pytest
+
+from trm_np.data.load import load_held_out, load_scenarios
 
 Record = dict[str, Any]
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios"
 BASE_FILE = json.loads((FOLDER / "realistic_user_scenarios.json").read_text(encoding="utf-8"))
 HELD_OUT = json.loads((FOLDER / "held_out_scenarios.json").read_text(encoding="utf-8"))
+SEALED_FILE = FOLDER / "sealed_scenarios.json"
+SEALED: list[Record] = json.loads(SEALED_FILE.read_text(encoding="utf-8"))["scenarios"]
 GIFTS: list[Record] = json.loads((FOLDER / "gift_catalog.json").read_text(encoding="utf-8"))["gifts"]
 GUIDE = (FOLDER / "README.md").read_text(encoding="utf-8")
 
 BASE: list[Record] = BASE_FILE["scenarios"]
-SPLITS: dict[str, list[Record]] = {"base": BASE, **HELD_OUT}
+SPLITS: dict[str, list[Record]] = {"base": BASE, **HELD_OUT, "sealed": SEALED}
 EVERY = [scenario for split in SPLITS.values() for scenario in split]
 VOCABULARY: dict[str, list[str]] = BASE_FILE["vocabulary"]
 FIELDS = {"age", "hobbies", "relationship", "budget", "occasion", "preferences"}
@@ -51,6 +57,32 @@ def interests(scenario: Record) -> set[str]:
     return {*scenario["profile"].get("hobbies", []), *scenario["profile"].get("preferences", [])}
 
 
+def traits(scenario: Record) -> set[str]:
+    """All that a profile says, as words: its names, age group and budget tier."""
+    profile = scenario["profile"]
+    named = {profile[field] for field in ("relationship", "occasion") if field in profile}
+    found = interests(scenario) | named
+    for field, bounds in (("age", LARGEST_AGE_OF_GROUP), ("budget", LARGEST_BUDGET_OF_TIER)):
+        if field in profile:
+            found.add(f"{field} {bucket(profile[field], bounds)}")
+    return found
+
+
+def distance(one: set[str], other: set[str]) -> float:
+    """Jaccard distance: 0 for equal sets, 1 for sets that share nothing."""
+    return 1 - len(one & other) / len(one | other)
+
+
+def nearest(scenario: Record, others: list[Record]) -> float:
+    """Distance of a profile to the one of the others that is most like it."""
+    return min(distance(traits(scenario), traits(other)) for other in others if other is not scenario)
+
+
+def spread(distances: list[float]) -> list[float]:
+    """The minimum and the three quartiles."""
+    return [min(distances), *quantiles(distances, method="inclusive")]
+
+
 def primary_categories() -> dict[str, str]:
     """The first two columns of the hobby table in the labelling guide."""
     table = GUIDE.split("| hobby | primary | secondary |")[1].split("\n\n")[0]
@@ -67,7 +99,8 @@ def test_files_are_utf8_and_end_with_one_newline() -> None:
 
 
 def test_counts() -> None:
-    assert {name: len(split) for name, split in SPLITS.items()} == {"base": 25, "validation": 30, "test": 30}
+    counts = {name: len(split) for name, split in SPLITS.items()}
+    assert counts == {"base": 25, "validation": 30, "test": 30, "sealed": 30}
     assert len(GIFTS) == 45
     assert {field: len(names) for field, names in VOCABULARY.items()} == {
         "categories": 13,
@@ -111,7 +144,7 @@ def test_labels_are_balanced_in_every_split(split: str) -> None:
     assert all(tools[name] >= 6 for name in VOCABULARY["tools"]), tools
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("split", ["validation", "test", "sealed"])
 def test_held_out_splits_cover_the_vocabulary_and_every_missing_field(split: str) -> None:
     scenarios = SPLITS[split]
     for field in ("hobbies", "preferences"):
@@ -127,12 +160,39 @@ def test_held_out_splits_cover_the_vocabulary_and_every_missing_field(split: str
     assert all(scenario["profile"].keys() == FIELDS for scenario in scenarios[:-6])
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("split", ["validation", "test", "sealed"])
 def test_no_held_out_profile_is_nearly_a_base_profile(split: str) -> None:
     for scenario in SPLITS[split]:
         for base in BASE:
-            shared, joined = interests(scenario) & interests(base), interests(scenario) | interests(base)
-            assert len(shared) <= len(joined) / 2, (scenario["name"], base["name"])
+            assert distance(interests(scenario), interests(base)) >= 0.5, (scenario["name"], base["name"])
+
+
+def test_sealed_profiles_are_as_new_as_the_others_are_to_each_other() -> None:
+    """Distances to the nearest profile are no smaller, at the minimum and at every quartile."""
+    others = [*BASE, *HELD_OUT["validation"], *HELD_OUT["test"]]
+    of_sealed = spread([nearest(scenario, EVERY) for scenario in SEALED])
+    of_others = spread([nearest(scenario, others) for scenario in others])
+    assert all(sealed >= other for sealed, other in zip(of_sealed, of_others, strict=True)), of_sealed
+
+
+def test_sealed_profiles_hold_hobbies_that_the_budget_rules_out() -> None:
+    """Each wants an experience by its hobby, and none is to be had for the money."""
+    ruled_out = [
+        scenario["name"]
+        for scenario in SEALED
+        for hobby in scenario["profile"].get("hobbies", [])
+        if min(gift["price"] for gift in gifts_in(primary_categories()[hobby]))
+        > scenario["profile"].get("budget", float("inf"))
+    ]
+    assert len(set(ruled_out)) == 3
+
+
+def test_the_sealed_file_is_shipped_and_loads() -> None:
+    installed = resources.files("trm_np.scenarios").joinpath(SEALED_FILE.name)
+    assert installed.read_bytes() == SEALED_FILE.read_bytes()
+    vocabulary, _ = load_scenarios()
+    loaded, _ = load_held_out(SEALED_FILE, vocabulary, {gift["category"] for gift in GIFTS})
+    assert [scenario.name for scenario in loaded] == [scenario["name"] for scenario in SEALED]
 
 
 @each_scenario

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.serve.processes import ServerProcess, serving
+from tests.waiting import HANG
 
 PERSON = {
     "age": 34,
@@ -33,7 +34,6 @@ PERSON = {
 }
 BODY = json.dumps(PERSON).encode()
 MEGABYTE = 2**20
-HANG = 15.0  # seconds without an answer where there must be one
 QUIET = 0.2  # seconds that an answer is waited for where there need be none
 BATCH = 100  # abuses, after which a good question must be answered
 CLIENTS = 8  # that send them at the same time

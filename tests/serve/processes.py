@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import HANG
+
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_WAITRESS = "import sys; sys.modules['waitress'] = None; from trm_np.cli import trm; trm()"
-WAITING = 60  # seconds until a process that does not go on is a failure
 
 
 class ServerProcess:
@@ -33,7 +33,7 @@ class ServerProcess:
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection that is closed in the end."""
-        self.connections.append(http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAITING))
+        self.connections.append(http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG))
         return self.connections[-1]
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
@@ -42,13 +42,13 @@ class ServerProcess:
         return self.wait()
 
     def wait(self) -> tuple[int, str]:
-        _, said = self.process.communicate(timeout=WAITING)
+        _, said = self.process.communicate(timeout=HANG)
         return self.process.returncode, said
 
 
 @contextmanager
 def serving(model: Path, *options: str, waitress: bool = True) -> Iterator[ServerProcess]:
-    program = [str(ROOT / "bin" / "trm")] if waitress else ["-c", WITHOUT_WAITRESS]
+    program = ["-m", "tests.serve.unhurried", "waitress" if waitress else "wsgiref"]
     process = subprocess.Popen(
         [sys.executable, *program, "serve", str(model), "--port", "0", *options],
         stderr=subprocess.PIPE,

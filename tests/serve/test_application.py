@@ -303,6 +303,7 @@ def test_another_method_is_refused_with_those_that_are_allowed(
 def test_what_takes_too_long_is_given_up_between_two_portions(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(wsgi, "SECONDS", 10.0)
     clock = iter(range(0, 10_000, 4))
     monkeypatch.setattr("trm_np.serve.wsgi.time.monotonic", lambda: next(clock))
     reply = recommend(application, [PERSON] * 10)

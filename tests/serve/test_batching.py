@@ -1,16 +1,16 @@
 """Requests that are answered together: each gets its own answers, or its own error, in its turn."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.serve.asking import model_file
+from tests.waiting import HANG, wait_until
 from trm_np.recommend import Recommender
 from trm_np.serve.batching import PORTION, Batches, TooLate
 
 FOREVER = 1e9
-LONGEST = 60  # seconds after which a request that still waits is a failure
+PAST = 0.0  # of time.monotonic, as 1e9 is far ahead
 
 
 class Answering:
@@ -48,7 +48,7 @@ class Request(threading.Thread):
             self.outcome = error
 
     def ended(self) -> Any:
-        self.join(LONGEST)
+        self.join(HANG)
         assert not self.is_alive(), "it still waits"
         return self.outcome
 
@@ -58,11 +58,10 @@ def while_the_model_is_held(
 ) -> list[Request]:
     """A request that holds the model, and others, which wait in this order; the first is answered "first"."""
     requests = [Request(batches, model, "first")]
-    assert model.began.acquire(timeout=LONGEST)
+    assert model.began.acquire(timeout=HANG)
     for number, each in enumerate(asked, 1):
         requests.append(Request(batches, model, *each, **rest))
-        while len(batches.waiting) < number:
-            time.sleep(0.001)
+        wait_until(lambda number=number: len(batches.waiting) >= number)
     return requests
 
 
@@ -86,8 +85,7 @@ def test_another_question_or_another_model_is_another_batch_and_comes_in_its_tur
         [("five", model, 5), ("other", other, 3), ("seven", model, 7), ("b", model, 3)], 2
     ):
         requests.append(Request(batches, whose, asked, k=k))
-        while len(batches.waiting) < number:
-            time.sleep(0.001)
+        wait_until(lambda number=number: len(batches.waiting) >= number)
     other.let_all_go_on()
     model.let_all_go_on()
     outcomes = [request.ended() for request in requests[1:]]
@@ -117,7 +115,7 @@ def test_what_fails_fails_for_the_one_it_is_due_to_alone() -> None:
 
 def test_whoever_gives_up_waiting_is_not_answered_and_holds_up_none() -> None:
     model, batches = Answering(), Batches()
-    (first, late) = while_the_model_is_held(model, batches, ["late"], deadline=time.monotonic())
+    (first, late) = while_the_model_is_held(model, batches, ["late"], deadline=PAST)
     assert isinstance(late.ended(), TooLate)
     after = Request(batches, model, "after")
     model.let_all_go_on()

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.serve.asking import model_file, other_model_file
-from tests.serve.processes import ROOT, WAITING
+from tests.serve.processes import ROOT
+from tests.waiting import HANG
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
 
 # Every lock is held by another thread when the process forks; no child outlives the test.
 PRELOADED = """
-import os, shutil, signal, sys, time, warnings
+import os, shutil, signal, sys, warnings
 from tests.serve.asking import ask, recommend
+from tests.waiting import HANG, wait_until
 from trm_np.serve import application
 
 model, other = sys.argv[1:]
@@ -29,12 +31,11 @@ children = []
 for _ in range(2):
     child = os.fork()
     if child == 0:
-        signal.alarm(240)
+        signal.alarm(HANG)
         assert recommend(application, {"age": 34}).status == 200
         assert 'trm_requests_total{path="/recommend",status="200"} 1' in ask(application, "/metrics").body.decode()
         os.write(1, b"answered\\n")
-        while ask(application, "/health").json["sha256"] == first:
-            time.sleep(0.05)
+        wait_until(lambda: ask(application, "/health").json["sha256"] != first)
         assert recommend(application, {"age": 34}).json["gifts"][0]["id"].startswith("other")
         os.write(1, b"watched\\n")
         os._exit(0)
@@ -52,7 +53,7 @@ def test_each_forked_process_answers_and_watches_the_model(tmp_path: Path) -> No
         env={**os.environ, "TRM_MODEL": str(model), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=4 * WAITING,
+        timeout=HANG,
         check=False,
     )
     assert (done.returncode, sorted(done.stdout.split())) == (0, ["answered"] * 2 + ["watched"] * 2), (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.serve.asking import new_application
+from tests.waiting import HANG
 from trm_np.cli.serve import said
 from trm_np.serve import on_wsgiref
 from trm_np.serve.listening import ListenError, addresses, in_words, listen, server_for
@@ -110,9 +111,9 @@ def test_each_address_is_answered_at_and_said(
     try:
         for host, port in where * 2:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            connection = http.client.HTTPConnection(host, port, timeout=60)
+            connection = http.client.HTTPConnection(host, port, timeout=HANG)
             connection.sock = socket.socket(family)  # no name is looked up
-            connection.sock.settimeout(60)
+            connection.sock.settimeout(HANG)
             connection.sock.connect((host, port))
             connection.request("GET", "/health", headers={"Connection": "close"})
             assert connection.getresponse().status == 200

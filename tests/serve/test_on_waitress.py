@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +11,12 @@ import pytest
 pytest.importorskip("waitress", reason="the extra [serve] is not installed")
 
 from tests.serve.asking import new_application
+from tests.waiting import HANG, wait_until
 from trm_np.serve import on_waitress
 from trm_np.serve.listening import listen
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
 
-LONGEST = 60  # seconds
 POST = b"POST /recommend HTTP/1.1\r\nContent-Type: application/json\r\n"
 
 
@@ -37,7 +36,7 @@ class Running:
         self.unanswered = self.server.run()
 
     def send(self, data: bytes) -> socket.socket:
-        self.sockets.append(socket.create_connection(("127.0.0.1", self.port), timeout=LONGEST))
+        self.sockets.append(socket.create_connection(("127.0.0.1", self.port), timeout=HANG))
         self.sockets[-1].sendall(data)
         return self.sockets[-1]
 
@@ -54,7 +53,7 @@ class Running:
         """How many requests were left without an answer."""
         if self.thread.is_alive():
             self.server.drain()
-        self.thread.join(LONGEST)
+        self.thread.join(HANG)
         for each in self.sockets:
             each.close()
         return self.unanswered
@@ -64,15 +63,10 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(2**16), b""))
 
 
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @pytest.fixture
-def running() -> Iterator[Running]:
+def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    monkeypatch.setattr(on_waitress, "DRAIN_SECONDS", HANG)
+    monkeypatch.setitem(ADJUSTMENTS, "channel_timeout", HANG)
     found = Running(new_application())
     yield found
     found.end()

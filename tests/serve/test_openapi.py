@@ -119,7 +119,6 @@ def test_recommend_keeps_to_the_document_whatever_it_is_sent(application: Applic
     @settings(
         max_examples=50,
         derandomize=True,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )

@@ -1,5 +1,7 @@
 """AdamW, clipping and the plateau scheduler beside PyTorch's."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,36 @@ def test_a_thousand_steps_of_adamw_with_two_groups() -> None:
         for parameter, torch_parameter in zip(ours, theirs, strict=True):
             expected = torch_parameter.detach().numpy()
             np.testing.assert_allclose(parameter.data, expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("function", "fails"),
+    [
+        (lambda w: w**3, True),
+        (lambda w: w * w, True),
+        (lambda w: (w * 0 + 1) / w, True),
+        (lambda w: w.log(), True),
+        (lambda w: w + w, False),
+        (lambda w: w * 3 - w, False),
+        (lambda w: w / 3, False),
+        (lambda w: w.exp(), False),
+        (lambda w: w.sqrt(), False),
+        (lambda w: w.tanh() + w.sigmoid() + w.relu(), False),
+        (lambda w: w.reshape(1, 2).transpose(0, 1)[0], False),
+    ],
+)
+def test_a_step_between_two_backward_passes_is_an_error_where_it_is_one_in_pytorch(
+    function: Callable[..., Any], fails: bool
+) -> None:
+    ours, theirs = Tensor(np.array([1.0, 2.0]), requires_grad=True), torch.tensor([1.0, 2.0], requires_grad=True)
+    for w, optimizer in ((ours, AdamW([ours], lr=0.1)), (theirs, torch.optim.AdamW([theirs], lr=0.1))):
+        first, second = function(w).sum(), function(w).sum()
+        first.backward()
+        optimizer.step()
+        with pytest.raises(RuntimeError) if fails else nullcontext():
+            second.backward()
+    assert ours.grad is not None
+    np.testing.assert_allclose(ours.grad, theirs.grad.numpy(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -89,7 +121,7 @@ def test_a_thousand_plateaus_end_at_the_same_rates_at_every_step() -> None:
         for metric in metric_sequence(rng):
             scheduler.step(metric)
             oracle.step(metric)
-            found = [group["lr"] for group in ours.groups]
+            found = [group["lr"] for group in ours.param_groups]
             assert found == [group["lr"] for group in theirs.param_groups], settings
         reductions += found != rates
     assert reductions > 500

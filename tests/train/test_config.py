@@ -85,7 +85,7 @@ def test_a_setting_is_read_by_its_type(key: str, text: str, value: Any) -> None:
 # ----------------------------------------------------------------------------------- stored with a model
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(list(PRESETS)), SOME_OFF, st.floats(0, 10), st.none() | st.integers(0, 99))
 def test_a_configuration_comes_back_from_its_settings(
     preset: str, off: list[str], weight: float, patience: int | None
@@ -125,7 +125,7 @@ def test_an_unknown_preset_or_optimization_is_refused_with_the_names_like_it() -
         resolve("tinny")
     with pytest.raises(ConfigError, match=r"no optimization named 'droput'; did you mean dropout\?"):
         resolve("tiny", ["droput"])
-    with pytest.raises(ConfigError, match=r"no preset named 'x'; did you mean tiny or report\?"):
+    with pytest.raises(ConfigError, match=r"no preset named 'x'; allowed: tiny, report$"):
         resolve("x")
 
 

@@ -1,6 +1,7 @@
 """Files are written whole or not at all; lines are appended whole; a folder has one writer."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,57 @@ def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path: Path) -> None
     with pytest.raises(WriteError):
         atomic_write(tmp_path / "file", b"ours")
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
+def test_a_file_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    path.chmod(mode)
+    atomic_write(path, b"after", mode=0o666)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"after", mode)
+
+
+def test_a_new_file_has_those_that_are_asked_for_and_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        atomic_write(tmp_path / "file", b"", mode=0o777)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"before")
+    os.chown(path, 12345, 54321)
+    path.chmod(0o640)
+    atomic_write(path, b"after")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 54321, 0o640)
+
+
+@pytest.mark.parametrize("target_exists", [True, False])
+def test_a_link_is_followed(target_exists: bool, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "target", tmp_path / "link"
+    if target_exists:
+        target.write_bytes(b"before")
+    link.symlink_to(Path("elsewhere", "target"))
+    atomic_write(link, b"after")
+    assert link.is_symlink() and target.read_bytes() == b"after" and not target.is_symlink()
+    assert sorted(tmp_path.rglob("*")) == [target.parent, target, link]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.iterdir())
+    for path in before:
+        with pytest.raises(WriteError, match=r"cannot be written \(it is there and is no file\)"):
+            atomic_write(path, b"ours")
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
 
 
 def test_the_error_says_which_file_why_and_how_much_it_takes() -> None:

@@ -45,7 +45,7 @@ def test_on_the_reports_two_scenarios_the_softmax_head_stalls_where_the_report_s
     """
     last = {}
     for head in ("softmax", "sigmoid"):
-        settings = {"model.tool_head": head, "training.epochs": "120", "loss.smoothing": "0"}
+        settings = {"model.tool_head": head, "training.epochs": "60", "loss.smoothing": "0"}
         config = resolve("tiny", ["data_diversity", "early_stopping"], settings)
         trainer = Trainer(config, task_from(dataset().first(2), config.model.gift_features), seed=0)
         last[head] = [record["losses"]["tool"] for record in trainer.epochs()][-5:]

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 import trm_np.cli.ranks as ranks_module
 from tests.train.small_run import SET, precise_trainer, small, trained, trainer
+from tests.waiting import HANG
 from trm_np.autograd.ops import Array
 from trm_np.cli.errors import Refusal
 from trm_np.cli.ranks import wait_for_all, with_one_voice
 from trm_np.config import ConfigError
+from trm_np.extras import needs_extra
 from trm_np.parallel import ALONE, Ranks, join, launched
 from trm_np.train import Interrupted, Trainer, is_masked
 
@@ -37,7 +39,7 @@ class Job:
     brought: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.barrier = Barrier(self.size, timeout=60)
+        self.barrier = Barrier(self.size, timeout=HANG)
 
     def exchange(self, rank: int, value: Any) -> list[Any]:
         self.barrier.wait()
@@ -196,7 +198,7 @@ def test_mpi4py_is_needed_by_several_ranks_only(tmp_path: Path, size: str, code:
             capture_output=True,
             text=True,
         )
-        line = "Error: 2 ranks need mpi4py and an MPI: pip install 'trm_np[mpi]' (none here)\n"
+        line = f"Error: {needs_extra('2 ranks need', 'mpi')} (none here)\n"
         assert (found.returncode, found.stderr) == (code, line if code and rank == 0 else "")
     assert (tmp_path / "out").exists() == (code == 0)
 

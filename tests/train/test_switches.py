@@ -59,7 +59,7 @@ def rates_over(t: Trainer, evaluations: int) -> list[float]:
     rates = []
     for epoch in range(1, evaluations + 1):
         t.evaluate(epoch)
-        rates.append(t.optimizer.groups[0]["lr"])
+        rates.append(t.optimizer.param_groups[0]["lr"])
     return rates
 
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import trm_np.world.reward as world
@@ -47,7 +47,6 @@ def test_portions_are_all_rows_in_order_and_no_more_than_fit(rows: int, width: i
 # -------------------------------------------------------------------------------------- in portions
 
 
-@settings(deadline=None)
 @given(
     st.lists(PROFILES, min_size=1, max_size=5),
     st.lists(GIFTS, min_size=3, max_size=7),
@@ -104,7 +103,6 @@ def best_by_exhaustion(world_tables: World, k: int) -> float:
     return float(list_reward(same_profile, gifts, implied, lists).max())
 
 
-@settings(deadline=None)
 @given(PROFILES, st.lists(SIMILAR_GIFTS | GIFTS, min_size=4, max_size=7), st.integers(1, 4))
 def test_among_doubles_and_near_doubles_no_list_beats_the_best_list(
     profile: Profile, gifts: list[Gift], k: int

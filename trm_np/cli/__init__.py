@@ -38,11 +38,14 @@ class Commands(OneLineGroup):
         return command
 
 
-@click.group(cls=Commands, no_args_is_help=False)
-@click.version_option(__version__)
-def trm() -> None:
-    """A Tiny Recursive Model that recommends gifts, from scratch in NumPy.
+@click.group(
+    cls=Commands,
+    help="""A Tiny Recursive Model that recommends gifts, from scratch in NumPy.
 
     \b
     Example: trm train --epochs 50 --out checkpoints/short
-    """
+    """,
+)
+@click.version_option(__version__)
+def trm() -> None:
+    pass

@@ -1,17 +1,22 @@
 """What ends a command: one line on stderr, and an exit code."""
 
-import signal
+import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any
 
 import click
 
-from trm_np.config import ConfigError
+from trm_np.cli.signals import interruptible
+from trm_np.config import ConfigError, one_of
+from trm_np.process import INTERRUPTED
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
+DEFAULT_ERRORS = ("strict", "surrogateescape")  # how Python writes unless PYTHONIOENCODING says otherwise
+OF_WRITING = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Refusal(Exception):
@@ -23,7 +28,14 @@ class Refusal(Exception):
 
 
 class OneLine(click.Command):
-    """A command whose errors are one line each, on stderr."""
+    """A command whose errors are one line each, on stderr.
+
+    What it says of itself is given as `help`: Python takes a docstring away under -OO.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
     def main(
         self,
@@ -35,18 +47,50 @@ class OneLine(click.Command):
     ) -> Any:
         """Run the command and exit, always: `standalone_mode` is click's, and makes no difference."""
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):
+            if isinstance(stream, TextIOWrapper) and stream.errors in DEFAULT_ERRORS:
                 stream.reconfigure(errors="backslashreplace")  # a console without "≥" must not end a run
+        code, line = 0, ""
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except (Refusal, click.ClickException, click.Abort) as error:
+            with interruptible():
+                found = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+                code = found if isinstance(found, int) else 0
+        except (Refusal, click.ClickException, click.Abort, KeyboardInterrupt, OSError) as error:
             code, line = ending(error)
-            click.echo(line, err=True)
-        sys.exit(code if isinstance(code, int) else 0)
+        if line:
+            with suppress(OSError):
+                click.echo(line, err=True)
+        give_up_unwritten()
+        sys.exit(code)
+
+
+def give_up_unwritten() -> None:
+    """Let go of what a standard stream would not take, which Python would try again, and complain about, at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class OneLineGroup(OneLine, click.Group):
+    """A group of such commands: alone it shows its help, and for a name that it does not know the nearest ones."""
+
     command_class = OneLine
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)  # wrong usage still, as for click from 8.2 on
+            ctx.exit(USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            one_of(args[0], self.list_commands(ctx), "command")
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
+        return super().resolve_command(ctx, args)
 
 
 def ending(error: BaseException) -> tuple[int, str]:
@@ -56,7 +100,9 @@ def ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, click.ClickException):
         return error.exit_code, f"Error: {' '.join(error.format_message().split())}"
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return 128 + signal.SIGINT, "Error: interrupted"
+        return INTERRUPTED, "Error: interrupted"
+    if isinstance(error, OSError):
+        return IO_FAILED, f"Error: {line_of(error)}"
     return BUG, ""
 
 
@@ -69,7 +115,28 @@ def refusals() -> Iterator[None]:
         code = exit_code(error)
         if code is None:
             raise
-        raise Refusal(str(error), code) from error
+        raise Refusal(line_of(error), code) from error
+
+
+def line_of(error: Exception) -> str:
+    """The error in a line. Whoever opens a file names it, so that one of writing without a name is of stdout."""
+    if isinstance(error, ImportError):
+        return f"a package cannot be loaded: {first_cause(error)}"
+    if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:
+        return str(error)
+    from trm_np.data.problems import printable
+
+    where = error.filename or ("stdout" if error.errno in OF_WRITING else None)
+    return printable(f"{where}: {error.strerror}" if where else str(error.strerror))
+
+
+def first_cause(error: BaseException) -> BaseException:
+    return first_cause(error.__cause__) if error.__cause__ else error
+
+
+def is_ours(error: ImportError) -> bool:
+    """Whether an import of this project failed, which is a bug, and not one of what it needs."""
+    return (error.name or "").startswith("trm_np")
 
 
 def exit_code(error: Exception) -> int | None:
@@ -84,7 +151,7 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and is_ours(error)):
         return None
     codes: tuple[tuple[type[Exception], int], ...] = (
         (ConfigError, USAGE),
@@ -95,5 +162,6 @@ def exit_code(error: Exception) -> int | None:
         (OutputError, CANNOT_CREATE),
         (FolderInUse, IN_USE),
         (OSError, IO_FAILED),
+        (ImportError, IO_FAILED),
     )
     return next((code for kind, code in codes if isinstance(error, kind)), None)

@@ -12,7 +12,14 @@ from trm_np.cli.options import as_json, named
 from trm_np.cli.threads import is_large, use_threads
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""The metrics of a stored MODEL on held-out scenarios, beside the baselines, and what is behind them.
+
+    \b
+    Example: trm evaluate checkpoints/integrated_enhanced/best.npz
+    """,
+)
 @click.argument("model", callback=named)
 @click.option(
     "--held-out",
@@ -32,11 +39,6 @@ from trm_np.cli.threads import is_large, use_threads
 def evaluate(
     model: str, held_out: str | None, cross_validate: bool, seeds: int | None, as_json: bool
 ) -> None:
-    """The metrics of a stored MODEL on held-out scenarios, beside the baselines, and what is behind them.
-
-    \b
-    Example: trm evaluate checkpoints/integrated_enhanced/best.npz
-    """
     if seeds is not None and not cross_validate:
         raise click.UsageError("--seeds: only with --cross-validate, which trains")
     use_threads(all_cores=is_large(model))

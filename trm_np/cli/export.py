@@ -25,7 +25,17 @@ ENDINGS = {
 }  # in place of that of MODEL
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""A stored MODEL in another form, one of these options.
+
+    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
+    graph is written if onnxruntime gives the answers of this program with it.
+
+    \b
+    Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
+    """,
+)
 @click.argument("model", callback=named)
 @click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
@@ -35,7 +45,11 @@ ENDINGS = {
     "--zipapp", is_flag=True, help="A program of one file with the model in it, for any Python with NumPy."
 )
 @click.option(
-    "--out", callback=named, metavar="FILE", help="Where it goes.  [default: beside MODEL, named after it]"
+    "--out",
+    callback=named,
+    metavar="FILE",
+    help="Where it goes; a link is followed, and a file that is there keeps its permissions.  "
+    "[default: beside MODEL, named after it]",
 )
 @click.option(
     "--held-out",
@@ -45,14 +59,6 @@ ENDINGS = {
 )
 @as_json
 def export(model: str, out: str | None, held_out: str | None, as_json: bool, **forms: bool) -> None:
-    """A stored MODEL in another form, one of these options.
-
-    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
-    graph is written if onnxruntime gives the answers of this program with it.
-
-    \b
-    Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
-    """
     form = chosen(forms)
     if held_out is not None and form not in PRECISIONS:
         raise click.UsageError(f"--held-out: --{form} changes no metric")
@@ -98,10 +104,10 @@ def require_target(path: Path, model: Path) -> None:
     try:
         if path.exists() and path.samefile(model):
             reason = "is the MODEL itself, which is left as it is"
-        elif os.path.lexists(path) and not path.is_file():
+        elif path.exists() and not path.is_file():
             reason = "exists and is no file"
         else:
-            try_to_write(path.parent)
+            try_to_write(path.resolve().parent)
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
     if reason:

@@ -6,14 +6,16 @@ from trm_np.cli.errors import OneLine, Refusal
 from trm_np.cli.threads import use_threads
 
 
-@click.command(cls=OneLine)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
-def gradcheck(seed: int) -> None:
-    """Check every gradient against finite differences: rules, losses, components, and the whole model.
+@click.command(
+    cls=OneLine,
+    help="""Check every gradient against finite differences: rules, losses, components, and the whole model.
 
     \b
     Example: trm gradcheck --seed 1
-    """
+    """,
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
+def gradcheck(seed: int) -> None:
     use_threads(all_cores=False)
     from trm_np.autograd.gradcheck import ATOL, RTOL
     from trm_np.gradient_checks import run_checks

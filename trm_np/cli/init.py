@@ -7,16 +7,18 @@ from trm_np.cli.options import named
 from trm_np.cli.output import write_new
 
 
-@click.command(cls=OneLine)
-@click.argument("folder", callback=named)
-def init(folder: str) -> None:
-    """Write a small example of your own data into FOLDER: scenarios, a catalogue, and what every field means.
+@click.command(
+    cls=OneLine,
+    help="""Write a small example of your own data into FOLDER: scenarios, a catalogue, and what every field means.
 
     Files that exist already are never replaced.
 
     \b
     Example: trm init my_data
-    """
+    """,
+)
+@click.argument("folder", callback=named)
+def init(folder: str) -> None:
     with refusals():
         from trm_np.data.problems import printable
         from trm_np.examples import FILES

@@ -9,7 +9,14 @@ from trm_np.cli.options import as_json, config_from, config_options, data_option
 from trm_np.cli.threads import use_threads
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Data coverage, parameters, their groups and settings: of a stored MODEL, or as a run would have them.
+
+    \b
+    Example: trm inspect --preset report
+    """,
+)
 @click.argument("model", callback=named, required=False)
 @config_options
 @data_options
@@ -27,11 +34,6 @@ def inspect(
     catalog: str | None,
     as_json: bool,
 ) -> None:
-    """Data coverage, parameters, their groups and settings: of a stored MODEL, or as a run would have them.
-
-    \b
-    Example: trm inspect --preset report
-    """
     use_threads(all_cores=False)
     with refusals():
         from trm_np.data.problems import printable_lines

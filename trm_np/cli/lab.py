@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from trm_np.lab.effects import Effect
 
 
-@click.group(cls=OneLineGroup, no_args_is_help=False)
-def lab() -> None:
-    """Runs by the dozen under the same dice, and what they show.
+@click.group(
+    cls=OneLineGroup,
+    help="""Runs by the dozen under the same dice, and what they show.
 
     \b
     Example: trm lab sweep --seeds 2 --epochs 1 --set model.cycles=1,2
-    """
+    """,
+)
+def lab() -> None:
+    pass
 
 
 def run_options(command: Command) -> Command:
@@ -44,7 +47,16 @@ def run_options(command: Command) -> Command:
     return command
 
 
-@lab.command()
+@lab.command(
+    help="""Switch the eight optimizations on and off: what does each of them do?
+
+    All on, all off, each one off and each one alone are run with every seed; effects are paired by seed. What is
+    interrupted goes on with the same command.
+
+    \b
+    Example: trm lab ablate --seeds 3 --epochs 20
+    """,
+)
 @click.option("--full", is_flag=True, help="All 256 subsets of the eight instead of 18.")
 @click.option(
     "--whole", is_flag=True, help="Print the effects on all metrics, and the means of each configuration."
@@ -69,14 +81,6 @@ def ablate(
     catalog: str | None,
     as_json: bool,
 ) -> None:
-    """Switch the eight optimizations on and off: what does each of them do?
-
-    All on, all off, each one off and each one alone are run with every seed; effects are paired by seed. What is
-    interrupted goes on with the same command.
-
-    \b
-    Example: trm lab ablate --seeds 3 --epochs 20
-    """
     use_threads(all_cores=False)
     with refusals():
         from trm_np.data.load import load_dataset
@@ -93,7 +97,13 @@ def ablate(
             click.echo(ablation_text(rows, whole))
 
 
-@lab.command()
+@lab.command(
+    help="""Run every combination of some settings' values, with every seed.
+
+    \b
+    Example: trm lab sweep --seeds 3 --epochs 20 --set model.cycles=1,2,3 --set model.latent_steps=1,3
+    """,
+)
 @click.option(
     "--set",
     "settings",
@@ -119,11 +129,6 @@ def sweep(
     catalog: str | None,
     as_json: bool,
 ) -> None:
-    """Run every combination of some settings' values, with every seed.
-
-    \b
-    Example: trm lab sweep --seeds 3 --epochs 20 --set model.cycles=1,2,3 --set model.latent_steps=1,3
-    """
     use_threads(all_cores=False)
     with refusals():
         from trm_np.data.load import load_dataset
@@ -135,7 +140,15 @@ def sweep(
         click.echo(json.dumps(rows) if as_json else sweep_text(rows))
 
 
-@lab.command()
+@lab.command(
+    help="""Make the pictures of the lessons, or those NAMED, and print the tables behind them.
+
+    What they need is run first, as far as it is not there yet: about an hour and a half on two cores for all of them.
+
+    \b
+    Example: trm lab figures gradient_check augmentation
+    """,
+)
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--figures",
@@ -148,13 +161,6 @@ def sweep(
 )
 @place_options
 def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None, dask: str | None) -> None:
-    """Make the pictures of the lessons, or those NAMED, and print the tables behind them.
-
-    What they need is run first, as far as it is not there yet: about an hour and a half on two cores for all of them.
-
-    \b
-    Example: trm lab figures gradient_check augmentation
-    """
     use_threads(all_cores=False)
     with refusals():
         from trm_np.data.load import load_dataset

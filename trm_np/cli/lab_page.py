@@ -8,7 +8,16 @@ from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import named
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Make one HTML file in which switches are turned, and show what was measured.
+
+    It needs all 256 combinations with the same seeds, and nothing else to be looked at: no network, no server.
+
+    \b
+    Example: trm lab page --out ablation.html
+    """,
+)
 @click.option(
     "--results",
     callback=named,
@@ -26,13 +35,6 @@ from trm_np.cli.options import named
     help="The page; one that is there already is replaced.",
 )
 def page(results: str, out: str) -> None:
-    """Make one HTML file in which switches are turned, and show what was measured.
-
-    It needs all 256 combinations with the same seeds, and nothing else to be looked at: no network, no server.
-
-    \b
-    Example: trm lab page --out ablation.html
-    """
     if Path(out).resolve() == Path(results).resolve():
         raise click.UsageError("--out: the page would replace the results; give it another name")
     with refusals():

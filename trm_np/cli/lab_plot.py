@@ -10,7 +10,17 @@ from trm_np.cli.options import named, refuse_given
 from trm_np.cli.threads import use_threads
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Draw SOURCE as SVG and PNG: the folder of a run, or a file of an ablation's results.
+
+    Of a run: training curves, categories, rewards, and the recursion step by step. Of an ablation: what each
+    optimization does.
+
+    \b
+    Example: trm lab plot checkpoints/integrated_enhanced
+    """,
+)
 @click.argument("source", callback=named)
 @click.option(
     "--out", callback=named, metavar="FOLDER", help="Where they go.  [default: figures, beside the source]"
@@ -25,14 +35,6 @@ from trm_np.cli.threads import use_threads
 @click.option("--held-out", callback=named, metavar="FILE", help="The run's, if not the shipped one.")
 @click.pass_context
 def plot(context: click.Context, source: str, out: str | None, scenario: int, held_out: str | None) -> None:
-    """Draw SOURCE as SVG and PNG: the folder of a run, or a file of an ablation's results.
-
-    Of a run: training curves, categories, rewards, and the recursion step by step. Of an ablation: what each
-    optimization does.
-
-    \b
-    Example: trm lab plot checkpoints/integrated_enhanced
-    """
     use_threads(all_cores=False)
     with refusals():
         from trm_np.data.problems import printable

@@ -3,12 +3,10 @@
 Its commands are those of `trm` that answer; the MODEL of each is the program itself.
 """
 
-import copy
 import os
 import sys
-from functools import partial
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # little is imported here: Ctrl-C is not handled yet
 if TYPE_CHECKING:
     import click
 
@@ -26,15 +24,21 @@ def main(program: str) -> None:
     """Run the command that is asked for, with what is stored in the file of this name."""
     if sys.version_info < NEEDED_PYTHON:
         stop(f"needs Python 3.10 or later; this is {sys.version_info[0]}.{sys.version_info[1]}")
+    from trm_np.process import prepare
+
+    prepare()
     from trm_np.cli.threads import use_threads
 
     use_threads(all_cores=False)  # before NumPy is imported
+    from trm_np.extras import pip_install
+
+    install = pip_install("numpy>=2")
     try:
         import numpy
     except ImportError:
-        stop("needs NumPy 2 or later, which this Python does not have: python -m pip install 'numpy>=2'")
+        stop(f"needs NumPy 2 or later, which this Python does not have: {install}")
     if int(numpy.__version__.partition(".")[0]) < NEEDED_NUMPY:
-        stop(f"needs NumPy 2 or later; this is {numpy.__version__}: python -m pip install 'numpy>=2'")
+        stop(f"needs NumPy 2 or later; this is {numpy.__version__}: {install}")
     commands(program).main()
 
 
@@ -55,7 +59,7 @@ def commands(program: str) -> "OneLineGroup":
     text = (
         f"A Tiny Recursive Model that recommends gifts, and its program in one file.\n\n\b\nExample: {name} "
     )
-    group = OneLineGroup(help=f"{text}recommend --age 34", no_args_is_help=False)
+    group = OneLineGroup(help=f"{text}recommend --age 34")
     for command in COMMANDS:
         found = trm.get_command(click.Context(trm), command)
         assert found is not None
@@ -66,6 +70,9 @@ def commands(program: str) -> "OneLineGroup":
 
 def with_model(command: "click.Command", program: str) -> "click.Command":
     """The same command whose MODEL is the program."""
+    import copy
+    from functools import partial
+
     filled = copy.copy(command)
     assert command.callback and command.help
     filled.params = [parameter for parameter in command.params if parameter.name != "model"]

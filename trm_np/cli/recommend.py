@@ -1,5 +1,6 @@
 """`trm recommend`: gifts for one person, or for each line of a stream of them."""
 
+import errno
 import json
 import os
 import sys
@@ -27,7 +28,18 @@ SHOWN_CATEGORIES = 3
 PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion"
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Gifts for a person, by a stored MODEL and the two tools that it selects.
+
+    Leave out whatever is not known of the person. A --profile with an object on each line, of which one is enough
+    on stdin, is answered in JSON line by line: those that are there at once, before more are read. A bad line is
+    answered by its error, and the exit code is 65 at the end.
+
+    \b
+    Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
+    """,
+)
 @click.argument("model", callback=named)
 @click.option("--age", type=float, help="Of the person who receives the gift, in years.")
 @click.option("--budget", type=float, help="The most to spend, in dollars.")
@@ -91,15 +103,6 @@ def recommend(
     dask: str | None,
     as_json: bool,
 ) -> None:
-    """Gifts for a person, by a stored MODEL and the two tools that it selects.
-
-    Leave out whatever is not known of the person. A --profile with an object on each line, of which one is enough
-    on stdin, is answered in JSON line by line: those that are there at once, before more are read. A bad line is
-    answered by its error, and the exit code is 65 at the end.
-
-    \b
-    Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
-    """
     said = {
         "age": age,
         "budget": budget,
@@ -179,10 +182,12 @@ def answers_to(
 
 
 def opened(profile: str) -> "BufferedReader":
-    """The file or stdin; raises DataError."""
+    """The file or stdin; raises DataError, and OSError if there is no stdin."""
     from trm_np.data.problems import DataError, Place
 
     if profile == "-":
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdin")
         return cast("BufferedReader", sys.stdin.buffer)
     try:
         return open(profile, "rb")

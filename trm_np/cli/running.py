@@ -15,13 +15,12 @@ import click
 
 from trm_np.cli.errors import Refusal
 from trm_np.cli.options import Command, named
+from trm_np.cli.signals import ENDING, going_to, handled
 from trm_np.config import Config
 
 if TYPE_CHECKING:
     from trm_np.data.load import Dataset
     from trm_np.lab.trial import Row
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def place_options(command: Command) -> Command:
@@ -107,29 +106,19 @@ class Ended(BaseException):
 
 @contextmanager
 def ended_by_signals(path: Path) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so.
-
-    One that was ignored stays so: that is what nohup asks for.
-    """
+    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so."""
     received = 0
 
     def end(number: int, _: FrameType | None) -> None:
         nonlocal received
         received = number
-        for each in SIGNALS:
+        for each in going_to(end):
             signal.signal(each, signal.SIG_IGN)  # the end is on its way
         raise Ended
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        try:
-            for number, handler in before.items():
-                if handler is not signal.SIG_IGN:
-                    signal.signal(number, end)
+        with handled(dict.fromkeys(ENDING, end)):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
     except Ended:
         raise Refusal(
             f"interrupted; finished runs are kept in {path}, and the same command goes on", 128 + received

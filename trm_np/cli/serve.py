@@ -10,6 +10,7 @@ import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals
 from trm_np.cli.options import named
+from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from trm_np.serve.wsgi import Application
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
+
+    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
+    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
+    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
+    that are not answered within 10 seconds end it with 143 and 130. For more than
+    trying out it needs the extra [serve].
+
+    \b
+    Example: trm serve checkpoints/integrated_enhanced/best.npz
+    """,
+)
 @click.argument("model", callback=named)
 @click.option(
     "--host",
@@ -34,16 +48,6 @@ if TYPE_CHECKING:
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
 def serve(model: str, host: str, port: int, catalog: str | None) -> None:
-    """Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
-
-    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
-    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
-    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
-    that are not answered within 10 seconds end it with 143 and 130. It needs the extra: pip install 'trm_np[serve]'.
-
-    \b
-    Example: trm serve checkpoints/integrated_enhanced/best.npz
-    """
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
         from trm_np.serve.listening import listen
@@ -76,23 +80,15 @@ def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[l
 
     def end(number: int, _: FrameType | None) -> None:
         received.append(number)
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, before[each])
+        let_the_next_end(end)
         drain()
 
     def hang_up(number: int, _: FrameType | None) -> None:
         reload()
 
-    before = {
-        signal.SIGTERM: signal.signal(signal.SIGTERM, end),
-        signal.SIGINT: signal.signal(signal.SIGINT, end),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, hang_up),
-    }
-    try:
+    handlers: dict[int, Handler] = {signal.SIGTERM: end, signal.SIGINT: end}
+    with handled(handlers | ({HANG_UP: hang_up} if HANG_UP else {})):
         yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def said(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:

@@ -15,7 +15,17 @@ from trm_np.cli.threads import use_threads
 MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
 
 
-@click.command(cls=OneLine)
+@click.command(
+    cls=OneLine,
+    help="""Write simulated scenarios and gifts into FOLDER, to study what size does.
+
+    Profiles and gifts are drawn at random over the shipped vocabulary, and labelled by the written guide.
+    Files that exist already are never replaced.
+
+    \b
+    Example: trm simulate simulated --scenarios 100 --gifts 500
+    """,
+)
 @click.argument("folder", callback=named)
 @click.option(
     "--scenarios",
@@ -43,14 +53,6 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
 )
 @as_json
 def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, as_json: bool) -> None:
-    """Write simulated scenarios and gifts into FOLDER, to study what size does.
-
-    Profiles and gifts are drawn at random over the shipped vocabulary, and labelled by the written guide.
-    Files that exist already are never replaced.
-
-    \b
-    Example: trm simulate simulated --scenarios 100 --gifts 500
-    """
     use_threads(all_cores=False)
     with refusals():
         import numpy as np

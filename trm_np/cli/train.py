@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from trm_np.cli.check import check_data
 from trm_np.cli.errors import Refusal, refusals
 from trm_np.cli.options import as_json, config_from, config_options, data_options, named
 from trm_np.cli.ranks import OnRanks, wait_for_all
+from trm_np.cli.signals import ENDING, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
 from trm_np.parallel import join, launched
 
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from trm_np.train import Record
 
 DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@click.command(cls=OnRanks)
+@click.command(
+    cls=OnRanks,
+    help="""Train a model, keep the best, and judge it on scenarios it never saw.
+
+    \b
+    Example: trm-train --without dropout --out checkpoints/no_dropout
+    """,
+)
 @config_options
 @data_options
 @click.option(
@@ -69,11 +75,6 @@ def train(
     profile: bool,
     as_json: bool,
 ) -> None:
-    """Train a model, keep the best, and judge it on scenarios it never saw.
-
-    \b
-    Example: trm-train --without dropout --out checkpoints/no_dropout
-    """
     _, size = launched()
     threads = use_threads(all_cores=preset == "report" and size == 1)
     with refusals():
@@ -95,6 +96,8 @@ def train(
                 click.echo(found)
             raise click.exceptions.Exit(code)
         dataset = load_dataset(scenarios, held_out, catalog)
+        import scipy.optimize  # type: ignore[import-untyped]  # noqa: F401  # the end needs it: fail now, not then
+
         keep_memory()
         run = Run(config, dataset, seed, Path(out), resume, ranks)
         wait_for_all(ranks)
@@ -110,15 +113,15 @@ def train(
             if dataset.shares_held_out:
                 click.echo("one list of held-out scenarios serves as validation and as test", err=True)
         with (
-            Signals() as signals,
+            noted_signals() as received,
             progress(config.training.epochs, run.trainer.progress.epochs, quiet) as show,
         ):
             try:
-                summary = run.train(signals.pending, show)
+                summary = run.train(lambda: bool(received), show)
             except Interrupted:
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                received = ranks.largest(signals.received)
-                raise Refusal(f"interrupted; go on with: {command}", 128 + received) from None
+                number = ranks.largest(max(received, default=0))
+                raise Refusal(f"interrupted; go on with: {command}", 128 + number) from None
             if ranks.is_first:
                 draw_curves_of(Path(out), summary["best_epoch"])
         if profile and ranks.is_first:
@@ -139,27 +142,17 @@ def draw_curves_of(folder: Path, best_epoch: int) -> None:
         draw_curves(read_records(folder / METRICS), best_epoch, folder / CURVES, kinds=("svg",))
 
 
-class Signals:
-    """While it is entered, a first SIGINT, SIGTERM or SIGHUP is only noted; a second one ends the program at once."""
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Within, a first SIGINT, SIGTERM or SIGHUP is only noted in the list; a second one ends the program at once."""
+    received: list[int] = []
 
-    def __init__(self) -> None:
-        self.received = 0
+    def note(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        let_the_next_end(note)
 
-    def __enter__(self) -> "Signals":
-        self.before = [signal.signal(number, self.note) for number in SIGNALS]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in zip(SIGNALS, self.before, strict=True):
-            signal.signal(number, handler)
-
-    def note(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-
-    def pending(self) -> bool:
-        return self.received != 0
+    with handled(dict.fromkeys(ENDING, note)):
+        yield received
 
 
 @contextmanager

@@ -48,11 +48,14 @@ class Lines:
             yield portion
 
     def _read(self) -> None:
-        """Read on; raises StopIteration at the end, and `DataError` for a line of more than 64 MB."""
+        """Read on; raises StopIteration at the end, `DataError` for a line of more than 64 MB, OSError by name."""
         if len(self.begun) > MAX_BYTES:
             at = Place(self.file, f"line {self.number + 1}")
             raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
-        piece = self.stream.read1(PIECE)
+        try:
+            piece = self.stream.read1(PIECE)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.file) from error
         if not piece and not self.begun:
             raise StopIteration
         ended, *others = piece.split(b"\n") if piece else (b"", b"")

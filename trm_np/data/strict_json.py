@@ -35,7 +35,7 @@ def read_json(path: str | os.PathLike[str]) -> object:
             raise DataError([at.problem(found, "a file")])
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, UnicodeEncodeError) as error:  # the system may not have all letters
         raise DataError([at.problem("no such file", "a file that exists")]) from error
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror})"

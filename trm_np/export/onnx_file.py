@@ -17,6 +17,7 @@ from trm_np.data.records import Profile
 from trm_np.data.tables import gift_table, profile_table
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.export.errors import ExportError, ExtraMissing
+from trm_np.extras import needs_extra
 from trm_np.files import atomic_write
 from trm_np.model.trm import TRM, EncodedGifts
 
@@ -38,7 +39,7 @@ def export_onnx(stored: StoredModel, path: Path) -> dict[str, Any]:
         import onnx
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
-        raise ExtraMissing("--onnx needs the extra: pip install 'trm_np[onnx]'") from error
+        raise ExtraMissing(needs_extra("--onnx needs", "onnx")) from error
     gifts = encoded_gifts(stored)
     proto = onnx_model(stored, gifts)
     onnx.checker.check_model(proto, full_check=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from trm_np.checkpoint import StoredModel
 from trm_np.export.errors import ExtraMissing
+from trm_np.extras import needs_extra
 from trm_np.files import atomic_write
 
 
@@ -21,7 +22,7 @@ def export_safetensors(stored: StoredModel, path: Path) -> dict[str, Any]:
     try:
         from safetensors.numpy import save
     except ImportError as error:
-        raise ExtraMissing("--safetensors needs the extra: pip install 'trm_np[safetensors]'") from error
+        raise ExtraMissing(needs_extra("--safetensors needs", "safetensors")) from error
     weights = stored.model.state_dict()
     metadata = {"trm_np": json.dumps(stored.header)}  # one entry: several would be written in any order
     atomic_write(path, save(weights, metadata))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trm_np import __version__
+from trm_np.extras import needs_extra
 
 RETRIES = 2  # of a run whose worker fails it
 CONNECTING = 5.0  # seconds until a cluster that does not answer is given up
@@ -31,7 +32,7 @@ def dask_workers(address: str) -> Iterator[Executor]:
         from distributed import Client
         from distributed.comm.addressing import resolve_address
     except ImportError as error:
-        raise ClusterError("--dask needs the extra: pip install 'trm_np[cluster]'") from error
+        raise ClusterError(needs_extra("--dask needs", "cluster")) from error
     try:
         resolve_address(address)  # which a client that fails of it says twice
         client: Any = Client(address, timeout=CONNECTING, set_as_default=False)  # type: ignore[no-untyped-call]

@@ -13,6 +13,14 @@ from trm_np.lab.trial import Row
 CONFIDENCE = 0.95
 NO_EFFECT = "no effect seen"
 LOWER_IS_BETTER = {"generalization_gap"}
+# The least and the most that a test metric can be, where it is not a share from 0 to 1.
+RANGES = {
+    "reward_spearman": (-1.0, 1.0),
+    "generalization_gap": (0.0, np.inf),
+    "categories_in_use": (0.0, np.inf),
+    "tools_in_use": (0.0, np.inf),
+}
+SHARE = (0.0, 1.0)
 
 
 @dataclass(frozen=True)

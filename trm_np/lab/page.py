@@ -33,7 +33,7 @@ Grid = dict[int, dict[Off, Row]]  # by seed and by what is off, runs that differ
 
 
 def page(rows: Iterable[Row]) -> str:
-    """The document, from the seeds with which all 256 combinations have finished.
+    """The document, from the seeds with which all 256 combinations have finished; its links lead on from docs/.
 
     Raises ResultsError if there is no such seed, or a row is not one that an ablation writes.
     """
@@ -101,11 +101,14 @@ def combination(runs: Sequence[Row]) -> dict[str, Any]:
 
 
 def curves(runs: Sequence[Sequence[Record]]) -> dict[str, Any]:
-    """The epochs that were evaluated in any run, and for each the spread over the runs that came so far."""
+    """The epochs that every run has evaluated, and for each the spread over the runs.
+
+    Where the first run ends, the curves end: a mean of those that go on would jump, and mean something else.
+    """
     reached: dict[int, list[Record]] = defaultdict(list)
     for record in (record for run in runs for record in run):
         reached[int(record["epoch"])].append(record)
-    epochs = sorted(reached)
+    epochs = [epoch for epoch in sorted(reached) if len(reached[epoch]) == len(runs)]
     return {
         "epochs": epochs,
         **{

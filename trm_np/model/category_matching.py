@@ -22,10 +22,8 @@ class CategoryMatching(nn.Module):
         self.category_embedding = nn.Embedding(categories, width, rng=rng)
         self.meeting = nn.Linear(config.user_width + width, width, rng=rng)
         self.layers = nn.ModuleList(
-            *(
-                nn.Sequential(nn.Linear(width, width, rng=rng), nn.ReLU(), nn.Dropout(drop, dropout_rng))
-                for _ in range(2)
-            )
+            nn.Sequential(nn.Linear(width, width, rng=rng), nn.ReLU(), nn.Dropout(drop, dropout_rng))
+            for _ in range(2)
         )
         self.attention = nn.MultiheadAttention(width, config.category_heads, rng=rng)
         self.score = nn.Sequential(

@@ -56,7 +56,7 @@ class Core(nn.Module):
         # and learn √D times as fast as the same vectors stored at unit size would.
         self.scale = config.core_width**0.5
         self.token_embedding = nn.Embedding(tokens, config.core_width, rng=rng, std=1 / self.scale)
-        self.blocks = nn.ModuleList(*(Block(config, rng) for _ in range(config.core_blocks)))
+        self.blocks = nn.ModuleList(Block(config, rng) for _ in range(config.core_blocks))
         self.lm_head = nn.Linear(config.core_width, tokens, bias=False, rng=rng)
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
 

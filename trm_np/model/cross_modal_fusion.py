@@ -18,7 +18,7 @@ class CrossModalFusion(nn.Module):
         self.gift_projection = nn.Linear(config.user_width, width, rng=rng)
         self.tool_projection = nn.Linear(config.tool_width, width, rng=rng)
         self.layers = nn.ModuleList(
-            *(nn.MultiheadAttention(width, config.fusion_heads, rng=rng) for _ in range(config.fusion_layers))
+            nn.MultiheadAttention(width, config.fusion_heads, rng=rng) for _ in range(config.fusion_layers)
         )
         self.recommendation_head = nn.Sequential(
             nn.Linear(width, config.fusion_hidden, rng=rng),

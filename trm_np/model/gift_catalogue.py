@@ -40,4 +40,4 @@ class GiftCatalogue(nn.Module):
 
     def gift_logits(self, slot_scores: Tensor, gift: Tensor) -> Tensor:
         """Slot scores (B, slots) and gift embeddings (G, U) to gift logits (B, G)."""
-        return (slot_scores @ self.memory) @ gift.transpose()
+        return (slot_scores @ self.memory) @ gift.transpose(0, 1)

@@ -28,8 +28,8 @@ class RewardPrediction(nn.Module):
             "quality": 1,
             "diversity": 2 * gift,
         }
-        self.hidden = nn.ModuleList(*(nn.Linear(width, hidden, rng=rng) for width in inputs.values()))
-        self.component = nn.ModuleList(*(nn.Linear(hidden, 1, rng=rng) for _ in inputs))
+        self.hidden = nn.ModuleList(nn.Linear(width, hidden, rng=rng) for width in inputs.values())
+        self.component = nn.ModuleList(nn.Linear(hidden, 1, rng=rng) for _ in inputs)
         self.fusion = nn.Sequential(
             nn.Linear(len(inputs), config.reward_fusion_hidden, rng=rng),
             nn.ReLU(),

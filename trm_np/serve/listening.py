@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trm_np.data.problems import printable
+from trm_np.extras import needs_extra
 from trm_np.serve.wsgi import Application
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 TRYING_OUT = (
     "Warning: without waitress this server is for trying out only: it answers one request at a time, and five "
-    "half-open connections stop it; pip install 'trm_np[serve]'"
+    "half-open connections stop it; a server for more needs"
 )
 
 
@@ -77,6 +78,6 @@ def server_for(
     except ImportError:
         from trm_np.serve.on_wsgiref import Server as FallBack
 
-        print(TRYING_OUT, file=sys.stderr)
+        print(needs_extra(TRYING_OUT, "serve"), file=sys.stderr)
         return FallBack(application, listening)
     return Server(application, listening)

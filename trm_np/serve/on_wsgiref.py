@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import Sequence
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, BaseSelector, DefaultSelector
 from socketserver import BaseServer
 from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from trm_np.serve.listening import BACKLOG
 from trm_np.serve.wsgi import Application
 
 CLIENT_SECONDS = 5.0  # that one which does not go on may hold up all others
@@ -39,17 +40,26 @@ class Server(WSGIServer):
         self.draining = True
 
     def run(self) -> int:
-        """Answer until `drain`; returns 0, how many requests had no answer."""
+        """Answer until `drain`, then those who wait to be; returns 0, how many requests had no answer."""
         with DefaultSelector() as selector:
             for each in self.listening:
                 selector.register(each, EVENT_READ)
             while not self.draining:
-                for ready, _ in selector.select(LOOK_EVERY):
-                    self.socket = cast(socket.socket, ready.fileobj)
-                    self.handle_request()
+                self.answer_ready(selector, LOOK_EVERY)
+            for _ in range(BACKLOG):  # and no more, or clients that keep coming would keep it
+                if not self.answer_ready(selector, 0.0):
+                    break
         for each in self.listening:
             each.close()
         return 0
+
+    def answer_ready(self, selector: BaseSelector, seconds: float) -> bool:
+        """Answer a client at each socket that has one within so many seconds; whether there was any."""
+        ready = selector.select(seconds)
+        for key, _ in ready:
+            self.socket = cast(socket.socket, key.fileobj)
+            self.handle_request()
+        return bool(ready)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: a client that goes away, or takes too long, is no error of the server."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from trm_np.data.tables import Floats
-from trm_np.lab.effects import LOWER_IS_BETTER, mean_and_interval
+from trm_np.lab.effects import LOWER_IS_BETTER, RANGES, SHARE, mean_and_interval
 from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
 from trm_np.summary import title
@@ -26,17 +26,21 @@ def better(metric: str) -> str:
     return "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
 
 
-def reach(found: Sequence[Interval]) -> Floats:
-    """Error bars (2, N) as matplotlib takes them; of length 0 where one seed has no interval."""
+def reach(found: Sequence[Interval], least: float, most: float) -> Floats:
+    """Error bars (2, N) as matplotlib takes them, none beyond `least` and `most`.
+
+    Student's interval knows no bounds, what is measured does. A single seed has no interval: its bar has length 0.
+    """
     lengths = np.array([(mean - low, high - mean) for mean, low, high in found])
-    bars: Floats = np.nan_to_num(lengths.T, posinf=0.0)
+    room = np.array([(mean - least, most - mean) for mean, _, _ in found])
+    bars: Floats = np.fmin(np.nan_to_num(lengths, posinf=0.0), room).T
     return bars
 
 
 def draw_comparison(rows: Sequence[Row], metrics: Sequence[str], path: Path, baseline: str) -> list[Path]:
     """A line for each configuration, a panel for each metric: the mean over seeds and its 95 % interval.
 
-    The mean of the `baseline` is a line through all.
+    The bars end where the metric does. The mean of the `baseline` is a line through all.
     """
     names = list(dict.fromkeys(row["name"] for row in rows))
     places = np.arange(len(names))[::-1]
@@ -45,9 +49,8 @@ def draw_comparison(rows: Sequence[Row], metrics: Sequence[str], path: Path, bas
             found = intervals(rows, names, metric)
             axes.axvline(found[names.index(baseline)][0], color=LIGHT, zorder=0)
             means = [mean for mean, _, _ in found]
-            axes.errorbar(
-                means, places, xerr=reach(found), fmt="o", color=INK, ecolor=GREY, capsize=2, markersize=4
-            )
+            bars = reach(found, *RANGES.get(metric, SHARE))
+            axes.errorbar(means, places, xerr=bars, fmt="o", color=INK, ecolor=GREY, capsize=2, markersize=4)
             axes.set_yticks(places, names if metric == metrics[0] else [])
             label(axes, better(metric), "", title(metric))
         return save(figure, path)
@@ -62,14 +65,16 @@ def draw_against(
 ) -> list[Path]:
     """A panel for each metric against a quantity; each line has its values, its rows, and the names that go with them.
 
-    Bars are 95 % intervals over seeds. With `ticks` the quantity is on a logarithmic scale that shows them.
+    Bars are 95 % intervals over seeds, which end where the metric does. With `ticks` the quantity is on a logarithmic
+    scale that shows them.
     """
     with drawing(1, len(metrics), (0.8 + 2.3 * len(metrics), 2.9)) as (figure, panels):
         for axes, metric in zip(np.atleast_1d(panels), metrics, strict=True):
             for (name, (values, rows, names)), look in zip(lines.items(), LINES, strict=False):
                 found = intervals(rows, names, metric)
                 means = [mean for mean, _, _ in found]
-                axes.errorbar(values, means, yerr=reach(found), label=name, capsize=2, elinewidth=0.8, **look)
+                bars = reach(found, *RANGES.get(metric, SHARE))
+                axes.errorbar(values, means, yerr=bars, label=name, capsize=2, elinewidth=0.8, **look)
             if ticks:
                 logarithmic(axes, "x", ticks)
             label(axes, quantity, better(metric), title(metric))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trm_np.config import SWITCHES
-from trm_np.lab.effects import LOWER_IS_BETTER, Effect
+from trm_np.lab.effects import LOWER_IS_BETTER, RANGES, SHARE, Effect
 from trm_np.lab.grid import ALL_OFF, ALL_ON
 from trm_np.lab.plots.style import BAND, GREY, INK, drawing, label, save
 from trm_np.lab.tables import AMONG, SHORT
@@ -50,7 +50,9 @@ def draw_metric(axes: "Axes", effects: Sequence[Effect]) -> None:
         marker, offset = MARKERS[each.among]
         y = ROW[each.switch] + offset
         if np.isfinite(each.high):
-            axes.plot([each.low, each.high], [y, y], color=INK, linewidth=1)
+            least, most = RANGES.get(each.metric, SHARE)
+            ends = np.clip([each.low, each.high], least - most, most - least)  # of any difference
+            axes.plot(ends, [y, y], color=INK, linewidth=1)
         axes.plot([each.mean], [y], marker, color=INK, markerfacecolor=fill(each), markersize=5)
     axes.set_yticks(list(ROW.values()), [name.replace("_", " ") for name in ROW])
     axes.set_ylim(len(ROW) - 0.5, -0.5)

@@ -11,10 +11,12 @@ from trm_np.config import LearningRateConfig
 from trm_np.data.augment import BUDGET_SHARE
 from trm_np.data.tables import BUDGET_TIERS
 from trm_np.lab.effects import mean_and_interval
+from trm_np.lab.plots.comparison import reach
 from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
 
 TOOL_LOSS_FLOOR = 2 * log(2) / 5  # of a softmax over five tools of which two are right
+MEAN_OF_SEEDS, BAND_OF_SEEDS = "mean of the seeds", "least to most of the seeds"
 
 
 def curve(rows: Sequence[Row], name: str, *keys: str) -> tuple[list[int], np.ndarray]:
@@ -55,7 +57,7 @@ def draw_tool_heads(rows: Sequence[Row], path: Path) -> list[Path]:
 
 def draw_rates(rows: Sequence[Row], path: Path) -> list[Path]:
     """A panel for each parameter group: the validation loss after the last epoch, against the factor on its rate."""
-    with drawing(2, 4, (9.2, 4.4)) as (figure, panels):
+    with drawing(2, 4, (9.2, 4.8), sharey=True) as (figure, panels):
         shipped = _last_losses(rows, "as shipped")
         for axes, group in zip(panels.flat, fields(LearningRateConfig), strict=True):
             factors = sorted(
@@ -68,15 +70,16 @@ def draw_rates(rows: Sequence[Row], path: Path) -> list[Path]:
                 shipped if factor == 1 else _last_losses(rows, f"{group.name} × {factor:g}")
                 for factor in factors
             ]
-            axes.axhline(shipped.mean(), color=LIGHT, zorder=0)
-            axes.fill_between(
-                factors, [f.min() for f in found], [f.max() for f in found], color=LIGHT, linewidth=0
-            )
-            axes.plot(factors, [f.mean() for f in found], **LINES[0])
+            axes.axhline(shipped.mean(), color=GREY, linewidth=0.8, linestyle=":", label="as shipped")
+            low, high = [f.min() for f in found], [f.max() for f in found]
+            axes.fill_between(factors, low, high, color=LIGHT, linewidth=0, label=BAND_OF_SEEDS)
+            axes.plot(factors, [f.mean() for f in found], **LINES[0], label=MEAN_OF_SEEDS)
             logarithmic(axes, "x", (0.1, 1, 10))
             label(axes, "", "", group.name.replace("_", " "))
         figure.supxlabel("learning rate, as a multiple of the shipped one")
         figure.supylabel("validation loss after 10 epochs")
+        handles, names = panels.flat[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
         return save(figure, path)
 
 
@@ -91,7 +94,7 @@ def draw_plateau(row: Row, path: Path) -> list[Path]:
     losses = [record["validation"]["losses"]["total"] for record in curve]
     good = improvements(losses)
     rates = [record["learning_rate"]["core"] for record in curve]
-    with drawing(2, 1, (6.4, 4.2)) as (figure, (above, below)):
+    with drawing(2, 1, (6.4, 4.2), sharex=True) as (figure, (above, below)):
         above.plot(epochs, losses, color=GREY, zorder=0)
         for wanted, look, name in ((True, INK, "improves"), (False, "white", "bad")):
             chosen = [(e, v) for e, v, g in zip(epochs, losses, good, strict=True) if g is wanted]
@@ -121,7 +124,7 @@ def draw_stopping(rows: Sequence[Row], name: str, stopped: Sequence[Row], path: 
     ]
     with drawing(1, 2, (7.6, 3.2)) as (figure, (left, right)):
         _band(left, *curve(rows, name, "validation", "recommendation_quality"), "", LINES[0])
-        label(left, "epoch", "recommendation quality (validation)", "The metric watched")
+        label(left, "epoch", "recommendation quality (validation)", f"Watched (grey: {BAND_OF_SEEDS})")
         _band(right, *curve(rows, name, "validation", "losses", "total"), "validation", LINES[0])
         _band(right, *curve(rows, name, "total"), "training", LINES[1])
         right.set_ylim(0)
@@ -160,8 +163,8 @@ def draw_evaluations(rows: Sequence[Row], path: Path) -> list[Path]:
 
 def _bars(axes, places, samples, name, look) -> None:  # type: ignore[no-untyped-def]
     found = [mean_and_interval(sample) for sample in samples]
-    lengths = np.nan_to_num([(mean - low, high - mean) for mean, low, high in found], posinf=0.0).T
-    axes.errorbar(places, [mean for mean, _, _ in found], yerr=lengths, label=name, capsize=2, **look)
+    bars = reach(found, 1, np.inf)  # epochs and evaluations are counted from 1
+    axes.errorbar(places, [mean for mean, _, _ in found], yerr=bars, label=name, capsize=2, **look)
 
 
 def crossing(budget: float) -> float:
@@ -176,9 +179,14 @@ def draw_crossing(budgets: Sequence[float], path: Path) -> list[Path]:
     grid = np.linspace(45, 250, 800)
     with drawing(size=(6.4, 3.0)) as (figure, axes):
         axes.plot(grid, [crossing(budget) for budget in grid], color=INK)
-        axes.plot(budgets, [crossing(budget) for budget in budgets], "o", color=INK, markerfacecolor="white")
+        chances = [crossing(budget) for budget in budgets]
+        axes.plot(
+            budgets, chances, "o", color=INK, markerfacecolor="white", label="budget of a training scenario"
+        )
         for _, top in BUDGET_TIERS[:-1]:
             axes.axvline(top, color=GREY, linewidth=0.8, linestyle=":")
+        axes.lines[-1].set_label("border of two tiers")
+        axes.legend(loc="upper right")
         label(axes, "budget ($)", "probability of another tier", "A budget moved by up to 15 %")
         return save(figure, path)
 
@@ -203,7 +211,16 @@ def draw_gradient_check(path: Path) -> list[Path]:
         logarithmic(axes, "x", [10.0**power for power in range(-12, 0, 2)])
         logarithmic(axes, "y", [10.0**power for power in range(-14, 1, 2)])
         axes.axhline(1e-6, color=GREY, linewidth=0.8)
-        axes.annotate("tolerance 1e-6", (steps[0], 1e-6), (2, 3), textcoords="offset points", color=GREY)
+        axes.annotate(
+            "tolerance 1e-6",
+            (1, 1e-6),
+            (0, -3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=GREY,
+        )
         axes.legend()
         label(axes, "step ε of the difference", "relative error", "A gradient check has its best step")
         return save(figure, path)

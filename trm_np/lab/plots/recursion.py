@@ -105,7 +105,7 @@ def draw_recursion(
 def mark_steps(axes: "Axes", thoughts: Thoughts) -> None:
     last = (len(thoughts.halting) - 1) / thoughts.cycles
     axes.axvspan(thoughts.trained, last, color=BAND, zorder=0, label="more steps than trained")
-    axes.axvline(thoughts.halted, color=LIGHT, linewidth=4, zorder=1, label="the model halts here")
+    axes.axvline(thoughts.halted, color=LIGHT, linewidth=4, zorder=1, label="the model answers here")
     axes.set_xlim(0, last)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from trm_np.extras import needs_extra
 from trm_np.files import atomic_write
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def require_plots() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise PlotsMissing("plots need the extra: pip install 'trm_np[plots]'") from error
+        raise PlotsMissing(needs_extra("plots need", "plots")) from error
 
 
 @contextmanager
