@@ -44,7 +44,10 @@ class SelectedTool:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An answer: gifts and tools in order, probabilities by name with the highest first, supervision steps taken."""
+    """An answer: gifts and tools in order, probabilities by name with the highest first, supervision steps taken.
+
+    `notes` say which words of the question count as which names; `profile` has the names.
+    """
 
     profile: Profile
     gifts: tuple[RecommendedGift, ...]
@@ -54,6 +57,7 @@ class Recommendation:
     steps: int
     most_steps: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""
@@ -78,6 +82,7 @@ class Explanation:
     influence: dict[str, float]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as values for JSON."""

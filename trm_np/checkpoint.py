@@ -9,7 +9,7 @@ fewer bits (precision.py), and its header then says so.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,8 @@ def save_checkpoint(
         "kind": kind,
         "preset": config.preset,
         "config": flatten(config),
-        "vocabulary": asdict(vocabulary),
+        "vocabulary": vocabulary.lists,
+        **({"synonyms": vocabulary.synonyms} if any(vocabulary.synonyms.values()) else {}),
         "catalogue_digest": hashlib.sha256(catalogue).hexdigest(),
         **({} if precision == FULL else {"precision": precision}),
         **extra,
@@ -226,9 +227,13 @@ def read_config(header: Mapping[str, Any]) -> Config:
 
 
 def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
-    names = {field.name: schema.list_of(schema.text, 1, unique=True) for field in fields(Vocabulary)}
-    refuse(schema.record(names)(header.get("vocabulary"), Place("header", "vocabulary")))
-    return Vocabulary(**{name: tuple(header["vocabulary"][name]) for name in names})
+    lists = schema.vocabulary_lists()
+    refuse(schema.record(lists)(header.get("vocabulary"), Place("header", "vocabulary")))
+    names = {name: tuple(header["vocabulary"][name]) for name in lists}
+    # Not among the lists: a program that knows no synonyms reads the model all the same.
+    synonyms = header.get("synonyms", {})
+    refuse(schema.synonyms(Vocabulary(**names, synonyms={}))(synonyms, Place("header", "synonyms")))
+    return Vocabulary(**names, synonyms=synonyms)
 
 
 def read_catalogue(file: Npz, header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:

@@ -8,7 +8,11 @@ SCENARIOS = """\
     "hobbies": ["travel", "reading", "cooking", "tea", "painting", "meditation"],
     "preferences": ["forgetful", "patient", "fragrant", "tiny"],
     "relationships": ["neighbour", "aunt", "flatmate"],
-    "occasions": ["birthday", "housewarming", "get_well"]
+    "occasions": ["birthday", "housewarming", "get_well"],
+    "synonyms": {
+      "hobbies": {"novel": "reading", "yoga": "meditation"},
+      "relationships": {"roommate": "flatmate"}
+    }
   },
   "scenarios": [
     {"name": "neighbour with a chair by the window",
@@ -173,6 +177,10 @@ changing it. A list that is left out is that of the data shipped with the progra
 | `tools` | those of the five below that you want used |
 | `hobbies`, `preferences` | what people love doing, and how they like things; both also serve as tags of gifts |
 | `relationships`, `occasions` | who receives the gift, and when |
+
+`synonyms` are other words that people use for hobbies, preferences, relationships and occasions:
+whoever asks for a "roommate" means a flatmate. They are optional, and what is learned does not
+depend on them. A word and its plural are one.
 
 The five tools: `price_comparison`, `inventory_check`, `review_analysis`, `trend_analysis`, `budget_optimizer`.
 

@@ -7,8 +7,9 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from trm_np.data.json_lines import Line, in_portions_of, parse_line
+from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError
-from trm_np.recommend import Asked, Recommender
+from trm_np.recommend import Recommender
 
 SPREAD_LINES = 2**12  # at a time
 AHEAD = 4  # portions that are given to the executor before the first of them is answered

@@ -26,10 +26,11 @@ from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
-from trm_np.data.lenient import json_value, lenient_profile
-from trm_np.data.load import FilePath, gifts_from_json, load_catalogue, profile_from_json
-from trm_np.data.problems import closest, shown
+from trm_np.data.lenient import Asked, json_value, read_profile
+from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
+from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Profile
+from trm_np.data.spelling import closest
 from trm_np.data.tables import (
     Bools,
     Floats,
@@ -63,13 +64,6 @@ SELECTED_TOOLS = 2
 OVER_BUDGET = 4.0  # more than any reward and bonus: what costs too much stands behind all that does not
 DAYS_LEFT = 10.0
 CELLS = 2**12  # profiles × gifts that are looked at together
-
-
-class Asked(NamedTuple):
-    """A profile that has been checked, and a warning for each name in it that counts as missing."""
-
-    profile: Profile
-    unknown: tuple[str, ...] = ()
 
 
 class Thought(NamedTuple):
@@ -152,9 +146,9 @@ class Recommender:
         """The k gifts to give, best first, for a profile as a record or as the value of its JSON.
 
         Sequences and arrays are lists of that JSON, NumPy's numbers are numbers.
-        `days_left` is until the gift is needed; `tools` are run in place of the two that the model selects. An
-        unknown name counts as missing, with a warning, or is an error if `strict`. Raises `DataError`, in which
-        `source` names the profile, and `ValueError` for another argument.
+        `days_left` is until the gift is needed; `tools` are run in place of the two that the model selects. A
+        synonym counts as its name, with a note; an unknown name as missing, with a warning, or it is an error if
+        `strict`. Raises `DataError`, in which `source` names the profile, and `ValueError` for another argument.
         """
         (answer,) = self.answer([self.check(profile, strict, source)], k, days_left, tools)
         return answer
@@ -195,7 +189,7 @@ class Recommender:
             )
         days_left = days_until(days_left)
         place = self.table.ids.index(gift)
-        person, unknown = self.check(profile, strict, source)
+        person, warnings, notes = self.check(profile, strict, source)
         thought = self._think([person])
         value = float(thought.value[0, place])
         said = dict(less_one_thing(person))
@@ -217,15 +211,13 @@ class Recommender:
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
             reasons=reasons(self.gifts[place], person, components, {}, 0, days_left),
-            warnings=(*unknown, *self._unlike_training(person)),
+            warnings=(*warnings, *self._unlike_training(person)),
+            notes=notes,
         )
 
     def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
         """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
-        value = json_value(profile)
-        if strict:
-            return Asked(profile_from_json(value, self.stored.vocabulary, source, place))
-        return Asked(*lenient_profile(value, self.stored.vocabulary, source, place))
+        return read_profile(json_value(profile), self.stored.vocabulary, source, place, strict)
 
     @no_grad()
     def answer(
@@ -247,13 +239,13 @@ class Recommender:
         self, asked: Sequence[Asked], k: int, days_left: float, tools: Sequence[str] | None
     ) -> Iterator[Recommendation]:
         """The answers to a few profiles at once."""
-        thought = self._think([profile for profile, _ in asked])
+        thought = self._think([each.profile for each in asked])
         consulted = [
-            self._consult(profile, value, names, tools, k, days_left)
-            for (profile, _), value, names in zip(asked, thought.value, thought.tools, strict=True)
+            self._consult(each.profile, value, names, tools, k, days_left)
+            for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
         ]
         picked = self._pick(thought, consulted, k)
-        for row, ((profile, unknown), consultation, picks) in enumerate(
+        for row, ((profile, warnings, notes), consultation, picks) in enumerate(
             zip(asked, consulted, picked, strict=True)
         ):
             findings, probabilities = consultation.findings, thought.tools[row]
@@ -273,12 +265,13 @@ class Recommender:
                 steps=int(thought.steps[row]),
                 most_steps=self.stored.model.config.supervision_steps,
                 warnings=(
-                    *unknown,
+                    *warnings,
                     *self._unlike_training(profile),
                     *unknown_tools(consultation.selected),
                     *few_gifts(k, len(picks), len(gifts), consultation.effect, days_left),
                     *too_dear(gifts, profile.budget),
                 ),
+                notes=notes,
             )
 
     def _think(self, people: Sequence[Profile]) -> Thought:

@@ -76,7 +76,8 @@ class Run:
         self.seed = index(seed)  # one of NumPy's is no JSON
         self.folder = folder
         self.digests = {
-            name: digest(value) for name, value in asdict(self.dataset).items()
+            name: digest(value)
+            for name, value in {**asdict(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
         }  # to know it again
         self.writes = ranks.is_first
         self.conditions = conditions(ranks.size)

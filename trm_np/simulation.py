@@ -71,7 +71,7 @@ def simulate(
 
 def documents(dataset: Dataset) -> dict[str, bytes]:
     """The dataset as the three files by name: JSON in UTF-8, one record on a line."""
-    vocabulary = json.dumps(asdict(dataset.vocabulary), ensure_ascii=False)
+    vocabulary = json.dumps(dataset.vocabulary.lists, ensure_ascii=False)
     held_out = [_records("validation", dataset.validation), _records("test", dataset.test)]
     texts = {
         "scenarios.json": [f'"vocabulary": {vocabulary}', _records("scenarios", dataset.train)],

@@ -158,14 +158,12 @@ def require_same(seen: dict[str, Any], told: dict[str, Any]) -> None:
 
 
 def fill_in_by_keyboard(browser: Any, vocabulary: dict[str, list[str]]) -> None:
-    """The question about PERSON, from the top of the page on: text, arrow keys, Space and Tab."""
-    down = "\ue015"
-    press(browser, TAB, "35", TAB, "100.5", TAB)
-    press(browser, down * (1 + vocabulary["relationships"].index("mother")), TAB)
-    press(browser, down * (1 + vocabulary["occasions"].index("birthday")))
+    """The question about PERSON, from the top of the page on: text, Space and Tab."""
+    press(browser, TAB, "35", TAB, "100.5", TAB, "mother", TAB, "birthday")
     for field in ("hobbies", "preferences"):
         for name in vocabulary[field]:
             press(browser, TAB, SPACE if name in PERSON[field] else "")  # type: ignore[operator]
+        press(browser, TAB)  # what else there is
 
 
 def test_the_keyboard_alone_asks_and_the_cards_are_the_answer_of_the_server(
@@ -190,6 +188,52 @@ def test_how_many_and_in_how_many_days_are_asked_and_warnings_shown(
     wait_for(browser, f"{len(told['gifts'])} gifts: ")
     assert told["warnings"]
     require_same(shown(browser), told)
+
+
+def test_everyday_words_are_typed_and_the_page_says_what_they_count_as(
+    browser: Any, server: ServerProcess
+) -> None:
+    own = {
+        "relationship": "Wife",
+        "occasion": "mothers_day",
+        "hobbies": ["cooking", "home_decor", "dogs", "<b>stamps</b>"],
+        "preferences": ["cosy"],
+    }
+    for name, typed in (
+        ("relationship", " Wife "),
+        ("occasion", "mothers day"),  # as it is suggested
+        ("other hobbies", "home decor, dogs,, cooking , <b>stamps</b>"),
+        ("other preferences", "cosy"),
+    ):
+        browser.find_element("name", name).send_keys(typed)
+    browser.find_element("css selector", "#hobbies [value=cooking]").click()
+    press(browser, ENTER)
+    wait_for(browser, "3 gifts: ")
+    _, told = answer(server, own)
+    require_same(shown(browser), told)
+    assert told["notes"] == ["wife counts as partner, dog as outdoor, cosy as relaxing"]
+    said = [each.text for each in browser.find_elements("css selector", ".person")]
+    assert said[0] == f"Understood: {told['notes'][0]}."
+    assert "partner; mothers day; hobbies cooking, home decor, outdoor; preferences relaxing" in said[1]
+    (warning,) = told["warnings"]
+    assert warning.startswith('body: "<b>stamps</b>" is not known')
+    assert browser.find_elements("css selector", "main b > b, .warnings b") == []
+    before, address = shown(browser), browser.current_url
+    open_with(browser, server, address[address.index("#") :])
+    wait_for(browser, "3 gifts: ")
+    assert shown(browser) == before and browser.current_url == address
+    assert browser.find_element("name", "other hobbies").get_attribute("value") == "dogs, <b>stamps</b>"
+    assert browser.find_element("name", "occasion").get_attribute("value") == "mothers day"
+
+
+def test_every_name_is_suggested_where_one_is_typed(browser: Any, server: ServerProcess) -> None:
+    _, model = get(server, "/model")
+    for field, kind in (("relationship", "relationships"), ("occasion", "occasions")):
+        suggested = browser.execute_script(
+            "return [...document.getElementsByName(arguments[0])[0].list.options].map((one) => one.value)",
+            field,
+        )
+        assert suggested == [name.replace("_", " ") for name in model["vocabulary"][kind]]
 
 
 def require_error_at(browser: Any, field: str, said: str) -> None:
@@ -407,7 +451,7 @@ def other_vocabulary(browser: Any, **lists: list[str]) -> None:
 
 
 def hobbies_shown(browser: Any) -> list[str]:
-    chips = browser.find_elements("css selector", "#hobbies label")
+    chips = browser.find_elements("css selector", "#hobbies .chips label")
     return [chip.text for chip in chips if chip.is_displayed()]
 
 

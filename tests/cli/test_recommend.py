@@ -150,7 +150,7 @@ def test_warnings_go_to_stderr_and_into_the_document(model: str) -> None:
     assert result.exit_code == 0 and "Warning" not in result.stdout
     first, second = result.stderr.splitlines()
     assert first == (
-        'Warning: options: hobbies[0]: "cookin" is not known and counts as missing; the closest known: cooking'
+        'Warning: options: "cookin" is not known and counts as missing; the closest known: cooking'
     )
     assert second.startswith("Warning: age 90: the model has learned from 19 to 68")
     document = run(model, *odd, "--json")

@@ -16,9 +16,9 @@ from tests.data import sample_files
 from tests.train.small_run import SET
 from tests.waiting import HANG
 from trm_np.checkpoint import load_model
-from trm_np.data.lenient import known_name
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import printable
+from trm_np.data.words import Words
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = 'it\'s a "földer" 🎁'
@@ -121,7 +121,7 @@ MODEL = "rün 'x'/best.npz"
 def test_what_is_stored_is_what_was_written(folder: Path) -> None:
     stored = load_model(folder / MODEL)
     written = documents()
-    assert {kind: list(names) for kind, names in vars(stored.vocabulary).items()} == (
+    assert {kind: list(names) for kind, names in stored.vocabulary.lists.items()} == (
         written["scenarios"]["vocabulary"]
     )
     loaded = load_dataset(*(folder / f"{kind}.json" for kind in ("scenarios", "held_out", "catalogue")))
@@ -212,7 +212,7 @@ def test_a_name_in_another_unicode_form_or_in_capitals_is_known_and_comes_back_a
 def test_turkish_letters_are_known_in_either_case(
     given: str, names: tuple[str, ...], known: str | None
 ) -> None:
-    assert known_name(given, names) == known
+    assert Words(names, {}).meaning(given).name == known
 
 
 def test_a_terminal_is_given_text_and_no_commands() -> None:

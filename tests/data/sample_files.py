@@ -18,7 +18,7 @@ VOCABULARY = Vocabulary(
 
 def training() -> dict[str, Any]:
     return {
-        "vocabulary": {field: list(names) for field, names in vars(VOCABULARY).items()},
+        "vocabulary": {field: list(names) for field, names in VOCABULARY.lists.items()},
         "scenarios": [
             scenario("mother in the garden", age=61, hobbies=["garden", "reading"]),
             scenario("friend at the stove", relationship="friend", hobbies=["cooking"]),

@@ -155,4 +155,4 @@ def test_the_shipped_files_are_the_default() -> None:
     data = load_dataset()
     assert (len(data.train), len(data.validation), len(data.test), len(data.gifts)) == (25, 30, 30, 45)
     assert load_held_out(None, data.vocabulary) == (data.validation, data.test)
-    assert [len(names) for names in vars(data.vocabulary).values()] == [13, 5, 18, 20, 9, 9]
+    assert [len(names) for names in data.vocabulary.lists.values()] == [13, 5, 18, 20, 9, 9]

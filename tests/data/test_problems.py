@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trm_np.data.problems import MOST_COMPARED, DataError, Place, Problem, closest, listed, shown
+from trm_np.data.problems import DataError, Place, Problem, listed, shown
+from trm_np.data.spelling import MOST_COMPARED, closest
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

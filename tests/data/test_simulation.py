@@ -106,7 +106,7 @@ def test_interests_that_are_taken_are_drawn_again(monkeypatch: pytest.MonkeyPatc
     """With so few names that chance alone would repeat them: 1 hobby list, 4 preference lists."""
     few = SHIPPED.vocabulary.__class__(
         **{
-            **vars(SHIPPED.vocabulary),
+            **SHIPPED.vocabulary.lists,
             "hobbies": ("art", "music"),
             "preferences": ("trendy", "unique", "quality"),
         }

@@ -508,6 +508,11 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     "vocabulary of a name of 900,000 letters": with_names(hobbies=["A" * 900_000]),
     "vocabulary of numbers": with_names(hobbies=[1, 2, 3]),  # type: ignore[list-item]
     "vocabulary with a colour of the terminal": with_names(hobbies=["\x1b[31mred"]),
+    "synonyms that are a list": with_header(synonyms=["a"]),
+    "synonyms of 50,000 words": with_header(synonyms={"hobbies": dict.fromkeys(all_names(50_000), "garden")}),
+    "a synonym of 900,000 letters": with_header(synonyms={"hobbies": {"A" * 900_000: "garden"}}),
+    "a synonym for a name of 900,000 letters": with_header(synonyms={"hobbies": {"a": "A" * 900_000}}),
+    "a synonym with a colour of the terminal": with_header(synonyms={"hobbies": {"\x1b[31mred": "garden"}}),
     **{f"{name} of {LARGEST_SIZE:,}": with_settings(**{name: LARGEST_SIZE}) for name in SIZES},
     "every width of 100,000": with_settings(**dict.fromkeys(WIDTHS, LARGEST_SIZE)),
     "every width of 20,000": with_settings(**dict.fromkeys(WIDTHS, 20_000)),

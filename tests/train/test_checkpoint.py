@@ -81,6 +81,31 @@ def test_a_model_comes_back_as_it_was_stored(folder: Path, model: bytes) -> None
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_synonyms_are_stored_and_a_file_without_any_is_the_same_model(
+    folder: Path, name: str, tmp_path: Path
+) -> None:
+    whole = load_model(folder / name, KINDS[name])
+    assert whole.vocabulary.synonyms == dataset().vocabulary.synonyms != {}
+    header, content = content_of((folder / name).read_bytes())
+    (tmp_path / name).write_bytes(forged({k: v for k, v in header.items() if k != "synonyms"}, content))
+    before = load_model(tmp_path / name, KINDS[name])
+    assert before.vocabulary == whole.vocabulary and before.vocabulary.synonyms == {}
+    assert before.header == {key: value for key, value in whole.header.items() if key != "synonyms"}
+    assert header["vocabulary"].keys() == whole.vocabulary.lists.keys()  # as where synonyms are unknown
+
+
+def test_synonyms_that_no_file_of_scenarios_may_have_no_model_may(model: bytes, tmp_path: Path) -> None:
+    header, content = content_of(model)
+    for found, said in (
+        ([], "header: synonyms: found []; allowed: an object with hobbies"),
+        ({"hobbies": {"dog": "cats"}}, 'header: synonyms.hobbies.dog: found "cats"; allowed: one of gardening'),
+        ({"hobbies": {"Cooking": "art"}}, 'header: synonyms.hobbies: found the synonym "Cooking"; allowed: a word'),
+    ):
+        error = refused(tmp_path / "bad.npz", forged(header | {"synonyms": found}, content))
+        assert error.reason.startswith(said)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_the_bytes_are_those_of_zipfile_and_numpy(folder: Path, name: str) -> None:
     data = (folder / name).read_bytes()
     assert forged(*content_of(data)) == data

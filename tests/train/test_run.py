@@ -162,6 +162,17 @@ def test_going_on_with_other_data_is_refused(tmp_path: Path) -> None:
             Run(small(**SHORT), replace(data, **{name: other}), 0, tmp_path, resume=True)
 
 
+def test_other_synonyms_are_no_other_run_and_the_model_has_the_newest(finished: Path, tmp_path: Path) -> None:
+    data = dataset()
+    plain = replace(data, vocabulary=replace(data.vocabulary, synonyms={}))
+    with pytest.raises(Interrupted):
+        Run(small(**SHORT), plain, 0, tmp_path).train(after(5))
+    assert b'"synonyms"' not in (tmp_path / "last.npz").read_bytes()
+    new_run(tmp_path, small(**SHORT), resume=True).train()
+    assert (tmp_path / "best.npz").read_bytes() == (finished / "best.npz").read_bytes()
+    assert load_model(tmp_path / "best.npz").vocabulary.synonyms == data.vocabulary.synonyms
+
+
 def test_a_log_that_lost_lines_is_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         new_run(tmp_path, small(**SHORT)).train(after(4))

@@ -44,7 +44,12 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 @click.option("--age", type=float, help="Of the person who receives the gift, in years.")
 @click.option("--budget", type=float, help="The most to spend, in dollars.")
 @click.option(
-    "--hobby", "hobbies", type=utf_8, multiple=True, metavar="NAME", help="A hobby; may be given again."
+    "--hobby",
+    "hobbies",
+    type=utf_8,
+    multiple=True,
+    metavar="NAME",
+    help="A hobby, in your own words; may be given again.",
 )
 @click.option(
     "--preference",
@@ -194,6 +199,8 @@ def opened(profile: str) -> "BufferedReader":
 def show(recommendation: "Recommendation", as_json: bool) -> None:
     from trm_np.data.problems import printable
 
+    for note in recommendation.notes:
+        click.echo(printable(f"Note: {note}"), err=True)
     for warning in recommendation.warnings:
         click.echo(printable(f"Warning: {warning}"), err=True)
     click.echo(

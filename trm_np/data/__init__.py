@@ -1,4 +1,5 @@
 """From files to arrays.
 
-Read in this order: records, vocabulary, problems, strict_json, schema, load, tables, augment.
+Read in this order: records, spelling, words, vocabulary, problems, strict_json, schema, load, tables,
+augment, lenient.
 """

@@ -1,42 +1,56 @@
-"""Read a profile as people give it: a name that nobody taught the model is left out, with a warning."""
+"""Read a profile as people give it: in their own words, a name that nobody taught the model left out with a warning."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, closest, composed, listed, plain_form, shown
+from trm_np.data.problems import DataError, Place, listed, shown
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.data.words import Meaning
 
-MOST_SUGGESTIONS = 3
 LEVELS = 4  # of nesting: a list of gifts has offers with fields
-COMMON_BEGINNING = 4  # letters that make a name worth suggesting: grandparent for grandmother
 LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # the field, and where its names are known from
 SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
 
 
-def lenient_profile(
-    value: object, vocabulary: Vocabulary, file: str, place: str = ""
-) -> tuple[Profile, tuple[str, ...]]:
-    """One profile, its unknown names counted as missing, and a warning for each of them.
+class Asked(NamedTuple):
+    """A profile that has been checked, a warning of what in it is unknown, and a note of what was a synonym."""
 
-    A known name in another spelling, as "Mother's Day" is of mothers_day, is that name; a list keeps it once.
+    profile: Profile
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    Raises `DataError` for whatever else `profile_from_json` refuses: wrong types, numbers out of range, unknown
-    keys, a name of the vocabulary given twice as it stands there.
+
+class Said(NamedTuple):
+    """A word of a profile that is no name as it stands there: where, the list that it is looked for in, its meaning."""
+
+    place: str
+    word: str
+    kind: str
+    meaning: Meaning
+
+
+def read_profile(
+    value: object, vocabulary: Vocabulary, file: str, place: str = "", strict: bool = False
+) -> Asked:
+    """One profile: another spelling of a name is that name, as "Mother's Day" is mothers_day, and so is a synonym.
+
+    An unknown name counts as missing, with one warning for all of them, or is an error if `strict`. A list keeps a
+    name once. Raises `DataError` for whatever else `profile_from_json` refuses: wrong types, numbers out of range,
+    unknown keys, a name of the vocabulary given twice as it stands there.
     """
     at = Place(file, place)
-    unlisted = list(_unlisted_names(value, vocabulary, at))
-    forgiven = {where.path for where, _, _ in unlisted}
+    said = list(_other_words(value, vocabulary, at))
+    unknown = [each for each in said if each.meaning.name is None]
+    forgiven = {each.place for each in said} - {each.place for each in unknown if strict}
     problems = [problem for problem in schema.profile(vocabulary)(value, at) if problem.place not in forgiven]
     if problems:
         raise DataError(problems)
     profile = profile_from_json(_known_part(value, vocabulary), vocabulary, file, place)
-    return profile, tuple(
-        _warning(where, name, names) for where, name, names in unlisted if known_name(name, names) is None
-    )
+    return Asked(profile, tuple(_warnings(unknown, vocabulary, at)), tuple(_notes(said)))
 
 
 def json_value(given: object, levels: int = LEVELS) -> Any:
@@ -58,62 +72,56 @@ def json_value(given: object, levels: int = LEVELS) -> Any:
     return given
 
 
-def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, at most three, that `name` was probably meant to be: the closest, then those that begin alike."""
-    found: list[str] = []
-    rest = names
-    while len(found) < MOST_SUGGESTIONS and (match := closest(name, rest)):
-        found.append(match)
-        rest = tuple(known for known in rest if known != match)
-    beginning = plain_form(name)[:COMMON_BEGINNING]
-    if len(beginning) == COMMON_BEGINNING:
-        found += [known for known in rest if plain_form(known).startswith(beginning)]
-    return tuple(found[:MOST_SUGGESTIONS])
-
-
-def known_name(name: str, names: tuple[str, ...]) -> str | None:
-    """The one of `names` that this is, in whatever Unicode form, or the only one that it is another spelling of."""
-    for alike in (str, composed, _letters):
-        spelt = [known for known in names if alike(known) == alike(name)]
-        if len(spelt) == 1:
-            return spelt[0]
-    return None
-
-
-def _letters(name: str) -> str:
-    return "".join(plain_form(name).split())
-
-
-def _unlisted_names(
-    value: object, vocabulary: Vocabulary, at: Place
-) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """Where a name stands that is not so written in the vocabulary, the name, and those that are."""
+def _other_words(value: object, vocabulary: Vocabulary, at: Place) -> Iterator[Said]:
+    """The words that are not so written in the vocabulary."""
     for field, item in value.items() if isinstance(value, dict) else ():
         if field in LISTS and isinstance(item, list):
-            given = [(at.key(field).item(index), name) for index, name in enumerate(item)]
+            given = [(at.key(field).item(index), word) for index, word in enumerate(item)]
         elif field in SINGLE_NAMES:
             given = [(at.key(field), item)]
         else:
             continue
-        names = getattr(vocabulary, (LISTS | SINGLE_NAMES)[field])
-        for where, name in given:
-            if isinstance(name, str) and name not in names:
-                yield where, name, names
+        kind = (LISTS | SINGLE_NAMES)[field]
+        for where, word in given:
+            if isinstance(word, str) and (meaning := vocabulary.words[kind].meaning(word)).name != word:
+                yield Said(where.path, word, kind, meaning)
 
 
 def _known_part(value: Any, vocabulary: Vocabulary) -> dict[str, Any]:
-    """A checked value with the names that the vocabulary has, as it writes them."""
+    """A checked value with the names that its words stand for."""
     known = dict(value)
     for field, kind in LISTS.items():
-        found = (known_name(name, getattr(vocabulary, kind)) for name in value.get(field) or ())
+        found = (vocabulary.words[kind].meaning(word).name for word in value.get(field) or ())
         known[field] = list(dict.fromkeys(name for name in found if name is not None))
     for field, kind in SINGLE_NAMES.items():
-        name = value.get(field)
-        known[field] = None if name is None else known_name(name, getattr(vocabulary, kind))
+        word = value.get(field)
+        known[field] = None if word is None else vocabulary.words[kind].meaning(word).name
     return known
 
 
-def _warning(at: Place, name: str, names: tuple[str, ...]) -> str:
-    close = close_names(name, names)
-    hint = f"the closest known: {', '.join(close)}" if close else f"known: {listed(names)}"
-    return f"{at.file}: {at.path}: {shown(name)} is not known and counts as missing; {hint}"
+def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Iterator[str]:
+    """One for all that is unknown: the names that are spelt nearly so, or else all that there are of the kind."""
+    words = list(dict.fromkeys(each.word for each in unknown))
+    if not words:
+        return
+    close: dict[str, None] = {}
+    kinds: dict[str, None] = {}
+    for each in unknown:
+        found = vocabulary.words[each.kind].close(each.word)
+        close |= dict.fromkeys(found)
+        kinds |= {} if found else {each.kind: None}
+    where = f"{at.file}: {at.path}: " if at.path else f"{at.file}: "
+    count = "is not known and counts" if len(words) == 1 else "are not known and count"
+    hints = [f"; the closest known: {listed(list(close))}"] if close else []
+    hints += [f"; known {kind}: {listed(getattr(vocabulary, kind))}" for kind in kinds]
+    yield f"{where}{listed(list(map(shown, words)))} {count} as missing{''.join(hints)}"
+
+
+def _notes(said: Sequence[Said]) -> Iterator[str]:
+    """One for all synonyms: running counts as fitness, yoga as wellness."""
+    used = dict.fromkeys(each.meaning for each in said if each.meaning.synonym is not None)
+    parts = [
+        f"{synonym} {'as' if number else 'counts as'} {name}" for number, (name, synonym) in enumerate(used)
+    ]
+    if parts:
+        yield listed(parts)

@@ -4,7 +4,7 @@ A file is taken whole or refused, with all its problems; three files together, w
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import islice
@@ -14,11 +14,12 @@ from trm_np.data import schema
 from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json, read_json
-from trm_np.data.vocabulary import Vocabulary
+from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
 
 TRAINING_FILE = "realistic_user_scenarios.json"
 HELD_OUT_FILE = "held_out_scenarios.json"
 CATALOGUE_FILE = "gift_catalog.json"
+SYNONYMS_FILE = "synonyms.json"
 MOST_PROBLEMS = 10_000  # of one file: nobody reads more, and a hostile file could hold millions
 LISTED_BY = "trm-train --check"
 
@@ -154,17 +155,30 @@ def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
 def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabulary:
     """The names in an unchecked training file, of lists that it does not bring the default ones, or the shipped.
 
-    A list that cannot be read is empty, which stands for any names.
+    A list that cannot be read is empty, which stands for any names. Synonyms are of a list of names: where the file
+    brings none for it, they are the default ones if its names are.
     """
-    shipped = _document(None, TRAINING_FILE)[0]["vocabulary"]
-    absent = shipped if defaults is None else vars(defaults)
+    absent = _shipped_vocabulary() if defaults is None else defaults
     given = _part(document, "vocabulary", ("vocabulary", "scenarios"), {})
     names = {}
-    for field in schema.VOCABULARY_LISTS:
-        values = _part(given, field, schema.VOCABULARY_LISTS, absent[field])
+    for field in LISTS:
+        values = _part(given, field, schema.VOCABULARY_KEYS, getattr(absent, field))
         listed = values if isinstance(values, list | tuple) else ()
         names[field] = tuple(filter(schema.is_text, listed))
-    return Vocabulary(**names)
+    own = _part(given, "synonyms", schema.VOCABULARY_KEYS, {})
+    synonyms = {}
+    for field in SAID:
+        others = absent.synonyms.get(field, {}) if names[field] == getattr(absent, field) else {}
+        found = _part(own, field, SAID, others)
+        synonyms[field] = dict(found) if isinstance(found, Mapping) else {}
+    return Vocabulary(**names, synonyms=synonyms)
+
+
+def _shipped_vocabulary() -> Vocabulary:
+    lists = _document(None, TRAINING_FILE)[0]["vocabulary"]
+    return Vocabulary(
+        **{field: tuple(lists[field]) for field in LISTS}, synonyms=_document(None, SYNONYMS_FILE)[0]
+    )
 
 
 def _part(value: object, key: str, keys: Collection[str], absent: object) -> object:

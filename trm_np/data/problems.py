@@ -4,15 +4,11 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache
+
+from trm_np.data.spelling import closest
 
 SHOWN_CHARACTERS = 60
 LISTED_NAMES = 40
-MOST_COMPARED = 10_000  # names among which a closest one is looked for, in a tenth of a second
-DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
-TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i and a dot above
-PLAIN = str.maketrans(DIVISIONS | TURKISH_I)
 CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of a character, line breaks
 REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # the text around them
 
@@ -109,23 +105,3 @@ def listed(names: Sequence[str]) -> str:
         for name in names[:LISTED_NAMES]
     )
     return ", ".join(cut) + (f", ... ({len(names)} in all)" if len(names) > LISTED_NAMES else "")
-
-
-@lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
-def closest(name: str, names: tuple[str, ...]) -> str:
-    """The one of `names` that `name` was probably meant to be, or an empty string."""
-    if not 0 < len(name) <= SHOWN_CHARACTERS or len(names) > MOST_COMPARED:
-        return ""
-    by_plain_form = {plain_form(known): known for known in names}
-    matches = get_close_matches(plain_form(name), by_plain_form, n=1)
-    return by_plain_form[matches[0]] if matches else ""
-
-
-def plain_form(name: str) -> str:
-    """The name without what people write in different ways: case, hyphens, underscores, apostrophes, Unicode forms."""
-    return composed(name.casefold()).translate(PLAIN).strip()
-
-
-def composed(text: str) -> str:
-    """The one of its Unicode forms (NFC) by which texts that look the same are equal."""
-    return unicodedata.normalize("NFC", text)

@@ -5,12 +5,13 @@ A list of the vocabulary that is empty is not known, as where its file cannot be
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import fields
+from itertools import islice
 from typing import TypeGuard
 
-from trm_np.data.problems import CONTROLS, Place, Problem, composed, listed, shown
+from trm_np.data.problems import CONTROLS, Place, Problem, listed, shown
+from trm_np.data.spelling import LONGEST_COMPARED, composed, singular
 from trm_np.data.strict_json import RepeatedKeys
-from trm_np.data.vocabulary import Vocabulary
+from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
 
 Check = Callable[[object, Place], Iterator[Problem]]
 
@@ -21,17 +22,18 @@ MOST_SAID = (
 )
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
-VOCABULARY_LISTS = tuple(field.name for field in fields(Vocabulary))
+MOST_SYNONYMS = 1_000  # for the names of one list: a model file has them in its header
+VOCABULARY_KEYS = (*LISTS, "synonyms")
 
 
 # What the files are made of
 
 
 def training_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
-    """A training file: its scenarios, and the vocabulary lists that replace the shipped ones."""
+    """A training file: its scenarios, and the vocabulary lists and synonyms that replace the shipped ones."""
     scenarios = list_of(scenario(vocabulary, stocked), FEWEST_TRAINING_SCENARIOS)
-    names = dict.fromkeys(VOCABULARY_LISTS, list_of(text, 1, unique=True))
-    own_names = record(names, optional=VOCABULARY_LISTS)
+    names = vocabulary_lists() | {"synonyms": synonyms(vocabulary)}
+    own_names = record(names, optional=VOCABULARY_KEYS)
     return record({"vocabulary": own_names, "scenarios": scenarios}, optional=("vocabulary",))
 
 
@@ -51,6 +53,45 @@ def held_out_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Ch
 def catalogue_file(vocabulary: Vocabulary) -> Check:
     """A catalogue: gifts whose names are all in the vocabulary."""
     return record({"gifts": list_of(gift(vocabulary), FEWEST_GIFTS)})
+
+
+def vocabulary_lists() -> dict[str, Check]:
+    return dict.fromkeys(LISTS, list_of(text, 1, unique=True))
+
+
+def synonyms(vocabulary: Vocabulary) -> Check:
+    """For the lists of what is said of a person, any or none, the synonyms of their names."""
+    return record({field: synonyms_of(getattr(vocabulary, field)) for field in SAID}, optional=SAID)
+
+
+def synonyms_of(names: tuple[str, ...]) -> Check:
+    """An object with the name that each synonym stands for; no synonym is a name or another synonym, however spelt."""
+    known = name(names)
+    spelt = {singular(each): each for each in names}
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield at.problem(shown(value), "an object with a name for each synonym")
+            return
+        yield from repeated_keys(value, at)
+        if len(value) > MOST_SYNONYMS:
+            yield at.problem(f"{len(value)} synonyms", f"at most {MOST_SYNONYMS}")
+        before: dict[str, str] = {}
+        for word in islice(value, MOST_SYNONYMS):
+            form, found = singular(word), f"the synonym {shown(word)}"
+            same = before.setdefault(form, word)
+            if not is_text(word) or not form:
+                yield at.problem(found, "text on one line, not blank")
+            elif len(word) > LONGEST_COMPARED:
+                yield at.problem(f"a synonym of {len(word)} characters", f"at most {LONGEST_COMPARED}")
+            elif form in spelt:
+                yield at.problem(found, f"a word that is no name; {shown(spelt[form])} is one")
+            elif same != word:
+                yield at.problem(found, f"a word not given before; {shown(same)} is the same")
+            else:
+                yield from known(value[word], at.key(word))
+
+    return check
 
 
 def scenario(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
@@ -127,8 +168,7 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
         if not isinstance(value, dict):
             yield at.problem(shown(value), f"an object with {allowed}")
             return
-        for key in value.repeated if isinstance(value, RepeatedKeys) else ():
-            yield at.problem(f"the key {shown(key)} more than once", "each key once")
+        yield from repeated_keys(value, at)
         for key in keys:
             if key not in value and key not in optional:
                 yield at.problem(f"no key {shown(key)}", f"an object with {allowed}")
@@ -140,6 +180,11 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
                 yield at.problem(f"the unknown key {shown(key)}", allowed, name, keys)
 
     return check
+
+
+def repeated_keys(value: object, at: Place) -> Iterator[Problem]:
+    for key in value.repeated if isinstance(value, RepeatedKeys) else ():
+        yield at.problem(f"the key {shown(key)} more than once", "each key once")
 
 
 def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: bool = False) -> Check:

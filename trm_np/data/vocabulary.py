@@ -1,11 +1,22 @@
-"""The names that scenarios and gifts may use."""
+"""The names that scenarios and gifts may use, and the other words that people have for them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from trm_np.data.words import Words
+
+LISTS = ("categories", "tools", "hobbies", "preferences", "relationships", "occasions")
+SAID = LISTS[2:]  # of a person, in everyday words too
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Six lists of names; the place of a name is its index in every table and model: order is contract."""
+    """Six lists of names; the place of a name is its index in every table and model: order is contract.
+
+    `synonyms` give by list the name that another word stands for, as {"hobbies": {"running": "fitness"}}. A model
+    learns nothing of them: vocabularies with the same names are equal.
+    """
 
     categories: tuple[str, ...]
     tools: tuple[str, ...]
@@ -13,3 +24,14 @@ class Vocabulary:
     preferences: tuple[str, ...]
     relationships: tuple[str, ...]
     occasions: tuple[str, ...]
+    synonyms: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+
+    @property
+    def lists(self) -> dict[str, tuple[str, ...]]:
+        """The six lists, by their names."""
+        return {name: getattr(self, name) for name in LISTS}
+
+    @cached_property
+    def words(self) -> dict[str, Words]:
+        """The words for what is said of a person, by list."""
+        return {name: Words(getattr(self, name), self.synonyms.get(name, {})) for name in SAID}

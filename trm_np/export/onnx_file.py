@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ def onnx_model(stored: StoredModel, gifts: GiftInputs) -> Any:
     someone = encode_profiles(profile_table([Profile()], vocabulary), vocabulary)
     graph, outputs = inference_graph(stored.model, someone, gifts)
     properties = {
-        "vocabulary": json.dumps(asdict(vocabulary)),
+        "vocabulary": json.dumps(vocabulary.lists),
         "gifts": json.dumps([gift.id for gift in stored.gifts]),
         "config": json.dumps(flatten(stored.config)),
     }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from trm_np.answers import Recommendation
-from trm_np.recommend import Asked, Recommender
+from trm_np.data.lenient import Asked
+from trm_np.recommend import Recommender
 from trm_np.serve.forking import after_fork
 
 PORTION = 64  # profiles that are answered together at most

@@ -1,16 +1,15 @@
 """The OpenAPI 3.1 document of the server: what requests may hold, and what answers do hold.
 
-A name that the model does not know counts as missing: in a request the vocabulary gives examples, in an answer it is
-all that can stand there.
+Synonyms count as the names that they stand for, and words that the model does not know as missing: in a request the
+vocabulary gives examples, in an answer it is all that can stand there.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from trm_np import __version__
 from trm_np.data import schema
-from trm_np.data.vocabulary import Vocabulary
+from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
 from trm_np.recommend import MOST_GIFTS
 from trm_np.serve.http import JSON
 from trm_np.serve.metrics import CONTENT_TYPE
@@ -83,7 +82,8 @@ def recommend() -> dict[str, Any]:
     meanings = {
         "top": "So many gifts.",
         "days": "Until the gift is needed.",
-        "strict": "Whether an unknown name is an error; otherwise it counts as missing, with a warning.",
+        "strict": "Whether an unknown word is an error; otherwise it counts as missing, with a warning. "
+        "A synonym is not unknown.",
     }
     asked, answered = reference("Profile"), reference("Recommendation")
     size = {"minItems": 1, "maxItems": PROFILES}
@@ -129,7 +129,12 @@ def profile(vocabulary: Vocabulary) -> Schema:
     """A profile as it may be asked for."""
 
     def name(known: Sequence[str]) -> Schema:
-        return {"type": "string", "maxLength": NAME_CHARACTERS, "examples": list(known)}
+        return {
+            "type": "string",
+            "maxLength": NAME_CHARACTERS,
+            "description": "A name of the vocabulary in any spelling, or a word of its synonyms.",
+            "examples": list(known),
+        }
 
     def names(known: Sequence[str]) -> Schema:
         return {"type": "array", "items": name(known), "maxItems": schema.MOST_SAID}
@@ -189,6 +194,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
             "steps": {"type": "integer", "minimum": 1},
             "most_steps": {"type": "integer", "minimum": 1},
             "warnings": TEXTS,
+            "notes": {**TEXTS, "description": "Which words of the profile counted as which names."},
         }
     )
 
@@ -197,6 +203,11 @@ def model() -> Schema:
     """What /model says."""
     figures = {"type": "object", "additionalProperties": NUMBER}
     names = {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True}
+    meanings = {"type": "object", "additionalProperties": TEXT}
+    synonyms = {
+        **record(dict.fromkeys(SAID, meanings), optional=SAID),
+        "description": "The name that each synonym stands for, for each list.",
+    }
     return record(
         {
             "version": TEXT,
@@ -205,7 +216,7 @@ def model() -> Schema:
             "seed": COUNT,
             "sha256": DIGEST,
             "metrics": {"type": "object", "additionalProperties": figures},
-            "vocabulary": record({field.name: names for field in fields(Vocabulary)}),
+            "vocabulary": record({**dict.fromkeys(LISTS, names), "synonyms": synonyms}),
             "gifts": {"type": "integer", "minimum": schema.FEWEST_GIFTS},
             "loaded_at": TIME,
             "limits": record(dict.fromkeys(LIMITS, NUMBER)),

@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from trm_np import __version__
@@ -125,7 +125,7 @@ def description(recommender: Recommender, path: str) -> dict[str, Any]:
         "seed": stored.header["seed"],
         "sha256": content_digest(path),
         "metrics": stored.header["metrics"],
-        "vocabulary": asdict(stored.vocabulary),
+        "vocabulary": {**stored.vocabulary.lists, "synonyms": stored.vocabulary.synonyms},
         "gifts": len(recommender.gifts),
         "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "limits": LIMITS,

@@ -10,8 +10,8 @@ from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
+from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError, shown
-from trm_np.recommend import Asked
 from trm_np.serve.batching import PORTION, Batches, TooLate
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics

@@ -1,0 +1,83 @@
+"""When two words are one: in other letters, in the plural, or misspelt."""
+
+import unicodedata
+from collections import defaultdict
+from functools import lru_cache
+from itertools import takewhile
+from operator import eq
+
+LONGEST_COMPARED = 60  # characters of a word of which a misspelling is looked for
+MOST_COMPARED = 10_000  # names among which it is, in a tenth of a second
+MOST_SUGGESTIONS = 3
+ONE_EDIT, TWO_EDITS = 3, 8  # letters from which on so many edits are a misspelling: skiing is not cooking
+DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
+TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i and a dot above
+PLAIN = str.maketrans(DIVISIONS | TURKISH_I)
+
+
+def composed(text: str) -> str:
+    """The one of its Unicode forms (NFC) by which texts that look the same are equal."""
+    return unicodedata.normalize("NFC", text)
+
+
+def letters(name: str) -> str:
+    """The name without what people write in different ways: case, spaces, hyphens, underscores, apostrophes."""
+    return "".join(composed(name.casefold()).translate(PLAIN).split())
+
+
+def singular(name: str) -> str:
+    """Its letters, alike for a word and its plural in English: dog and dogs, hobby and hobbies, box and boxes."""
+    form = letters(name)
+    if len(form) > 2 and form.endswith("s") and not form.endswith("ss"):
+        form = form[:-1]
+    if form.endswith("ie"):
+        return f"{form[:-2]}y"
+    return form[:-1] if form.endswith(("che", "she", "sse", "xe", "ze", "oe")) else form
+
+
+@lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
+def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, at most three, of which `name` may be a misspelling, the closest first."""
+    if len(name) > LONGEST_COMPARED or len(names) > MOST_COMPARED:
+        return ()
+    form = singular(name)
+    most = (len(form) >= ONE_EDIT) + (len(form) >= TWO_EDITS)
+    by_length, letters_in = forms_by_length(names), frozenset(form)
+    found = [
+        (distance, place)
+        for length in range(len(form) - most, len(form) + most + 1)
+        for other, others, place in by_length.get(length, ())
+        if len(letters_in ^ others) <= 2 * most  # no edit brings more than one and takes more than one
+        and (distance := edits(form, other, most)) <= most
+    ]
+    return tuple(names[place] for _, place in sorted(found)[:MOST_SUGGESTIONS])
+
+
+def closest(name: str, names: tuple[str, ...]) -> str:
+    """The one of `names` that `name` was probably meant to be, or an empty string."""
+    return next(iter(close_names(name, names)), "")
+
+
+def edits(one: str, other: str, most: int) -> int:
+    """How many letters to add, leave out, replace or swap with the next turn one word into the other.
+
+    More than `most` are not counted further.
+    """
+    same = sum(takewhile(bool, map(eq, one, other)))  # of the letters at their beginning
+    one, other = one[same:], other[same:]
+    if not one or not other or most == 0:
+        return max(len(one), len(other))
+    ways = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
+    if one[:2] == other[1::-1]:
+        ways.append((one[2:], other[2:]))
+    return 1 + min(edits(*rest, most - 1) for rest in ways)
+
+
+@lru_cache(maxsize=64)
+def forms_by_length(names: tuple[str, ...]) -> dict[int, list[tuple[str, frozenset[str], int]]]:
+    """The `singular` of each name, its letters and the place of that name, by the length of the first."""
+    by_length = defaultdict(list)
+    for place, known in enumerate(names):
+        form = singular(known)
+        by_length[len(form)].append((form, frozenset(form), place))
+    return dict(by_length)
