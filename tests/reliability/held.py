@@ -8,24 +8,29 @@ So the signal is never too late, however slow whoever sends it is.
 import runpy
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-from trm_np.cli.train import Signals
-from trm_np.run import METRICS
+from trm_np.run import METRICS, Run
 
 
 def main() -> None:
+    train = Run.train
+
+    def train_held(run: Run, interrupted: Callable[[], bool], *rest: Any) -> dict[str, Any]:
+        log = run.folder / METRICS
+
+        def held() -> bool:
+            while log.exists() and log.stat().st_size and not interrupted():
+                time.sleep(0.01)
+            return interrupted()
+
+        return train(run, held, *rest)
+
+    Run.train = train_held  # type: ignore[method-assign, assignment]
     del sys.argv[0]
-    log = Path(sys.argv[sys.argv.index("--out") + 1]) / METRICS
-    pending = Signals.pending
-
-    def held(signals: Signals) -> bool:
-        while log.exists() and log.stat().st_size and not pending(signals):
-            time.sleep(0.01)
-        return pending(signals)
-
-    Signals.pending = held  # type: ignore[method-assign]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
