@@ -17,19 +17,20 @@ from trm_np.run import METRICS, Run
 
 
 def main() -> None:
-    del sys.argv[0]
-    log = Path(sys.argv[sys.argv.index("--out") + 1]) / METRICS
     train = Run.train
 
-    def held(run: Run, interrupted: Callable[[], bool], *rest: Any) -> Any:
-        def asked() -> bool:
+    def train_held(run: Run, interrupted: Callable[[], bool], *rest: Any) -> dict[str, Any]:
+        log = run.folder / METRICS
+
+        def held() -> bool:
             while log.exists() and log.stat().st_size and not interrupted():
                 time.sleep(0.01)
             return interrupted()
 
-        return train(run, asked, *rest)
+        return train(run, held, *rest)
 
-    Run.train = held  # type: ignore[method-assign]
+    Run.train = train_held  # type: ignore[method-assign, assignment]
+    del sys.argv[0]
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
