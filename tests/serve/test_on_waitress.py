@@ -177,4 +177,6 @@ def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: 
     running.server.drain()
     answers = read_all(client)
     assert answers.count(b"200 OK") == 50
+    running.thread.join(HANG)
+    running.server.drain()  # once more, when all is over
     assert running.end() == 0

@@ -152,9 +152,10 @@ class Server:
         self.metrics.count_request("other", status)
 
     def drain(self) -> None:
-        """Have `run` come to its end; may be called by a signal handler."""
-        self.draining = True
-        self.listeners[0].pull_trigger()
+        """Have `run` come to its end; may be called by a signal handler, and again."""
+        if not self.draining:
+            self.draining = True
+            self.listeners[0].pull_trigger()
 
     def run(self) -> int:
         """Answer until `drain`, then all that has been received; returns how many requests had no answer in time."""
