@@ -252,6 +252,15 @@ def test_an_input_that_was_refilled_is_an_error() -> None:
         loss.backward()
 
 
+def test_the_result_of_an_operation_is_not_refilled() -> None:
+    w = leaf(2.0)
+    with pytest.raises(RuntimeError, match=r"copy_\(\) on the result of an operation"):
+        (w * 3).copy_(5.0)
+    with pytest.raises(RuntimeError, match="no gradient"):
+        w.copy_(w * 3)
+    assert (w * 3).detach().copy_(5.0).item() == 5.0
+
+
 def test_two_losses_of_one_weight_with_a_step_between_them() -> None:
     """The second gradient would be that of a weight that is no more: 8.5 where 12 is right."""
     w = nn.Parameter(np.array([2.0]))
