@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.chromium import SPACE, TAB, contrast, luminance, press, requested, seen_as
 from tests.lab.full_grid import full_grid
+from tests.waiting import wait_until
 from trm_np.config import SWITCHES
 from trm_np.lab.page import page
 from trm_np.lab.trial import Row
@@ -36,6 +37,7 @@ def browser(chromium: Any, file: Path) -> Iterator[Any]:
     chromium.get("about:blank")
     chromium.get_log("browser"), chromium.get_log("performance")
     chromium.get(file.as_uri())
+    wait_until(lambda: seen(chromium)["table"])
     yield chromium
     assert chromium.get_log("browser") == []
     assert chromium.execute_script("return performance.getEntriesByType('resource').length") == 0
@@ -159,12 +161,13 @@ def test_the_address_holds_the_combination(browser: Any, file: Path) -> None:
     click(browser, "data_diversity")
     before = seen(browser)
     browser.refresh()
+    wait_until(lambda: seen(browser)["table"])
     after = seen(browser)
     same = ("off", "curves", "table", "hash")
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     assert after["measured"].startswith("Without data diversity and dropout, against all on: ")
     browser.get(f"{file.as_uri()}#off=nonsense,lr_scheduler")
-    assert seen(browser)["off"] == ["lr_scheduler"]
+    wait_until(lambda: seen(browser)["off"] == ["lr_scheduler"])
 
 
 def test_a_change_without_effect_is_said_to_be_one(
@@ -182,6 +185,7 @@ def test_a_change_without_effect_is_said_to_be_one(
     changed = tmp_path / "same.html"
     changed.write_text(page(same), encoding="utf-8")
     browser.get(changed.as_uri())
+    wait_until(lambda: seen(browser)["table"])
     click(browser, "lr_scheduler")
     assert seen(browser)["measured"] == (
         "Learning rate scheduler off: the epoch kept and every figure of the test stay the same."
