@@ -44,7 +44,7 @@ def run(folder: Path, command: Sequence[str], redirection: str) -> "subprocess.C
     program, *arguments = command
     path = ROOT / program if program.startswith("bin") else folder / program
     shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, str(path), *arguments]
-    return subprocess.run(shell, capture_output=True, text=True, cwd=folder)
+    return subprocess.run(shell, capture_output=True, encoding="utf-8", cwd=folder)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
