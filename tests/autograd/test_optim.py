@@ -307,11 +307,12 @@ def test_clipping_bounds_the_joint_norm_and_keeps_the_direction(arrays: list[Any
         assert np.linalg.norm(np.concatenate([g.ravel() for g in clipped])) <= max_norm
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("exponent", [-320, -200, -40, -30, -20, -10, 0, 10, 19, 20, 30, 38, 150, 300])
-def test_gradients_of_any_magnitude_are_clipped_and_the_weights_move_on(exponent: int, dtype: Any) -> None:
-    if not float(np.finfo(dtype).smallest_subnormal) < 10.0**exponent < float(np.finfo(dtype).max):
-        pytest.skip("no number of this dtype")
+@pytest.mark.parametrize(
+    ("dtype", "exponent"),
+    [(np.float32, exponent) for exponent in (-40, -30, -20, -10, 0, 10, 19, 20, 30, 38)]
+    + [(np.float64, exponent) for exponent in (-320, -200, -40, -10, 0, 10, 38, 150, 300)],
+)
+def test_gradients_of_any_magnitude_are_clipped_and_the_weights_move_on(dtype: Any, exponent: int) -> None:
     magnitude = dtype(10.0**exponent)
     parameters = [Tensor(np.zeros(1, dtype), requires_grad=True) for _ in range(100)]
     optimizer = AdamW(parameters, lr=0.1, weight_decay=0.0)
