@@ -396,7 +396,7 @@ def binary_cross_entropy_with_logits(logits: Array, *, target: Array) -> Ruled:
     z = np.clip(logits, np.finfo(logits.dtype).min, np.finfo(logits.dtype).max)
     value = np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
     value = np.where(np.isinf(logits) & (value > 0), np.inf, value)
-    return np.mean(value), lambda g: (g / value.size * (logistic(logits) - target),)
+    return np.asarray(np.mean(value)), lambda g: (g / value.size * (logistic(logits) - target),)
 
 
 @vjp_reads()

@@ -5,6 +5,7 @@ the value, an array of its shape, to one gradient per array argument. Settings a
 knows nothing of tensors or graphs; `tensor.apply` joins them.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from types import EllipsisType
@@ -142,7 +143,8 @@ def logistic(a: Array) -> Array:
 
 def no_less_than_lowest(a: Array) -> Array:
     """`a`, with the lowest finite number for -inf: times the logistic of it, 0, it gives the limit, 0."""
-    return np.maximum(a, np.finfo(a.dtype).min)
+    limited: Array = np.maximum(a, np.finfo(a.dtype).min)
+    return limited
 
 
 @elementwise
@@ -186,12 +188,12 @@ def euclidean_norm(a: Array) -> float:
     """√Σa² of all elements, also where squares overflow or vanish in the dtype of `a`."""
     squares = float(np.vdot(a, a))
     if SMALLEST_SUM < squares < np.inf:
-        return squares**0.5
+        return math.sqrt(squares)
     largest = float(np.abs(a).max(initial=0))
     if largest == 0 or not np.isfinite(largest):
         return largest
     scaled = a.astype(np.float64) / largest
-    return largest * float(np.vdot(scaled, scaled)) ** 0.5
+    return largest * math.sqrt(np.vdot(scaled, scaled))
 
 
 @vjp_reads()

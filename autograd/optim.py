@@ -100,9 +100,9 @@ class AdamW:
                 group["eps"],
                 group["weight_decay"],
             )
-        for place, parameter in enumerate(self._parameters()):
+        for index, parameter in enumerate(self._parameters()):
             if parameter.grad is not None:
-                self.steps[place] += 1
+                self.steps[index] += 1
                 parameter._version += 1
 
     def _stretches(self) -> list[tuple[dict[str, Any], int, slice]]:

@@ -173,7 +173,9 @@ class Tensor:
     def __rmatmul__(self, other: Array) -> "Tensor": return apply(ops.matmul, other, self)
     def __neg__(self) -> "Tensor": return apply(ops.neg, self)
     def __pow__(self, exponent: float) -> "Tensor":
-        return apply(ops.power, self, exponent=float(exponent)) if isinstance(exponent, Real) else NotImplemented
+        if not isinstance(exponent, Real):
+            return NotImplemented
+        return apply(ops.power, self, exponent=float(exponent))
     def __getitem__(self, index: Any) -> "Tensor": return apply(ops.getitem, self, index=index)
 
     def exp(self) -> "Tensor": return apply(ops.exp, self)
