@@ -1,0 +1,194 @@
+"""What the text of a cell means: names, numbers with points or commas, times. A cell that means nothing is `Bad`."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, datetime, timezone
+from functools import lru_cache
+from typing import Any
+
+from trm_np.data.problems import CONTROLS, shown
+from trm_np.data.spelling import composed
+
+UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+CURRENCIES = "$€£¥₹ \u00a0\u202f"  # and the spaces that group thousands
+LONGEST_NAME = 200
+EARLIEST = 31_536_000  # 1971: a time of 0 mostly stands for one that nobody knows
+MOST_SECONDS = 10_000_000_000  # more are milliseconds, micro- or nanoseconds
+UNITS = (1, 1e3, 1e6, 1e9)
+SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+ISO = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?"
+)
+EPOCH = re.compile(r"\d+(\.\d*)?")
+DATES = "a date from 1971 to now, such as 2024-05-31, 31.5.2024, 5/31/2024, or seconds since 1970"
+
+
+class Bad(ValueError):
+    """A cell that cannot be read: what was found, and what is allowed."""
+
+    def __init__(self, cell: Any, allowed: str) -> None:
+        super().__init__(allowed)
+        self.found, self.allowed = shown(cell), allowed
+
+
+def is_unknown(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return cell.strip().casefold() in UNKNOWN
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def text(cell: Any) -> str:
+    """The cell on one line, in one of its Unicode forms, "" if it is empty; 3.0 is "3"."""
+    if cell is None or isinstance(cell, str):
+        return one_line(cell or "")
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, (dict, list, bytes)) or (isinstance(cell, float) and not math.isfinite(cell)):
+        raise Bad(cell, "text or a number")
+    return one_line(str(cell))
+
+
+@lru_cache(maxsize=1 << 16)
+def one_line(cell: str) -> str:
+    name = " ".join(cell.split()) if cell.isascii() else " ".join(composed(cell).split())
+    if len(name) > LONGEST_NAME:
+        raise Bad(cell, f"at most {LONGEST_NAME} characters")
+    if not name.isprintable() and not CONTROLS.isdisjoint(map(unicodedata.category, name)):
+        raise Bad(cell, "text without control characters")
+    return name
+
+
+def identity(cell: Any) -> str:
+    """An id; raises `Bad` if there is none."""
+    name = text(cell)
+    if not name or (not isinstance(cell, str) and is_unknown(cell)):
+        raise Bad(cell, "an id")
+    return name
+
+
+def name(cell: Any) -> str:
+    """A name, "" if it is not known."""
+    return "" if is_unknown(cell) else text(cell)
+
+
+def names(cell: Any, separator: str | None) -> tuple[str, ...]:
+    """The names in a cell: a list, or text divided by the separator, by default by a bar, semicolon or comma."""
+    if is_unknown(cell):
+        return ()
+    if isinstance(cell, str):
+        divider = separator or next((each for each in "|;," if each in cell), None)
+        parts: Sequence[Any] = cell.split(divider) if divider else [cell]
+    else:
+        parts = cell if isinstance(cell, (list, tuple)) else [cell]
+    return tuple(dict.fromkeys(filter(None, map(name, parts))))
+
+
+def number(cell: Any, low: float, high: float, decimal: str | None) -> float:
+    """A number between two bounds, nan if it is not known; raises `Bad`."""
+    if is_unknown(cell):
+        return math.nan
+    allowed = f"a number from {low:,} to {high:,}"
+    if isinstance(cell, str):
+        value = of_digits(cell, decimal, allowed)
+    elif isinstance(cell, bool) or not hasattr(cell, "__float__"):
+        raise Bad(cell, allowed)
+    else:
+        value = float(cell)
+    if not low <= value <= high:
+        raise Bad(cell, allowed)
+    return value
+
+
+@lru_cache(maxsize=1 << 16)
+def of_digits(cell: str, decimal: str | None, allowed: str) -> float:
+    """The number that is written so: `decimal` is its sign before the fraction, if that is known."""
+    digits = "".join(c for c in cell if c not in CURRENCIES).replace("'", "")
+    comma, point = digits.rfind(","), digits.rfind(".")
+    if decimal is None:
+        if comma < 0 or point >= 0:
+            decimal = "," if comma > point else "."
+        elif digits.count(",") == 1 and not re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", digits):
+            decimal = ","
+        elif digits.count(",") > 1:
+            decimal = "."
+        else:
+            raise Bad(cell, "a number whose comma has one meaning; choose by --decimal , or --decimal .")
+    whole, sign, fraction = digits.partition(decimal)
+    groups = "." if decimal == "," else ","
+    if groups in whole and not re.fullmatch(rf"[+-]?\d{{1,3}}(\{groups}\d{{3}})+", whole):
+        raise Bad(cell, allowed)
+    try:
+        value = float(whole.replace(groups, "") + sign.replace(",", ".") + fraction)
+    except ValueError:
+        raise Bad(cell, allowed) from None
+    if not math.isfinite(value) or "_" in digits:
+        raise Bad(cell, allowed)
+    return value
+
+
+def moments(cell: Any, latest: float) -> tuple[float, float]:
+    """Seconds since 1970 if the day stands before the month, and if the month does, nan if it cannot.
+
+    Both are the same but for a date such as 5/6/2024. Raises `Bad` for what is no date, or none from 1971 to `latest`.
+    """
+    found = of_text(cell.strip()) if isinstance(cell, str) else of_value(cell)
+    in_time = tuple(
+        seconds if seconds is not None and EARLIEST <= seconds <= latest else math.nan for seconds in found
+    )
+    if all(map(math.isnan, in_time)):
+        raise Bad(cell, DATES)
+    return in_time[0], in_time[1]
+
+
+@lru_cache(maxsize=1 << 16)
+def of_text(cell: str) -> tuple[float | None, float | None]:
+    """The times that are written so, None where it is no time."""
+    if match := SLASHED.fullmatch(cell):
+        first, second, year, *clock = match.groups()
+        return seconds_of(year, second, first, *clock), seconds_of(year, first, second, *clock)
+    if match := DOTTED.fullmatch(cell):
+        day, month, year, *clock = match.groups()
+        only = seconds_of(year, month, day, *clock)
+    elif match := ISO.fullmatch(cell):
+        *parts, zone = match.groups()
+        only = seconds_of(*parts)
+        if only is not None and zone and zone[0] in "+-":
+            offset = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+            only += offset if zone[0] == "-" else -offset
+    else:
+        only = of_value(float(cell))[0] if EPOCH.fullmatch(cell) else None
+    return only, only
+
+
+def of_value(cell: Any) -> tuple[float | None, float | None]:
+    """The time of a number of seconds, or milliseconds, since 1970, or of a date."""
+    only = None
+    if isinstance(cell, datetime):
+        only = (cell if cell.tzinfo else cell.replace(tzinfo=timezone.utc)).timestamp()
+    elif isinstance(cell, date):
+        only = seconds_of(cell.year, cell.month, cell.day)
+    elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        only = next((cell / unit for unit in UNITS if cell / unit <= MOST_SECONDS), None)
+    return only, only
+
+
+def seconds_of(
+    year: Any, month: Any, day: Any, hour: Any = None, minute: Any = None, second: Any = None
+) -> float | None:
+    """The seconds from 1970 to a time in UTC; None if the calendar or the clock has no such time."""
+    try:
+        moment = datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour or 0),
+            int(minute or 0),
+            int(second or 0),
+            tzinfo=timezone.utc,
+        )
+    except ValueError:
+        return None
+    return moment.timestamp()

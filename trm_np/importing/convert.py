@@ -1,0 +1,54 @@
+"""From the names of tables to the files' contents and what is to be said of them."""
+
+from collections.abc import Mapping, Sequence
+
+from trm_np.data.problems import printable
+from trm_np.importing.columns import Column, find_columns
+from trm_np.importing.documents import documents
+from trm_np.importing.orders import Arrived, Reading, read_items, read_orders, read_people
+from trm_np.importing.report import Report
+from trm_np.importing.splitting import Rules, split
+from trm_np.importing.tables import open_table
+
+DEFAULT_READING, DEFAULT_RULES = Reading(), Rules()
+
+
+def convert(
+    orders: str,
+    items: str,
+    people: str | None = None,
+    mapped: Mapping[str, Sequence[str]] | None = None,
+    reading: Reading = DEFAULT_READING,
+    rules: Rules = DEFAULT_RULES,
+    most_names: int = 200,
+    arrived: Arrived = lambda rows: None,
+) -> tuple[dict[str, bytes], Report]:
+    """The contents of the three files by their names, and the report; raises `DataError`.
+
+    `mapped` are columns by field, as `columns.parse_map` makes them; `arrived` is told how many rows have been read.
+    """
+    report = Report()
+    files = {"orders": orders, "items": items} | ({"people": people} if people is not None else {})
+    tables = {kind: open_table(file) for kind, file in files.items()}
+    columns = find_columns(tables, mapped or {})
+    for kind, table in tables.items():
+        report.used.append(f"{table.file}: {table.form}; {pairs(columns[kind])}")
+    found = read_items(tables["items"], columns["items"], reading, report, arrived)
+    numbers = {item.id: number for number, item in enumerate(found)}
+    ordered = read_orders(tables["orders"], columns["orders"], numbers, items, reading, report, arrived)
+    said = (
+        read_people(tables["people"], columns["people"], ordered.people.numbers, reading, report, arrived)
+        if people is not None
+        else {}
+    )
+    parts = split(ordered, rules, orders, report)
+    contents = documents(found, ordered.people.all(), said, parts, most_names, report)
+    report.made.append(
+        f"{len(found):,} gifts; {len(parts.train):,} scenarios to train on, {len(parts.validation):,} to validate "
+        f"and {len(parts.test):,} to test on"
+    )
+    return contents, report
+
+
+def pairs(columns: Sequence[Column]) -> str:
+    return ", ".join(printable(f"{column.field} = {column.name}") for column in columns)

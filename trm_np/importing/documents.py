@@ -1,0 +1,258 @@
+"""The three files: scenarios with their vocabulary, held-out scenarios, the catalogue."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trm_np.data.problems import DataError, Place, printable
+from trm_np.data.strict_json import MAX_BYTES
+from trm_np.importing.orders import Item, Said
+from trm_np.importing.report import Report
+from trm_np.importing.splitting import Case, Parts
+
+SCENARIOS, HELD_OUT, CATALOGUE = "scenarios.json", "held_out_scenarios.json", "gift_catalog.json"
+OTHER, NO_CATEGORY = "other", "uncategorised"
+MOST_HOBBIES = 5  # of a person, derived from what they had
+MOST_SAID = 100  # hobbies or preferences of a person
+MOST_EXPECTED = 3
+FEWEST_GIFTS = 3
+
+Pair = tuple[str, str]  # a column and a value of it
+
+
+@dataclass(frozen=True)
+class Names:
+    """What names of the vocabulary stand for categories and preferences, and which hobbies and such are in it.
+
+    A tag is a hobby; where no item has tags its category is its only one.
+    """
+
+    categories: Mapping[str, str]
+    hobbies: Mapping[str, str]
+    preferences: Mapping[Pair, str]
+    relationships: Mapping[str, str]
+    occasions: Mapping[str, str]
+    tagged: bool
+
+    def category(self, item: Item) -> str:
+        return self.categories[kind(item)]
+
+    def tags(self, item: Item) -> list[str]:
+        return [self.hobbies[tag] for tag in tags(item, self.tagged) if tag in self.hobbies]
+
+
+def documents(
+    items: Sequence[Item],
+    people: Sequence[str],
+    said: Mapping[int, Said],
+    parts: Parts,
+    most: int,
+    report: Report,
+) -> dict[str, bytes]:
+    """The files by their names, with at most so many names in each list; raises `DataError` for one too large."""
+    if len(items) < FEWEST_GIFTS:
+        raise DataError([Place("the items").problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")])
+    sayings = {id(case): joined(said.get(case.person), case.said) for part in parts.all() for case in part}
+    names = collected(items, list(sayings.values()), most, report)
+    derived = not any(each.hobbies for each in sayings.values())
+    if derived:
+        what = "tags" if names.tagged else "categories"
+        report.assumed.append(
+            f"hobbies of a person: the up to {MOST_HOBBIES} most frequent {what} of what they had earlier and liked"
+        )
+    several = Counter(case.person for part in parts.all() for case in part)
+
+    def scenarios(cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
+        count: Counter[int] = Counter()
+        for case in cases:
+            count[case.person] += 1
+            name = people[case.person]
+            if several.most_common(1)[0][1] > 1:
+                name = f"{name} #{count[case.person]}"
+            yield scenario(name, case, sayings[id(case)], items, names, derived)
+
+    gifts = (gift(item, names) for item in items)
+    made: dict[str, dict[str, Any]] = {
+        SCENARIOS: {"vocabulary": vocabulary(names), "scenarios": scenarios(parts.train)},
+        HELD_OUT: {"validation": scenarios(parts.validation), "test": scenarios(parts.test)},
+        CATALOGUE: {"gifts": gifts},
+    }
+    return {name: encoded(name, document) for name, document in made.items()}
+
+
+def joined(person: Said | None, order: Said) -> Said:
+    """What is said of the person, and where nothing is, in the order."""
+    if person is None:
+        return order
+    return Said(
+        *(
+            mine if mine and mine == mine else other  # neither empty nor nan
+            for mine, other in zip(vars(person).values(), vars(order).values(), strict=True)
+        )
+    )
+
+
+# Names
+
+
+def kind(item: Item) -> str:
+    """The category of an item as its table has it, its first tag if there is none."""
+    return item.category or (item.tags[0] if item.tags else NO_CATEGORY)
+
+
+def tags(item: Item, tagged: bool) -> tuple[str, ...]:
+    return item.tags if tagged else (kind(item),)
+
+
+def collected(items: Sequence[Item], sayings: Sequence[Said], most: int, report: Report) -> Names:
+    """The names in the data, the most frequent of each list if there are more than `most`."""
+    tagged = any(item.tags for item in items)
+    kinds = Counter(map(kind, items))
+    kept = dict(kinds.most_common(most - 1)) if len(kinds) > most else kinds
+    if len(kinds) > len(kept):
+        report.assumed.append(
+            f'categories: the {len(kept)} most frequent of {len(kinds)}; the rest is "{OTHER}"'
+        )
+    hobbies = Counter(tag for item in items for tag in tags(item, tagged))
+    hobbies.update(hobby for said in sayings for hobby in said.hobbies)
+    preferences = Counter(pair for said in sayings for pair in said.preferences)
+    occasions = Counter(occasion for item in items for occasion in item.occasions)
+    occasions.update(said.occasion for said in sayings if said.occasion)
+    relationships = Counter(said.relationship for said in sayings if said.relationship)
+    known_hobbies = most_frequent(hobbies, most, "hobbies and tags", report)
+    known_preferences = most_frequent(preferences, most, "preferences", report)
+    return Names(
+        categories={name: name if name in kept else OTHER for name in kinds},
+        hobbies={name: name for name in known_hobbies},
+        preferences=preference_names(known_preferences, known_hobbies),
+        relationships={name: name for name in most_frequent(relationships, most, "relationships", report)},
+        occasions={name: name for name in most_frequent(occasions, most, "occasions", report)},
+        tagged=tagged,
+    )
+
+
+def most_frequent(counts: "Counter[Any]", most: int, what: str, report: Report) -> list[Any]:
+    """The names that come most often, in the order of the alphabet."""
+    kept = [name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:most]]
+    if len(counts) > most:
+        report.assumed.append(f"{what}: the {most} most frequent of {len(counts)} (--most-names)")
+    return sorted(kept)
+
+
+def preference_names(pairs: Sequence[Pair], taken: Sequence[str]) -> dict[Pair, str]:
+    """A name for each value: the value, with its column before it if alone it is a number, a letter or ambiguous."""
+    values = Counter(value for _, value in pairs)
+    used = set(taken)
+    names: dict[Pair, str] = {}
+    for column, value in pairs:
+        plain = values[value] == 1 and len(value) > 1 and any(map(str.isalpha, value))
+        said = " ".join(printable(column).split())
+        ways = [value] * plain + [f"{said} {value}", f"{said}: {value}"]
+        name = next((way for way in ways if way not in used), None)
+        if name is not None:
+            names[column, value] = name
+            used.add(name)
+    return names
+
+
+def vocabulary(names: Names) -> dict[str, list[str]]:
+    """The lists that have names; what is left out is that of the shipped data."""
+    lists = {
+        "categories": sorted(set(names.categories.values())),
+        "hobbies": list(names.hobbies.values()),
+        "preferences": list(names.preferences.values()),
+        "relationships": list(names.relationships.values()),
+        "occasions": list(names.occasions.values()),
+    }
+    return {field: values for field, values in lists.items() if values}
+
+
+# Scenarios and gifts
+
+
+def scenario(
+    name: str, case: Case, said: Said, items: Sequence[Item], names: Names, derived: bool
+) -> dict[str, Any]:
+    """One case as a value of JSON; what is not known is left out."""
+    if derived:
+        counts = Counter(tag for item in case.liked for tag in names.tags(items[item]))
+        hobbies = [
+            tag for tag, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_HOBBIES]
+        ]
+    else:
+        hobbies = [names.hobbies[hobby] for hobby in said.hobbies if hobby in names.hobbies][:MOST_SAID]
+    profile = {
+        "age": plain_number(said.age),
+        "hobbies": hobbies,
+        "relationship": names.relationships.get(said.relationship),
+        "budget": plain_number(said.budget),
+        "occasion": names.occasions.get(said.occasion),
+        "preferences": [names.preferences[pair] for pair in said.preferences if pair in names.preferences],
+        "history": [items[item].id for item in case.history],
+    }
+    wanted: Counter[str] = Counter()
+    for item, weight in case.chosen.items():
+        wanted[names.category(items[item])] += weight  # type: ignore[assignment]
+    ids = [items[item].id for item in case.chosen]
+    weights = {items[item].id: plain_number(weight) for item, weight in case.chosen.items()}
+    value = {
+        "name": name,
+        "profile": filled(profile),
+        "expected_categories": [category for category, _ in wanted.most_common(MOST_EXPECTED)],
+        "chosen": ids if set(case.chosen.values()) == {1} else weights,
+        "rejected": [items[item].id for item in case.rejected],
+    }
+    return {key: each for key, each in value.items() if each or key == "profile"}
+
+
+def gift(item: Item, names: Names) -> dict[str, Any]:
+    """An item as a gift; what is not known is left out."""
+    return filled(
+        {
+            "id": item.id,
+            "name": item.name or item.id,
+            "category": names.category(item),
+            "price": plain_number(item.price),
+            "rating": plain_number(item.rating),
+            "tags": names.tags(item),
+            "occasions": [names.occasions[each] for each in item.occasions if each in names.occasions],
+            "stock": None if math.isnan(item.stock) else int(item.stock),
+        }
+    )
+
+
+def filled(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is neither None nor empty; a 0 stays."""
+    return {key: value for key, value in record.items() if value is not None and value != []}
+
+
+def plain_number(value: float) -> float | None:
+    """None for nan, and an integer where it is one."""
+    if math.isnan(value):
+        return None
+    return int(value) if value == int(value) else value
+
+
+def encoded(name: str, document: Mapping[str, Any]) -> bytes:
+    """The document with a line for each scenario or gift; raises `DataError` if a reader would not take it."""
+    parts: list[bytes] = []
+    size = 0
+    for key, value in document.items():
+        head = f'{"{" if not parts else ","}\n"{key}": '
+        if isinstance(value, Mapping):
+            lines = [json.dumps(value, ensure_ascii=False)]
+        else:
+            lines = [json.dumps(each, ensure_ascii=False) for each in value]
+        body = ",\n".join(lines)
+        part = (head + (body if isinstance(value, Mapping) else f"[\n{body}\n]")).encode()
+        size += len(part)
+        if size > MAX_BYTES:
+            problem = Place(name).problem(
+                f"{size / 2**20:.0f} MB", "at most 64 MB; --most-people or --min-orders make it smaller"
+            )
+            raise DataError([problem])
+        parts.append(part)
+    return b"".join([*parts, b"\n}\n"])

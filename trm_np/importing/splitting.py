@@ -1,0 +1,176 @@
+"""Orders by person and time: what each had earlier, what they chose later, and who is trained or judged on."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from trm_np.data.problems import DataError, Problem
+from trm_np.importing.orders import Orders, Said
+from trm_np.importing.report import Report
+
+FEWEST_PEOPLE = 4  # two to train on, one to validate and one to test on
+REJECTED_SHARE = 5 / 8  # of what is liked: with 4 of 5 stars and more liked, fewer than 2.5 are a rejection
+FIVE_STARS, FOUR_STARS = 5, 4
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the orders of a person are divided, which are kept, and how people are divided."""
+
+    history_share: float = 0.6
+    liked: float | None = None
+    disliked: float | None = None
+    min_orders: int = 1
+    most_people: int = 50_000
+    validation_share: float = 0.2
+    test_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one person chose later: items by their number; `liked` are those of the history that were not disliked."""
+
+    person: int
+    said: Said
+    history: tuple[int, ...]
+    liked: tuple[int, ...]
+    chosen: dict[int, float]
+    rejected: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The cases by what they are for, each list in the order of the people's last orders."""
+
+    train: list[Case]
+    validation: list[Case]
+    test: list[Case]
+
+    def all(self) -> tuple[list[Case], list[Case], list[Case]]:
+        """The three lists in turn."""
+        return self.train, self.validation, self.test
+
+
+def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
+    """Divide orders by time and people by their last orders; raises `DataError` where too little is left.
+
+    A person's earlier orders are history, the later ones are chosen. Those people whose last orders are the latest
+    are for the test, those before them for validation: no training order is later than a tested person's last one.
+    """
+    liked = rules.liked if rules.liked is not None else FOUR_STARS
+    disliked = rules.disliked if rules.disliked is not None else liked * REJECTED_SHARE
+    rating = np.array(orders.rating) if orders.rating else None
+    if rating is not None:
+        most = np.nanmax(rating, initial=0)
+        if rules.liked is None and most > FIVE_STARS:
+            problem = Problem(
+                file, "", f"a rating of {most:g}", "at most 5, or --liked with the least rating that is liked"
+            )
+            raise DataError([problem])
+        report.assumed.append(
+            f"ratings from {liked:g} on are choices, those below {disliked:g} rejections, the others only history"
+        )
+    time = np.array(orders.time) if orders.time else np.arange(len(orders.item), dtype=float)
+    if not orders.time:
+        report.assumed.append(f"no column of times: the rows of {file} stand in the order of time")
+    divided = Division(orders, rating, liked, disliked, rules.history_share)
+    people: list[tuple[float, int, list[Case]]] = []
+    for person, rows in rows_by_person(np.array(orders.person), time):
+        if len(rows) < rules.min_orders:
+            report.drop(f"people with fewer than {rules.min_orders} orders (--min-orders)")
+            continue
+        cases = list(divided.cases(person, rows))
+        if cases:
+            people.append((float(time[rows[-1]]), int(rows[0]), cases))
+        else:
+            report.drop("people who chose nothing later that they had not before")
+    report.drop("later orders of an item that the person had before", count=divided.repeats)
+    if len(people) > rules.most_people:
+        report.drop(
+            f"people beyond the {rules.most_people:,} kept (--most-people), drawn at random",
+            count=len(people) - rules.most_people,
+        )
+        kept = np.random.default_rng(0).permutation(len(people))[: rules.most_people]
+        people = [people[index] for index in np.sort(kept)]
+    return by_last_order(people, rules, file, report)
+
+
+def rows_by_person(person: "np.ndarray", time: "np.ndarray") -> Iterator[tuple[int, "np.ndarray"]]:
+    """Each person with the numbers of their rows in the order of time, of the file where times are equal."""
+    order = np.lexsort((np.arange(len(person)), time, person))
+    starts = np.flatnonzero(np.diff(person[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        yield int(person[rows[0]]), rows
+
+
+class Division:
+    """How the rows of one person become cases; `repeats` counts the later orders of what was there before."""
+
+    def __init__(
+        self, orders: Orders, rating: "np.ndarray | None", liked: float, disliked: float, share: float
+    ) -> None:
+        self.orders, self.rating = orders, rating
+        self.liked, self.disliked, self.share = liked, disliked, share
+        self.repeats = 0
+
+    def cases(self, person: int, rows: "np.ndarray") -> Iterator[Case]:
+        """A case for each relationship and occasion of the later orders; one where the orders name none."""
+        orders = self.orders
+        earlier = int(self.share * len(rows) + 1e-9)
+        history = {orders.item[row]: row for row in rows[:earlier]}  # with its last rating
+        liked = tuple(item for item, row in history.items() if self.rating is None or self.likes(row))
+        groups: dict[tuple[str, str], list[int]] = {}
+        for row in rows[earlier:]:
+            if orders.item[row] in history:
+                self.repeats += 1
+                continue
+            said = orders.sayings[orders.said[row]] if orders.said else Said()
+            groups.setdefault((said.relationship, said.occasion), []).append(row)
+        for later in groups.values():
+            said = orders.sayings[orders.said[later[0]]] if orders.said else Said()
+            last = {orders.item[row]: row for row in later}
+            if self.rating is None:
+                weights: Counter[int] = Counter()
+                for row in later:
+                    weights[orders.item[row]] += orders.pieces[row]  # type: ignore[assignment]
+                chosen, rejected = dict(weights), ()
+            else:
+                chosen = {item: 1.0 for item, row in last.items() if self.likes(row)}
+                rejected = tuple(item for item, row in last.items() if self.rating[row] < self.disliked)
+            if chosen:
+                yield Case(person, said, tuple(history), liked, chosen, rejected)
+
+    def likes(self, row: int) -> bool:
+        assert self.rating is not None
+        return bool(self.rating[row] >= self.liked)
+
+
+def by_last_order(
+    people: list[tuple[float, int, list[Case]]], rules: Rules, file: str, report: Report
+) -> Parts:
+    """The cases of people, divided by the times of their last orders."""
+    if len(people) < FEWEST_PEOPLE:
+        raise DataError(
+            [
+                Problem(
+                    file,
+                    "",
+                    f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices",
+                    f"at least {FEWEST_PEOPLE}; --history-share, --min-orders and --liked decide who has some",
+                )
+            ]
+        )
+    people.sort(key=lambda each: each[:2])
+    test = max(1, round(len(people) * rules.test_share))
+    validation = max(1, round(len(people) * rules.validation_share))
+    train = max(2, len(people) - validation - test)
+    cases = [each for _, _, each in people]
+    parts = Parts(
+        *(
+            [case for each in some for case in each]
+            for some in (cases[:train], cases[train : train + validation], cases[train + validation :])
+        )
+    )
+    return parts

@@ -1,0 +1,248 @@
+"""Tables as numbered rows of cells, read a row at a time: CSV, JSON Lines, Parquet."""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from trm_np.data.problems import DataError, Place, shown
+from trm_np.extras import needs_extra
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+LONGEST_LINE = 1_000_000  # characters; a file without line breaks must not fill the memory
+MOST_COLUMNS = 10_000
+LINES_FOR_KEYS = 1000  # of JSON Lines, whose keys are the columns
+PARQUET_ROWS = 10_000  # held at a time
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
+    b"SQLite format 3": "a database",
+    b"%PDF": "a PDF document",
+}
+ALLOWED = "a table in CSV, JSON Lines or Parquet"
+
+Row = Sequence[Any]
+Rows = Iterator[tuple[int, Row]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's columns, and how to read some of them: `rows(positions)` yields numbers of rows with their cells.
+
+    `unit` is what the numbers count, line or row; `form` says how the file was understood.
+    """
+
+    file: str
+    form: str
+    columns: tuple[str, ...]
+    unit: str
+    rows: Callable[[Sequence[int]], Rows]
+
+    def place(self, number: int, column: str = "") -> Place:
+        return Place(self.file, f"{self.unit} {number}" + (f", column {column}" if column else ""))
+
+
+def open_table(path: str) -> Table:
+    """The table in a file of any of the three formats, told by what is in it; raises `DataError`."""
+    at = Place(path)
+    try:
+        if not Path(path).is_file():
+            found = "a folder" if Path(path).is_dir() else "no such file"
+            raise DataError([at.problem(found, "a file that exists")])
+        with open(path, "rb") as file:
+            head = file.read(4096)
+        for start, name in OTHER_FORMATS.items():
+            if head.startswith(start):
+                raise DataError([at.problem(name, ALLOWED)])
+        if head.startswith(b"PAR1"):
+            return parquet_table(path)
+        encoding = encoding_of(path, head)
+        first = next((line for _, line in lines(path, encoding) if line.strip()), "").lstrip()
+        if not first:
+            raise DataError([at.problem("an empty file", ALLOWED)])
+        if first.startswith("["):
+            raise DataError([at.problem("a JSON list", "JSON Lines, an object on each line")])
+        return json_table(path, encoding) if first.startswith("{") else csv_table(path, encoding, first)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        found = f"a file that cannot be read ({getattr(error, 'strerror', None) or 'its name'})"
+        raise DataError([at.problem(found, "a readable file")]) from error
+
+
+# Text
+
+
+def encoding_of(path: str, head: bytes) -> str:
+    """UTF-8 or UTF-16 by its mark or by its zero bytes; else UTF-8 if all of it is, else cp1252; raises `DataError`."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros):
+            return encoding
+    if decodes(path, "utf-8"):
+        return "utf-8"
+    if b"\0" not in head and decodes(path, "cp1252"):
+        return "cp1252"
+    raise DataError([Place(path).problem("bytes that are no text", "text in UTF-8, UTF-16 or cp1252")])
+
+
+def decodes(path: str, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with open(path, "rb") as file:
+        try:
+            while chunk := file.read(1 << 20):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines with their ends, numbered from 1; raises `DataError` for one that is no text or endless."""
+    number = 0
+    with open(path, encoding=encoding, newline="") as file:
+        try:
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
+                if len(line) > LONGEST_LINE:
+                    raise refused(path, number, f"more than {LONGEST_LINE:,} characters", "a line of a table")
+                if "\0" in line:
+                    raise refused(path, number, "a zero byte", "text")
+                yield number, line
+        except UnicodeError as error:
+            name = encoding.upper().removesuffix("-SIG")
+            raise refused(path, number + 1, f"bytes that are not {name}", name) from error
+
+
+def refused(path: str, number: int, found: str, allowed: str) -> DataError:
+    return DataError([Place(path, f"line {number}").problem(found, allowed)])
+
+
+def encoding_name(encoding: str) -> str:
+    return "cp1252 (it is not UTF-8)" if encoding == "cp1252" else encoding[:6].upper().rstrip("-")
+
+
+# CSV
+
+
+def csv_table(path: str, encoding: str, first: str) -> Table:
+    """A table whose first row names the columns; `first` is its line, which tells the separator."""
+    separator = separator_of(first)
+    _, header = next(csv_rows(path, encoding, separator))
+    if len(header) > MOST_COLUMNS:
+        found = f"{len(header)} columns"
+        raise DataError([Place(path, "line 1").problem(found, f"at most {MOST_COLUMNS:,}")])
+    names = tuple(name.strip() for name in header)
+
+    def rows(positions: Sequence[int]) -> Rows:
+        pick = picker(positions)
+        for number, cells in islice(csv_rows(path, encoding, separator), 1, None):
+            if len(cells) != len(names):
+                found = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}"
+                raise refused(path, number, found, f"{len(names)}, as in the header")
+            yield number, pick(cells)
+
+    form = f"CSV, {encoding_name(encoding)}, separated by {SEPARATORS[separator]}"
+    return Table(path, form, names, "line", rows)
+
+
+def separator_of(line: str) -> str:
+    """The separator that stands most often in the header, quoted names left out; a comma if none does."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(SEPARATORS, key=bare.count)
+
+
+def csv_rows(path: str, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with the line on which each begins."""
+    reader = csv.reader((line for _, line in lines(path, encoding)), delimiter=separator, strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            if cells and (len(cells) > 1 or cells[0].strip()):
+                yield number, cells
+            number = reader.line_num + 1
+    except csv.Error as error:
+        if "field limit" in str(error):
+            found, allowed = f"a cell of more than {csv.field_size_limit():,} characters", "shorter cells"
+        else:
+            found, allowed = f"quotes that do not match ({error})", 'cells such as "a ""quoted"" word"'
+        raise refused(path, number, found, allowed) from error
+
+
+def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Row]:
+    """What takes the cells at these positions."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda cells: [cells[position] for position in positions]
+
+
+# JSON Lines
+
+
+def json_table(path: str, encoding: str) -> Table:
+    """A table of objects, one on each line: its columns are the keys of the first thousand."""
+    keys = dict.fromkeys(
+        chain.from_iterable(value for _, value in islice(json_objects(path, encoding), LINES_FOR_KEYS))
+    )
+    names = tuple(keys)
+
+    def rows(positions: Sequence[int]) -> Rows:
+        wanted = [names[position] for position in positions]
+        for number, value in json_objects(path, encoding):
+            yield number, [value.get(name) for name in wanted]
+
+    return Table(path, f"JSON Lines, {encoding_name(encoding)}", names, "line", rows)
+
+
+def json_objects(path: str, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in lines(path, encoding):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise refused(path, number, "text that is not JSON", "an object in JSON") from error
+        if not isinstance(value, dict):
+            raise refused(path, number, shown(value), "an object in JSON")
+        yield number, value
+
+
+# Parquet
+
+
+def parquet_table(path: str) -> Table:
+    """A table in a Parquet file, read some rows at a time; raises `DataError` where pyarrow is not installed."""
+    at = Place(path)
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise DataError([at.problem("a Parquet file", needs_extra("reading it needs", "parquet"))]) from error
+    try:
+        names = tuple(map(str, ParquetFile(path).schema_arrow.names))
+    except (ArrowException, OSError, ValueError) as error:
+        raise DataError([at.problem("a broken Parquet file", ALLOWED)]) from error
+
+    def rows(positions: Sequence[int]) -> Rows:
+        wanted = [names[position] for position in positions]
+        number = 0
+        try:
+            with ParquetFile(path) as file:
+                for batch in file.iter_batches(PARQUET_ROWS, columns=wanted):
+                    columns = [batch.column(name).to_pylist() for name in wanted]
+                    for cells in zip(*columns, strict=True):
+                        number += 1
+                        yield number, cells
+        except (ArrowException, OSError) as error:
+            raise DataError([at.problem("a broken Parquet file", ALLOWED)]) from error
+
+    return Table(path, "Parquet", names, "row", rows)
