@@ -8,8 +8,8 @@ fewer bits (precision.py), and its header then says so.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, flatten, from_flat
 from trm_np.data import schema
-from trm_np.data.load import gift_from, scenario_from
+from trm_np.data.load import as_json, gift_from, scenario_from, stock_of
 from trm_np.data.problems import Place, Problem, printable, shown
 from trm_np.data.records import Gift, Scenario
 from trm_np.data.strict_json import parse_json
@@ -174,7 +174,7 @@ def entries_of(model: TRM) -> dict[str, Array]:
 
 
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
-    lines = [to_json(asdict(record)) + b"\n" for record in records]
+    lines = [to_json(as_json(record)) + b"\n" for record in records]
     for line in lines:
         if len(line) > LONGEST_LINE:
             raise NpzError(f"too long for a model file: {line[:60]!r}...; allowed: {LONGEST_LINE:,} bytes")
@@ -248,8 +248,8 @@ def read_catalogue(file: Npz, header: Mapping[str, Any], vocabulary: Vocabulary)
     return gifts
 
 
-def read_scenarios(file: Npz, gifts: Iterable[Gift], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
-    check = schema.scenario(vocabulary, {gift.category for gift in gifts})
+def read_scenarios(file: Npz, gifts: Sequence[Gift], vocabulary: Vocabulary) -> tuple[Scenario, ...]:
+    check = schema.scenario(vocabulary, stock_of(gifts))
     scenarios = tuple(map(scenario_from, checked_values(file.lines(SCENARIOS), check, SCENARIOS)))
     if not scenarios:
         raise ValueError("found no scenarios; allowed: at least 1")

@@ -12,7 +12,7 @@ import numpy as np
 from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
 from trm_np.data.load import Dataset
-from trm_np.data.records import Gift, Profile, Scenario
+from trm_np.data.records import Gift, Scenario
 from trm_np.data.tables import MISSING, Bools, Floats, Ints, ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.evaluate import best_rewards, predict
@@ -21,7 +21,7 @@ from trm_np.world.calibration import expected_calibration_error, reliability
 from trm_np.world.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
 from trm_np.world.reward import reward
 
-FIELDS = tuple(field.name for field in fields(Profile))
+FIELDS = tuple(field.name for field in fields(ProfileTable))
 BOOTSTRAP_SEED = 0
 RESAMPLES = 9999
 CONFIDENCE = 0.95

@@ -6,7 +6,7 @@ import numpy as np
 
 from trm_np.checkpoint import StoredModel
 from trm_np.config import Config
-from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios
+from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
 from trm_np.data.problems import DataError, Place
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluate import best_rewards, evaluate_model
@@ -64,8 +64,7 @@ def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
         raise DataError(
             [at.problem("a vocabulary other than the model's", "its own scenarios: give --held-out")]
         )
-    stocked = {gift.category for gift in stored.gifts}
-    validation, test = load_held_out(held_out, stored.vocabulary, stocked)
+    validation, test = load_held_out(held_out, stored.vocabulary, stock_of(stored.gifts))
     return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
 
 

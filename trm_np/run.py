@@ -15,7 +15,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
 from trm_np.conditions import conditions, differences
 from trm_np.config import Config, flatten
-from trm_np.data.load import Dataset
+from trm_np.data.load import Dataset, as_json
 from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
 from trm_np.files import (
@@ -77,7 +76,7 @@ class Run:
         self.folder = folder
         self.digests = {
             name: digest(value)
-            for name, value in {**asdict(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
+            for name, value in {**as_json(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
         }  # to know it again
         self.writes = ranks.is_first
         self.conditions = conditions(ranks.size)

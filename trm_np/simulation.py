@@ -8,12 +8,11 @@ the shipped catalogue, whatever the number of gifts.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from math import comb
 
 import numpy as np
 
-from trm_np.data.load import Dataset, Scenarios
+from trm_np.data.load import Dataset, Scenarios, as_json
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.tables import AGE_GROUPS
 from trm_np.data.vocabulary import Vocabulary
@@ -82,7 +81,7 @@ def documents(dataset: Dataset) -> dict[str, bytes]:
 
 
 def _records(key: str, records: Iterable[Scenario | Gift]) -> str:
-    lines = (json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":")) for record in records)
+    lines = (json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")) for record in records)
     return f'"{key}": [\n' + ",\n".join(lines) + "\n]"
 
 

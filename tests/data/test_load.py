@@ -1,14 +1,25 @@
 """What a valid file becomes, and where names that it does not bring come from."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from tests.data import sample_files
-from trm_np.data.load import load_catalogue, load_dataset, load_held_out, load_scenarios, profile_from_json
+from trm_np.data.load import (
+    as_json,
+    gift_from,
+    gifts_from_json,
+    load_catalogue,
+    load_dataset,
+    load_held_out,
+    load_scenarios,
+    profile_from_json,
+    scenario_from,
+)
 from trm_np.data.problems import DataError
-from trm_np.data.records import Offer, Profile
+from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json
 
 VOCABULARY = sample_files.VOCABULARY
@@ -54,7 +65,64 @@ def test_a_gift_is_read_field_by_field(tmp_path: Path) -> None:
     assert (pan.stock, pan.reviews, sum(pan.weekly_sales)) == (3, (0, 1, 2, 3, 4), 78)
 
 
-@pytest.mark.parametrize("field", ["age", "hobbies", "relationship", "budget", "occasion", "preferences"])
+def test_what_was_chosen_is_read_with_its_weights(tmp_path: Path) -> None:
+    document = sample_files.training()
+    listed, weighed, labelled = document["scenarios"]
+    listed |= {"chosen": ["seeds", "trowel"], "rejected": ["pan"]}
+    weighed |= {"chosen": {"pan": 2.5, "seeds": 1}}
+    weighed["profile"]["history"] = ["first_edition", "trowel"]
+    for scenario in (listed, weighed):
+        del scenario["expected_categories"], scenario["expected_tools"]
+    paths = write_all(tmp_path) | sample_files.write(tmp_path, scenarios=document)
+    first, second, third = load_dataset(**paths).train
+    assert first.chosen == (("seeds", 1.0), ("trowel", 1.0)) and first.rejected == ("pan",)
+    assert second.chosen == (("pan", 2.5), ("seeds", 1.0)) and second.rejected == ()
+    assert second.profile.history == ("first_edition", "trowel") and first.profile.history == ()
+    assert first.expected_categories == first.expected_tools == third.chosen == third.rejected == ()
+    assert third.expected_tools == tuple(labelled["expected_tools"])
+
+
+@pytest.mark.parametrize("form", ["absent", "null"])
+def test_all_of_a_gift_but_its_id_name_and_category_may_be_absent_or_null(form: str) -> None:
+    least = {"id": "pan", "name": "Pan", "category": "kitchen"}
+    unknown = {field: None for field in sample_files.gift("pan", "kitchen", 1, []) if field not in least}
+    (pan,) = gifts_from_json([least | (unknown if form == "null" else {})], VOCABULARY, "gifts")
+    assert pan == Gift("pan", "Pan", "kitchen") and all(getattr(pan, field) is None for field in unknown)
+    for field in least:
+        with pytest.raises(DataError, match=f'found no key "{field}"'):
+            gifts_from_json([{key: least[key] for key in least if key != field}], VOCABULARY, "gifts")
+
+
+@pytest.mark.parametrize("ids", ["readable", "unreadable"])
+def test_an_id_is_looked_for_where_the_catalogue_can_be_read(ids: str, tmp_path: Path) -> None:
+    document, gifts = sample_files.training(), sample_files.catalogue()
+    document["scenarios"][0]["chosen"] = ["seed"]
+    if ids == "unreadable":
+        gifts["gifts"][2]["id"] = 7
+    paths = write_all(tmp_path) | sample_files.write(tmp_path, scenarios=document, catalogue=gifts)
+    with pytest.raises(DataError) as refused:
+        load_dataset(**paths)
+    (problem,) = refused.value.problems
+    found = (problem.place, problem.suggestion)
+    assert found == {
+        "readable": ("scenarios[0].chosen[0]", "seeds"),
+        "unreadable": ("gifts[2].id", ""),
+    }[ids]
+
+
+def test_a_record_is_read_again_from_its_json(tmp_path: Path) -> None:
+    data = load_dataset(**write_all(tmp_path))
+    whole = Scenario(
+        "a", data.train[0].profile, ("garden",), ("trend",), (("pan", 2.5), ("seeds", 1.0)), ("trowel",)
+    )
+    chosen_only = Scenario("b", Profile(history=("pan",)), chosen=(("trowel", 1.0),))
+    for scenario in (*data.train, *data.test, whole, chosen_only):
+        assert scenario_from(json.loads(json.dumps(as_json(scenario)))) == scenario
+    for gift in (*data.gifts, Gift("pan", "Pan", "kitchen"), Gift("pan", "Pan", "kitchen", 3.0, stock=0, tags=())):
+        assert gift_from(json.loads(json.dumps(as_json(gift)))) == gift
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Profile) if field.name != "history"])
 def test_a_field_may_be_absent_null_or_an_empty_list(field: str) -> None:
     whole = sample_files.scenario("anyone")["profile"]
     missing = getattr(Profile(), field)

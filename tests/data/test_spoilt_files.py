@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from tests.data import sample_files
 from tests.data.test_bad_files import OBEYED
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import DataError
+from trm_np.data.records import Gift, Profile
 
 Way = tuple[str | int, ...]  # the keys and indices that lead to a value
 Documents = dict[str, Any]
@@ -31,8 +33,12 @@ LISTS_OF_NAMES = {
     "expected_tools": ("tools",),
 }
 SINGLE_NAMES = {"relationship": ("relationships",), "occasion": ("occasions",), "category": ("categories",)}
-MAY_BE_EMPTY = {"hobbies", "preferences", "tags", "occasions"}
-MAY_BE_ABSENT = {"age", "hobbies", "relationship", "budget", "occasion", "preferences", "vocabulary"}
+LISTS_OF_IDS = ("rejected", "history")
+MAY_BE_EMPTY = {"hobbies", "preferences", "tags", "occasions", *LISTS_OF_IDS}
+MAY_BE_ABSENT = {
+    *("vocabulary", "expected_categories", "expected_tools", "chosen", "rejected"),
+    *(field.name for record in (Profile, Gift) for field in fields(record)),
+} - {"id", "name", "category"}
 # One folder serves all examples, each of which writes its files anew.
 in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
@@ -45,7 +51,7 @@ class Again(str):
 
 
 class Spoil(NamedTuple):
-    """What is done to a holder at a key or index, and where that is a problem; a name's, only where names are known."""
+    """What is done to a holder at a key or index, and where that is a problem; a name's, only where they are known."""
 
     do: Callable[[Any, Any], None]
     at: Way
@@ -60,6 +66,9 @@ def good() -> Documents:
     }
     for names in documents["scenarios"]["vocabulary"].values():
         names.append(SPARE)
+    first, second, *_ = documents["scenarios"]["scenarios"]
+    first["chosen"], first["rejected"] = ["seeds", "trowel"], ["pan"]
+    second["chosen"], second["profile"]["history"] = {"pan": 2.5}, ["first_edition"]
     return documents
 
 
@@ -91,6 +100,11 @@ def names_of(path: Way) -> tuple[str, ...]:
     return (LISTS_OF_NAMES if isinstance(path[-1], int) else SINGLE_NAMES).get(str(key), ())
 
 
+def is_id(path: Way) -> bool:
+    """Whether the value at the end of a path, or its key, is the id of a gift elsewhere."""
+    return path[-2:-1] == ("chosen",) or (isinstance(path[-1], int) and path[-2] in LISTS_OF_IDS)
+
+
 def put(new: object, holder: Any, step: Any) -> None:
     holder[step] = new
 
@@ -110,9 +124,11 @@ def remove(holder: Any, step: Any) -> None:
 def spoils(path: Way, value: Any) -> Iterator[Spoil]:
     """What can be done to the value at the end of a path."""
     names = path[0] == "vocabulary"
-    yield from (Spoil(partial(put, wrong), path) for wrong in WRONG_ANYWHERE)
+    for wrong in WRONG_ANYWHERE:
+        if path[-1] != "chosen" or not isinstance(wrong, dict):  # which may be weights
+            yield Spoil(partial(put, wrong), path)
     if isinstance(path[-1], str):
-        yield from (Spoil(do, path[:-1]) for do in (rename, repeat))
+        yield from (Spoil(do, path[:-1], do is rename and is_id(path)) for do in (rename, repeat))
         if not (names or path[-1] in MAY_BE_ABSENT):
             yield Spoil(remove, path[:-1])
     if isinstance(value, list) and (names or path[-1] not in MAY_BE_EMPTY):
@@ -121,7 +137,7 @@ def spoils(path: Way, value: Any) -> Iterator[Spoil]:
         yield from (Spoil(partial(put, wrong), path) for wrong in (-1, 1e15, 10**300, str(value)))
     if path[-1] == "age_range":
         yield Spoil(partial(put, value[::-1]), path)
-    if names_of(path):
+    if names_of(path) or (is_id(path) and isinstance(value, str)):
         yield from (Spoil(partial(put, wrong), path, True) for wrong in ("no such name", f"{value}s"))
 
 
@@ -147,7 +163,8 @@ def apart(chosen: list[tuple[Where, Spoil]]) -> list[tuple[Where, Spoil]]:
     hides_names = any(
         kind == "scenarios" and path[0] == "vocabulary" and len(path) < 3 for (kind, path), _ in kept
     )
-    return [(where, spoil) for where, spoil in kept if not (hides_names and spoil.is_name)]
+    hides_ids = any(kind == "catalogue" and (len(path) < 3 or path[-1] == "id") for (kind, path), _ in kept)
+    return [(where, spoil) for where, spoil in kept if not ((hides_names or hides_ids) and spoil.is_name)]
 
 
 def reported(folder: Path, documents: Documents) -> set[tuple[str, str]]:

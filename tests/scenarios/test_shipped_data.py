@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from trm_np.data.load import load_held_out, load_scenarios
+from trm_np.data.schema import Stock
 
 Record = dict[str, Any]
 
@@ -191,7 +192,7 @@ def test_the_sealed_file_is_shipped_and_loads() -> None:
     installed = resources.files("trm_np.scenarios").joinpath(SEALED_FILE.name)
     assert installed.read_bytes() == SEALED_FILE.read_bytes()
     vocabulary, _ = load_scenarios()
-    loaded, _ = load_held_out(SEALED_FILE, vocabulary, {gift["category"] for gift in GIFTS})
+    loaded, _ = load_held_out(SEALED_FILE, vocabulary, Stock({gift["category"] for gift in GIFTS}))
     assert [scenario.name for scenario in loaded] == [scenario["name"] for scenario in SEALED]
 
 

@@ -4,8 +4,8 @@ A file is taken whole or refused, with all its problems; three files together, w
 """
 
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ CATALOGUE_FILE = "gift_catalog.json"
 SYNONYMS_FILE = "synonyms.json"
 MOST_PROBLEMS = 10_000  # of one file: nobody reads more, and a hostile file could hold millions
 LISTED_BY = "trm-train --check"
+LEFT_OUT_IF_EMPTY = ("expected_categories", "expected_tools", "chosen", "rejected", "history")
 
 FilePath = str | os.PathLike[str]
 Scenarios = tuple[Scenario, ...]
@@ -59,10 +60,10 @@ def load_dataset(
     held = Source(held_out, HELD_OUT_FILE)
     gifts = Source(catalogue, CATALOGUE_FILE)
     vocabulary = _vocabulary(training.value)
-    stocked = _stocked(gifts.value, vocabulary)
+    stock = _stock(gifts.value, vocabulary)
     problems = [
-        *training.problems(schema.training_file(vocabulary, stocked)),
-        *held.problems(schema.held_out_file(vocabulary, stocked)),
+        *training.problems(schema.training_file(vocabulary, stock)),
+        *held.problems(schema.held_out_file(vocabulary, stock)),
         *gifts.problems(schema.catalogue_file(vocabulary)),
     ]
     if problems:
@@ -72,25 +73,25 @@ def load_dataset(
 
 
 def load_scenarios(
-    path: FilePath | None = None, vocabulary: Vocabulary | None = None, stocked: Collection[str] | None = None
+    path: FilePath | None = None, vocabulary: Vocabulary | None = None, stock: schema.Stock = schema.ANY_STOCK
 ) -> tuple[Vocabulary, Scenarios]:
     """A training file's vocabulary and scenarios.
 
-    Lists that it does not carry come from `vocabulary`, or from the shipped one. `stocked` are the categories
-    with a gift, if known: only they may be expected. Raises `DataError`.
+    Lists that it does not carry come from `vocabulary`, or from the shipped one. Only what is in `stock` may be
+    expected or chosen. Raises `DataError`.
     """
     document, file = _document(path, TRAINING_FILE)
     known = _vocabulary(document, vocabulary)
-    refuse_problems(schema.training_file(known, stocked), document, Place(file))
+    refuse_problems(schema.training_file(known, stock), document, Place(file))
     return known, _scenarios_from(document["scenarios"])
 
 
 def load_held_out(
-    path: FilePath | None, vocabulary: Vocabulary, stocked: Collection[str] | None = None
+    path: FilePath | None, vocabulary: Vocabulary, stock: schema.Stock = schema.ANY_STOCK
 ) -> tuple[Scenarios, Scenarios]:
     """The validation and test scenarios, one object twice if the file has one list; raises `DataError`."""
     document, file = _document(path, HELD_OUT_FILE)
-    refuse_problems(schema.held_out_file(vocabulary, stocked), document, Place(file))
+    refuse_problems(schema.held_out_file(vocabulary, stock), document, Place(file))
     return _held_out_from(document)
 
 
@@ -190,15 +191,35 @@ def _part(value: object, key: str, keys: Collection[str], absent: object) -> obj
     return value.get(key)
 
 
-def _stocked(document: object, vocabulary: Vocabulary) -> set[str] | None:
-    """The categories with a gift in an unchecked catalogue; None if a gift's category cannot be read."""
+def stock_of(gifts: Sequence[Gift]) -> schema.Stock:
+    """What a catalogue has."""
+    return schema.Stock({gift.category for gift in gifts}, tuple(gift.id for gift in gifts))
+
+
+def _stock(document: object, vocabulary: Vocabulary) -> schema.Stock:
+    """The same of an unchecked catalogue; categories, or ids, are not known if those of a gift cannot be read."""
     gifts = document.get("gifts") if isinstance(document, dict) else None
-    if not isinstance(gifts, list):
-        return None
-    known = frozenset(vocabulary.categories)
-    found = [gift.get("category") if isinstance(gift, dict) else None for gift in gifts]
-    readable = [category for category in found if isinstance(category, str) and category in known]
-    return set(readable) if readable and len(readable) == len(found) else None
+    if not isinstance(gifts, list) or not gifts:
+        return schema.ANY_STOCK
+
+    def of_all(field: str, known: Callable[[object], bool]) -> list[Any] | None:
+        found = [gift.get(field) if isinstance(gift, dict) else None for gift in gifts]
+        return found if all(map(known, found)) else None
+
+    categories = frozenset(vocabulary.categories)
+    stocked = of_all("category", lambda category: isinstance(category, str) and category in categories)
+    ids = of_all("id", schema.is_text)
+    return schema.Stock(stocked and set(stocked), ids and tuple(ids))
+
+
+def as_json(record: Scenario | Gift | Dataset) -> dict[str, Any]:
+    """A record as the JSON value that it can be read from again."""
+
+    def given(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = {name: value for name, value in fields if value or name not in LEFT_OUT_IF_EMPTY}
+        return values | {"chosen": dict(values["chosen"])} if "chosen" in values else values
+
+    return asdict(record, dict_factory=given)
 
 
 def _held_out_from(document: Any) -> tuple[Scenarios, Scenarios]:
@@ -220,11 +241,15 @@ def _scenarios_from(values: list[Any]) -> Scenarios:
 
 def scenario_from(value: Any) -> Scenario:
     """A scenario of a JSON value that has been checked."""
+    chosen = value.get("chosen", ())
+    weights = chosen if isinstance(chosen, dict) else dict.fromkeys(chosen, 1.0)
     return Scenario(
         name=value["name"],
         profile=_profile(value["profile"]),
-        expected_categories=tuple(value["expected_categories"]),
-        expected_tools=tuple(value["expected_tools"]),
+        expected_categories=tuple(value.get("expected_categories", ())),
+        expected_tools=tuple(value.get("expected_tools", ())),
+        chosen=tuple((id, float(weight)) for id, weight in weights.items()),
+        rejected=tuple(value.get("rejected", ())),
     )
 
 
@@ -237,25 +262,32 @@ def _profile(value: Any) -> Profile:
         budget=None if budget is None else float(budget),
         occasion=value.get("occasion"),
         preferences=tuple(value.get("preferences") or ()),
+        history=tuple(value.get("history") or ()),
     )
 
 
 def gift_from(value: Any) -> Gift:
     """A gift of a JSON value that has been checked."""
-    youngest, oldest = value["age_range"]
+
+    def known(field: str, kind: Callable[[Any], Any]) -> Any:
+        given = value.get(field)
+        return None if given is None else kind(given)
+
     return Gift(
         id=value["id"],
         name=value["name"],
         category=value["category"],
-        price=float(value["price"]),
-        rating=float(value["rating"]),
-        tags=tuple(value["tags"]),
-        age_range=(youngest, oldest),
-        occasions=tuple(value["occasions"]),
-        offers=tuple(
-            Offer(offer["seller"], float(offer["price"]), offer["shipping_days"]) for offer in value["offers"]
-        ),
-        stock=value["stock"],
-        reviews=tuple(value["reviews"]),
-        weekly_sales=tuple(value["weekly_sales"]),
+        price=known("price", float),
+        rating=known("rating", float),
+        tags=known("tags", tuple),
+        age_range=known("age_range", tuple),
+        occasions=known("occasions", tuple),
+        offers=known("offers", lambda offers: tuple(map(_offer, offers))),
+        stock=known("stock", int),
+        reviews=known("reviews", tuple),
+        weekly_sales=known("weekly_sales", tuple),
     )
+
+
+def _offer(value: Any) -> Offer:
+    return Offer(value["seller"], float(value["price"]), value["shipping_days"])

@@ -6,7 +6,7 @@ A list of the vocabulary that is empty is not known, as where its file cannot be
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from trm_np.data.problems import CONTROLS, Place, Problem, listed, shown
 from trm_np.data.spelling import LONGEST_COMPARED, composed, singular
@@ -22,24 +22,37 @@ MOST_SAID = (
 )
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
+MOST_HISTORY = 10_000  # gifts that a person has
 MOST_SYNONYMS = 1_000  # for the names of one list: a model file has them in its header
 VOCABULARY_KEYS = (*LISTS, "synonyms")
+LABELS = ("expected_categories", "expected_tools", "chosen")  # a scenario has at least one of them
+
+
+class Stock(NamedTuple):
+    """What a catalogue has, as far as it is known: the categories with a gift, and the ids of the gifts."""
+
+    categories: Collection[str] | None = None
+    ids: tuple[str, ...] | None = None
+
+
+ANY_STOCK = Stock()
 
 
 # What the files are made of
 
 
-def training_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
+def training_file(vocabulary: Vocabulary, stock: Stock) -> Check:
     """A training file: its scenarios, and the vocabulary lists and synonyms that replace the shipped ones."""
-    scenarios = list_of(scenario(vocabulary, stocked), FEWEST_TRAINING_SCENARIOS)
+    scenarios = list_of(scenario(vocabulary, stock), FEWEST_TRAINING_SCENARIOS)
     names = vocabulary_lists() | {"synonyms": synonyms(vocabulary)}
     own_names = record(names, optional=VOCABULARY_KEYS)
     return record({"vocabulary": own_names, "scenarios": scenarios}, optional=("vocabulary",))
 
 
-def held_out_file(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
+def held_out_file(vocabulary: Vocabulary, stock: Stock) -> Check:
     """A held-out file: a validation and a test list, or one list of scenarios that serves as both."""
-    scenarios = list_of(scenario(vocabulary, stocked), 1)
+    scenarios = list_of(scenario(vocabulary, stock), 1)
     one_list = record({"scenarios": scenarios})
     two_lists = record({"validation": scenarios, "test": scenarios})
 
@@ -94,20 +107,85 @@ def synonyms_of(names: tuple[str, ...]) -> Check:
     return check
 
 
-def scenario(vocabulary: Vocabulary, stocked: Collection[str] | None) -> Check:
-    """A scenario; only `stocked` categories, those with a gift, may be expected (`None`: not known yet)."""
-    return record(
+def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
+    """A scenario with at least one of LABELS; only what is in `stock` may be expected or chosen."""
+    gift_id = in_catalogue(stock.ids)
+    expected = expected_category(vocabulary.categories, stock.categories)
+    fields = record(
         {
             "name": unused(text),
-            "profile": profile(vocabulary),
-            "expected_categories": list_of(expected_category(vocabulary.categories, stocked), 1, unique=True),
+            "profile": profile(vocabulary, stock.ids),
+            "expected_categories": list_of(expected, 1, unique=True),
             "expected_tools": list_of(name(vocabulary.tools), 1, unique=True),
-        }
+            "chosen": choices(gift_id),
+            "rejected": list_of(gift_id, unique=True),
+        },
+        optional=(*LABELS, "rejected"),
     )
 
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        yield from fields(value, at)
+        if not isinstance(value, dict):
+            return
+        if value.keys().isdisjoint(LABELS):
+            yield at.problem(f"none of {listed(LABELS)}", "at least one of them")
+        chosen = ids_in(value.get("chosen"))
+        for key, given in (("rejected", value.get("rejected")), ("profile.history", history_of(value))):
+            for index, one in enumerate(given if isinstance(given, list) else ()):
+                if isinstance(one, str) and one in chosen:
+                    yield at.key(key).item(index).problem(f"{shown(one)}, which is chosen too", "one of the two")
 
-def profile(vocabulary: Vocabulary) -> Check:
-    """A profile, every field of which may be absent or null."""
+    return check
+
+
+def choices(gift_id: Check) -> Check:
+    """What was chosen: a list of ids, or an object with a weight for each."""
+    ids, weight = list_of(gift_id, 1, unique=True), number(LEAST_WEIGHT, MOST_WEIGHT)
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if isinstance(value, list):
+            yield from ids(value, at)
+            return
+        if not isinstance(value, dict):
+            yield at.problem(shown(value), "a list of ids, or an object with a weight for each")
+            return
+        yield from repeated_keys(value, at)
+        if not value:
+            yield at.problem("no gift", "at least one")
+        for one, given in value.items():
+            yield from gift_id(one, at)
+            yield from weight(given, at.key(one))
+
+    return check
+
+
+def ids_in(chosen: object) -> frozenset[str]:
+    """The ids in what was chosen, checked or not."""
+    return frozenset(filter(is_text, chosen)) if isinstance(chosen, list | dict) else frozenset()
+
+
+def history_of(scenario: Mapping[str, object]) -> object:
+    profile = scenario.get("profile")
+    return profile.get("history") if isinstance(profile, dict) else None
+
+
+def in_catalogue(ids: tuple[str, ...] | None) -> Check:
+    """The id of a gift; any text if the ids are not known."""
+    if ids is None:
+        return text
+    known = frozenset(ids)
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if not is_text(value):
+            yield at.problem(shown(value), "the id of a gift")
+        elif value not in known:
+            yield at.problem(shown(value), "the id of a gift in the catalogue", value, ids)
+
+    return check
+
+
+def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check:
+    """A profile, every field of which may be absent or null; `ids` are those that its history may have."""
     known = {
         "age": number(0, 120),
         "hobbies": list_of(name(vocabulary.hobbies), at_most=MOST_SAID, unique=True),
@@ -115,31 +193,29 @@ def profile(vocabulary: Vocabulary) -> Check:
         "budget": money,
         "occasion": name(vocabulary.occasions),
         "preferences": list_of(name(vocabulary.preferences), at_most=MOST_SAID, unique=True),
+        "history": list_of(in_catalogue(ids), at_most=MOST_HISTORY, unique=True),
     }
     return record({field: or_null(check) for field, check in known.items()}, optional=known)
 
 
 def gift(vocabulary: Vocabulary) -> Check:
-    """A gift with its offers, stock, reviews and sales."""
+    """A gift with its offers, stock, reviews and sales; all but id, name and category may be absent or null."""
     offer = record({"seller": text, "price": money, "shipping_days": count})
     tags_known = vocabulary.hobbies and vocabulary.preferences
     tags = vocabulary.hobbies + vocabulary.preferences if tags_known else ()
-    return record(
-        {
-            "id": unused(text),
-            "name": text,
-            "category": name(vocabulary.categories),
-            "price": money,
-            "rating": number(1, 5),
-            "tags": list_of(name(tags), unique=True),
-            "age_range": age_range,
-            "occasions": list_of(name(vocabulary.occasions), unique=True),
-            "offers": list_of(offer, 1),
-            "stock": count,
-            "reviews": list_of(count, 5, 5),
-            "weekly_sales": list_of(count, 12, 12),
-        }
-    )
+    needed = {"id": unused(text), "name": text, "category": name(vocabulary.categories)}
+    known = {
+        "price": money,
+        "rating": number(1, 5),
+        "tags": list_of(name(tags), unique=True),
+        "age_range": age_range,
+        "occasions": list_of(name(vocabulary.occasions), unique=True),
+        "offers": list_of(offer, 1),
+        "stock": count,
+        "reviews": list_of(count, 5, 5),
+        "weekly_sales": list_of(count, 12, 12),
+    }
+    return record(needed | {field: or_null(check) for field, check in known.items()}, optional=known)
 
 
 def expected_category(categories: tuple[str, ...], stocked: Collection[str] | None) -> Check:

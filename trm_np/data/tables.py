@@ -15,6 +15,7 @@ Bools = NDArray[np.bool_]
 Index = Ints | Bools | Sequence[int] | slice
 
 MISSING = -1  # the index of a missing name; a missing number is nan
+UNKNOWN_RANGE = (np.nan, np.nan)
 
 AGE_GROUPS = ((19, 25), (26, 35), (36, 45), (46, 55), (56, 68))
 BUDGET_TIERS = ((0.0, 80.0), (80.0, 150.0), (150.0, np.inf))
@@ -66,7 +67,10 @@ class LabelTable:
 
 @dataclass(frozen=True, eq=False)
 class GiftTable:
-    """G gifts: price, rating, category (G,), age_range (G, 2), then one column per name of the vocabulary."""
+    """G gifts: price, rating, category (G,), age_range (G, 2), then one column per name of the vocabulary.
+
+    An unknown number is nan; unknown tags or occasions have no marks: `tags_known` and `occasions_known` (G,) tell.
+    """
 
     ids: tuple[str, ...]
     price: Floats
@@ -76,6 +80,8 @@ class GiftTable:
     hobby_tags: Bools
     preference_tags: Bools
     occasions: Bools
+    tags_known: Bools
+    occasions_known: Bools
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -91,6 +97,8 @@ class GiftTable:
             self.hobby_tags[index],
             self.preference_tags[index],
             self.occasions[index],
+            self.tags_known[index],
+            self.occasions_known[index],
         )
 
 
@@ -115,7 +123,7 @@ def label_table(scenarios: Sequence[Scenario], vocabulary: Vocabulary) -> LabelT
 
 def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
     """The gifts as columns; raises `KeyError` for an unknown category, occasion or tag."""
-    tags = [set(gift.tags) for gift in gifts]
+    tags = [set(gift.tags or ()) for gift in gifts]
     hobbies, preferences = set(vocabulary.hobbies), set(vocabulary.preferences)
     unknown = set().union(*tags) - hobbies - preferences
     if unknown:
@@ -124,11 +132,13 @@ def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
         ids=tuple(gift.id for gift in gifts),
         price=_numbers([gift.price for gift in gifts]),
         rating=_numbers([gift.rating for gift in gifts]),
-        age_range=np.array([gift.age_range for gift in gifts], dtype=np.float64).reshape(-1, 2),
+        age_range=np.array([gift.age_range or UNKNOWN_RANGE for gift in gifts], dtype=np.float64).reshape(-1, 2),
         category=_indices([gift.category for gift in gifts], vocabulary.categories),
         hobby_tags=_marks([own & hobbies for own in tags], vocabulary.hobbies),
         preference_tags=_marks([own & preferences for own in tags], vocabulary.preferences),
-        occasions=_marks([gift.occasions for gift in gifts], vocabulary.occasions),
+        occasions=_marks([gift.occasions or () for gift in gifts], vocabulary.occasions),
+        tags_known=np.array([gift.tags is not None for gift in gifts], dtype=np.bool_),
+        occasions_known=np.array([gift.occasions is not None for gift in gifts], dtype=np.bool_),
     )
 
 

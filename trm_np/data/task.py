@@ -1,7 +1,10 @@
 """A dataset as the trainer uses it: the catalogue encoded once, and the three splits as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.encode import GiftInputs, content_width, encode_gifts
 from trm_np.data.load import Dataset
@@ -22,17 +25,29 @@ from trm_np.data.vocabulary import Vocabulary
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """N labelled profiles."""
+    """N labelled profiles, and of G gifts which were chosen for them, which rejected, and which they have already.
+
+    The last three are sparse (N, G): the weights of what was chosen, and ones.
+    """
 
     profiles: ProfileTable
     labels: LabelTable
+    chosen: csr_array
+    rejected: csr_array
+    history: csr_array
 
     def __len__(self) -> int:
         return len(self.profiles)
 
     def take(self, index: Index) -> "Split":
         """The rows that `index` picks, in its order."""
-        return Split(self.profiles.take(index), self.labels.take(index))
+        return Split(
+            self.profiles.take(index),
+            self.labels.take(index),
+            self.chosen[index],
+            self.rejected[index],
+            self.history[index],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +67,17 @@ def task_from(dataset: Dataset, gift_features: int) -> Task:
     """Tables of a dataset; gifts encoded at least `gift_features` wide."""
     vocabulary = dataset.vocabulary
     gifts = gift_table(dataset.gifts, vocabulary)
+    place = {id: index for index, id in enumerate(gifts.ids)}
 
     def split(scenarios: Sequence[Scenario]) -> Split:
-        profiles = profile_table([scenario.profile for scenario in scenarios], vocabulary)
-        return Split(profiles, label_table(scenarios, vocabulary))
+        profiles = [scenario.profile for scenario in scenarios]
+        return Split(
+            profile_table(profiles, vocabulary),
+            label_table(scenarios, vocabulary),
+            weights_of([scenario.chosen for scenario in scenarios], place),
+            weights_of([_ones(scenario.rejected) for scenario in scenarios], place),
+            weights_of([_ones(profile.history) for profile in profiles], place),
+        )
 
     return Task(
         vocabulary,
@@ -66,3 +88,20 @@ def task_from(dataset: Dataset, gift_features: int) -> Task:
         split(dataset.validation),
         split(dataset.test),
     )
+
+
+def weights_of(rows: Sequence[Sequence[tuple[str, float]]], place: Mapping[str, int]) -> csr_array:
+    """Pairs of a gift's id and its weight as a sparse table, each in the row (N,) and the `place` (G,) that it has.
+
+    Raises `KeyError` for an unknown id.
+    """
+    columns = np.array([place[id] for row in rows for id, _ in row], dtype=np.int64)
+    weights = np.array([weight for row in rows for _, weight in row], dtype=np.float64)
+    ends = np.cumsum([0, *map(len, rows)])
+    table = csr_array((weights, columns, ends), shape=(len(rows), len(place)))
+    table.sort_indices()
+    return table
+
+
+def _ones(ids: Sequence[str]) -> list[tuple[str, float]]:
+    return [(id, 1.0) for id in ids]
