@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm_np.data.problems import DataError, Place, printable
+from trm_np.data.schema import FEWEST_GIFTS, MOST_SAID
 from trm_np.data.strict_json import MAX_BYTES
 from trm_np.importing.orders import Item, Said
 from trm_np.importing.report import Report
@@ -16,9 +17,7 @@ from trm_np.importing.splitting import Case, Parts
 SCENARIOS, HELD_OUT, CATALOGUE = "scenarios.json", "held_out_scenarios.json", "gift_catalog.json"
 OTHER, NO_CATEGORY = "other", "uncategorised"
 MOST_HOBBIES = 5  # of a person, derived from what they had
-MOST_SAID = 100  # hobbies or preferences of a person
 MOST_EXPECTED = 3
-FEWEST_GIFTS = 3
 
 Pair = tuple[str, str]  # a column and a value of it
 
@@ -57,11 +56,12 @@ def documents(
         raise DataError([Place("the items").problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")])
     sayings = {id(case): joined(said.get(case.person), case.said) for part in parts.all() for case in part}
     names = collected(items, list(sayings.values()), most, report)
-    derived = not any(each.hobbies for each in sayings.values())
-    if derived:
+    shares = None
+    if not any(each.hobbies for each in sayings.values()):
+        shares = shares_of(parts.train, items, names)
         what = "tags" if names.tagged else "categories"
         report.assumed.append(
-            f"hobbies of a person: the up to {MOST_HOBBIES} most frequent {what} of what they had earlier and liked"
+            f"hobbies of a person: at most {MOST_HOBBIES} {what} that they had earlier more often than others"
         )
     several = Counter(case.person for part in parts.all() for case in part)
 
@@ -72,7 +72,7 @@ def documents(
             name = people[case.person]
             if several.most_common(1)[0][1] > 1:
                 name = f"{name} #{count[case.person]}"
-            yield scenario(name, case, sayings[id(case)], items, names, derived)
+            yield scenario(name, case, sayings[id(case)], items, names, shares)
 
     gifts = (gift(item, names) for item in items)
     made: dict[str, dict[str, Any]] = {
@@ -174,14 +174,11 @@ def vocabulary(names: Names) -> dict[str, list[str]]:
 
 
 def scenario(
-    name: str, case: Case, said: Said, items: Sequence[Item], names: Names, derived: bool
+    name: str, case: Case, said: Said, items: Sequence[Item], names: Names, shares: Mapping[str, float] | None
 ) -> dict[str, Any]:
     """One case as a value of JSON; what is not known is left out."""
-    if derived:
-        counts = Counter(tag for item in case.liked for tag in names.tags(items[item]))
-        hobbies = [
-            tag for tag, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_HOBBIES]
-        ]
+    if shares is not None:
+        hobbies = favourites(had(case, items, names), shares)
     else:
         hobbies = [names.hobbies[hobby] for hobby in said.hobbies if hobby in names.hobbies][:MOST_SAID]
     profile = {
@@ -206,6 +203,31 @@ def scenario(
         "rejected": [items[item].id for item in case.rejected],
     }
     return {key: each for key, each in value.items() if each or key == "profile"}
+
+
+def had(case: Case, items: Sequence[Item], names: Names) -> "Counter[str]":
+    """How often each tag is on what the person had earlier."""
+    return Counter(tag for item in case.history for tag in names.tags(items[item]))
+
+
+def shares_of(cases: Iterable[Case], items: Sequence[Item], names: Names) -> dict[str, float]:
+    """The share of each tag in all that people had earlier."""
+    counts: Counter[str] = Counter()
+    for case in cases:
+        counts.update(had(case, items, names))
+    total = sum(counts.values())
+    return {tag: count / total for tag, count in counts.items()}
+
+
+def favourites(counts: "Counter[str]", shares: Mapping[str, float]) -> list[str]:
+    """The tags that come more often than their shares let expect, by how many standard deviations."""
+    total = sum(counts.values())
+    scores = {}
+    for tag, count in counts.items():
+        expected = total * shares.get(tag, 0.0)
+        scores[tag] = (count - expected) / math.sqrt(expected + 1)  # + 1: a single one is no passion
+    best = sorted(scores, key=lambda tag: (-scores[tag], tag))[:MOST_HOBBIES]
+    return [tag for tag in best if scores[tag] > 0]
 
 
 def gift(item: Item, names: Names) -> dict[str, Any]:

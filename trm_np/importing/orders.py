@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trm_np.data.problems import DataError, Problem
+from trm_np.data.schema import LARGEST_COUNT, LEAST_MONEY, MOST_MONEY
 from trm_np.importing import cells
 from trm_np.importing.cells import Bad
 from trm_np.importing.columns import Column
@@ -16,8 +17,7 @@ from trm_np.importing.tables import Table
 Parse = Callable[[Any], Any]
 Arrived = Callable[[int], None]  # told how many rows have been read
 ROWS_TOLD = 20_000
-LARGEST_RATING, MOST_PIECES, MOST_STOCK = 1000, 1_000_000, 1_000_000_000
-MOST_MONEY, OLDEST = 1_000_000, 120
+LARGEST_RATING, MOST_PIECES, OLDEST = 1000, 1_000_000, 120
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Reading:
         def several(cell: Any) -> tuple[str, ...]:
             return cells.names(cell, self.separator)
 
-        money = numbers(0.01, MOST_MONEY)
+        money = numbers(LEAST_MONEY, MOST_MONEY)
         return {
             "order.person": cells.identity,
             "order.item": cells.identity,
@@ -53,7 +53,7 @@ class Reading:
             "item.occasions": several,
             "item.price": money,
             "item.rating": numbers(1, 5),
-            "item.stock": numbers(0, MOST_STOCK),
+            "item.stock": numbers(0, LARGEST_COUNT),
             "profile.person": cells.identity,
             "profile.age": numbers(0, OLDEST),
             "profile.hobbies": several,

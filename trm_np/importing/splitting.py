@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trm_np.data.problems import DataError, Problem
+from trm_np.data.schema import MOST_HISTORY, MOST_WEIGHT
 from trm_np.importing.orders import Orders, Said
 from trm_np.importing.report import Report
 
@@ -30,12 +31,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class Case:
-    """What one person chose later: items by their number; `liked` are those of the history that were not disliked."""
+    """What one person chose later, items by their numbers, and their `history`: what they had before."""
 
     person: int
     said: Said
     history: tuple[int, ...]
-    liked: tuple[int, ...]
     chosen: dict[int, float]
     rejected: tuple[int, ...]
 
@@ -119,8 +119,7 @@ class Division:
         """A case for each relationship and occasion of the later orders; one where the orders name none."""
         orders = self.orders
         earlier = int(self.share * len(rows) + 1e-9)
-        history = {orders.item[row]: row for row in rows[:earlier]}  # with its last rating
-        liked = tuple(item for item, row in history.items() if self.rating is None or self.likes(row))
+        history = dict.fromkeys(orders.item[row] for row in rows[:earlier])
         groups: dict[tuple[str, str], list[int]] = {}
         for row in rows[earlier:]:
             if orders.item[row] in history:
@@ -135,12 +134,13 @@ class Division:
                 weights: Counter[int] = Counter()
                 for row in later:
                     weights[orders.item[row]] += orders.pieces[row]  # type: ignore[assignment]
-                chosen, rejected = dict(weights), ()
+                chosen = {item: min(weight, MOST_WEIGHT) for item, weight in weights.items()}
+                rejected = ()
             else:
                 chosen = {item: 1.0 for item, row in last.items() if self.likes(row)}
                 rejected = tuple(item for item, row in last.items() if self.rating[row] < self.disliked)
             if chosen:
-                yield Case(person, said, tuple(history), liked, chosen, rejected)
+                yield Case(person, said, tuple(history)[-MOST_HISTORY:], chosen, rejected)
 
     def likes(self, row: int) -> bool:
         assert self.rating is not None
