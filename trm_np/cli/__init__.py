@@ -3,6 +3,7 @@
 NumPy is imported late, so that `--help` is quick and the number of threads can be set before.
 """
 
+from keyword import iskeyword
 from pkgutil import resolve_name
 
 import click
@@ -14,6 +15,7 @@ COMMANDS = (
     "evaluate",
     "export",
     "gradcheck",
+    "import",
     "init",
     "inspect",
     "lab",
@@ -34,7 +36,8 @@ class Commands(OneLineGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = resolve_name(f"trm_np.cli.{cmd_name}:{cmd_name}")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = resolve_name(f"trm_np.cli.{name}:{name}")
         return command
 
 

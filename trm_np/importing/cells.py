@@ -22,6 +22,7 @@ DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?:
 ISO = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?"
 )
+AGES = re.compile(r"(\d{1,3})(?:\+|\s*[-\u2013]\s*(\d{1,3}))")
 EPOCH = re.compile(r"\d+(\.\d*)?")
 DATES = "a date from 1971 to now, such as 2024-05-31, 31.5.2024, 5/31/2024, or seconds since 1970"
 
@@ -100,6 +101,15 @@ def number(cell: Any, low: float, high: float, decimal: str | None) -> float:
     if not low <= value <= high:
         raise Bad(cell, allowed)
     return value
+
+
+def age(cell: Any, oldest: int, decimal: str | None) -> float:
+    """An age in years, the middle of a range such as 45-54, the least of 65+; nan if it is not known; raises `Bad`."""
+    if isinstance(cell, str) and (match := AGES.fullmatch(cell.strip())):
+        low, high = int(match[1]), int(match[2] or match[1])
+        if low <= high <= oldest:
+            return (low + high) / 2
+    return number(cell, 0, oldest, decimal)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from trm_np.data.problems import printable
+from trm_np.data.problems import listed, printable
 from trm_np.importing.columns import Column, find_columns
 from trm_np.importing.documents import documents
-from trm_np.importing.orders import Arrived, Reading, read_items, read_orders, read_people
+from trm_np.importing.orders import Arrived, Reading, most_ordered, read_items, read_orders, read_people
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Rules, split
-from trm_np.importing.tables import open_table
+from trm_np.importing.tables import Table, open_table
 
 DEFAULT_READING, DEFAULT_RULES = Reading(), Rules()
 
@@ -20,6 +20,7 @@ def convert(
     mapped: Mapping[str, Sequence[str]] | None = None,
     reading: Reading = DEFAULT_READING,
     rules: Rules = DEFAULT_RULES,
+    most_items: int = 20_000,
     most_names: int = 200,
     arrived: Arrived = lambda rows: None,
 ) -> tuple[dict[str, bytes], Report]:
@@ -32,22 +33,32 @@ def convert(
     tables = {kind: open_table(file) for kind, file in files.items()}
     columns = find_columns(tables, mapped or {})
     for kind, table in tables.items():
-        report.used.append(f"{table.file}: {table.form}; {pairs(columns[kind])}")
+        report.used.append(
+            f"{table.file}: {table.form}; {pairs(columns[kind])}{unused(table, columns[kind])}"
+        )
     found = read_items(tables["items"], columns["items"], reading, report, arrived)
     numbers = {item.id: number for number, item in enumerate(found)}
     ordered = read_orders(tables["orders"], columns["orders"], numbers, items, reading, report, arrived)
+    found, ordered = most_ordered(found, ordered, most_items, items, report)
+    known = {person: number for number, person in enumerate(ordered.people)}
     said = (
-        read_people(tables["people"], columns["people"], ordered.people.numbers, reading, report, arrived)
+        read_people(tables["people"], columns["people"], known, reading, report, arrived)
         if people is not None
         else {}
     )
     parts = split(ordered, rules, orders, report)
-    contents = documents(found, ordered.people.all(), said, parts, most_names, report)
+    contents = documents(found, ordered.people, said, parts, most_names, report)
     report.made.append(
         f"{len(found):,} gifts; {len(parts.train):,} scenarios to train on, {len(parts.validation):,} to validate "
         f"and {len(parts.test):,} to test on"
     )
     return contents, report
+
+
+def unused(table: Table, columns: Sequence[Column]) -> str:
+    """What to say of the columns that no field is read from."""
+    left = [name for name in table.columns if name not in {column.name for column in columns}]
+    return f"; not used: {printable(listed(left))}" if left else ""
 
 
 def pairs(columns: Sequence[Column]) -> str:

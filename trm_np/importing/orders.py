@@ -3,8 +3,11 @@
 import math
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trm_np.data.problems import DataError, Problem
 from trm_np.data.schema import LARGEST_COUNT, LEAST_MONEY, MOST_MONEY
@@ -14,6 +17,7 @@ from trm_np.importing.columns import Column
 from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
 
+Array = NDArray[Any]
 Parse = Callable[[Any], Any]
 Arrived = Callable[[int], None]  # told how many rows have been read
 ROWS_TOLD = 20_000
@@ -55,7 +59,7 @@ class Reading:
             "item.rating": numbers(1, 5),
             "item.stock": numbers(0, LARGEST_COUNT),
             "profile.person": cells.identity,
-            "profile.age": numbers(0, OLDEST),
+            "profile.age": lambda cell: cells.age(cell, OLDEST, self.decimal),
             "profile.hobbies": several,
             "profile.preferences": cells.name,
             "profile.relationship": cells.name,
@@ -88,19 +92,6 @@ def read(
         yield number, values
 
 
-class Names:
-    """Names and their numbers, in the order in which they came."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-
-    def number(self, name: str) -> int:
-        return self.numbers.setdefault(name, len(self.numbers))
-
-    def all(self) -> tuple[str, ...]:
-        return tuple(self.numbers)
-
-
 @dataclass(frozen=True)
 class Item:
     """A row of the items; nan or "" is not known."""
@@ -127,18 +118,26 @@ class Said:
     preferences: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Orders:
-    """A column of numbers for each field, a row for each order; `said` are the places in `sayings`."""
+    """Arrays with a row for each order: the numbers of its person and item, seconds, rating, pieces.
 
-    people: Names = field(default_factory=Names)
-    person: "array[int]" = field(default_factory=lambda: array("i"))
-    item: "array[int]" = field(default_factory=lambda: array("i"))
-    time: "array[float]" = field(default_factory=lambda: array("d"))
-    rating: "array[float]" = field(default_factory=lambda: array("d"))
-    pieces: "array[float]" = field(default_factory=lambda: array("d"))
-    said: "array[int]" = field(default_factory=lambda: array("i"))
-    sayings: list[Said] = field(default_factory=list)
+    `time` and `rating` are None where the table has none; `said` are places in `sayings`, if there are some.
+    """
+
+    people: tuple[str, ...]
+    person: Array
+    item: Array
+    time: Array | None
+    rating: Array | None
+    pieces: Array
+    said: Array | None
+    sayings: list[Said]
+
+    def only(self, rows: Array) -> "Orders":
+        """The orders in these rows."""
+        columns = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **columns)
 
 
 def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:
@@ -192,88 +191,120 @@ def read_orders(
     arrived: Arrived,
 ) -> Orders:
     """The orders of known items; raises `DataError` if there are none, or if their dates have two meanings."""
-    orders = Orders()
     fields = [column.field for column in columns]
     place = {name: fields.index(name) for name in fields if name.startswith("order.")}
-    of_person, of_item = place["order.person"], place["order.item"]
+    of_person, of_item, of_quantity = place["order.person"], place["order.item"], place.get("order.quantity")
     of_time, of_rating = place.get("order.time"), place.get("order.rating")
-    of_quantity = place.get("order.quantity")
-    saying = [(index, column) for index, column in enumerate(columns) if column.field.startswith("profile.")]
-    of_saying = [column for _, column in saying]
-    sayings: dict[tuple[Any, ...], int] = {}
-    months_first: array[float] = array("d")
+    saying = [index for index, column in enumerate(columns) if column.field.startswith("profile.")]
+    of_saying = [columns[index] for index in saying]
+    person, item, said = array("i"), array("i"), array("i")
+    days_first, months_first, ratings, pieces = array("d"), array("d"), array("d"), array("d")
+    people: dict[str, int] = {}
+    sayings: dict[str, int] = {}
+    records: list[Said] = []
     dates = Dates(table, columns[of_time].name if of_time is not None else "")
     for number, values in read(table, columns, reading, report, arrived):
-        item = items.get(values[of_item])
-        if item is None:
+        found = items.get(values[of_item])
+        if found is None:
             problem = table.place(number, columns[of_item].name).problem(
                 cells.shown(values[of_item]), f"an item of {items_file}"
             )
             report.drop(f"{table.file}: orders of items that are not in {items_file}", str(problem))
             continue
-        pieces = 1.0 if of_quantity is None or math.isnan(values[of_quantity]) else values[of_quantity]
-        if pieces <= 0:
-            report.drop(
-                f"{table.file}: orders of no or less than no pieces (returns)", table.place(number).path
-            )
+        ordered = 1.0 if of_quantity is None or math.isnan(values[of_quantity]) else values[of_quantity]
+        if ordered <= 0:
+            where = table.place(number).path
+            report.drop(f"{table.file}: orders of no or less than no pieces (returns)", where)
             continue
+        person.append(people.setdefault(values[of_person], len(people)))
+        item.append(found)
+        pieces.append(ordered)
         if of_time is not None:
             days, months = values[of_time]
             dates.see(number, days, months)
-            orders.time.append(days)
+            days_first.append(days)
             months_first.append(months)
-        orders.person.append(orders.people.number(values[of_person]))
-        orders.item.append(item)
-        orders.pieces.append(pieces)
         if of_rating is not None:
-            orders.rating.append(values[of_rating])
+            ratings.append(values[of_rating])
         if saying:
-            key = tuple(values[index] for index, _ in saying)
-            # nan is equal to no nan, so that its text serves as the key
-            index = sayings.setdefault(tuple(map(repr, key)), len(orders.sayings))
-            if index == len(orders.sayings):
-                orders.sayings.append(Said(**record_of(of_saying, key)))
-            orders.said.append(index)
-    if not orders.item:
-        first = next(iter(report.examples.values()), "no rows")
-        problem = Problem(table.file, "", f"no order that can be used ({first})", "orders of known items")
+            values = [values[index] for index in saying]
+            index = sayings.setdefault(repr(values), len(sayings))  # their text: nan is not equal to nan
+            if index == len(records):
+                records.append(Said(**record_of(of_saying, values)))
+            said.append(index)
+    if not item:
+        first = next(iter(report.examples.values()), "it has no rows")
+        problem = Problem(table.file, "", f"no order that can be used; {first}", "orders of known items")
         raise DataError([problem])
-    if dates.months_first(reading.dates):
-        orders.time = months_first
-    return orders
+    times = months_first if dates.months_first(reading.dates, report) else days_first
+    return Orders(
+        people=tuple(people),
+        person=np.array(person),
+        item=np.array(item),
+        time=np.array(times) if times else None,
+        rating=np.array(ratings) if ratings else None,
+        pieces=np.array(pieces),
+        said=np.array(said) if said else None,
+        sayings=records,
+    )
+
+
+def most_ordered(
+    items: list[Item], orders: Orders, most: int, file: str, report: Report
+) -> tuple[list[Item], Orders]:
+    """The items that were ordered most often, in the order of their table, and the orders of them."""
+    if len(items) <= most:
+        return items, orders
+    counts = np.bincount(orders.item, minlength=len(items))
+    kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+    number = np.full(len(items), -1)
+    number[kept] = np.arange(most)
+    rows = np.flatnonzero(number[orders.item] >= 0)
+    report.drop(
+        f"{file}: items that are not among the {most:,} ordered most often (--most-items)",
+        count=len(items) - most,
+    )
+    report.drop("orders of those items", count=len(orders.item) - len(rows))
+    left = orders.only(rows)
+    return [items[index] for index in kept], replace(left, item=number[left.item])
 
 
 class Dates:
-    """Which of day and month comes first in 5/6/2024: what only one order allows decides for the column."""
+    """Which of day and month comes first in 5/6/2024: the dates that have one meaning decide for the column."""
 
     def __init__(self, table: Table, column: str) -> None:
         self.table, self.column = table, column
-        self.not_days = self.not_months = self.either = 0  # numbers of the first rows of each kind
+        self.only_months = self.only_days = self.either = 0  # the first rows with such a date
 
     def see(self, number: int, days: float, months: float) -> None:
-        """Take notice of the two meanings of a date."""
-        if days != months:
-            if math.isnan(days):
-                self.not_days = self.not_days or number
-            elif math.isnan(months):
-                self.not_months = self.not_months or number
-            else:
-                self.either = self.either or number
+        """Take notice of a date: seconds if the day comes first, and if the month does, nan if it cannot."""
+        if math.isnan(days):
+            self.only_months = self.only_months or number
+        elif math.isnan(months):
+            self.only_days = self.only_days or number
+        elif days != months:
+            self.either = self.either or number
 
-    def months_first(self, order: str | None) -> bool:
+    def months_first(self, order: str | None, report: Report) -> bool:
         """Whether the month comes first; raises `DataError` if the column does not show it or shows both."""
-        months = order == "mdy" if order else bool(self.not_days)
-        wrong = self.not_months if months else self.not_days
+        months = order == "mdy" if order else bool(self.only_months)
+        wrong = self.only_days if months else self.only_months
         if wrong:
-            other = "" if order else f"; the day comes first there, and not in line {self.not_days}"
-            found = f"a date that has no {'month' if months else 'day'} first{other}"
+            first, then = ("month", "day") if months else ("day", "month")
+            shown = "as --dates says" if order else f"as in {self.table.unit} {self.only_months}"
+            found = f"a date with the {then} first"
             raise DataError(
-                [self.table.place(wrong, self.column).problem(found, "one order of day and month")]
+                [self.table.place(wrong, self.column).problem(found, f"the {first} first, {shown}")]
             )
-        if self.either and not order and not self.not_days and not self.not_months:
-            found = "a date that may be day/month or month/day, as all of them"
-            raise DataError(
-                [self.table.place(self.either, self.column).problem(found, "--dates dmy or --dates mdy")]
+        if self.either and not order:
+            shown_by = self.only_months or self.only_days
+            if not shown_by:
+                found = "a date that may be day/month or month/day, as all others"
+                place = self.table.place(self.either, self.column)
+                raise DataError([place.problem(found, "--dates dmy or --dates mdy, to choose")])
+            first = "month/day" if months else "day/month"
+            report.assumed.append(
+                f"{self.table.file}: {self.column} is {first}, as {self.table.unit} {shown_by} shows"
             )
         return months
 

@@ -1,14 +1,16 @@
 """Orders by person and time: what each had earlier, what they chose later, and who is trained or judged on."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import pairwise
 
 import numpy as np
 
 from trm_np.data.problems import DataError, Problem
 from trm_np.data.schema import MOST_HISTORY, MOST_WEIGHT
-from trm_np.importing.orders import Orders, Said
+from trm_np.importing.orders import Array, Orders, Said
 from trm_np.importing.report import Report
 
 FEWEST_PEOPLE = 4  # two to train on, one to validate and one to test on
@@ -61,23 +63,20 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
     """
     liked = rules.liked if rules.liked is not None else FOUR_STARS
     disliked = rules.disliked if rules.disliked is not None else liked * REJECTED_SHARE
-    rating = np.array(orders.rating) if orders.rating else None
-    if rating is not None:
-        most = np.nanmax(rating, initial=0)
+    if orders.rating is not None:
+        most = np.nanmax(orders.rating, initial=0)
         if rules.liked is None and most > FIVE_STARS:
-            problem = Problem(
-                file, "", f"a rating of {most:g}", "at most 5, or --liked with the least rating that is liked"
-            )
-            raise DataError([problem])
+            allowed = "at most 5, or --liked with the least rating that is liked"
+            raise DataError([Problem(file, "", f"a rating of {most:g}", allowed)])
         report.assumed.append(
             f"ratings from {liked:g} on are choices, those below {disliked:g} rejections, the others only history"
         )
-    time = np.array(orders.time) if orders.time else np.arange(len(orders.item), dtype=float)
-    if not orders.time:
+    time = orders.time if orders.time is not None else np.arange(len(orders.item), dtype=float)
+    if orders.time is None:
         report.assumed.append(f"no column of times: the rows of {file} stand in the order of time")
-    divided = Division(orders, rating, liked, disliked, rules.history_share)
+    divided = Division(orders, liked, disliked, rules.history_share)
     people: list[tuple[float, int, list[Case]]] = []
-    for person, rows in rows_by_person(np.array(orders.person), time):
+    for person, rows in rows_by_person(orders.person, time):
         if len(rows) < rules.min_orders:
             report.drop(f"people with fewer than {rules.min_orders} orders (--min-orders)")
             continue
@@ -94,10 +93,10 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
         )
         kept = np.random.default_rng(0).permutation(len(people))[: rules.most_people]
         people = [people[index] for index in np.sort(kept)]
-    return by_last_order(people, rules, file, report)
+    return by_last_order(people, rules, file, orders.time is not None, report)
 
 
-def rows_by_person(person: "np.ndarray", time: "np.ndarray") -> Iterator[tuple[int, "np.ndarray"]]:
+def rows_by_person(person: Array, time: Array) -> Iterator[tuple[int, Array]]:
     """Each person with the numbers of their rows in the order of time, of the file where times are equal."""
     order = np.lexsort((np.arange(len(person)), time, person))
     starts = np.flatnonzero(np.diff(person[order], prepend=-1))
@@ -108,47 +107,44 @@ def rows_by_person(person: "np.ndarray", time: "np.ndarray") -> Iterator[tuple[i
 class Division:
     """How the rows of one person become cases; `repeats` counts the later orders of what was there before."""
 
-    def __init__(
-        self, orders: Orders, rating: "np.ndarray | None", liked: float, disliked: float, share: float
-    ) -> None:
-        self.orders, self.rating = orders, rating
-        self.liked, self.disliked, self.share = liked, disliked, share
+    def __init__(self, orders: Orders, liked: float, disliked: float, history_share: float) -> None:
+        self.orders, self.liked, self.disliked, self.share = orders, liked, disliked, history_share
         self.repeats = 0
 
-    def cases(self, person: int, rows: "np.ndarray") -> Iterator[Case]:
+    def cases(self, person: int, rows: Array) -> Iterator[Case]:
         """A case for each relationship and occasion of the later orders; one where the orders name none."""
-        orders = self.orders
         earlier = int(self.share * len(rows) + 1e-9)
-        history = dict.fromkeys(orders.item[row] for row in rows[:earlier])
-        groups: dict[tuple[str, str], list[int]] = {}
-        for row in rows[earlier:]:
-            if orders.item[row] in history:
-                self.repeats += 1
-                continue
-            said = orders.sayings[orders.said[row]] if orders.said else Said()
-            groups.setdefault((said.relationship, said.occasion), []).append(row)
-        for later in groups.values():
-            said = orders.sayings[orders.said[later[0]]] if orders.said else Said()
-            last = {orders.item[row]: row for row in later}
-            if self.rating is None:
-                weights: Counter[int] = Counter()
-                for row in later:
-                    weights[orders.item[row]] += orders.pieces[row]  # type: ignore[assignment]
-                chosen = {item: min(weight, MOST_WEIGHT) for item, weight in weights.items()}
-                rejected = ()
-            else:
-                chosen = {item: 1.0 for item, row in last.items() if self.likes(row)}
-                rejected = tuple(item for item, row in last.items() if self.rating[row] < self.disliked)
+        history = dict.fromkeys(self.orders.item[rows[:earlier]].tolist())
+        later = rows[earlier:]
+        new = [item not in history for item in self.orders.item[later].tolist()]
+        self.repeats += len(later) - sum(new)
+        groups: dict[tuple[str, str], tuple[Said, list[int]]] = {}
+        for row in later[new].tolist():
+            said = self.said(row)
+            groups.setdefault((said.relationship, said.occasion), (said, []))[1].append(row)
+        for said, together in groups.values():
+            chosen, rejected = self.judged(together)
             if chosen:
                 yield Case(person, said, tuple(history)[-MOST_HISTORY:], chosen, rejected)
 
-    def likes(self, row: int) -> bool:
-        assert self.rating is not None
-        return bool(self.rating[row] >= self.liked)
+    def said(self, row: int) -> Said:
+        return self.orders.sayings[self.orders.said[row]] if self.orders.said is not None else Said()
+
+    def judged(self, rows: list[int]) -> tuple[dict[int, float], tuple[int, ...]]:
+        """The items chosen, with their pieces where nobody rates, and those rejected; an item's last rating counts."""
+        items = self.orders.item[rows].tolist()
+        if self.orders.rating is None:
+            pieces: defaultdict[int, float] = defaultdict(float)
+            for item, count in zip(items, self.orders.pieces[rows].tolist(), strict=True):
+                pieces[item] += count
+            return {item: min(count, MOST_WEIGHT) for item, count in pieces.items()}, ()
+        ratings = dict(zip(items, self.orders.rating[rows].tolist(), strict=True))
+        chosen = {item: 1.0 for item, rating in ratings.items() if rating >= self.liked}
+        return chosen, tuple(item for item, rating in ratings.items() if rating < self.disliked)
 
 
 def by_last_order(
-    people: list[tuple[float, int, list[Case]]], rules: Rules, file: str, report: Report
+    people: list[tuple[float, int, list[Case]]], rules: Rules, file: str, timed: bool, report: Report
 ) -> Parts:
     """The cases of people, divided by the times of their last orders."""
     if len(people) < FEWEST_PEOPLE:
@@ -165,12 +161,13 @@ def by_last_order(
     people.sort(key=lambda each: each[:2])
     test = max(1, round(len(people) * rules.test_share))
     validation = max(1, round(len(people) * rules.validation_share))
-    train = max(2, len(people) - validation - test)
-    cases = [each for _, _, each in people]
-    parts = Parts(
-        *(
-            [case for each in some for case in each]
-            for some in (cases[:train], cases[train : train + validation], cases[train + validation :])
-        )
-    )
-    return parts
+    ends = [0, len(people) - test - validation, len(people) - test, len(people)]
+    sections = [people[start:end] for start, end in pairwise(ends)]
+    if timed:
+        days = ", ".join(day(section[-1][0]) for section in sections)
+        report.made.append(f"last orders of people to train, validate and test on: until {days}")
+    return Parts(*([case for _, _, cases in section for case in cases] for section in sections))
+
+
+def day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()

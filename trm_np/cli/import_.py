@@ -1,0 +1,158 @@
+"""`trm import`: tables of orders, items and people as one's own data."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.options import as_json, named
+from trm_np.cli.output import write_new
+
+DAY = 86_400  # seconds: clocks differ by less
+
+
+@click.command(
+    "import",
+    cls=OneLine,
+    help="""Turn tables of orders into the files to train on: scenarios, held-out scenarios, a catalogue.
+
+    A table is CSV (commas, semicolons, tabs or bars; UTF-8, UTF-16 or cp1252), JSON Lines, or Parquet with the extra
+    [parquet]. Each person's earlier orders become what they have, the later ones what they chose. People whose last
+    orders are the latest are kept for the test, those before them for validation. What was used, assumed and dropped
+    is printed. Files that exist already are never replaced.
+
+    Columns are known by their usual names, such as user_id, product_id, order_date, rating, price or age. --map names
+    others: order.person, order.item, order.time, order.rating, order.quantity; item.id, item.name, item.category,
+    item.tags, item.price, item.rating, item.stock, item.occasions; profile.person, profile.age, profile.hobbies,
+    profile.preferences, profile.relationship, profile.occasion, profile.budget. item.tags, item.occasions,
+    profile.hobbies and profile.preferences take several columns; --map FIELD= leaves a field out. What is said of a
+    person may stand in the orders too.
+
+    \b
+    Examples:
+      trm import --orders orders.csv --items items.csv --out shop
+      trm import --orders orders.csv --items items.csv --people people.csv --out shop \\
+          --map profile.preferences=sex,occupation --map item.tags=genres --liked 4
+    """,
+)
+@click.option("--orders", callback=named, required=True, metavar="FILE", help="Who ordered or rated what.")
+@click.option("--items", callback=named, required=True, metavar="FILE", help="What can be ordered.")
+@click.option("--people", callback=named, metavar="FILE", help="What is known of those who ordered.")
+@click.option("--out", callback=named, required=True, metavar="FOLDER", help="Where the files go.")
+@click.option(
+    "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", help="The column of a field; repeatable."
+)
+@click.option(
+    "--history-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.6,
+    show_default=True,
+    help="Of a person's orders, the earlier ones.",
+)
+@click.option(
+    "--liked", type=float, help="The least rating of a choice.  [default: 4, if at most 5 are given]"
+)
+@click.option(
+    "--disliked", type=float, help="Below this rating it is a rejection.  [default: 5/8 of --liked]"
+)
+@click.option(
+    "--min-orders",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Of a person; one with fewer is dropped.",
+)
+@click.option(
+    "--most-people",
+    type=click.IntRange(min=4),
+    default=50_000,
+    show_default=True,
+    help="Drawn at random if more.",
+)
+@click.option(
+    "--most-items",
+    type=click.IntRange(min=3),
+    default=20_000,
+    show_default=True,
+    help="Those ordered most often if more.",
+)
+@click.option(
+    "--most-names",
+    type=click.IntRange(min=2),
+    default=200,
+    show_default=True,
+    help="In a list of the vocabulary; the most frequent ones.",
+)
+@click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="What 5/6/2024 means, if no date shows it.")
+@click.option(
+    "--decimal", type=click.Choice([",", "."]), help="The sign before a fraction, if no number shows it."
+)
+@click.option("--list-separator", metavar="SIGN", help="Between names in a cell.  [default: | or ; or ,]")
+@click.option(
+    "--drop-bad", is_flag=True, help="Drop rows with a bad cell, and count them, instead of ending."
+)
+@as_json
+def import_(
+    orders: str,
+    items: str,
+    people: str | None,
+    out: str,
+    mapping: tuple[str, ...],
+    history_share: float,
+    liked: float | None,
+    disliked: float | None,
+    min_orders: int,
+    most_people: int,
+    most_items: int,
+    most_names: int,
+    dates: str | None,
+    decimal: str | None,
+    list_separator: str | None,
+    drop_bad: bool,
+    as_json: bool,
+) -> None:
+    with refusals():
+        import time
+
+        from trm_np.data.problems import printable
+        from trm_np.importing.columns import parse_map
+        from trm_np.importing.convert import convert
+        from trm_np.importing.orders import Reading
+        from trm_np.importing.splitting import Rules
+
+        reading = Reading(decimal, list_separator or None, dates, time.time() + DAY, drop_bad)
+        rules = Rules(history_share, liked, disliked, min_orders, most_people)
+        with progress() as arrived:
+            files, report = convert(
+                orders, items, people, parse_map(mapping), reading, rules, most_items, most_names, arrived
+            )
+        write_new(out, files)
+        sizes = {name: len(content) for name, content in files.items()}
+        if as_json:
+            click.echo(json.dumps({"folder": out, "bytes": sizes, **report.document()}, indent=2))
+        else:
+            click.echo(report.text())
+            for name, size in sizes.items():
+                click.echo(printable(f"  {out}/{name}: {size:,} bytes"))
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int], None]]:
+    """What is told of rows that have been read: it counts them on a terminal, and does nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda rows: None
+        return
+    count = 0
+
+    def arrived(rows: int) -> None:
+        nonlocal count
+        count += rows
+        click.echo(f"\r{count:,} rows read", nl=False, err=True)
+
+    try:
+        yield arrived
+    finally:
+        click.echo("\r\033[K" if count else "", nl=False, err=True)
