@@ -32,10 +32,7 @@ DAY = 86_400  # seconds: clocks differ by less
     person may stand in the orders too.
 
     \b
-    Examples:
-      trm import --orders orders.csv --items items.csv --out shop
-      trm import --orders orders.csv --items items.csv --people people.csv --out shop \\
-          --map profile.preferences=sex,occupation --map item.tags=genres --liked 4
+    Example: trm import --orders orders.csv --items items.csv --people people.csv --map item.tags=theme --out shop
     """,
 )
 @click.option("--orders", callback=named, required=True, metavar="FILE", help="Who ordered or rated what.")
@@ -120,7 +117,7 @@ def import_(
         from trm_np.data.problems import printable
         from trm_np.importing.columns import parse_map
         from trm_np.importing.convert import convert
-        from trm_np.importing.orders import Reading
+        from trm_np.importing.reading import Reading
         from trm_np.importing.splitting import Rules
 
         reading = Reading(decimal, list_separator or None, dates, time.time() + DAY, drop_bad)

@@ -1,4 +1,4 @@
 """From tables of orders, items and people to the three files that training reads.
 
-Read in this order: tables, columns, cells, orders, people, splitting, documents, report, convert.
+Read in this order: tables, columns, cells, reading, records, orders, splitting, documents, report, convert.
 """

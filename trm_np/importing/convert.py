@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from trm_np.data.problems import listed, printable
 from trm_np.importing.columns import Column, find_columns
 from trm_np.importing.documents import documents
-from trm_np.importing.orders import Arrived, Reading, most_ordered, read_items, read_orders, read_people
+from trm_np.importing.orders import most_ordered, read_orders
+from trm_np.importing.reading import Arrived, Reading
+from trm_np.importing.records import read_items, read_people
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Rules, split
 from trm_np.importing.tables import Table, open_table

@@ -10,7 +10,7 @@ from typing import Any
 from trm_np.data.problems import DataError, Place, printable
 from trm_np.data.schema import FEWEST_GIFTS, MOST_SAID
 from trm_np.data.strict_json import MAX_BYTES
-from trm_np.importing.orders import Item, Said
+from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Case, Parts
 
@@ -63,15 +63,14 @@ def documents(
         report.assumed.append(
             f"hobbies of a person: at most {MOST_HOBBIES} {what} that they had earlier more often than others"
         )
-    several = Counter(case.person for part in parts.all() for case in part)
+    every = [case.person for part in parts.all() for case in part]
+    several = len(set(every)) < len(every)
 
     def scenarios(cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
         count: Counter[int] = Counter()
         for case in cases:
             count[case.person] += 1
-            name = people[case.person]
-            if several.most_common(1)[0][1] > 1:
-                name = f"{name} #{count[case.person]}"
+            name = f"{people[case.person]} #{count[case.person]}" if several else people[case.person]
             yield scenario(name, case, sayings[id(case)], items, names, shares)
 
     gifts = (gift(item, names) for item in items)

@@ -10,7 +10,8 @@ import numpy as np
 
 from trm_np.data.problems import DataError, Problem
 from trm_np.data.schema import MOST_HISTORY, MOST_WEIGHT
-from trm_np.importing.orders import Array, Orders, Said
+from trm_np.importing.orders import Array, Orders
+from trm_np.importing.records import Said
 from trm_np.importing.report import Report
 
 FEWEST_PEOPLE = 4  # two to train on, one to validate and one to test on

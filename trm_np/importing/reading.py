@@ -1,0 +1,101 @@
+"""The rows of a table with the values of their cells; a bad cell is an error with its place, or drops its row."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trm_np.data.problems import DataError
+from trm_np.data.schema import LARGEST_COUNT, LEAST_MONEY, MOST_MONEY
+from trm_np.importing import cells
+from trm_np.importing.cells import Bad
+from trm_np.importing.columns import Column
+from trm_np.importing.report import Report
+from trm_np.importing.tables import Table
+
+Parse = Callable[[Any], Any]
+Arrived = Callable[[int], None]  # told how many rows have been read
+ROWS_TOLD = 20_000
+LARGEST_RATING, MOST_PIECES, OLDEST = 1000, 1_000_000, 120
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How cells are read: the sign before a fraction, what divides names, the order of 5/6/2024, and until when."""
+
+    decimal: str | None = None
+    separator: str | None = None
+    dates: str | None = None  # dmy or mdy
+    latest: float = math.inf
+    drop_bad: bool = False
+
+    def parsers(self) -> dict[str, Parse]:
+        """How the cells of each field are read."""
+
+        def numbers(low: float, high: float) -> Parse:
+            return lambda cell: cells.number(cell, low, high, self.decimal)
+
+        def several(cell: Any) -> tuple[str, ...]:
+            return cells.names(cell, self.separator)
+
+        money = numbers(LEAST_MONEY, MOST_MONEY)
+        return {
+            "order.person": cells.identity,
+            "order.item": cells.identity,
+            "order.time": lambda cell: cells.moments(cell, self.latest),
+            "order.rating": numbers(0, LARGEST_RATING),
+            "order.quantity": numbers(-MOST_PIECES, MOST_PIECES),
+            "item.id": cells.identity,
+            "item.name": cells.name,
+            "item.category": cells.name,
+            "item.tags": several,
+            "item.occasions": several,
+            "item.price": money,
+            "item.rating": numbers(1, 5),
+            "item.stock": numbers(0, LARGEST_COUNT),
+            "profile.person": cells.identity,
+            "profile.age": lambda cell: cells.age(cell, OLDEST, self.decimal),
+            "profile.hobbies": several,
+            "profile.preferences": cells.name,
+            "profile.relationship": cells.name,
+            "profile.occasion": cells.name,
+            "profile.budget": money,
+        }
+
+
+def read(
+    table: Table, columns: Sequence[Column], reading: Reading, report: Report, arrived: Arrived
+) -> Iterator[tuple[int, list[Any]]]:
+    """The rows with a value for each column; raises `DataError` for a bad cell, or drops and counts its row."""
+    parsers = reading.parsers()
+    parses = [parsers[column.field] for column in columns]
+    number = 0
+    for number, row in table.rows([column.position for column in columns]):
+        if number % ROWS_TOLD == 0:
+            arrived(ROWS_TOLD)
+        values: list[Any] = []
+        try:
+            for parse, cell in zip(parses, row, strict=True):
+                values.append(parse(cell))
+        except Bad as bad:
+            place = table.place(number, columns[len(values)].name)
+            problem = place.problem(bad.found, bad.allowed)
+            if not reading.drop_bad:
+                raise DataError([problem]) from bad
+            report.drop(f"{table.file}: rows with a bad {columns[len(values)].name}", str(problem))
+            continue
+        yield number, values
+
+
+def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:
+    """The values by the last part of their field; several columns of one field are joined."""
+    record: dict[str, Any] = {}
+    for column, value in zip(columns, values, strict=True):
+        key = column.field.partition(".")[2]
+        if column.field == "profile.preferences":
+            record[key] = (*record.get(key, ()), *([(column.name, value)] if value else ()))
+        elif isinstance(value, tuple):
+            record[key] = tuple(dict.fromkeys((*record.get(key, ()), *value)))
+        else:
+            record[key] = value
+    return record
