@@ -30,9 +30,9 @@ DATES = "a date from 1971 to now, such as 2024-05-31, 31.5.2024, 5/31/2024, or s
 class Bad(ValueError):
     """A cell that cannot be read: what was found, and what is allowed."""
 
-    def __init__(self, cell: Any, allowed: str) -> None:
+    def __init__(self, cell: Any, allowed: str, what: str = "") -> None:
         super().__init__(allowed)
-        self.found, self.allowed = shown(cell), allowed
+        self.found, self.allowed = what + shown(cell), allowed
 
 
 def is_unknown(cell: Any) -> bool:

@@ -1,6 +1,6 @@
 """Which column of which table a field is read from: by its usual names, or as the user maps it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trm_np.config import ConfigError, one_of
@@ -50,6 +50,7 @@ USUAL: dict[str, dict[str, tuple[str, ...]]] = {
     }.items()
 }
 FIELDS = tuple(field for fields in USUAL.values() for field in fields)
+MOST_USUAL = 6  # names that an error gives
 SEVERAL = (
     "item.tags",
     "item.occasions",
@@ -108,7 +109,8 @@ def find_columns(tables: Mapping[str, Table], mapped: Mapping[str, Sequence[str]
             taken |= {column.name for column in found["orders"] if column.field != "order.item"}
         found[kind] = []
         for field, names in fields.items():
-            for column in columns_of(table, field, names, mapped, taken):
+            others = () if field in NEEDED[kind] else taken
+            for column in columns_of(table, field, names, mapped, others):
                 taken.add(column.name)
                 found[kind].append(column)
         refuse_missing(kind, table, found[kind], mapped)
@@ -121,7 +123,7 @@ def columns_of(
     field: str,
     names: Sequence[str],
     mapped: Mapping[str, Sequence[str]],
-    taken: set[str] = frozenset(),  # type: ignore[assignment]
+    taken: Collection[str] = (),
 ) -> list[Column]:
     """The columns of a field: those that the user says and the table has, else by their usual names."""
     if field in mapped:
@@ -151,8 +153,8 @@ def refuse_missing(
     """Raise `DataError` for a field that the table needs and has no column for."""
     for field in NEEDED[kind]:
         if not any(column.field == field for column in found) and not mapped.get(field):
-            names = listed(USUAL[kind][field])
-            allowed = f"a column with a usual name ({names}), or --map {field}=COLUMN"
+            names = ", ".join(USUAL[kind][field][:MOST_USUAL])
+            allowed = f"a column with a usual name, such as {names}, or --map {field}=COLUMN"
             message = f"no column for {field} among {listed(table.columns)}"
             raise DataError([Place(table.file).problem(message, allowed)])
 
@@ -164,11 +166,12 @@ def refuse_unfound(
 ) -> None:
     """Raise `DataError` for a mapped column that no table of its field has."""
     for field, names in mapped.items():
-        kinds = [kind for kind in tables if field in USUAL[kind] or (kind == "orders" and "profile" in field)]
+        own = [kind for kind in tables if field in USUAL[kind]]
+        kinds = own + ["orders"] * field.startswith("profile.")  # a person's table first, if there is one
         present = {column.name for kind in kinds for column in found[kind] if column.field == field}
         for name in names:
             if name not in present:
-                table = tables[kinds[0]] if kinds else tables["orders"]
+                table = tables[kinds[0]]
                 message = f'no column "{name}", which --map {field} names'
                 raise DataError(
                     [Place(table.file).problem(message, listed(table.columns), name, table.columns)]

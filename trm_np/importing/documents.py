@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm_np.data.problems import DataError, Place, printable
-from trm_np.data.schema import FEWEST_GIFTS, MOST_SAID
+from trm_np.data.schema import MOST_SAID
 from trm_np.data.strict_json import MAX_BYTES
 from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
@@ -52,8 +52,6 @@ def documents(
     report: Report,
 ) -> dict[str, bytes]:
     """The files by their names, with at most so many names in each list; raises `DataError` for one too large."""
-    if len(items) < FEWEST_GIFTS:
-        raise DataError([Place("the items").problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")])
     sayings = {id(case): joined(said.get(case.person), case.said) for part in parts.all() for case in part}
     names = collected(items, list(sayings.values()), most, report)
     shares = None

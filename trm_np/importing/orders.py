@@ -66,15 +66,13 @@ def read_orders(
     for number, values in read(table, columns, reading, report, arrived):
         found = items.get(values[of_item])
         if found is None:
-            problem = table.place(number, columns[of_item].name).problem(
-                shown(values[of_item]), f"an item of {items_file}"
-            )
-            report.drop(f"{table.file}: orders of items that are not in {items_file}", str(problem))
+            where = table.place(number, columns[of_item].name).path
+            report.drop(f"orders of items that are not in {items_file}", f"{where}: {shown(values[of_item])}")
             continue
         ordered = 1.0 if of_quantity is None or math.isnan(values[of_quantity]) else values[of_quantity]
         if ordered <= 0:
             where = table.place(number).path
-            report.drop(f"{table.file}: orders of no or less than no pieces (returns)", where)
+            report.drop("orders of no or less than no pieces (returns)", where)
             continue
         person.append(people.setdefault(values[of_person], len(people)))
         item.append(found)
@@ -93,9 +91,9 @@ def read_orders(
                 records.append(Said(**record_of(of_saying, values)))
             said.append(index)
     if not item:
-        first = next(iter(report.examples.values()), "it has no rows")
-        problem = Problem(table.file, "", f"no order that can be used; {first}", "orders of known items")
-        raise DataError([problem])
+        dropped = report.lines_of_dropped()
+        found = f"no order but {dropped[-1]}" if dropped else "no row below the header"
+        raise DataError([Problem(table.file, "", found, f"orders of items in {items_file}")])
     times = months_first if dates.months_first(reading.dates, report) else days_first
     return Orders(
         people=tuple(people),
@@ -121,7 +119,7 @@ def most_ordered(
     number[kept] = np.arange(most)
     rows = np.flatnonzero(number[orders.item] >= 0)
     report.drop(
-        f"{file}: items that are not among the {most:,} ordered most often (--most-items)",
+        f"items of {file} that are not among the {most:,} ordered most often (--most-items)",
         count=len(items) - most,
     )
     report.drop("orders of those items", count=len(orders.item) - len(rows))

@@ -78,13 +78,19 @@ def read(
             for parse, cell in zip(parses, row, strict=True):
                 values.append(parse(cell))
         except Bad as bad:
-            place = table.place(number, columns[len(values)].name)
-            problem = place.problem(bad.found, bad.allowed)
-            if not reading.drop_bad:
-                raise DataError([problem]) from bad
-            report.drop(f"{table.file}: rows with a bad {columns[len(values)].name}", str(problem))
+            refuse_or_drop(table, number, columns[len(values)].name, bad, reading, report)
             continue
         yield number, values
+
+
+def refuse_or_drop(
+    table: Table, number: int, column: str, bad: Bad, reading: Reading, report: Report
+) -> None:
+    """Raise `DataError` for a row that is bad, or count it."""
+    place = table.place(number, column)
+    if not reading.drop_bad:
+        raise DataError([place.problem(bad.found, bad.allowed)]) from bad
+    report.drop(f"rows of {table.file} with a bad {column}", f"{place.path}: {bad.found}")
 
 
 def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trm_np.data.problems import DataError, shown
+from trm_np.data.problems import DataError, Place
+from trm_np.data.schema import FEWEST_GIFTS
+from trm_np.importing.cells import Bad
 from trm_np.importing.columns import Column
-from trm_np.importing.reading import Arrived, Reading, read, record_of
+from trm_np.importing.reading import Arrived, Reading, read, record_of, refuse_or_drop
 from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
 
@@ -52,15 +54,14 @@ def read_items(
             for column in columns
             if repr(getattr(before, key := column.field.partition(".")[2])) != repr(getattr(item, key))
         ]
-        if not differing:
-            report.drop(f"{table.file}: rows that say of an item the same again", table.place(number).path)
-            continue
-        problem = table.place(number, differing[0].name).problem(
-            f"another value than before for the item {shown(item.id)}", "one row for each item"
-        )
-        if not reading.drop_bad:
-            raise DataError([problem])
-        report.drop(f"{table.file}: rows that say of an item something else than before", str(problem))
+        if differing:
+            again = Bad(item.id, "one row for each item", "another value than before for the item ")
+            refuse_or_drop(table, number, differing[0].name, again, reading, report)
+        else:
+            report.drop(f"rows of {table.file} that say of an item the same again", table.place(number).path)
+    if len(items) < FEWEST_GIFTS:
+        problem = Place(table.file).problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")
+        raise DataError([problem])
     return list(items.values())
 
 
@@ -74,24 +75,21 @@ def read_people(
 ) -> dict[int, Said]:
     """What is said of the people who ordered something; raises `DataError` for one who is there twice."""
     people: dict[int, Said] = {}
+    id_column = next(column.name for column in columns if column.field == "profile.person")
     for number, values in read(table, columns, reading, report, arrived):
         record = record_of(columns, values)
         person = record.pop("person")
         if person not in known:
-            report.drop(f"{table.file}: people without orders", table.place(number).path)
+            report.drop(f"people of {table.file} without orders", table.place(number).path)
             continue
         said, before = Said(**record), people.get(known[person])
         if before is None:
             people[known[person]] = said
         elif repr(before) == repr(said):
-            report.drop(f"{table.file}: rows that say of a person the same again", table.place(number).path)
+            report.drop(f"rows of {table.file} that say of a person the same again", table.place(number).path)
         else:
-            problem = table.place(number).problem(
-                f"something else than before for the person {shown(person)}", "one row for each person"
-            )
-            if not reading.drop_bad:
-                raise DataError([problem])
-            report.drop(f"{table.file}: rows that say of a person something else than before", str(problem))
+            again = Bad(person, "one row for each person", "something else than before for the person ")
+            refuse_or_drop(table, number, id_column, again, reading, report)
     if missing := len(known) - len(people):
         report.assumed.append(f"{missing:,} people with orders have no row in {table.file}")
     return people

@@ -22,6 +22,13 @@ class Report:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
+    def lines_of_dropped(self) -> list[str]:
+        """A line for each reason."""
+        return [
+            f"{count:,} {reason}" + (f"; first: {self.examples[reason]}" if self.examples[reason] else "")
+            for reason, count in self.dropped.items()
+        ]
+
     def document(self) -> dict[str, Any]:
         """The same as values of JSON."""
         dropped = [
@@ -32,11 +39,12 @@ class Report:
 
     def text(self) -> str:
         """The same as lines under headings."""
-        dropped = [
-            f"{count:,} {reason}" + (f"; first: {self.examples[reason]}" if self.examples[reason] else "")
-            for reason, count in self.dropped.items()
-        ]
-        parts = {"used": self.used, "assumed": self.assumed, "dropped": dropped, "made": self.made}
+        parts = {
+            "used": self.used,
+            "assumed": self.assumed,
+            "dropped": self.lines_of_dropped(),
+            "made": self.made,
+        }
         return "\n".join(
             f"{heading}:\n" + "\n".join(f"  {printable(line)}" for line in lines)
             for heading, lines in parts.items()

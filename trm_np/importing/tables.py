@@ -82,17 +82,20 @@ def open_table(path: str) -> Table:
 def encoding_of(path: str, head: bytes) -> str:
     """UTF-8 or UTF-16 by its mark or by its zero bytes; else UTF-8 if all of it is, else cp1252; raises `DataError`."""
     if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros):
+        likely = ["utf-8-sig"]
+    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        likely = ["utf-16"]
+    elif head[1::2].count(0) > len(head) / 3:
+        likely = ["utf-16-le"]
+    elif head[::2].count(0) > len(head) / 3:
+        likely = ["utf-16-be"]
+    else:
+        likely = ["utf-8", "cp1252"]
+    for encoding in likely:
+        if decodes(path, encoding):
             return encoding
-    if decodes(path, "utf-8"):
-        return "utf-8"
-    if b"\0" not in head and decodes(path, "cp1252"):
-        return "cp1252"
-    raise DataError([Place(path).problem("bytes that are no text", "text in UTF-8, UTF-16 or cp1252")])
+    known = encoding_name(likely[0]) if len(likely) == 1 else "UTF-8, UTF-16 or cp1252"
+    raise DataError([Place(path).problem(f"bytes that are no text in {known}", f"text in {known}")])
 
 
 def decodes(path: str, encoding: str) -> bool:
@@ -108,19 +111,14 @@ def decodes(path: str, encoding: str) -> bool:
 
 
 def lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
-    """The lines with their ends, numbered from 1; raises `DataError` for one that is no text or endless."""
-    number = 0
+    """The lines with their ends, numbered from 1; raises `DataError` for one that is endless or has a zero byte."""
     with open(path, encoding=encoding, newline="") as file:
-        try:
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
-                if len(line) > LONGEST_LINE:
-                    raise refused(path, number, f"more than {LONGEST_LINE:,} characters", "a line of a table")
-                if "\0" in line:
-                    raise refused(path, number, "a zero byte", "text")
-                yield number, line
-        except UnicodeError as error:
-            name = encoding.upper().removesuffix("-SIG")
-            raise refused(path, number + 1, f"bytes that are not {name}", name) from error
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
+            if len(line) > LONGEST_LINE:
+                raise refused(path, number, f"more than {LONGEST_LINE:,} characters", "shorter lines")
+            if "\0" in line:
+                raise refused(path, number, "a zero byte", "text")
+            yield number, line
 
 
 def refused(path: str, number: int, found: str, allowed: str) -> DataError:
@@ -128,7 +126,8 @@ def refused(path: str, number: int, found: str, allowed: str) -> DataError:
 
 
 def encoding_name(encoding: str) -> str:
-    return "cp1252 (it is not UTF-8)" if encoding == "cp1252" else encoding[:6].upper().rstrip("-")
+    names = {"cp1252": "cp1252 (it is not UTF-8)", "utf-8": "UTF-8", "utf-8-sig": "UTF-8"}
+    return names.get(encoding, "UTF-16")
 
 
 # CSV
