@@ -17,7 +17,17 @@ from trm_np.importing.reading import Reading
 
 MESSAGES = Path(__file__).with_name("bad_tables.txt").read_text(encoding="utf-8")
 EXPECTED = dict(line.split(": ", 1) for line in MESSAGES.splitlines())
-COMMAND = "import --orders orders.csv --items items.csv --people people.csv --out out".split()
+COMMAND = [
+    "import",
+    "--orders",
+    "orders.csv",
+    "--items",
+    "items.csv",
+    "--people",
+    "people.csv",
+    "--out",
+    "out",
+]
 
 
 def test_every_bad_table_has_its_message() -> None:
