@@ -1,11 +1,13 @@
 """Metrics on chosen gifts: an example worked by hand, a plain second reckoning, and what holds for any scores."""
 
 from math import comb, log2
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.tables import Floats
@@ -201,5 +203,5 @@ def test_nan_is_refused_with_its_row_and_so_is_a_wrong_shape() -> None:
 
 
 def test_single_precision_ranks_as_it_stands() -> None:
-    scores = np.array([[0.1, 0.2]], dtype=np.float32)
+    scores: NDArray[Any] = np.array([[0.1, 0.2]], dtype=np.float32)
     assert top_gifts(scores.__getitem__, csr_array((1, 2)))[0, :2].tolist() == [1, 0]

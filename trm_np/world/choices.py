@@ -33,15 +33,16 @@ def top_gifts(score: Score, seen: csr_array) -> Ints:
     Equal scores are ranked by index. A score of -inf is never recommended, and -1 stands in the places for which no
     gift is left. Raises `ValueError` for NaN.
     """
-    lists = np.full((seen.shape[0], PLACES[-1]), NO_GIFT)
-    for rows in portions(*seen.shape, CELLS):
+    people, gifts = seen.shape
+    lists = np.full((people, PLACES[-1]), NO_GIFT)
+    for rows in portions(people, gifts, CELLS):
         scores = np.array(score(rows), dtype=np.float64)
         unordered = np.isnan(scores).any(axis=1)
         if unordered.any():
             raise ValueError(f"the scores hold NaN in row {rows.start + int(unordered.argmax())}")
         scores[seen[rows].nonzero()] = -np.inf
         everyone = np.arange(len(scores))
-        for place in range(min(lists.shape[1], scores.shape[1])):
+        for place in range(min(PLACES[-1], gifts)):
             best = scores.argmax(axis=1)
             left = scores[everyone, best] > -np.inf
             lists[rows, place] = np.where(left, best, NO_GIFT)
@@ -60,7 +61,7 @@ def choice_values(lists: Ints, chosen: csr_array, seen: csr_array) -> dict[str, 
     wanted, people = wanted_of(chosen, seen)
     gains = gains_of(lists[people], wanted)
     hits = (gains > 0).astype(np.float64)
-    return _values(hits, gains, np.cumprod(1 - hits, axis=1), wanted)
+    return _values(hits, gains, np.multiply.accumulate(1 - hits, axis=1), wanted)
 
 
 def chance_values(chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
@@ -74,7 +75,8 @@ def chance_values(chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
     count = np.diff(wanted.indptr)[:, None]
     before = np.arange(PLACES[-1])
     there = before < left
-    missed = np.cumprod(np.maximum(left - count - before, 0) / np.maximum(left - before, 1), axis=1)
+    missing = np.maximum(left - count - before, 0) / np.maximum(left - before, 1)
+    missed = np.multiply.accumulate(missing, axis=1)
     return _values(there * count / left, there * wanted.sum(axis=1)[:, None] / left, missed, wanted)
 
 
@@ -109,7 +111,7 @@ def wanted_of(chosen: csr_array, seen: csr_array) -> tuple[csr_array, Ints]:
 def gains_of(lists: Ints, wanted: csr_array) -> Floats:
     """The weights (M, 10) of the gifts in the lists, 0 for those not wanted."""
     gains = np.zeros(lists.shape)
-    for rows in portions(*wanted.shape, CELLS):
+    for rows in portions(len(lists), wanted.shape[1], CELLS):
         found = np.take_along_axis(wanted[rows].toarray(), np.maximum(lists[rows], 0), axis=1)
         gains[rows] = np.where(lists[rows] == NO_GIFT, 0.0, found)
     return gains
