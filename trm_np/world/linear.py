@@ -1,7 +1,8 @@
 """The linear baseline: a logistic regression for each label, a ridge regression for the reward of a pair."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,9 +17,8 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the penalt
 MOST_GIFTS = 1000  # so many gifts of a large catalogue, evenly spaced, are enough to learn the reward from
 MOST_ROWS = 500  # the first scenarios are enough to choose a strength, which does not depend on their number
 
-# From features (N, F) and what is known there (N, L), and a strength, to weights; and the error of weights elsewhere.
-Fit = Callable[[Floats, Floats, float], Floats]
-Error = Callable[[Floats, Floats, Floats], float]
+Rows = Any  # a table, dense or sparse
+Fitted = TypeVar("Fitted")
 
 
 def linear_predictions(
@@ -36,9 +36,9 @@ def linear_predictions(
     regression on all products of a feature of the profile and a feature of the gift. Each penalty is as strong
     as predicts best in cross-validation over the training scenarios.
     """
-    known = _with_constant(profile_features(train_profiles, vocabulary))
-    asked = _with_constant(profile_features(profiles, vocabulary))
-    described = _with_constant(gift_features)
+    known = with_constant(profile_features(train_profiles, vocabulary))
+    asked = with_constant(profile_features(profiles, vocabulary))
+    described = with_constant(gift_features)
     some = np.linspace(0, len(gifts) - 1, min(len(gifts), MOST_GIFTS)).astype(np.int64)
     rewards = reward(train_profiles, gifts.take(some), implied)
 
@@ -52,20 +52,27 @@ def linear_predictions(
     )
 
 
-def fit_best(fit: Fit, error: Error, features: Floats, known: Floats) -> Floats:
-    """The weights fitted to all rows, with the strength that has the least error on rows left out of the fit.
+def fit_best(
+    fit: Callable[[Rows, Rows, float], Fitted],
+    error: Callable[[Rows, Rows, Fitted], float],
+    features: Rows,
+    known: Rows,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Fitted:
+    """What is fitted to all rows, with the strength that has the least error on rows left out of the fit.
 
+    `fit` takes features (N, F), what is known there (N, L) and a strength, `error` rows of both and what was fitted.
     Every FOLDS-th row is left out together; where there is only one row, the penalty is the strongest.
     """
     x, y = features[:MOST_ROWS], known[:MOST_ROWS]
-    fold = np.arange(len(x)) % FOLDS
-    folds = [fold == number for number in np.unique(fold)] if len(x) > 1 else []
+    fold = np.arange(x.shape[0]) % FOLDS
+    folds = [fold == number for number in np.unique(fold)] if x.shape[0] > 1 else []
 
     def error_left_out(strength: float) -> float:
         return sum(error(x[out], y[out], fit(x[~out], y[~out], strength)) for out in folds)
 
     # Of equal errors the strongest penalty counts.
-    return fit(features, known, min(reversed(STRENGTHS), key=error_left_out))
+    return fit(features, known, min(reversed(strengths), key=error_left_out))
 
 
 def logistic_weights(features: Floats, labels: Floats, strength: float) -> Floats:
@@ -115,5 +122,5 @@ def squared_error(described: Floats, features: Floats, rewards: Floats, weights:
     return float(((features @ weights @ described.T - rewards) ** 2).sum())
 
 
-def _with_constant(features: Floats) -> Floats:
+def with_constant(features: Floats) -> Floats:
     return np.concatenate([np.ones((len(features), 1)), features], axis=1)

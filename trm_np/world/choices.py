@@ -1,0 +1,149 @@
+"""Metrics on what people chose: the whole catalogue ranked for each, without what they have seen.
+
+People for whom nothing was chosen are left out. A gift counts as hit if it was chosen, whatever its weight; NDCG alone
+reads the weights.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+from trm_np.data.tables import Bools, Floats, Ints, portions
+
+PLACES = (1, 3, 10)
+NO_GIFT = -1
+CELLS = 2**20  # people × gifts that are held at a time
+
+# The scores (n, G) of the people in some rows, as `scores.__getitem__` gives those of a table (N, G).
+Score = Callable[[slice], Floats]
+
+
+def choice_metrics(scores: Floats, chosen: csr_array, seen: csr_array) -> dict[str, float]:
+    """Every metric of the scores (N, G): means of `choice_values`, and `exposure_metrics`."""
+    if scores.shape != chosen.shape:
+        raise ValueError(f"scores must have shape {chosen.shape} like what was chosen, found {scores.shape}")
+    lists = top_gifts(scores.__getitem__, seen)
+    return {**means(choice_values(lists, chosen, seen)), **exposure_metrics(lists, chosen.shape[1])}
+
+
+def top_gifts(score: Score, seen: csr_array) -> Ints:
+    """The gifts (N, 10) with the highest scores, best first, of those that a person has not seen.
+
+    Equal scores are ranked by index. A score of -inf is never recommended, and -1 stands in the places for which no
+    gift is left. Raises `ValueError` for NaN.
+    """
+    people, gifts = seen.shape
+    lists = np.full((people, PLACES[-1]), NO_GIFT)
+    for rows in portions(people, gifts, CELLS):
+        scores = np.array(score(rows), dtype=np.float64)
+        unordered = np.isnan(scores).any(axis=1)
+        if unordered.any():
+            raise ValueError(f"the scores hold NaN in row {rows.start + int(unordered.argmax())}")
+        scores[seen[rows].nonzero()] = -np.inf
+        everyone = np.arange(len(scores))
+        for place in range(min(PLACES[-1], gifts)):
+            best = scores.argmax(axis=1)
+            left = scores[everyone, best] > -np.inf
+            lists[rows, place] = np.where(left, best, NO_GIFT)
+            scores[everyone, best] = -np.inf
+    return lists
+
+
+def choice_values(lists: Ints, chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
+    """What the metrics of lists (N, 10) are means of: each value (M,), one for each of those M who chose.
+
+    With the first k places of a list, and n gifts chosen that were not seen:
+    hit@k is 1 if one of them is there, recall@k = hits / n, precision@k = hits / k, MRR@k = 1 / place of the first
+    hit or 0 (Voorhees, "The TREC-8 question answering track report", 1999), and NDCG@k = Σ weight / log2(place + 1)
+    over that of the best list (Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002).
+    """
+    wanted, people = wanted_of(chosen, seen)
+    gains = gains_of(lists[people], wanted)
+    hits = (gains > 0).astype(np.float64)
+    return _values(hits, gains, np.multiply.accumulate(1 - hits, axis=1), wanted)
+
+
+def chance_values(chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
+    """What `choice_values` are on average if each list is drawn at random from what the person has not seen.
+
+    Each place of m gifts is a hit with probability n / m; that all of the first k miss has Π (m − n − i) / (m − i),
+    i from 0 to k − 1.
+    """
+    wanted, people = wanted_of(chosen, seen)
+    left = (seen.shape[1] - np.diff(seen.indptr)[people])[:, None]
+    count = np.diff(wanted.indptr)[:, None]
+    before = np.arange(PLACES[-1])
+    there = before < left
+    missing = np.maximum(left - count - before, 0) / np.maximum(left - before, 1)
+    missed = np.multiply.accumulate(missing, axis=1)
+    return _values(there * count / left, there * wanted.sum(axis=1)[:, None] / left, missed, wanted)
+
+
+def exposure_metrics(lists: Ints, gifts: int) -> dict[str, float]:
+    """How evenly the lists (N, 10) use the catalogue of so many gifts.
+
+    `coverage` is the share of gifts that are in any list; `gini` is Σ (2i − G − 1) xᵢ / (G Σ xᵢ) of the numbers of
+    lists that hold them, in rising order: 0 if all gifts are in as many, near 1 if a few are in all (Shani and
+    Gunawardana, "Evaluating recommendation systems", 2011).
+    """
+    shown = np.sort(np.bincount(lists[lists != NO_GIFT], minlength=gifts))
+    uneven = (2 * np.arange(1, gifts + 1) - gifts - 1) @ shown
+    return {
+        "coverage": float((shown > 0).mean()),
+        "gini": float(uneven / (gifts * max(shown.sum(), 1))),
+    }
+
+
+def means(values: Mapping[str, Floats]) -> dict[str, float]:
+    """The mean of each value over the people; none where nobody chose."""
+    return {name: float(value.mean()) for name, value in values.items() if len(value)}
+
+
+def wanted_of(chosen: csr_array, seen: csr_array) -> tuple[csr_array, Ints]:
+    """The weights (M, G) of what was chosen and not seen, and the rows (M,) of the people who have any."""
+    wanted = csr_array(chosen - chosen.multiply(seen != 0))
+    wanted.eliminate_zeros()
+    people = np.flatnonzero(np.diff(wanted.indptr))
+    return wanted[people], people
+
+
+def gains_of(lists: Ints, wanted: csr_array) -> Floats:
+    """The weights (M, 10) of the gifts in the lists, 0 for those not wanted."""
+    gains = np.zeros(lists.shape)
+    for rows in portions(len(lists), wanted.shape[1], CELLS):
+        found = np.take_along_axis(wanted[rows].toarray(), np.maximum(lists[rows], 0), axis=1)
+        gains[rows] = np.where(lists[rows] == NO_GIFT, 0.0, found)
+    return gains
+
+
+def _values(hits: Floats, gains: Floats, missed: Floats, wanted: csr_array) -> dict[str, Floats]:
+    """The values from what is expected in each place (M, 10), and from how likely no hit has come up to there."""
+    place = np.arange(1, PLACES[-1] + 1)
+    count = np.diff(wanted.indptr)
+    first = -np.diff(missed, axis=1, prepend=1.0)
+    discount = 1.0 / np.log2(place + 1.0)
+    best = _largest(wanted)
+    metrics: dict[str, Callable[[int], Floats]] = {
+        "hit": lambda k: 1 - missed[:, k - 1],
+        "recall": lambda k: hits[:, :k].sum(axis=1) / count,
+        "precision": lambda k: hits[:, :k].sum(axis=1) / k,
+        "ndcg": lambda k: (gains @ _first(discount, k)) / (best @ _first(discount, k)),
+        "mrr": lambda k: first @ _first(1 / place, k),
+    }
+    return {f"{name}_at_{k}": of(k) for name, of in metrics.items() for k in PLACES}
+
+
+def _first(values: Floats, k: int) -> Floats:
+    return np.where(np.arange(len(values)) < k, values, 0.0)
+
+
+def _largest(wanted: csr_array) -> Floats:
+    """The ten largest weights (M, 10) of each row, zeros where there are fewer."""
+    row = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
+    order = np.lexsort((-wanted.data, row))  # rows stay together, so `row` holds for the order too
+    place = np.arange(len(row)) - wanted.indptr[row]
+    largest = np.zeros((wanted.shape[0], PLACES[-1]))
+    kept: Bools = place < PLACES[-1]
+    largest[row[kept], place[kept]] = wanted.data[order][kept]
+    return largest
