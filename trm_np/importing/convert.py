@@ -64,4 +64,8 @@ def unused(table: Table, columns: Sequence[Column]) -> str:
 
 
 def pairs(columns: Sequence[Column]) -> str:
-    return ", ".join(printable(f"{column.field} = {column.name}") for column in columns)
+    """Each field with its columns."""
+    names: dict[str, list[str]] = {}
+    for column in columns:
+        names.setdefault(column.field, []).append(column.name)
+    return ", ".join(printable(f"{field} = {' + '.join(each)}") for field, each in names.items())
