@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 import trm_np.run
 from tests.data import sample_files
+from tests.importing.sample_tables import write_tables
 from tests.train.small_run import SET, records
 from tests.waiting import HANG
 from trm_np.cli import COMMANDS, trm
@@ -77,6 +78,8 @@ def test_help_gives_an_example_that_works(
     command = ["train", *args] if program == "trm-train" else args
     if command[0] == "train":
         command += [*SET, "--epochs", "1"]
+    if command[0] == "import":
+        write_tables(tmp_path)
     if command[0] == "serve":
         assert served_until_it_is_told_to_end(*command, "--port", "0") == 0
         return

@@ -111,7 +111,7 @@ def collected(items: Sequence[Item], sayings: Sequence[Said], most: int, report:
     kept = dict(kinds.most_common(most - 1)) if len(kinds) > most else kinds
     if len(kinds) > len(kept):
         report.assumed.append(
-            f'categories: the {len(kept)} most frequent of {len(kinds)}; the rest is "{OTHER}"'
+            f'categories: the {len(kept)} most frequent of {len(kinds)}; the rest is "{OTHER}" (--most-names)'
         )
     hobbies = Counter(tag for item in items for tag in tags(item, tagged))
     hobbies.update(hobby for said in sayings for hobby in said.hobbies)

@@ -1,0 +1,203 @@
+"""Whose orders are learnt from, and which: each rule held against the orders themselves."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.importing.sample_tables import ORDERS, PEOPLE, write_tables
+from trm_np.data.load import load_dataset
+from trm_np.data.problems import DataError
+from trm_np.importing.convert import convert
+from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS, favourites
+from trm_np.importing.report import Report
+from trm_np.importing.splitting import Rules
+
+Order = tuple[str, str, int, int]  # person, item, second, rating or pieces
+START = 1_700_000_000
+NAMES = ["ann", "bob", "cy", "dora", "eve", "fay"]
+
+
+def files_of(
+    folder: Path,
+    rules: Rules | None = None,
+    mapped: dict[str, list[str]] | None = None,
+    most_items: int = 100,
+) -> tuple[dict[str, Any], Report]:
+    paths = [str(folder / name) for name in ("orders.csv", "items.csv", "people.csv")]
+    fields = {"item.tags": ["theme"]} | (mapped or {})
+    contents, report = convert(*paths, mapped=fields, rules=rules or Rules(), most_items=most_items)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    load_dataset(*(folder / name for name in (SCENARIOS, HELD_OUT, CATALOGUE)))
+    return {name: json.loads(content) for name, content in contents.items()}, report
+
+
+def parts_of(files: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    return [files[SCENARIOS]["scenarios"], files[HELD_OUT]["validation"], files[HELD_OUT]["test"]]
+
+
+orders_of_people = st.lists(
+    st.tuples(
+        st.sampled_from(NAMES),
+        st.sampled_from(["kite", "lamp", "soap", "tent"]),
+        st.integers(START, START + 9),
+        st.integers(1, 5),
+    ),
+    min_size=8,
+    max_size=60,
+)
+
+
+@given(orders_of_people, st.sampled_from([0.0, 0.5, 0.6, 0.9]), st.booleans())
+def test_every_person_is_divided_by_time(
+    tmp_path_factory: pytest.TempPathFactory, orders: list[Order], share: float, rated: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("orders")
+    last = "rating" if rated else "quantity"
+    lines = [f"{person},{item},{second},{number}" for person, item, second, number in orders]
+    write_tables(folder, "\n".join([f"user,item,time,{last}", *lines]))
+    try:
+        files, report = files_of(folder, Rules(history_share=share))
+    except DataError as error:
+        assert "with later choices" in str(error)
+        assume(False)
+    by_person = defaultdict(list)
+    for order in sorted(orders, key=lambda order: order[2]):
+        by_person[order[0]].append(order)
+    ends = []
+    for part in parts_of(files):
+        for scenario in part:
+            mine = by_person.pop(scenario["name"])
+            cut = int(share * len(mine))
+            had = list(dict.fromkeys(item for _, item, _, _ in mine[:cut]))
+            assert scenario["profile"].get("history", []) == had
+            later = [(item, number) for _, item, _, number in mine[cut:] if item not in had]
+            if rated:
+                assert scenario["chosen"] == [item for item, rating in dict(later).items() if rating >= 4]
+                assert scenario.get("rejected", []) == [
+                    item for item, rating in dict(later).items() if rating < 2.5
+                ]
+            else:
+                pieces: Counter[str] = Counter()
+                for item, number in later:
+                    pieces[item] += number
+                found = scenario["chosen"]
+                assert (dict.fromkeys(found, 1) if isinstance(found, list) else found) == pieces
+            ends.append(mine[-1][2])
+    assert ends == sorted(ends)  # nobody is trained on who ordered after a person held out did
+    assert sum(report.dropped.get(reason, 0) for reason in report.dropped if "people who" in reason) == len(
+        by_person
+    )
+
+
+@given(st.integers(4, 300))
+def test_a_fifth_is_tested_a_fifth_validates(people: int) -> None:
+    from trm_np.importing.splitting import by_last_order
+
+    everyone = [(float(number % 7), number, [number]) for number in range(people)]
+    parts = by_last_order(everyone, Rules(), "orders", True, Report())  # type: ignore[arg-type]
+    sizes = [len(part) for part in parts.all()]
+    assert sum(sizes) == people
+    assert sizes[1:] == [max(1, round(people / 5))] * 2
+    assert [number for part in parts.all() for number in part] == sorted(  # type: ignore[misc]
+        range(people), key=lambda number: (number % 7, number)
+    )
+
+
+def test_the_sample(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    files, _ = files_of(tmp_path)
+    assert files[SCENARIOS]["vocabulary"] == {
+        "categories": ["bath", "home", "outdoor", "toys"],
+        "hobbies": ["books", "outdoor", "travel", "wind"],
+        "preferences": ["baker", "student", "teacher", "sex F", "sex M"],
+    }
+    assert files[SCENARIOS]["scenarios"] == [
+        {
+            "name": "bob",
+            "profile": {"age": 51, "preferences": ["sex M", "baker"], "history": ["lamp"]},
+            "expected_categories": ["toys"],
+            "chosen": ["kite"],
+        },
+        {
+            "name": "cy",
+            "profile": {"age": 27, "preferences": ["sex M", "student"], "history": ["soap"]},
+            "expected_categories": ["outdoor"],
+            "chosen": ["tent"],
+        },
+    ]
+    assert files[CATALOGUE]["gifts"][1:3] == [
+        {"id": "lamp", "name": "Reading Lamp", "category": "home", "price": 45, "tags": ["books"]},
+        {"id": "soap", "name": "Olive Soap", "category": "bath", "price": 6.25},
+    ]
+
+
+def test_an_order_says_for_whom_and_when(tmp_path: Path) -> None:
+    orders = ORDERS.replace("rating", "occasion").replace(",5", ",birthday").replace(",4", ",christmas")
+    write_tables(tmp_path, orders.replace(",2\n", ",\n").replace(",3\n", ",\n"))
+    files, _ = files_of(tmp_path, Rules(history_share=0))
+    asked = {
+        scenario["name"]: (scenario["profile"].get("occasion"), scenario["chosen"])
+        for part in parts_of(files)
+        for scenario in part
+    }
+    assert asked["ann #1"] == ("birthday", ["kite"])
+    assert asked["ann #2"] == ("christmas", ["lamp"])
+    assert asked["ann #3"] == (None, ["tent"])
+    assert files[SCENARIOS]["vocabulary"]["occasions"] == ["birthday", "christmas"]
+
+
+def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
+    more = "gus,yacht,2024-05-05,1\nann,tent,2024-05-06,1\neve,soap,2024-07-02,-1\n"
+    more_people = "hal,40,M,baker\nhal,40,M,baker\nann,34,F,teacher\n"
+    write_tables(tmp_path, ORDERS.replace("rating", "quantity") + more, people=PEOPLE + more_people)
+    _, report = files_of(tmp_path, Rules(min_orders=2))
+    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+        '1 orders of items that are not in items.csv; first: line 12, column product_id: "yacht"',
+        "1 orders of no or less than no pieces (returns); first: line 14",
+        "2 people of people.csv without orders; first: line 7",
+        "1 rows of people.csv that say of a person the same again; first: line 9",
+        "1 people with fewer than 2 orders (--min-orders)",
+        "1 later orders of an item that the person had before",
+    ]
+
+
+def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
+    contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, most_names=3)
+    assert json.loads(contents[SCENARIOS])["vocabulary"] == {
+        "categories": ["home", "other", "toys"],
+        "hobbies": ["books", "outdoor", "travel"],
+        "preferences": ["student", "teacher", "sex F"],
+    }
+    assert 'categories: the 2 most frequent of 4; the rest is "other" (--most-names)' in report.assumed
+
+
+def test_the_items_ordered_most_are_kept(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    files, report = files_of(tmp_path, most_items=3)
+    counts = Counter(line.split(",")[1] for line in ORDERS.splitlines()[1:])
+    kept = {gift["id"] for gift in files[CATALOGUE]["gifts"]}
+    assert kept == set(counts) - {min(counts, key=lambda item: (counts[item], item != "lamp"))}
+    assert report.dropped["orders of those items"] == 2
+
+
+def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    first, report = files_of(tmp_path, Rules(most_people=4))
+    assert files_of(tmp_path, Rules(most_people=4))[0] == first
+    assert len([scenario for part in parts_of(first) for scenario in part]) == 4
+    assert report.dropped == {"people beyond the 4 kept (--most-people), drawn at random": 1}
+
+
+def test_a_favourite_is_had_more_often_than_others_have_it() -> None:
+    shares = {"drama": 0.6, "war": 0.1, "comedy": 0.3}
+    assert favourites(Counter(drama=5, war=4, comedy=1), shares) == ["war"]
+    assert favourites(Counter(drama=6, war=1, comedy=3), shares) == []
+    assert favourites(Counter(), shares) == []

@@ -1,0 +1,244 @@
+"""The same table in any of its forms gives the same files."""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.importing.sample_tables import ITEMS, ORDERS, PEOPLE, write_tables
+from trm_np.data.problems import DataError
+from trm_np.importing import cells
+from trm_np.importing.cells import Bad
+from trm_np.importing.convert import convert
+from trm_np.importing.reading import Reading
+from trm_np.importing.report import Report
+from trm_np.importing.tables import open_table
+
+MAPPED = {"item.tags": ["theme"]}
+
+
+def converted(folder: Path, reading: Reading | None = None) -> tuple[dict[str, Any], Report]:
+    paths = [str(folder / name) for name in ("orders.csv", "items.csv", "people.csv")]
+    contents, report = convert(*paths, mapped=MAPPED, reading=reading or Reading())
+    return {name: json.loads(content) for name, content in contents.items()}, report
+
+
+def json_lines(table: str) -> str:
+    names, *rows = (line.split(",") for line in table.splitlines())
+    return "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+
+
+def of_numbers(table: str) -> str:
+    """JSON Lines in which numbers are numbers and names lists."""
+    rows = []
+    for line in json_lines(table).splitlines():
+        row = json.loads(line)
+        for key in row.keys() & {"age", "price", "rating"}:
+            row[key] = float(row[key])
+        if "theme" in row:
+            row["theme"] = row["theme"].split("|") if row["theme"] else None
+        rows.append(json.dumps(row))
+    return "\n".join(rows)
+
+
+FORMS: dict[str, Callable[[str], str | bytes]] = {
+    "utf_8_with_mark": lambda table: b"\xef\xbb\xbf" + table.encode(),
+    "utf_16_with_mark": lambda table: table.encode("utf-16"),
+    "utf_16_little_without": lambda table: table.encode("utf-16-le"),
+    "utf_16_big_without": lambda table: table.encode("utf-16-be"),
+    "semicolons": lambda table: table.replace(",", ";"),
+    "tabs": lambda table: table.replace(",", "\t"),
+    "lines_of_windows": lambda table: table.replace("\n", "\r\n"),
+    "lines_of_old_macs": lambda table: table.replace("\n", "\r"),
+    "no_last_line_end": str.rstrip,
+    "blank_lines": lambda table: "\n" + table.replace("\n", "\n \n"),
+    "spaces_around": lambda table: table.replace(",", " ,  "),
+    "all_quoted": lambda table: "\n".join(
+        ",".join(f'"{cell}"' for cell in line.split(",")) for line in table.splitlines()
+    ),
+    "more_columns": lambda table: table.replace("\n", ",x\n").replace(",x", ",note", 1),
+    "other_case": lambda table: table.replace("customer_id", "Customer ID").replace(
+        "product_id", "productId"
+    ),
+    "json_lines": json_lines,
+    "json_lines_of_numbers": of_numbers,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_table_means_the_same_in_every_form(form: str, tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    plain, _ = converted(tmp_path)
+    write_tables(tmp_path, *(FORMS[form](table) for table in (ORDERS, ITEMS, PEOPLE)))
+    assert converted(tmp_path)[0] == plain
+
+
+def test_bars_divide_cells_where_no_cell_needs_them(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    plain, _ = converted(tmp_path)
+    write_tables(tmp_path, ORDERS.replace(",", "|"), ITEMS.replace("|", ";"), PEOPLE.replace(",", "|"))
+    assert converted(tmp_path)[0] == plain
+
+
+def test_parquet_means_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
+    from pyarrow import csv, parquet
+
+    write_tables(tmp_path)
+    plain, _ = converted(tmp_path)
+    for name in ("orders.csv", "items.csv", "people.csv"):
+        parquet.write_table(csv.read_csv(tmp_path / name), tmp_path / f"new_{name}")
+        (tmp_path / f"new_{name}").replace(tmp_path / name)
+    assert open_table(str(tmp_path / "orders.csv")).form == "Parquet"
+    assert converted(tmp_path)[0] == plain
+
+
+def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "orders").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"a Parquet file; allowed: reading it needs the extra \[parquet\]: "):
+        open_table(str(tmp_path / "orders"))
+
+
+def test_cp1252_is_read_and_said(tmp_path: Path) -> None:
+    write_tables(tmp_path, items=ITEMS.replace("Olive", "Dürüm €").encode("cp1252"))
+    files, report = converted(tmp_path)
+    assert "Dürüm € Soap" in [gift["name"] for gift in files["gift_catalog.json"]["gifts"]]
+    assert "CSV, cp1252 (it is not UTF-8), separated by commas" in report.used[1]
+
+
+def test_the_report_says_what_is_not_used(tmp_path: Path) -> None:
+    write_tables(tmp_path, people=PEOPLE.replace("sex", "shoe size"))
+    _, report = converted(tmp_path)
+    assert report.used[2].endswith("profile.preferences = occupation; not used: shoe size")
+
+
+# Cells
+
+
+@pytest.mark.parametrize(
+    ("written", "decimal", "value"),
+    [
+        ("12.5", None, 12.5),
+        ("12,5", None, 12.5),
+        ("12,50 €", None, 12.5),
+        ("$1,234.50", None, 1234.5),
+        ("1.234,50", None, 1234.5),
+        ("1'234.50", None, 1234.5),
+        ("1 234,50", None, 1234.5),
+        ("1,234,567", None, 1_234_567),
+        ("1.234", None, 1.234),
+        ("1,234", ",", 1.234),
+        ("1,234", ".", 1234),
+        ("1.234", ",", 1234),
+        ("0,125", None, 0.125),
+        ("1e3", None, 1000),
+        (7, ",", 7),
+        (7.25, ",", 7.25),
+    ],
+)
+def test_a_number_is_read_as_people_write_it(written: Any, decimal: str | None, value: float) -> None:
+    assert cells.number(written, 0, 10_000_000, decimal) == value
+
+
+@given(st.floats(0, 1e6).map(lambda value: round(value, 2)), st.sampled_from([",", "."]))
+def test_grouped_digits_are_read_back(value: float, decimal: str) -> None:
+    groups = {",": ".", ".": ","}[decimal]
+    written = f"{value:,.2f}".translate(str.maketrans({",": groups, ".": decimal}))
+    assert cells.number(written, 0, 1e6, decimal) == value
+    assert cells.number(written, 0, 1e6, None) == value
+
+
+@pytest.mark.parametrize("unknown", ["", " ", "NA", "n/a", "NaN", "null", "None", "-", None, float("nan")])
+def test_what_is_not_known_is_no_error(unknown: Any) -> None:
+    assert cells.number(unknown, 0, 1, None) != cells.number(unknown, 0, 1, None)
+    assert (cells.name(unknown), cells.names(unknown, None)) == ("", ())
+
+
+@pytest.mark.parametrize(("band", "age"), [("45-54", 49.5), ("65+", 65), ("18 – 24", 21), ("34", 34)])
+def test_an_age_may_be_a_band(band: str, age: float) -> None:
+    assert cells.age(band, 120, None) == age
+
+
+MOMENT = datetime(2024, 5, 31, 13, 45, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2024-05-31 13:45",
+        "2024-05-31T13:45:00Z",
+        "2024-05-31T15:45:00.000+02:00",
+        "2024-05-31 09:15:00 -0430",
+        "31.5.2024 13:45",
+        "31/05/2024 13:45:00",
+        "5/31/2024 13:45",
+        "1717163100",
+        "1717163100000",
+        1717163100,
+        1717163100.0,
+        1717163100000,
+        1717163100000000,
+        MOMENT,
+        MOMENT.replace(tzinfo=None),
+    ],
+    ids=str,
+)
+def test_a_time_is_read_as_tables_write_it(written: Any) -> None:
+    days, months = cells.moments(written, float("inf"))
+    assert MOMENT.timestamp() in (days, months)
+    assert days == months or days != days or months != months
+
+
+def test_a_date_of_two_meanings_has_both() -> None:
+    day = datetime(2024, 6, 5, tzinfo=timezone.utc).timestamp()
+    month = datetime(2024, 5, 6, tzinfo=timezone.utc).timestamp()
+    assert cells.moments("5/6/2024", float("inf")) == (day, month)
+
+
+@given(st.text(max_size=30) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.text()))
+def test_any_cell_is_read_or_bad(cell: Any) -> None:
+    for parse in Reading(latest=2e9).parsers().values():
+        try:
+            parse(cell)
+        except Bad as bad:
+            assert bad.found and bad.allowed
+
+
+# Dates of a column
+
+
+def slashed(table: str, order: str) -> str:
+    """The orders with their dates in this order of day and month."""
+    header, *rows = (line.split(",") for line in table.splitlines())
+    made = [
+        [person, item, f"{datetime.fromisoformat(date):{order}}", rating]
+        for person, item, date, rating in rows
+    ]
+    return "\n".join(map(",".join, [header, *made]))
+
+
+@pytest.mark.parametrize(("order", "said"), [("%d/%m/%Y", "day/month"), ("%m/%d/%Y", "month/day")])
+def test_one_date_shows_the_order_of_all(order: str, said: str, tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    plain, _ = converted(tmp_path)
+    write_tables(tmp_path, slashed(ORDERS, order))
+    files, report = converted(tmp_path)
+    assert files == plain
+    assert f"{tmp_path}/orders.csv: order_date is {said}, as line 5 shows" in report.assumed
+
+
+@pytest.mark.parametrize(("said", "order"), [("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")])
+def test_the_order_may_be_said(said: str, order: str, tmp_path: Path) -> None:
+    orders = re.sub("-[0-9]{2},", "-07,", ORDERS)
+    write_tables(tmp_path, orders)
+    plain, _ = converted(tmp_path)
+    write_tables(tmp_path, slashed(orders, order))
+    assert converted(tmp_path, Reading(dates=said))[0] == plain
