@@ -44,6 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(scenarios / "realistic_user_scenarios.json", folder / "mine.json")
     shutil.copy(scenarios / "held_out_scenarios.json", folder / "my_test.json")
     shutil.copy(scenarios / "gift_catalog.json", folder / "my_gifts.json")
+    for name, (_, table) in zip(("orders.csv", "items.csv", "people.csv"), blocks("csv"), strict=True):
+        (folder / name).write_text(table)
     run([str(ROOT / "bin" / "trm-train"), "--epochs", "5", "--quiet"], folder)
     lab = folder / "checkpoints" / "lab"
     lab.mkdir()
