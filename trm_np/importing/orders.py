@@ -37,7 +37,9 @@ class Orders:
 
     def only(self, rows: Array) -> "Orders":
         """The orders in these rows."""
-        columns = {name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        columns: dict[str, Any] = {
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
         return replace(self, **columns)
 
 
@@ -92,17 +94,17 @@ def read_orders(
             said.append(index)
     if not item:
         dropped = report.lines_of_dropped()
-        found = f"no order but {dropped[-1]}" if dropped else "no row below the header"
-        raise DataError([Problem(table.file, "", found, f"orders of items in {items_file}")])
+        instead = f"no order but {dropped[-1]}" if dropped else "no row below the header"
+        raise DataError([Problem(table.file, "", instead, f"orders of items in {items_file}")])
     times = months_first if dates.months_first(reading.dates, report) else days_first
     return Orders(
         people=tuple(people),
-        person=np.array(person),
-        item=np.array(item),
-        time=np.array(times) if times else None,
-        rating=np.array(ratings) if ratings else None,
-        pieces=np.array(pieces),
-        said=np.array(said) if said else None,
+        person=np.asarray(person),
+        item=np.asarray(item),
+        time=np.asarray(times) if times else None,
+        rating=np.asarray(ratings) if ratings else None,
+        pieces=np.asarray(pieces),
+        said=np.asarray(said) if said else None,
         sayings=records,
     )
 

@@ -222,8 +222,8 @@ def parquet_table(path: str) -> Table:
     """A table in a Parquet file, read some rows at a time; raises `DataError` where pyarrow is not installed."""
     at = Place(path)
     try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
+        from pyarrow import ArrowException  # type: ignore[import-untyped]
+        from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError as error:
         raise DataError([at.problem("a Parquet file", needs_extra("reading it needs", "parquet"))]) from error
     try:
