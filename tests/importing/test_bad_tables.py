@@ -57,7 +57,7 @@ def test_a_file_that_is_missing_or_a_folder(
     (tmp_path / name).mkdir()
     folder = CliRunner().invoke(trm, COMMAND)
     assert missing.stderr == f"Error: {name}: found no such file; allowed: a file that exists\n"
-    assert folder.stderr == f"Error: {name}: found a folder; allowed: a file that exists\n"
+    assert folder.stderr == f"Error: {name}: found a folder; allowed: a file\n"
 
 
 def changed_somewhere(table: str) -> st.SearchStrategy[bytes]:

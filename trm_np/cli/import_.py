@@ -9,7 +9,7 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import as_json, named
-from trm_np.cli.output import write_new
+from trm_np.cli.output import refuse_old, write_new
 
 DAY = 86_400  # seconds: clocks differ by less
 
@@ -117,9 +117,11 @@ def import_(
         from trm_np.data.problems import printable
         from trm_np.importing.columns import parse_map
         from trm_np.importing.convert import convert
+        from trm_np.importing.documents import FILES
         from trm_np.importing.reading import Reading
         from trm_np.importing.splitting import Rules
 
+        refuse_old(out, FILES)
         reading = Reading(decimal, list_separator or None, dates, time.time() + DAY, drop_bad)
         rules = Rules(history_share, liked, disliked, min_orders, most_people)
         with progress() as arrived:

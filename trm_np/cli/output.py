@@ -1,10 +1,19 @@
 """New files in a folder, never over old ones."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trm_np.cli.errors import CANNOT_CREATE, Refusal
+
+
+def refuse_old(folder: str, names: Iterable[str]) -> None:
+    """Raise `Refusal` for the first of these files that is in the folder already."""
+    from trm_np.data.problems import printable
+
+    for name in names:
+        if os.path.lexists(Path(folder, name)):
+            raise Refusal(printable(f"{Path(folder, name)} exists and is left as it is"), CANNOT_CREATE)
 
 
 def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
@@ -12,12 +21,10 @@ def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
     from trm_np.data.problems import printable
     from trm_np.files import atomic_write
 
+    refuse_old(folder, documents)
     written: list[Path] = []
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for name in documents:
-            if os.path.lexists(Path(folder, name)):
-                raise Refusal(printable(f"{Path(folder, name)} exists and is left as it is"), CANNOT_CREATE)
         for name, content in documents.items():
             atomic_write(Path(folder, name), content)
             written.append(Path(folder, name))

@@ -4,7 +4,9 @@ import json
 import os
 import stat
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from trm_np.data.problems import DataError, Place
 
@@ -24,9 +26,16 @@ class RepeatedKeys(dict[str, Any]):
 def read_json(path: str | os.PathLike[str]) -> object:
     """The JSON value in a file of at most 64 MB.
 
-    Raises `DataError` if it is missing, no regular file (a pipe might never end), unreadable, too large, or not JSON
-    in UTF-8.
+    Raises `DataError` if it cannot be read, is too large, or not JSON in UTF-8.
     """
+    with opened(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    return parse_json(data, str(path))
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to read; raises `DataError` if it is missing, no regular file (a pipe might never end), or unreadable."""
     at = Place(str(path))
     try:
         mode = os.stat(path).st_mode
@@ -34,13 +43,12 @@ def read_json(path: str | os.PathLike[str]) -> object:
             found = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
             raise DataError([at.problem(found, "a file")])
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            yield file
     except (FileNotFoundError, UnicodeEncodeError) as error:  # the system may not have all letters
         raise DataError([at.problem("no such file", "a file that exists")]) from error
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror})"
         raise DataError([at.problem(found, "a readable file")]) from error
-    return parse_json(data, str(path))
 
 
 def parse_json(data: bytes, file: str) -> object:

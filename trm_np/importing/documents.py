@@ -14,7 +14,7 @@ from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Case, Parts
 
-SCENARIOS, HELD_OUT, CATALOGUE = "scenarios.json", "held_out_scenarios.json", "gift_catalog.json"
+FILES = SCENARIOS, HELD_OUT, CATALOGUE = "scenarios.json", "held_out_scenarios.json", "gift_catalog.json"
 OTHER, NO_CATEGORY = "other", "uncategorised"
 MOST_HOBBIES = 5  # of a person, derived from what they had
 MOST_EXPECTED = 3

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from trm_np.data.problems import DataError, Place, shown
+from trm_np.data.strict_json import opened
 from trm_np.extras import needs_extra
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -51,12 +51,8 @@ class Table:
 def open_table(path: str) -> Table:
     """The table in a file of any of the three formats, told by what is in it; raises `DataError`."""
     at = Place(path)
-    try:
-        if not Path(path).is_file():
-            found = "a folder" if Path(path).is_dir() else "no such file"
-            raise DataError([at.problem(found, "a file that exists")])
-        with open(path, "rb") as file:
-            head = file.read(4096)
+    with opened(path) as file:
+        head = file.read(4096)
         for start, name in OTHER_FORMATS.items():
             if head.startswith(start):
                 raise DataError([at.problem(name, ALLOWED)])
@@ -64,16 +60,11 @@ def open_table(path: str) -> Table:
             return parquet_table(path)
         encoding = encoding_of(path, head)
         first = next((line for _, line in lines(path, encoding) if line.strip()), "").lstrip()
-        if not first:
-            raise DataError([at.problem("an empty file", ALLOWED)])
-        if first.startswith("["):
-            raise DataError([at.problem("a JSON list", "JSON Lines, an object on each line")])
-        return json_table(path, encoding) if first.startswith("{") else csv_table(path, encoding, first)
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        found = f"a file that cannot be read ({getattr(error, 'strerror', None) or 'its name'})"
-        raise DataError([at.problem(found, "a readable file")]) from error
+    if not first:
+        raise DataError([at.problem("an empty file", ALLOWED)])
+    if first.startswith("["):
+        raise DataError([at.problem("a JSON list", "JSON Lines, an object on each line")])
+    return json_table(path, encoding) if first.startswith("{") else csv_table(path, encoding, first)
 
 
 # Text
