@@ -1,9 +1,11 @@
 """The same table in any of its forms gives the same files."""
 
 import json
+import random
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,21 @@ def test_parquet_means_the_same(tmp_path: Path) -> None:
         (tmp_path / f"new_{name}").replace(tmp_path / name)
     assert open_table(str(tmp_path / "orders.csv")).form == "Parquet"
     assert converted(tmp_path)[0] == plain
+
+
+def test_broken_parquet_is_refused_or_read(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
+    from pyarrow import csv, parquet
+
+    write_tables(tmp_path)
+    parquet.write_table(csv.read_csv(tmp_path / "orders.csv"), tmp_path / "orders.parquet")
+    good = (tmp_path / "orders.parquet").read_bytes()
+    rng = random.Random(0)
+    for _ in range(200):
+        place = rng.randrange(len(good))
+        (tmp_path / "orders.csv").write_bytes(good[:place] + rng.randbytes(1) + good[place + 1 :])
+        with suppress(DataError):
+            converted(tmp_path)
 
 
 def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

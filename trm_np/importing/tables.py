@@ -232,7 +232,7 @@ def parquet_table(path: str) -> Table:
                     for cells in zip(*columns, strict=True):
                         number += 1
                         yield number, cells
-        except (ArrowException, OSError) as error:
+        except (ArrowException, OSError, ValueError, OverflowError) as error:
             raise DataError([at.problem("a broken Parquet file", ALLOWED)]) from error
 
     return Table(path, "Parquet", names, "row", rows)
