@@ -9,11 +9,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.importing.sample_tables import ORDERS, PEOPLE, write_tables
+from tests.importing.sample_tables import ITEMS, ORDERS, PEOPLE, write_tables
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import DataError
 from trm_np.importing.convert import convert
 from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS, favourites
+from trm_np.importing.reading import Reading
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Rules
 
@@ -175,12 +176,37 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
     write_tables(tmp_path, ORDERS.replace("rating", "quantity") + more, people=PEOPLE + more_people)
     _, report = files_of(tmp_path, Rules(min_orders=2))
     assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
-        '1 orders of items that are not in items.csv; first: line 12, column product_id: "yacht"',
-        "1 orders of no or less than no pieces (returns); first: line 14",
-        "2 people of people.csv without orders; first: line 7",
-        "1 rows of people.csv that say of a person the same again; first: line 9",
-        "1 people with fewer than 2 orders (--min-orders)",
+        'orders of items that are not in items.csv: 1 (first: line 12, column product_id: "yacht")',
+        "orders of 0 pieces or fewer, which are returns: 1 (first: line 14)",
+        "people of people.csv without orders: 2 (first: line 7)",
+        "rows of people.csv that say of a person the same again: 1 (first: line 9)",
+        "people with fewer than 2 orders (--min-orders): 1",
     ]
+
+
+def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
+    write_tables(
+        tmp_path,
+        ORDERS.replace("2024-02-01", "soon").replace("2024-03-09,2", "2024-03-09,*"),
+        ITEMS.replace("19.50", "free") + "lamp,Lamp,home,45,\n,Nameless,home,1,\n",
+        PEOPLE.replace("51", "old"),
+    )
+    paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
+    contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, reading=Reading(drop_bad=True))
+    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+        'bad cells in price of items.csv: 1 (first: line 2, column price: "free")',
+        "bad cells in name of items.csv: 1 "
+        '(first: line 6, column name: another value than before for the item "lamp")',
+        'bad cells in product_id of items.csv: 1 (first: line 7, column product_id: "")',
+        'bad cells in order_date of orders.csv: 1 (first: line 3, column order_date: "soon")',
+        'bad cells in rating of orders.csv: 1 (first: line 4, column rating: "*")',
+        'bad cells in age of people.csv: 1 (first: line 3, column age: "old")',
+        "people who chose nothing later that they had not before: 1",
+    ]
+    files = {name: json.loads(content) for name, content in contents.items()}
+    assert "price" not in files[CATALOGUE]["gifts"][0]
+    bob = files[SCENARIOS]["scenarios"][0]
+    assert (bob["name"], "age" in bob["profile"]) == ("bob", False)
 
 
 def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) -> None:

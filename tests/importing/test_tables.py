@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.importing.sample_tables import ITEMS, ORDERS, PEOPLE, write_tables
@@ -220,6 +220,8 @@ def test_a_date_of_two_meanings_has_both() -> None:
     assert cells.moments("5/6/2024", float("inf")) == (day, month)
 
 
+@example(10**400)
+@example(-(10**400))
 @given(st.text(max_size=30) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.text()))
 def test_any_cell_is_read_or_bad(cell: Any) -> None:
     for parse in Reading(latest=2e9).parsers().values():

@@ -89,7 +89,9 @@ DAY = 86_400  # seconds: clocks differ by less
 )
 @click.option("--list-separator", metavar="SIGN", help="Between names in a cell.  [default: | or ; or ,]")
 @click.option(
-    "--drop-bad", is_flag=True, help="Drop rows with a bad cell, and count them, instead of ending."
+    "--drop-bad",
+    is_flag=True,
+    help="Take a bad cell as unknown, or drop the row that needs it, instead of ending.",
 )
 @as_json
 def import_(

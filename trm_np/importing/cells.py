@@ -97,7 +97,10 @@ def number(cell: Any, low: float, high: float, decimal: str | None) -> float:
     elif isinstance(cell, bool) or not hasattr(cell, "__float__"):
         raise Bad(cell, allowed)
     else:
-        value = float(cell)
+        try:
+            value = float(cell)
+        except (ValueError, OverflowError):
+            raise Bad(cell, allowed) from None
     if not low <= value <= high:
         raise Bad(cell, allowed)
     return value
@@ -181,7 +184,7 @@ def of_value(cell: Any) -> tuple[float | None, float | None]:
     elif isinstance(cell, date):
         only = seconds_of(cell.year, cell.month, cell.day)
     elif isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        only = next((cell / unit for unit in UNITS if cell / unit <= MOST_SECONDS), None)
+        only = next((cell / unit for unit in UNITS if abs(cell) <= MOST_SECONDS * unit), None)
     return only, only
 
 

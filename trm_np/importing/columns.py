@@ -43,20 +43,16 @@ USUAL: dict[str, dict[str, tuple[str, ...]]] = {
             "profile.age": "age customerage userage",
             "profile.hobbies": "hobbies hobby interests interest",
             "profile.preferences": "preferences sex gender occupation job profession",
-            "profile.relationship": "relationship recipient",
-            "profile.occasion": "occasion event",
+            "profile.relationship": "relationship",
+            "profile.occasion": "occasion",
             "profile.budget": "budget maxprice",
         },
     }.items()
 }
 FIELDS = tuple(field for fields in USUAL.values() for field in fields)
 MOST_USUAL = 6  # names that an error gives
-SEVERAL = (
-    "item.tags",
-    "item.occasions",
-    "profile.hobbies",
-    "profile.preferences",
-)  # columns, or names in one
+# Fields of several columns, or of several names in a cell.
+SEVERAL = ("item.tags", "item.occasions", "profile.hobbies", "profile.preferences")
 NEEDED = {"orders": ("order.person", "order.item"), "items": ("item.id",), "people": ("profile.person",)}
 
 
@@ -101,7 +97,7 @@ def find_columns(tables: Mapping[str, Table], mapped: Mapping[str, Sequence[str]
             fields |= {
                 field: names
                 for field, names in USUAL["people"].items()
-                if field not in ("profile.person", "profile.hobbies")
+                if field != "profile.person"
                 and (people is None or not columns_of(people, field, names, mapped))
             }
         taken = {name for field in fields for name in mapped.get(field, ())}

@@ -74,7 +74,7 @@ def read_orders(
         ordered = 1.0 if of_quantity is None or math.isnan(values[of_quantity]) else values[of_quantity]
         if ordered <= 0:
             where = table.place(number).path
-            report.drop("orders of no or less than no pieces (returns)", where)
+            report.drop("orders of 0 pieces or fewer, which are returns", where)
             continue
         person.append(people.setdefault(values[of_person], len(people)))
         item.append(found)
@@ -94,7 +94,7 @@ def read_orders(
             said.append(index)
     if not item:
         dropped = report.lines_of_dropped()
-        instead = f"no order but {dropped[-1]}" if dropped else "no row below the header"
+        instead = f"no order that can be used; {dropped[-1]}" if dropped else "no row below the header"
         raise DataError([Problem(table.file, "", instead, f"orders of items in {items_file}")])
     times = months_first if dates.months_first(reading.dates, report) else days_first
     return Orders(

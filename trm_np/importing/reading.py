@@ -66,31 +66,37 @@ class Reading:
 def read(
     table: Table, columns: Sequence[Column], reading: Reading, report: Report, arrived: Arrived
 ) -> Iterator[tuple[int, list[Any]]]:
-    """The rows with a value for each column; raises `DataError` for a bad cell, or drops and counts its row."""
+    """The rows with a value for each column; raises `DataError` for a bad cell.
+
+    Where bad ones are dropped they count as unknown, and a row goes that needs what is bad.
+    """
     parsers = reading.parsers()
-    parses = [parsers[column.field] for column in columns]
-    number = 0
+    parses = [(column, parsers[column.field]) for column in columns]
     for number, row in table.rows([column.position for column in columns]):
         if number % ROWS_TOLD == 0:
             arrived(ROWS_TOLD)
         values: list[Any] = []
-        try:
-            for parse, cell in zip(parses, row, strict=True):
+        for (column, parse), cell in zip(parses, row, strict=True):
+            try:
                 values.append(parse(cell))
-        except Bad as bad:
-            refuse_or_drop(table, number, columns[len(values)].name, bad, reading, report)
-            continue
-        yield number, values
+            except Bad as bad:
+                refuse_or_drop(table, number, column.name, bad, reading, report)
+                try:
+                    values.append(parse(None))
+                except Bad:
+                    break
+        else:
+            yield number, values
 
 
 def refuse_or_drop(
     table: Table, number: int, column: str, bad: Bad, reading: Reading, report: Report
 ) -> None:
-    """Raise `DataError` for a row that is bad, or count it."""
+    """Raise `DataError` for what is bad, or count it."""
     place = table.place(number, column)
     if not reading.drop_bad:
         raise DataError([place.problem(bad.found, bad.allowed)]) from bad
-    report.drop(f"rows of {table.file} with a bad {column}", f"{place.path}: {bad.found}")
+    report.drop(f"bad cells in {column} of {table.file}", f"{place.path}: {bad.found}")
 
 
 def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:

@@ -91,5 +91,5 @@ def read_people(
             again = Bad(person, "one row for each person", "something else than before for the person ")
             refuse_or_drop(table, number, id_column, again, reading, report)
     if missing := len(known) - len(people):
-        report.assumed.append(f"{missing:,} people with orders have no row in {table.file}")
+        report.assumed.append(f"people with orders and no row in {table.file}: {missing:,}")
     return people

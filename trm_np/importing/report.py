@@ -25,7 +25,7 @@ class Report:
     def lines_of_dropped(self) -> list[str]:
         """A line for each reason."""
         return [
-            f"{count:,} {reason}" + (f"; first: {self.examples[reason]}" if self.examples[reason] else "")
+            f"{reason}: {count:,}" + (f" (first: {self.examples[reason]})" if self.examples[reason] else "")
             for reason, count in self.dropped.items()
         ]
 
