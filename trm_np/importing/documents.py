@@ -61,6 +61,9 @@ def documents(
         report.assumed.append(
             f"hobbies of a person: at most {MOST_HOBBIES} {what} that they had earlier more often than others"
         )
+    report.assumed.append(
+        f"expected categories: at most {MOST_EXPECTED}, those chosen most; no expected tools"
+    )
     every = [case.person for part in parts.all() for case in part]
     several = len(set(every)) < len(every)
 
@@ -108,6 +111,9 @@ def collected(items: Sequence[Item], sayings: Sequence[Said], most: int, report:
     """The names in the data, the most frequent of each list if there are more than `most`."""
     tagged = any(item.tags for item in items)
     kinds = Counter(map(kind, items))
+    if unknown := sum(not item.category for item in items):
+        instead = f'their first tag, or "{NO_CATEGORY}"'
+        report.assumed.append(f"items without a category: {unknown:,}; it is {instead}")
     kept = dict(kinds.most_common(most - 1)) if len(kinds) > most else kinds
     if len(kinds) > len(kept):
         report.assumed.append(
