@@ -8,6 +8,7 @@ Nothing of training is imported here, and nothing but NumPy.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
-from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
+from trm_np.data.load import FilePath, gifts_from_json, load_priced
+from trm_np.data.money import in_words
 from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.spelling import closest
@@ -43,7 +45,7 @@ from trm_np.data.tables import (
     profile_table,
 )
 from trm_np.model.trm import EncodedGifts, Person
-from trm_np.reasons import money, reasons
+from trm_np.reasons import reasons
 from trm_np.world.reward import COMPONENTS, components_in_turn
 from trm_np.world.tools import (
     TOOLS,
@@ -133,7 +135,8 @@ class Recommender:
         """
         stored = load_model(path)
         if catalogue is not None:
-            stored = replace(stored, gifts=load_catalogue(catalogue, stored.vocabulary))
+            gifts, currency = load_priced(catalogue, stored.vocabulary)
+            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.shown_in(currency))
         return cls(stored)
 
     def recommend(
@@ -205,14 +208,16 @@ class Recommender:
         components = by_component(
             components_in_turn(thought.table, self.table.take([place]), self.implied)[0]
         )
+        currency = self.stored.vocabulary.money.currency
         return Explanation(
             profile=person,
+            currency=currency,
             gift=self.gifts[place],
             predicted_reward=value,
             rank=1 + int((thought.value[0] > value).sum()),
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
-            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left),
+            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left, currency),
             warnings=(*warnings, *self._unlike_training(person)),
             notes=notes,
         )
@@ -248,6 +253,7 @@ class Recommender:
             for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
         ]
         picked = self._pick(thought, consulted, k)
+        currency = self.stored.vocabulary.money.currency
         for row, ((profile, warnings, notes), consultation, picks) in enumerate(
             zip(asked, consulted, picked, strict=True)
         ):
@@ -255,12 +261,14 @@ class Recommender:
             gifts = [self.gifts[index] for index in consultation.shortlist]
             yield Recommendation(
                 profile=profile,
+                currency=currency,
                 gifts=tuple(
-                    recommended(gifts[pick.place], pick, profile, findings, days_left) for pick in picks
+                    recommended(gifts[pick.place], pick, profile, findings, days_left, currency)
+                    for pick in picks
                 ),
                 categories=thought.categories[row],
                 tools=tuple(
-                    selected_tool(name, probabilities, findings[name], gifts, picks)
+                    selected_tool(name, probabilities, findings[name], gifts, picks, currency)
                     for name in consultation.selected
                     if name in findings
                 ),
@@ -272,7 +280,7 @@ class Recommender:
                     *self._unlike_training(profile),
                     *unknown_tools(consultation.selected),
                     *few_gifts(k, len(picks), len(gifts), consultation.effect, days_left),
-                    *too_dear(gifts, profile.budget),
+                    *too_dear(gifts, profile.budget, currency),
                 ),
                 notes=notes,
             )
@@ -408,6 +416,7 @@ class Recommender:
     def _unlike_training(self, person: Profile) -> Iterator[str]:
         """A warning for a number beyond those that the model has learned from."""
         trained_on = [scenario.profile for scenario in self.stored.scenarios]
+        money = partial(in_words, currency=self.stored.vocabulary.money.currency)
         for field, given, written in (("age", person.age, "{:g}".format), ("budget", person.budget, money)):
             seen = [value for value in (getattr(each, field) for each in trained_on) if value is not None]
             if given is not None and seen and not min(seen) <= given <= max(seen):
