@@ -234,7 +234,7 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     names = {name: tuple(header["vocabulary"][name]) for name in lists}
     # Not among the lists: a program that knows no synonyms reads the model all the same.
     synonyms = header.get("synonyms", {})
-    refuse(schema.synonyms(Vocabulary(**names, synonyms={}))(synonyms, Place("header", "synonyms")))
+    refuse(schema.synonyms(Vocabulary(**names, synonyms={}, money=DOLLARS))(synonyms, Place("header", "synonyms")))
     return Vocabulary(**names, synonyms=synonyms, money=read_money(header))
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from trm_np.data import schema
-from trm_np.data.money import money_of
+from trm_np.data.money import DOLLARS, money_of
 from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json, read_json
@@ -181,13 +181,15 @@ def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabul
         others = absent.synonyms.get(field, {}) if names[field] == getattr(absent, field) else {}
         found = _part(own, field, SAID, others)
         synonyms[field] = dict(found) if isinstance(found, Mapping) else {}
-    return Vocabulary(**names, synonyms=synonyms)
+    return Vocabulary(**names, synonyms=synonyms, money=absent.money)
 
 
 def _shipped_vocabulary() -> Vocabulary:
     lists = _document(None, TRAINING_FILE)[0]["vocabulary"]
     return Vocabulary(
-        **{field: tuple(lists[field]) for field in LISTS}, synonyms=_document(None, SYNONYMS_FILE)[0]
+        **{field: tuple(lists[field]) for field in LISTS},
+        synonyms=_document(None, SYNONYMS_FILE)[0],
+        money=DOLLARS,
     )
 
 
