@@ -159,7 +159,7 @@ def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: flo
     days = f"{days_left:g} days"
     if effect.available is not None and not effect.available.any():
         yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
-    elif found < k and effect.available is not None and not effect.available.all():
+    elif 0 < found < k and effect.available is not None and not effect.available.all():
         yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
     elif found < k:
         yield f"{found} gifts, not {k}: there are no more"

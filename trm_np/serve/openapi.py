@@ -196,7 +196,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         {
             "profile": record(read_profile),
             "currency": CURRENCY,
-            "gifts": {"type": "array", "items": record(gift), "minItems": 1, "maxItems": MOST_GIFTS},
+            "gifts": {"type": "array", "items": record(gift), "maxItems": MOST_GIFTS},
             "categories": record(dict.fromkeys(vocabulary.categories, PROBABILITY)),
             "tools": {"type": "array", "items": record(tool)},
             "tool_probabilities": record(dict.fromkeys(vocabulary.tools, PROBABILITY)),
