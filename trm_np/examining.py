@@ -3,7 +3,7 @@
 Nothing in here is chosen by its result: every metric, field, bin and scenario there is, is reported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -18,7 +18,15 @@ from trm_np.data.task import Split, Task
 from trm_np.evaluate import best_rewards, predict
 from trm_np.model.trm import TRM
 from trm_np.world.calibration import expected_calibration_error, reliability
-from trm_np.world.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
+from trm_np.world.metrics import (
+    Predictions,
+    averages,
+    given,
+    mean_of_known,
+    scenario_values,
+    selected_tools,
+    top_categories,
+)
 from trm_np.world.reward import reward
 
 FIELDS = tuple(field.name for field in fields(ProfileTable))
@@ -37,7 +45,9 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
     values = judged(predictions, split, task)
     return {
         "intervals": intervals(values),
-        "hidden": {field: without_field(model, split, task, field, averages(values)) for field in FIELDS},
+        "hidden": {
+            field: without_field(model, split, task, field, given(averages(values))) for field in FIELDS
+        },
         "calibration": calibration(predictions, split, task, model.config.tool_head),
         "confusion": {
             "categories": confusion(
@@ -59,8 +69,10 @@ def judged(predictions: Predictions, split: Split, task: Task) -> Values:
     return scenario_values(predictions, *world, best_rewards(split, task))
 
 
-def intervals(values: Values) -> dict[str, list[float]]:
-    """95 % confidence intervals [low, high] of the metrics that average over scenarios.
+def intervals(
+    values: Values, averages: Callable[[Values], Mapping[str, Floats]] = averages
+) -> dict[str, list[float]]:
+    """95 % confidence intervals [low, high] of the metrics that `averages` makes of values, one for each scenario.
 
     Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): whole scenarios
     are drawn with replacement, so that a ratio keeps its pairs. The model and its training data stay as they are. A
@@ -69,7 +81,7 @@ def intervals(values: Values) -> dict[str, list[float]]:
     """
     from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
-    names, count = list(averages(values)), len(values["reward"])
+    names, count = list(averages(values)), len(next(iter(values.values())))
     if count == 1:
         return {}
 
@@ -86,7 +98,8 @@ def intervals(values: Values) -> dict[str, list[float]]:
         method="percentile",
         random_state=np.random.default_rng(BOOTSTRAP_SEED),
     ).confidence_interval
-    return dict(zip(names, np.stack([found.low, found.high], axis=1).tolist(), strict=True))
+    bounds = dict(zip(names, np.stack([found.low, found.high], axis=1).tolist(), strict=True))
+    return {name: pair for name, pair in bounds.items() if np.isfinite(pair).all()}
 
 
 def without_field(
@@ -97,10 +110,10 @@ def without_field(
     Only the model: what is right is still judged by the whole profile.
     """
     predictions = predict(model, hide_field(split.profiles, field), task)
-    metrics = averages(judged(predictions, split, task))
+    metrics = given(averages(judged(predictions, split, task)))
     return {
         "metrics": {name: float(value) for name, value in metrics.items()},
-        "drop": {name: float(seen[name] - value) for name, value in metrics.items()},
+        "drop": {name: float(value - metrics[name]) for name, value in seen.items()},
     }
 
 
@@ -111,15 +124,26 @@ def hide_field(profiles: ProfileTable, field: str) -> ProfileTable:
 
 
 def calibration(predictions: Predictions, split: Split, task: Task, tool_head: str) -> dict[str, Any]:
-    """The reliability tables of category and tool probabilities, and of the predicted reward of each gift."""
+    """The reliability tables of category and tool probabilities, and of the predicted reward of each gift.
+
+    Scenarios that expect none are left out of the first two.
+    """
     likely = F.softmax if tool_head == "softmax" else F.sigmoid
+    in_categories, in_tools = (
+        np.flatnonzero(labels.any(axis=1)) for labels in (split.labels.categories, split.labels.tools)
+    )
     pairs = {
-        "categories": (F.sigmoid(Tensor(predictions.category_scores)).data, split.labels.categories),
-        "tools": (likely(Tensor(predictions.tool_scores)).data, split.labels.tools),
+        "categories": (
+            F.sigmoid(Tensor(predictions.category_scores)).data[in_categories],
+            split.labels.categories[in_categories],
+        ),
+        "tools": (likely(Tensor(predictions.tool_scores)).data[in_tools], split.labels.tools[in_tools]),
         "reward": (predictions.predicted_reward, reward(split.profiles, task.gifts, task.implied)),
     }
     found = {}
     for name, (predicted, true) in pairs.items():
+        if not len(true):
+            continue
         table = reliability(predicted, true)
         columns = (table.edges[:-1], table.edges[1:], table.count, table.predicted, table.true)
         rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -160,19 +184,22 @@ def by_scenario(
     """What was expected and what came, scenario by scenario, the worst first.
 
     The score is the mean of three shares: of the expected categories that came, of the expected tools, and of the
-    best reward there is.
+    best reward there is; without the first two where nothing is expected.
     """
     categories, tools = top_categories(predictions.category_scores), selected_tools(predictions.tool_scores)
     found = []
     for row, scenario in enumerate(scenarios):
         came = [task.vocabulary.categories[index] for index in categories[row]]
         selected = [task.vocabulary.tools[index] for index in tools[row]]
-        tools_right = len(set(selected) & set(scenario.expected_tools)) / len(scenario.expected_tools)
+        expected = set(scenario.expected_tools)
+        tools_right = len(expected.intersection(selected)) / len(expected) if expected else np.nan
         share_of_best = values["reward"][row] / values["best_reward"][row]
         found.append(
             {
                 "name": scenario.name,
-                "score": float(np.mean([values["category_recall"][row], tools_right, share_of_best])),
+                "score": float(
+                    mean_of_known(np.array([values["category_recall"][row], tools_right, share_of_best]))
+                ),
                 "expected_categories": list(scenario.expected_categories),
                 "categories": came,
                 "expected_tools": list(scenario.expected_tools),

@@ -1,6 +1,7 @@
 """The text at the end of a run: the report's targets, the held-out figures and the baselines side by side."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trm_np.config import SWITCHES, Config, flatten
@@ -24,7 +25,24 @@ STRICT = (
     "tools_in_use",
 )
 # Above a column of figures, where the name of a baseline would make the table too wide.
-SHORT = {"popularity": "popular", "nearest_neighbour": "nearest"}
+SHORT = {
+    "popularity": "popular",
+    "popular_within_budget": "in budget",
+    "nearest_neighbour": "nearest",
+    "item_cosine": "cosine",
+}
+# How a metric can be better than by the trained model. Nothing is meant to be ahead of an oracle.
+OTHERWISE = {
+    "untrained": "untrained",
+    "random": "at random",
+    "popularity": "by popularity",
+    "popular_within_budget": "by popularity within the budget",
+    "nearest_neighbour": "by the nearest neighbours",
+    "linear": "by the linear model",
+    "ridge": "by ridge regression from the profile",
+    "item_cosine": "by the cosines of gifts in histories",
+    "ease": "by EASE on histories",
+}
 
 
 def switches(config: Config) -> dict[str, bool]:
@@ -62,11 +80,47 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 def judged_text(judged: Mapping[str, Any]) -> str:
     """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
-    text = figures_text(judged["test"], judged["baselines"], judged.get("intervals"))
+    test, baselines, parts = judged["test"], judged["baselines"], []
+    if "category_match_rate" in test or "tool_match_rate" in test:
+        parts += [figures_text(test, baselines, judged.get("intervals")), ahead_text(test, baselines, STRICT)]
+    if "choices" in judged:
+        parts += choices_texts(judged["choices"])
     if judged["test_is_validation"]:
-        return f"{text}\n\none list serves as validation and as test"
-    chosen = judged["validation"]["recommendation_quality"]
-    return f"{text}\n\nrecommendation quality on the validation scenarios: {chosen:.3f}"
+        parts.append("one list serves as validation and as test")
+    else:
+        quality = judged["validation"]["recommendation_quality"]
+        parts.append(f"recommendation quality on the validation scenarios: {quality:.3f}")
+    return "\n\n".join(filter(None, parts))
+
+
+def choices_texts(choices: Mapping[str, Any]) -> list[str]:
+    """The table of the metrics on what people chose, which baselines are ahead, and which are left out."""
+    test, baselines = choices["test"], choices["baselines"]
+    people = "1 person" if choices["people"] == 1 else f"{choices['people']} people"
+    rows = [(f"chosen for {people}", "model", *map(heading, baselines))]
+    rows += [(title(name), figure(test, name), *in_all(baselines, name)) for name in test]
+    left_out = [f"left out: {heading(name)}, since {why}" for name, why in choices["left_out"].items()]
+    strict = [name for name in test if name.endswith("_at_10")]
+    return [table(rows), ahead_text(test, baselines, strict), "\n".join(left_out)]
+
+
+def ahead_text(
+    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], names: Iterable[str]
+) -> str:
+    """A line for each of these metrics in which a baseline is ahead of the model by a digit that is shown.
+
+    How many categories and tools are in use is not compared: who picks at random uses them all.
+    """
+    lines = []
+    for name in names:
+        rivals = [baseline for baseline in OTHERWISE if name in baselines.get(baseline, {})]
+        if name.endswith("_in_use") or name not in metrics or not rivals:
+            continue
+        best = max(rivals, key=lambda baseline: baselines[baseline][name])
+        theirs, ours = figure(baselines[best], name), figure(metrics, name)
+        if float(theirs) > float(ours):
+            lines.append(f"{title(name)} is better {OTHERWISE[best]}: {theirs} against {ours}")
+    return "\n".join(lines)
 
 
 def figures_text(
@@ -78,7 +132,7 @@ def figures_text(
     rows = [
         ("held-out scenarios", "target", "model", "", *column(intervals, "95 %"), *map(heading, baselines))
     ]
-    for name in (*TARGETS, *STRICT):
+    for name in filter(metrics.__contains__, (*TARGETS, *STRICT)):
         target, verdict = against_target(name, metrics[name])
         between = column(intervals, interval((intervals or {}).get(name)))
         rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))
@@ -111,7 +165,7 @@ def heading(baseline: str) -> str:
 
 
 def title(metric: str) -> str:
-    return metric.replace("_at_3", "@3").replace("_", " ")
+    return re.sub(r"_at_(\d+)", r"@\1", metric).replace("_", " ")
 
 
 def in_all(baselines: Mapping[str, Mapping[str, float]], name: str) -> list[str]:

@@ -45,11 +45,19 @@ def linear_predictions(
     ridge, error = partial(ridge_weights, described[some]), partial(squared_error, described[some])
     predicted = asked @ fit_best(ridge, error, known, rewards) @ described.T
     return Predictions(
-        category_scores=asked @ fit_best(logistic_weights, log_loss, known, train_labels.categories),
-        tool_scores=asked @ fit_best(logistic_weights, log_loss, known, train_labels.tools),
+        category_scores=asked @ label_weights(known, train_labels.categories),
+        tool_scores=asked @ label_weights(known, train_labels.tools),
         choices=ranking(predicted)[:, :TOP_GIFTS],
         predicted_reward=predicted,
     )
+
+
+def label_weights(features: Floats, labels: Floats) -> Floats:
+    """Weights (F, L) for labels (N, L), fitted to the rows that have any; zeros where there is none."""
+    given = labels.any(axis=1)
+    if not given.any():
+        return np.zeros((features.shape[1], labels.shape[1]))
+    return fit_best(logistic_weights, log_loss, features[given], labels[given])
 
 
 def fit_best(
