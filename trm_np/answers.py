@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
+from math import isnan
 from typing import Any, NamedTuple
 
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.reasons import found_as_data, found_in_words, money, reasons
-from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid
+from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid, prices_asked
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,15 @@ class RecommendedGift:
 
     It never rises down a list: what a tool or the budget puts behind another gift counts for no more than that one.
     `components` are true, by the world's own rule (world/reward.py), of the gift given those before it.
-    `price` is the list price in dollars, `paid` what is paid: that of `offer`, the best one, if prices were compared.
+    `price` is the list price, `paid` what is paid: that of `offer`, the best one, if prices were compared; None if
+    it is not known.
     """
 
     id: str
     name: str
     category: str
-    price: float
-    paid: float
+    price: float | None
+    paid: float | None
     offer: Offer | None
     predicted_reward: float
     components: dict[str, float]
@@ -112,12 +114,13 @@ def recommended(
 ) -> RecommendedGift:
     prices = findings.get("price_comparison")
     offer = prices.offer[pick.place] if isinstance(prices, PriceComparison) else None
+    paid = price_paid(gift) if offer is None else offer.price
     return RecommendedGift(
         id=gift.id,
         name=gift.name,
         category=gift.category,
         price=gift.price,
-        paid=price_paid(gift) if offer is None else offer.price,
+        paid=None if isnan(paid) else paid,
         offer=offer,
         predicted_reward=pick.reward,
         components=pick.components,
@@ -155,5 +158,6 @@ def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: flo
 
 def too_dear(gifts: Sequence[Gift], budget: float | None) -> Iterator[str]:
     """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
-    if budget is not None and min(offer.price for gift in gifts for offer in gift.offers) > budget:
+    asked = [price for gift in gifts for price in prices_asked(gift)]
+    if budget is not None and asked and min(asked) > budget:
         yield f"nothing fits a budget of {money(budget)}: these are the best regardless"

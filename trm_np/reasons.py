@@ -7,17 +7,21 @@ any case.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from typing import Any
 
-from trm_np.data.records import Gift, Profile
+import numpy as np
+
+from trm_np.data.records import Gift, Offer, Profile
 from trm_np.world.tools import (
+    UNSTATED,
     BudgetOptimizer,
     Finding,
     InventoryCheck,
     PriceComparison,
     ReviewAnalysis,
     TrendAnalysis,
-    fair_offers,
+    delivery_days,
     price_paid,
 )
 
@@ -41,9 +45,10 @@ def reasons(
 
     `components` are those of its true reward, by name; `place` is its index in the findings.
     """
-    paid, delivery = price_paid(gift), min(offer.shipping_days for offer in fair_offers(gift))
+    paid, delivery = price_paid(gift), delivery_days(gift)
     if isinstance(prices := findings.get("price_comparison"), PriceComparison):
-        paid, delivery = float(prices.price[place]), prices.offer[place].shipping_days
+        paid = float(prices.price[place])
+        delivery = offer.shipping_days if (offer := prices.offer[place]) else delivery
     said = [
         *_for_the_person(gift, profile, components),
         *_of_the_budget(paid, profile, components),
@@ -55,7 +60,7 @@ def reasons(
     ]
     if "inventory_check" not in findings:
         said += _of_the_date(gift, delivery, days_left)
-    if components["quality"] >= HIGH and "review_analysis" not in findings:
+    if components["quality"] >= HIGH and "review_analysis" not in findings and gift.rating is not None:
         said.append(f"{gift.rating:.1f} stars")
     return tuple(said) or ("nothing in particular stands out",)
 
@@ -63,18 +68,19 @@ def reasons(
 def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float]) -> list[str]:
     said = []
     whose = POSSESSIVE.get(profile.relationship or "", "their")
-    shared = [in_words(tag) for tag in gift.tags if tag in profile.hobbies]
-    liked = [in_words(tag) for tag in gift.tags if tag in profile.preferences]
+    tags, occasions = gift.tags or (), gift.occasions or ()
+    shared = [in_words(tag) for tag in tags if tag in profile.hobbies]
+    liked = [in_words(tag) for tag in tags if tag in profile.preferences]
     if shared:
         said.append(f"for {whose} {joined(shared)}")
     elif components["category"] >= HIGH:
         said.append(f"from {in_words(gift.category)}, a category that suits")
     if liked:
         said.append(f"{joined(liked)}, as wished")
-    if profile.occasion in gift.occasions:
+    if profile.occasion in occasions:
         said.append(f"suits {OCCASIONS.get(profile.occasion, f'the {in_words(profile.occasion)}')}")
-    youngest, oldest = gift.age_range
-    if profile.age is not None:
+    if profile.age is not None and gift.age_range is not None:
+        youngest, oldest = gift.age_range
         suits = youngest <= profile.age <= oldest
         said.append(f"suits {whose} age" if suits else f"meant for ages {youngest} to {oldest}")
     return said
@@ -90,6 +96,8 @@ def _of_the_date(gift: Gift, delivery: int, days_left: float) -> list[str]:
 def _of_the_budget(paid: float, profile: Profile, components: Mapping[str, float]) -> list[str]:
     if profile.budget is None:
         return []
+    if isnan(paid):
+        return ["price unknown"]
     if paid > profile.budget:
         return [f"{money(paid - profile.budget)} over the budget"]
     return ["fits the budget"] if components["budget"] >= HIGH else []
@@ -98,18 +106,21 @@ def _of_the_budget(paid: float, profile: Profile, components: Mapping[str, float
 def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str]:
     """What a tool says of one gift; `prices`, if compared, name the seller whose delivery counts."""
     match finding:
-        case PriceComparison(offer=offer, saving=saving) if saving[place] > 0:
-            return [f"{money(saving[place])} cheaper at {offer[place].seller}"]
+        case PriceComparison(offer=offers, saving=saving) if saving[place] > 0 and (offer := offers[place]):
+            return [f"{money(saving[place])} cheaper at {offer.seller}"]
         case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
-            days = (
-                prices.offer[place].shipping_days if isinstance(prices, PriceComparison) else arrival[place]
-            )
+            compared = prices.offer[place] if isinstance(prices, PriceComparison) else None
+            days = arrival[place] if compared is None else compared.shipping_days
             if stock[place] == 0:
                 return ["sold out"]
             if not in_time[place]:
                 return [f"arrives in {counted(days, 'day')}, too late"]
-            left = [f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else []
-            return [f"arrives in {counted(days, 'day')}", *left]
+            arrives = "delivery unknown" if days == UNSTATED else f"arrives in {counted(days, 'day')}"
+            if stock[place] == UNSTATED:
+                return [arrives, "stock unknown"]
+            return [arrives, *([f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else [])]
+        case ReviewAnalysis(reviews=reviews) if reviews[place] == UNSTATED:
+            return ["reviews unknown"]
         case ReviewAnalysis(reviews=reviews) if reviews[place] == 0:
             return ["no reviews yet"]
         case ReviewAnalysis(rating=rating, reviews=reviews):
@@ -124,23 +135,31 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str
 def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]) -> str:
     """What a tool found about the `chosen` of the gifts it looked at, in one sentence."""
     match finding:
-        case PriceComparison(saving=saving):
+        case PriceComparison(offer=offer, saving=saving):
             cheaper = [index for index in chosen if saving[index] > 0]
+            if chosen and not any(offer[index] for index in chosen):
+                return "no offers known"
             if not cheaper:
                 return "no offer below the list prices"
             total = money(sum(saving[index] for index in cheaper))
             return f"{total} saved by the best offers for {of_these(len(cheaper), chosen)}"
-        case InventoryCheck(stock=stock, in_time=in_time):
-            late = int((~in_time & (stock > 0)).sum())
-            punctual, sold_out = int(in_time[list(chosen)].sum()), int((stock == 0).sum())
-            words = f"{of_these(punctual, chosen)} can be there in time"
+        case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
+            unstated = (stock == UNSTATED) | (arrival == UNSTATED)
+            late = int((~in_time & (stock != 0)).sum())
+            punctual, sold_out = int((in_time & ~unstated)[list(chosen)].sum()), int((stock == 0).sum())
+            unknown = unknown_for(int((in_time & unstated)[list(chosen)].sum()), chosen)
+            words = f"{of_these(punctual, chosen)} can be there in time{unknown}"
             return f"{words}; of {len(gifts)} looked at, {sold_out} sold out and {late} too late"
         case ReviewAnalysis(rating=rating, reviews=reviews):
-            each = [f"{rating[index]:.2f} from {reviews[index]}" for index in chosen]
+            each = [
+                "unknown" if reviews[index] == UNSTATED else f"{rating[index]:.2f} from {reviews[index]}"
+                for index in chosen
+            ]
             return f"stars, and how many reviews they rest on: {', '.join(each)}"
-        case TrendAnalysis(direction=direction):
+        case TrendAnalysis(slope=slope, direction=direction):
             rising, falling = (sum(direction[index] == sign for index in chosen) for sign in (1, -1))
-            return f"sales rising for {of_these(rising, chosen)}, falling for {of_these(falling, chosen)}"
+            words = f"sales rising for {of_these(rising, chosen)}, falling for {of_these(falling, chosen)}"
+            return words + unknown_for(int(np.isnan(slope[list(chosen)]).sum()), chosen)
         case BudgetOptimizer(bundle=bundle, price=price):
             if not bundle:
                 return "nothing that fits the budget"
@@ -150,17 +169,28 @@ def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int
 
 
 def found_as_data(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]) -> dict[str, Any]:
-    """The same as values for JSON: by gift id, or the bundle."""
+    """The same as values for JSON: by gift id, or the bundle; None where something is not known."""
     if isinstance(finding, BudgetOptimizer):
         bundle = [gifts[index].id for index in finding.bundle]
         return {"bundle": bundle, "price": finding.price, "value": finding.value}
     return {
         gifts[index].id: {
-            name: asdict(column[index]) if name == "offer" else column[index].item()
-            for name, column in vars(finding).items()
+            name: known_or_none(column[index]) for name, column in vars(finding).items()
         }
         for index in chosen
     }
+
+
+def known_or_none(value: Any) -> Any:
+    """An offer, or a number of a finding, as a value for JSON."""
+    if isinstance(value, Offer):
+        return asdict(value)
+    return None if value is None or isnan(value) or value == UNSTATED else value.item()
+
+
+def unknown_for(number: int, chosen: Sequence[int]) -> str:
+    """Where a sentence is to say that something is not known of so many of the chosen gifts."""
+    return f", unknown for {of_these(number, chosen)}" if number else ""
 
 
 def in_words(name: str) -> str:

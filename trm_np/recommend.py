@@ -115,7 +115,9 @@ class Recommender:
         if gifts is not None:
             stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        self.gifts = without_doubles(stored.gifts)
+        kept = first_of_doubles(stored.gifts)
+        self.gifts = tuple({gift.id: gift for gift in kept.values()}.values())
+        self.known_ids = {id: gift.id for id, gift in kept.items()}
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
         self.inventory = inventory_check(self.gifts, days_left=0)
@@ -217,7 +219,8 @@ class Recommender:
 
     def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
         """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
-        return read_profile(json_value(profile), self.stored.vocabulary, source, place, strict)
+        value = json_value(profile)
+        return read_profile(value, self.stored.vocabulary, source, place, strict, self.known_ids)
 
     @no_grad()
     def answer(
@@ -319,9 +322,9 @@ class Recommender:
     def _shortlist(self, value: Floats, k: int, budget: float | None, days_left: float) -> Ints:
         """The gifts for the tools to look at, best first: the best, and the best k that are affordable and in time."""
         order = (-value).argsort(kind="stable")
-        fits = self.paid <= (np.inf if budget is None else budget)
+        fits = ~(self.paid > (np.inf if budget is None else budget))  # what has no known price may fit
         if days_left < np.inf:
-            fits &= (self.inventory.stock > 0) & (self.inventory.arrival_days <= days_left)
+            fits &= (self.inventory.stock != 0) & (self.inventory.arrival_days <= days_left)
         chosen = np.zeros(len(order), np.bool_)
         chosen[order[: max(SHORTLIST, k)]] = True
         chosen[order[fits[order]][:k]] = True
@@ -436,12 +439,10 @@ def names_of_tools(tools: object) -> list[str] | None:
     return names
 
 
-def without_doubles(gifts: Sequence[Gift]) -> tuple[Gift, ...]:
-    """The gifts in order, those left out that equal an earlier one in everything but the id."""
+def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:
+    """For each id, in order, the first gift that equals that gift in everything but the id."""
     first: dict[Gift, Gift] = {}
-    for gift in gifts:
-        first.setdefault(replace(gift, id=""), gift)
-    return tuple(first.values())
+    return {gift.id: first.setdefault(replace(gift, id=""), gift) for gift in gifts}
 
 
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:

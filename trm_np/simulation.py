@@ -160,8 +160,8 @@ def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Gener
     the shipped ones, the first of them at the list price; the cheaper an offer, the longer it takes.
     """
     like = [gift for gift in shipped.gifts if gift.category == category]
-    sellers = tuple(dict.fromkeys(offer.seller for gift in shipped.gifts for offer in gift.offers))
-    prices = [gift.price for gift in like]
+    sellers = tuple(dict.fromkeys(offer.seller for gift in shipped.gifts for offer in gift.offers or ()))
+    prices = [gift.price for gift in like if gift.price is not None]
     asked = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
     asked = np.maximum(asked, min(prices))
     asked[0] = min(prices)

@@ -218,3 +218,25 @@ def test_so_many_names_are_refused_before_each_is_looked_for() -> None:
         profile_from_json({"hobbies": names}, VOCABULARY, "f")
     assert len(refused.value.problems) == 1 + 100  # the length, and no more names than are allowed
     assert "(100 in all)" in read_profile({"hobbies": names[:100]}, VOCABULARY, "f").warnings[0]
+
+
+IDS = {"pan": "pan", "trowel": "trowel", "another trowel": "trowel"}
+
+
+def test_ids_of_the_history_that_are_no_gifts_are_left_out_with_one_note() -> None:
+    value = {"history": ["sofa", "another trowel", "trowel", "pam"]}
+    found = read_profile(value, VOCABULARY, "p", gifts=IDS)
+    note = 'left out of the history, since the catalogue does not have it: "sofa", "pam"'
+    assert found == Asked(Profile(history=("trowel",)), notes=(note,))
+    assert read_profile({"history": ["pan"]}, VOCABULARY, "p", gifts=IDS) == Asked(Profile(history=("pan",)))
+
+
+def test_strict_reading_refuses_an_id_that_is_no_gift() -> None:
+    with pytest.raises(DataError, match=r'^p: history\[1\]: found "pam"; allowed: .*did you mean "pan"\?$'):
+        read_profile({"history": ["pan", "pam"]}, VOCABULARY, "p", strict=True, gifts=IDS)
+
+
+@pytest.mark.parametrize("wrong", ["pan", [7], ["pan", "pan"], {"pan": 1}], ids=str)
+def test_a_history_that_is_no_list_of_ids_is_refused(wrong: object) -> None:
+    with pytest.raises(DataError, match="history"):
+        read_profile({"history": wrong}, VOCABULARY, "p", gifts=IDS)

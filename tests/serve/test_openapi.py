@@ -1,11 +1,16 @@
 """The document at /openapi.json is kept: real answers are as it says, and no request that it describes breaks it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.serve.asking import Reply, ask, new_application, recommend
+from tests.data.sample_files import write
+from tests.recommend.stored_models import trained
+from tests.serve.asking import Reply, ask, model_file, new_application, recommend
+from trm_np.serve.metrics import Metrics
+from trm_np.serve.served import ServedModel
 from trm_np.serve.wsgi import METHODS, Application
 
 schemathesis: Any = pytest.importorskip("schemathesis", reason="the extra [fuzz] is not installed")
@@ -28,6 +33,7 @@ EVERYTHING = {
     "budget": 120.5,
     "occasion": "mothers_day",
     "preferences": ["quality"],
+    "history": ["smart_plug_trio", "no such gift"],
 }
 
 
@@ -69,6 +75,19 @@ def test_answers_are_as_the_document_says(
     reply = recommend(application, value, query)
     assert reply.status == 200
     assert problems(document, "Recommendation", reply) == []
+
+
+def test_answers_from_a_catalogue_of_which_little_is_known_are_as_the_document_says(
+    document: Any, tmp_path: Path
+) -> None:
+    gifts = [{key: getattr(gift, key) for key in ("id", "name", "category")} for gift in trained().gifts]
+    catalogue = write(tmp_path, catalogue={"gifts": gifts})["catalogue"]
+    metrics = Metrics()
+    application = Application(ServedModel(str(model_file()), str(catalogue), metrics), metrics)
+    for value in ({}, EVERYTHING):
+        reply = recommend(application, value)
+        assert reply.status == 200 and reply.json["gifts"][0]["paid"] is None
+        assert problems(document, "Recommendation", reply) == []
 
 
 def test_the_description_of_the_model_and_errors_are_as_the_document_says(

@@ -247,7 +247,8 @@ def price_text(gift: "RecommendedGift") -> str:
     """What would be paid, and to whom if prices were compared."""
     from trm_np.reasons import money
 
-    return money(gift.paid) if gift.offer is None else f"{money(gift.paid)} at {gift.offer.seller}"
+    paid = "unknown" if gift.paid is None else money(gift.paid)
+    return paid if gift.offer is None else f"{paid} at {gift.offer.seller}"
 
 
 def cut(text: str, most: int) -> str:

@@ -169,10 +169,11 @@ def encode_profiles(
 
 
 def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftInputs:
-    """Encode G gifts; `width`, at least `content_width`, is that of the features."""
+    """Encode G gifts, with zeros where something is unknown; `width`, at least `content_width`, is of the features."""
     numbers = np.stack(
         [scaled_money(gifts.price), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T], axis=1
     )
+    numbers[np.isnan(numbers)] = 0.0
     tier = _one_hot(budget_tier(gifts.price), len(BUDGET_TIERS))
     token_features = np.concatenate(
         [numbers, _one_hot(gifts.category, len(vocabulary.categories)), tier], axis=1

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, listed, shown
+from trm_np.data.problems import DataError, Place, Problem, listed, shown
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
@@ -17,7 +17,7 @@ SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
 
 
 class Asked(NamedTuple):
-    """A profile that has been checked, a warning of what in it is unknown, and a note of what was a synonym."""
+    """A checked profile, a warning of what in it is unknown, and notes of what was a synonym or no gift."""
 
     profile: Profile
     warnings: tuple[str, ...] = ()
@@ -34,23 +34,34 @@ class Said(NamedTuple):
 
 
 def read_profile(
-    value: object, vocabulary: Vocabulary, file: str, place: str = "", strict: bool = False
+    value: object,
+    vocabulary: Vocabulary,
+    file: str,
+    place: str = "",
+    strict: bool = False,
+    gifts: Mapping[str, str] | None = None,
 ) -> Asked:
     """One profile: another spelling of a name is that name, as "Mother's Day" is mothers_day, and so is a synonym.
 
     An unknown name counts as missing, with one warning for all of them, or is an error if `strict`. A list keeps a
-    name once. Raises `DataError` for whatever else `profile_from_json` refuses: wrong types, numbers out of range,
-    unknown keys, a name of the vocabulary given twice as it stands there.
+    name once. `gifts` has the ids that a history may have, each with the id that it stands for; others are left out
+    with a note, or are an error. Raises `DataError` for whatever else `profile_from_json` refuses: wrong types,
+    numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
     """
     at = Place(file, place)
     said = list(_other_words(value, vocabulary, at))
     unknown = [each for each in said if each.meaning.name is None]
+    strange = _not_in_catalogue(value, gifts, at)
     forgiven = {each.place for each in said} - {each.place for each in unknown if strict}
+    forgiven |= {problem.place for problem in strange}
     problems = [problem for problem in schema.profile(vocabulary)(value, at) if problem.place not in forgiven]
+    if strict:
+        problems += strange
     if problems:
         raise DataError(problems)
-    profile = profile_from_json(_known_part(value, vocabulary), vocabulary, file, place)
-    return Asked(profile, tuple(_warnings(unknown, vocabulary, at)), tuple(_notes(said)))
+    profile = profile_from_json(_known_part(value, vocabulary, gifts), vocabulary, file, place)
+    notes = (*_notes(said), *_notes_of_history([problem.name for problem in strange]))
+    return Asked(profile, tuple(_warnings(unknown, vocabulary, at)), notes)
 
 
 def json_value(given: object, levels: int = LEVELS) -> Any:
@@ -87,8 +98,8 @@ def _other_words(value: object, vocabulary: Vocabulary, at: Place) -> Iterator[S
                 yield Said(where.path, word, kind, meaning)
 
 
-def _known_part(value: Any, vocabulary: Vocabulary) -> dict[str, Any]:
-    """A checked value with the names that its words stand for."""
+def _known_part(value: Any, vocabulary: Vocabulary, gifts: Mapping[str, str] | None) -> dict[str, Any]:
+    """A checked value with the names that its words stand for, and of its history the gifts."""
     known = dict(value)
     for field, kind in LISTS.items():
         found = (vocabulary.words[kind].meaning(word).name for word in value.get(field) or ())
@@ -96,7 +107,26 @@ def _known_part(value: Any, vocabulary: Vocabulary) -> dict[str, Any]:
     for field, kind in SINGLE_NAMES.items():
         word = value.get(field)
         known[field] = None if word is None else vocabulary.words[kind].meaning(word).name
+    if gifts is not None:
+        had = (gifts[id] for id in value.get("history") or () if id in gifts)
+        known["history"] = list(dict.fromkeys(had))
     return known
+
+
+def _not_in_catalogue(value: object, gifts: Mapping[str, str] | None, at: Place) -> list[Problem]:
+    """The ids of a history that are not among those of the gifts, if these are known."""
+    history = value.get("history") if isinstance(value, dict) else None
+    if gifts is None or not isinstance(history, list):
+        return []
+    places = [place for place, id in enumerate(history) if isinstance(id, str) and id not in gifts]
+    ids, at = tuple(gifts) if places else (), at.key("history")
+    return [at.item(place).problem(shown(history[place]), schema.KNOWN_ID, history[place], ids) for place in places]
+
+
+def _notes_of_history(strange: Sequence[str]) -> Iterator[str]:
+    """One for all ids of a history that are no gifts."""
+    if strange:
+        yield f"left out of the history, since the catalogue does not have it: {listed(list(map(shown, strange)))}"
 
 
 def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Iterator[str]:

@@ -209,7 +209,7 @@ def _stock(document: object, vocabulary: Vocabulary) -> schema.Stock:
     categories = frozenset(vocabulary.categories)
     stocked = of_all("category", lambda category: isinstance(category, str) and category in categories)
     ids = of_all("id", schema.is_text)
-    return schema.Stock(stocked and set(stocked), ids and tuple(ids))
+    return schema.Stock(None if stocked is None else set(stocked), None if ids is None else tuple(ids))
 
 
 def as_json(record: Scenario | Gift | Dataset) -> dict[str, Any]:

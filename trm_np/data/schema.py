@@ -26,6 +26,7 @@ LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
 MOST_HISTORY = 10_000  # gifts that a person has
 MOST_SYNONYMS = 1_000  # for the names of one list: a model file has them in its header
 VOCABULARY_KEYS = (*LISTS, "synonyms")
+KNOWN_ID = "the id of a gift in the catalogue"
 LABELS = ("expected_categories", "expected_tools", "chosen")  # a scenario has at least one of them
 
 
@@ -179,7 +180,7 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
         if not is_text(value):
             yield at.problem(shown(value), "the id of a gift")
         elif value not in known:
-            yield at.problem(shown(value), "the id of a gift in the catalogue", value, ids)
+            yield at.problem(shown(value), KNOWN_ID, value, ids)
 
     return check
 

@@ -145,9 +145,9 @@ def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
 def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
     """The categories (n_hobbies, C) that each hobby names or implies; the row of a hobby may be empty.
 
-    A hobby names the category of its own name; it implies one where at least half the gifts have it as a tag.
+    A hobby names the category of its own name; it implies one where at least half the gifts with known tags have it.
     """
-    member = gifts.category[:, None] == np.arange(len(vocabulary.categories))
+    member = (gifts.category[:, None] == np.arange(len(vocabulary.categories))) & gifts.tags_known[:, None]
     tagged = gifts.hobby_tags.T.astype(np.int64) @ member.astype(np.int64)
     size = member.sum(axis=0)
     named = np.array(vocabulary.hobbies)[:, None] == np.array(vocabulary.categories)

@@ -146,6 +146,12 @@ def profile(vocabulary: Vocabulary) -> Schema:
         "budget": PRICE,
         "occasion": name(vocabulary.occasions),
         "preferences": names(vocabulary.preferences),
+        "history": {
+            "type": "array",
+            "items": {"type": "string", "maxLength": NAME_CHARACTERS},
+            "maxItems": schema.MOST_HISTORY,
+            "description": "The ids of gifts that the person has already.",
+        },
     }
     return record({field: or_null(check) for field, check in checks.items()}, optional=checks)
 
@@ -163,13 +169,14 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         "budget": or_null(PRICE),
         "occasion": {"enum": [*vocabulary.occasions, None]},
         "preferences": some_of(vocabulary.preferences),
+        "history": {**TEXTS, "uniqueItems": True},
     }
     gift = {
         "id": TEXT,
         "name": TEXT,
         "category": {"enum": list(vocabulary.categories)},
-        "price": PRICE,
-        "paid": PRICE,
+        "price": or_null(PRICE),
+        "paid": or_null(PRICE),
         "offer": or_null(record({"seller": TEXT, "price": PRICE, "shipping_days": COUNT})),
         "predicted_reward": {**NUMBER, "description": "The model's guess; it never rises down a list."},
         "components": {

@@ -21,6 +21,7 @@ LIMITS = {
     "profiles": PROFILES,
     "seconds": SECONDS,
     "names": schema.MOST_SAID,
+    "history": schema.MOST_HISTORY,
     "name_characters": NAME_CHARACTERS,
 }
 

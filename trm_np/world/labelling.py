@@ -117,10 +117,10 @@ def expected_tools(profile: Profile) -> tuple[str, ...]:
 
 
 def cheapest_prices(gifts: Sequence[Gift], categories: Sequence[str]) -> dict[str, float]:
-    """The lowest price in each of these categories that has a gift, in their order."""
+    """The lowest price in each of these categories that has a gift, in their order; 0 where one is not known."""
     prices = dict.fromkeys(categories, float("inf"))
     for gift in gifts:
-        prices[gift.category] = min(prices[gift.category], gift.price)
+        prices[gift.category] = min(prices[gift.category], gift.price or 0.0)
     return {category: price for category, price in prices.items() if price < float("inf")}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from trm_np.data.records import Gift
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, ProfileTable
 from trm_np.world.reward import COMPONENTS, WEIGHTS, components_in_turn, reward_components
-from trm_np.world.tools import ROUNDING, price_that_counts, review_analysis
+from trm_np.world.tools import ROUNDING, UNSTATED, price_that_counts, review_analysis
 
 BUDGET, HOBBY, OCCASION = (COMPONENTS.index(name) for name in ("budget", "hobby", "occasion"))
 
@@ -29,7 +29,9 @@ def realised_reward(
     estimate of how good a gift is. A sold-out gift is worth nothing. One that comes after `days_left` has missed
     its occasion. And the gifts at the head of the list, as far as the budget reaches, are given together, as one
     present: the budget component of each is that of their total, the hobby component that of all their tags.
-    Which tools ran matters through `choices` and `paid` alone. Raises `ValueError` for a price that no seller asks.
+    Which tools ran matters through `choices` and `paid` alone. What is not known of a gift speaks neither for it nor
+    against it; without a known price, a `paid` of nan, it is not given together with others. Raises `ValueError` for
+    a price that no seller asks.
     """
     believed = replace(table, rating=review_analysis(gifts).rating)
     return np.array(
@@ -59,8 +61,9 @@ def _realised(
     counted = replace(table, price=price_that_counts(table.price, paid, profile.budget))
     components = components_in_turn(profile, counted, implied)
 
-    in_stock = np.array([gift.stock > 0 for gift in gifts])
-    together = in_stock & (np.cumsum(np.where(in_stock, paid, 0.0)) <= profile.budget[0] * ROUNDING)
+    in_stock = np.array([gift.stock != 0 for gift in gifts])
+    priced = in_stock & ~np.isnan(paid)
+    together = priced & (np.cumsum(np.where(priced, paid, 0.0)) <= profile.budget[0] * ROUNDING)
     if together.any():
         present = replace(
             table,
@@ -69,6 +72,7 @@ def _realised(
                 len(gifts),
             ),
             hobby_tags=np.broadcast_to(table.hobby_tags[together].any(axis=0), table.hobby_tags.shape),
+            tags_known=np.broadcast_to(table.tags_known[together].any(), table.tags_known.shape),
         )
         as_one = reward_components(profile, present, implied)[0]
         for component in (BUDGET, HOBBY):
@@ -80,7 +84,9 @@ def _realised(
 
 
 def _arrival_days(gift: Gift, paid: float) -> int:
-    """Days until the fastest seller who asks no more than what is paid has delivered."""
+    """Days until the fastest seller who asks no more than what is paid has delivered; UNSTATED without offers."""
+    if gift.offers is None:
+        return UNSTATED
     days = [offer.shipping_days for offer in gift.offers if offer.price <= paid]
     if not days:
         raise ValueError(f"{gift.id} cannot be had for {paid}: no seller asks so little")

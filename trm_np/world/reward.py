@@ -45,20 +45,20 @@ def reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Boo
 def reward_components(
     profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Bools | None = None
 ) -> Floats:
-    """The seven components (N, G, 7) in [0, 1], in the order of COMPONENTS; 0.5 where the field is missing.
+    """The seven components (N, G, 7) in [0, 1], in the order of COMPONENTS; 0.5 where a field of either is missing.
 
     `implied` (n_hobbies, C) is from `implied_categories`; `picked` (N, G) the gifts already in the list.
     """
     hobbies = _marks(profiles.hobbies, gifts.hobby_tags.shape[1])
     preferences = _marks(profiles.preferences, gifts.preference_tags.shape[1])
-    quality = np.broadcast_to(np.clip((gifts.rating - 3.0) / 2.0, 0.0, 1.0), (len(profiles), len(gifts)))
+    quality = np.where(np.isnan(gifts.rating), UNKNOWN, np.clip((gifts.rating - 3.0) / 2.0, 0.0, 1.0))
     components = (
         _category(hobbies, preferences, gifts, implied),
         _budget(profiles.budget, gifts.price),
         _hobby(hobbies, gifts),
         _occasion(profiles.occasion, gifts),
         _age(profiles.age, gifts.age_range),
-        quality,
+        np.broadcast_to(quality, (len(profiles), len(gifts))),
         _diversity(gifts, len(profiles), picked),
     )
     return np.stack(components, axis=-1)
@@ -75,33 +75,35 @@ def components_in_turn(profile: ProfileTable, gifts: GiftTable, implied: Bools) 
 def _category(hobbies: Bools, preferences: Bools, gifts: GiftTable, implied: Bools) -> Floats:
     wanted = (hobbies @ implied)[:, gifts.category]
     preferred = _in_common(preferences, gifts.preference_tags) > 0
-    value = np.where(wanted, 1.0, np.where(preferred, PREFERENCE_ONLY, 0.0))
-    return _unless_unknown(~np.any(hobbies, axis=1), value)
+    otherwise = np.where(gifts.tags_known, np.where(preferred, PREFERENCE_ONLY, 0.0), UNKNOWN)
+    return _unless_unknown(~np.any(hobbies, axis=1), False, np.where(wanted, 1.0, otherwise))
 
 
 def _budget(budget: Floats, price: Floats) -> Floats:
     with np.errstate(over="ignore"):  # the share of a vanishing budget is infinite, and worth nothing
         share = price / budget[:, None]
-    return _unless_unknown(np.isnan(budget), np.interp(share, PRICE_SHARE, PRICE_VALUE))
+    return _unless_unknown(np.isnan(budget), np.isnan(price), np.interp(share, PRICE_SHARE, PRICE_VALUE))
 
 
 def _hobby(hobbies: Bools, gifts: GiftTable) -> Floats:
     served = _in_common(hobbies, gifts.hobby_tags)
     number = hobbies.sum(axis=1)
     enough = np.clip(number, 1, HOBBIES_ENOUGH)
-    return _unless_unknown(number == 0, np.minimum(served / enough[:, None], 1.0))
+    return _unless_unknown(number == 0, ~gifts.tags_known, np.minimum(served / enough[:, None], 1.0))
 
 
 def _occasion(occasion: Ints, gifts: GiftTable) -> Floats:
     suits = gifts.occasions[:, occasion].T
-    return _unless_unknown(occasion == MISSING, np.where(suits, 1.0, OTHER_OCCASION))
+    value = np.where(suits, 1.0, OTHER_OCCASION)
+    return _unless_unknown(occasion == MISSING, ~gifts.occasions_known, value)
 
 
 def _age(age: Floats, age_range: Floats) -> Floats:
     too_young = age_range[:, 0] - age[:, None]
     too_old = age[:, None] - age_range[:, 1]
     years_outside = np.maximum(np.maximum(too_young, too_old), 0.0)
-    return _unless_unknown(np.isnan(age), np.clip(1.0 - years_outside / AGE_TOLERANCE, 0.0, 1.0))
+    value = np.clip(1.0 - years_outside / AGE_TOLERANCE, 0.0, 1.0)
+    return _unless_unknown(np.isnan(age), np.isnan(age_range[:, 0]), value)
 
 
 def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Floats:
@@ -118,12 +120,13 @@ def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Float
 def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
     """How alike some gifts are to all, (S, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
 
-    A gift is 1.0 similar to itself; two gifts without tags have a Jaccard index of 1.
+    A gift is 1.0 similar to itself; two gifts without tags have a Jaccard index of 1, unknown tags one of 0.5.
     """
     some_tags, tags = (np.hstack([table.hobby_tags, table.preference_tags]) for table in (some, gifts))
     common = _in_common(some_tags, tags)
     either = some_tags.sum(axis=1)[:, None] + tags.sum(axis=1) - common
     jaccard = np.where(either > 0, common / np.maximum(either, 1), 1.0)
+    jaccard[~(some.tags_known[:, None] & gifts.tags_known)] = UNKNOWN
     similarity: Floats = 0.5 * (some.category[:, None] == gifts.category) + 0.5 * jaccard
     return similarity
 
@@ -134,8 +137,9 @@ def _in_common(rows: Bools, columns: Bools) -> Floats:
     return number
 
 
-def _unless_unknown(unknown: Bools, value: Floats) -> Floats:
-    known_or_half: Floats = np.where(unknown[:, None], UNKNOWN, value)
+def _unless_unknown(of_profile: Bools, of_gift: Bools | bool, value: Floats) -> Floats:
+    """The value (N, G), but where what it is made of is not known of the profile (N,) or the gift (G,)."""
+    known_or_half: Floats = np.where(of_profile[:, None] | of_gift, UNKNOWN, value)
     return known_or_half
 
 
@@ -221,7 +225,7 @@ def _within_reach(alone: Floats, k: int) -> Ints:
 
 def _best_of_each_kind(alone: Floats, gifts: GiftTable, k: int) -> Ints:
     """The k gifts worth most of each kind, in order: one category and the same tags, and so equally like any other."""
-    kinds = np.column_stack([gifts.category, gifts.hobby_tags, gifts.preference_tags])
+    kinds = np.column_stack([gifts.category, gifts.hobby_tags, gifts.preference_tags, gifts.tags_known])
     _, kind, size = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
     best_first = np.lexsort((-alone, kind.reshape(-1)))
     place = np.arange(len(alone)) - np.repeat(np.cumsum(size) - size, size)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from math import inf
+from math import inf, nan
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ T = TypeVar("T", bound=np.generic)
 BUNDLE_MARGIN = 0.05  # of reward: a gift much worse than the best affordable one is not worth giving as well
 BUNDLE_BONUS = 2.0  # above the whole range of rewards and of the trend bonus: the bundle leads the order
 TREND_BONUS = 0.01  # decides between gifts that are about as good, and never more than that
+UNSTATED = -1  # of a number of pieces, days or reviews; an unstated price, rating or slope is nan
 PRIOR_REVIEWS = 12.0  # variance of stars within gifts over that between gifts: 11.8 in the shipped catalogue
 STARS = np.arange(1.0, 6.0)
 LOW_STARS = 2  # one and two stars
@@ -32,7 +33,7 @@ ROUNDING = 1.0 + 1e-12  # a sum of prices may round to just above the budget tha
 class Effect:
     """What a tool changes for each of G gifts; `None` leaves it as it is.
 
-    price (G,) that would be paid, in dollars; rating (G,) to be believed; available (G,), whether the gift can
+    price (G,) that would be paid; rating (G,) to be believed; available (G,), whether the gift can
     be given in time; bonus (G,), added to the predicted reward when gifts are put in order.
     """
 
@@ -44,9 +45,12 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class PriceComparison:
-    """The best offer for each gift, the price (G,) paid with it, and the saving (G,) against the list price."""
+    """The best offer for each gift, the price (G,) paid with it, and the saving (G,) against the list price.
 
-    offer: tuple[Offer, ...]
+    Without offers it is the list price; a saving that cannot be known is 0.
+    """
+
+    offer: tuple[Offer | None, ...]
     price: Floats
     saving: Floats
 
@@ -115,40 +119,60 @@ def price_comparison(gifts: Sequence[Gift], days_left: float = inf) -> PriceComp
         min(
             fair_offers(gift),
             key=lambda offer: (offer.shipping_days > days_left, offer.price, offer.shipping_days),
+            default=None,
         )
         for gift in gifts
     )
-    price = _floats([best.price for best in offer])
-    saving = np.maximum(_floats([gift.price for gift in gifts]) - price, 0.0)
-    return PriceComparison(offer, price, saving)
+    listed = _floats([_or_nan(gift.price) for gift in gifts])
+    asked = _floats([_or_nan(best.price if best else None) for best in offer])
+    price = np.where(np.isnan(asked), listed, asked)
+    return PriceComparison(offer, price, np.fmax(listed - price, 0.0))
 
 
 def fair_offers(gift: Gift) -> tuple[Offer, ...]:
-    """The offers that ask no more than the list price; all of them where every seller asks more."""
-    return tuple(offer for offer in gift.offers if offer.price <= gift.price) or gift.offers
+    """The offers that ask no more than the list price; all of them where every seller asks more, or none is known."""
+    offers = gift.offers or ()
+    return tuple(offer for offer in offers if gift.price is not None and offer.price <= gift.price) or offers
 
 
 def price_paid(gift: Gift) -> float:
-    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more."""
-    return max(gift.price, min(offer.price for offer in fair_offers(gift)))
+    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more.
+
+    It is nan where neither is known.
+    """
+    least = min((offer.price for offer in fair_offers(gift)), default=nan)
+    return float(np.fmax(_or_nan(gift.price), least))
+
+
+def prices_asked(gift: Gift) -> tuple[float, ...]:
+    """What it can be had for, as far as is known: the offers, or the list price."""
+    if gift.offers is not None:
+        return tuple(offer.price for offer in gift.offers)
+    return () if gift.price is None else (gift.price,)
+
+
+def delivery_days(gift: Gift) -> int:
+    """Days until the earliest arrival over sellers at no more than the list price; UNSTATED without offers."""
+    return min((offer.shipping_days for offer in fair_offers(gift)), default=UNSTATED)
 
 
 def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
-    """The price by which a gift is judged when less than its list price is paid; a nan budget is unknown.
+    """The price by which a gift is judged when less than its list price is paid; a nan budget or list price is unknown.
 
     The giver feels what is paid beyond the budget. Up to the budget a gift looks as generous as its list price: a
     bargain makes no gift mean.
     """
-    counted: Floats = np.maximum(paid, np.fmin(listed, budget))
+    known = np.where(np.isnan(listed), paid, listed)
+    counted: Floats = np.maximum(paid, np.fmin(known, budget))
     return counted
 
 
 def inventory_check(gifts: Sequence[Gift], days_left: float) -> InventoryCheck:
     """Stock, and the earliest arrival over sellers at no more than the list price; in time: in stock, and there within
-    the days left."""
-    stock = _counts([gift.stock for gift in gifts])
-    arrival_days = _counts([min(offer.shipping_days for offer in fair_offers(gift)) for gift in gifts])
-    return InventoryCheck(stock, arrival_days, (stock > 0) & (arrival_days <= days_left))
+    the days left, as far as is known."""
+    stock = _counts([UNSTATED if gift.stock is None else gift.stock for gift in gifts])
+    arrival_days = _counts(list(map(delivery_days, gifts)))
+    return InventoryCheck(stock, arrival_days, (stock != 0) & (arrival_days <= days_left))
 
 
 def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) -> ReviewAnalysis:
@@ -156,7 +180,8 @@ def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) ->
 
     It is the posterior mean of a multinomial distribution over five stars under a Dirichlet prior, which acts
     as PRIOR_REVIEWS further reviews with the `star_shares` (5,) of the catalogue (`None`: of these gifts).
-    Gelman et al., "Bayesian Data Analysis", 3rd edition, section 3.4.
+    Gelman et al., "Bayesian Data Analysis", 3rd edition, section 3.4. Where the reviews of no gift are known, the
+    ratings stay as they are stated.
     """
     if star_shares is None:
         star_shares = catalogue_star_shares(gifts)
@@ -164,22 +189,33 @@ def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) ->
     reviews = counts.sum(axis=1)
     stars = (counts + PRIOR_REVIEWS * star_shares) @ STARS
     low_share = counts[:, :LOW_STARS].sum(axis=1) / np.maximum(reviews, 1)
-    return ReviewAnalysis(stars / (reviews + PRIOR_REVIEWS), reviews, low_share)
+    rating = stars / (reviews + PRIOR_REVIEWS)
+    stated = _floats([_or_nan(gift.rating) for gift in gifts])
+    known = np.array([gift.reviews is not None for gift in gifts], dtype=np.bool_)
+    return ReviewAnalysis(
+        np.where(np.isnan(rating), stated, rating), np.where(known, reviews, UNSTATED), low_share
+    )
 
 
 def catalogue_star_shares(gifts: Sequence[Gift]) -> Floats:
-    """The share (5,) of 1 to 5 stars in all reviews, with one review of each added: never 0, even if there is none."""
+    """The share (5,) of 1 to 5 stars in all reviews, with one review of each added: never 0, even if there is none.
+
+    They are nan if the reviews of no gift are known.
+    """
+    if gifts and all(gift.reviews is None for gift in gifts):
+        return np.full(len(STARS), nan)
     counts = _review_counts(gifts).sum(axis=0) + 1
     shares: Floats = counts / counts.sum()
     return shares
 
 
 def trend_analysis(gifts: Sequence[Gift]) -> TrendAnalysis:
-    """The least-squares line through twelve weeks of sales, with a two-sided t test of its slope.
+    """The least-squares line through twelve weeks of sales, with a two-sided t test of its slope; nan if not known.
 
     Montgomery, Peck and Vining, "Introduction to Linear Regression Analysis", chapter 2.
     """
-    sales = _floats([gift.weekly_sales for gift in gifts]).reshape(-1, WEEKS)
+    unstated = (nan,) * WEEKS
+    sales = _floats([gift.weekly_sales or unstated for gift in gifts]).reshape(-1, WEEKS)
     weeks = np.arange(WEEKS) - (WEEKS - 1) / 2
     spread = weeks @ weeks
     mean = sales.mean(axis=1)
@@ -187,7 +223,7 @@ def trend_analysis(gifts: Sequence[Gift]) -> TrendAnalysis:
     residuals = sales - mean[:, None] - slope[:, None] * weeks
     standard_error = np.sqrt((residuals * residuals).sum(axis=1) / (WEEKS - 2) / spread)
     direction = np.where(np.abs(slope) > T_QUANTILE * standard_error, np.sign(slope), 0).astype(np.int64)
-    scale = np.where(mean > 0, mean, 1.0)  # nothing sold at all: a slope of 0
+    scale = np.where(mean == 0, 1.0, mean)  # nothing sold at all: a slope of 0
     return TrendAnalysis(slope / scale, standard_error / scale, direction)
 
 
@@ -201,15 +237,15 @@ def budget_optimizer(
     """The bundle of at most three gifts with the greatest sum of value (G,) that costs no more than the budget.
 
     Exact; of equal ones the cheaper, then the first in the order of the gifts. `price` (G,) is `price_paid` if
-    `None`; only `available` (G,) gifts are taken. Without a budget it is the three best. Nothing may fit: an
-    empty bundle. Raises `ValueError` for a value that is not a number.
+    `None`; only `available` (G,) gifts with a known price are taken. Without a budget it is the three best. Nothing
+    may fit: an empty bundle. Raises `ValueError` for a value that is not a number.
     """
     if np.shape(value) != (len(gifts),) or np.isnan(value).any():
         raise ValueError(
             f"value must be {len(gifts)} numbers, one for each gift, found {shown(value.tolist())}"
         )
     prices = _floats(list(map(price_paid, gifts))) if price is None else price
-    worth = value if available is None else np.where(available, value, -inf)
+    worth = np.where(np.isnan(prices) | (False if available is None else ~available), -inf, value)
     bundle = best_bundle(worth, prices, inf if budget is None else budget * ROUNDING)
     chosen = list(bundle)
     marks = np.isin(np.arange(len(gifts)), chosen)
@@ -273,7 +309,12 @@ def _joined(join: np.ufunc, columns: Sequence[NDArray[T] | None]) -> NDArray[T] 
 
 
 def _review_counts(gifts: Sequence[Gift]) -> Ints:
-    return _counts([gift.reviews for gift in gifts]).reshape(-1, len(STARS))
+    none = (0,) * len(STARS)
+    return _counts([gift.reviews or none for gift in gifts]).reshape(-1, len(STARS))
+
+
+def _or_nan(value: float | None) -> float:
+    return nan if value is None else value
 
 
 def _floats(values: Sequence[float] | Sequence[Sequence[float]]) -> Floats:
