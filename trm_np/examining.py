@@ -3,6 +3,7 @@
 Nothing in here is chosen by its result: every metric, field, bin and scenario there is, is reported.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -79,25 +80,28 @@ def intervals(
     rate of exactly 1 (or 0) has an interval of no width, which only says that no scenario dissents. Of a single
     scenario there are no intervals.
     """
-    from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
+    from scipy.stats import DegenerateDataWarning, bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
-    names, count = list(averages(values)), len(next(iter(values.values())))
+    names, count = list(given(averages(values))), len(next(iter(values.values())))
     if count == 1:
         return {}
 
     def metrics(rows: Ints, axis: int) -> Floats:
-        return np.stack(list(averages({name: value[rows] for name, value in values.items()}).values()))
+        found = averages({name: value[rows] for name, value in values.items()})
+        return np.stack([found[name] for name in names])
 
-    found = bootstrap(
-        (np.arange(count),),
-        metrics,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=max(CELLS // count, 1),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        random_state=np.random.default_rng(BOOTSTRAP_SEED),
-    ).confidence_interval
+    with warnings.catch_warnings():  # where a draw has no scenario that expects anything
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = bootstrap(
+            (np.arange(count),),
+            metrics,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=max(CELLS // count, 1),
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            random_state=np.random.default_rng(BOOTSTRAP_SEED),
+        ).confidence_interval
     bounds = dict(zip(names, np.stack([found.low, found.high], axis=1).tolist(), strict=True))
     return {name: pair for name, pair in bounds.items() if np.isfinite(pair).all()}
 
