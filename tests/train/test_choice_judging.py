@@ -1,6 +1,7 @@
 """What people chose, judged: a small shop through training, summary and evaluation, and figures worked by hand."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,18 +35,16 @@ def with_choices(labelled: bool) -> Dataset:
     data, ids = dataset(), [gift.id for gift in dataset().gifts]
 
     def chosen(place: int, scenario: Scenario) -> Scenario:
-        some = {
-            "chosen": tuple((ids[(place + step) % len(ids)], 1.0 + step) for step in range(1, 3 + place % 2)),
-            "profile": replace(scenario.profile, history=(ids[place % len(ids)],)),
-        }
-        without = {} if labelled else {"expected_categories": (), "expected_tools": ()}
-        return replace(scenario, **some, **without)
+        history = (ids[place % len(ids)],)
+        some = [(ids[(place + step) % len(ids)], 1.0 + step) for step in range(1, 3 + place % 2)]
+        profile = replace(scenario.profile, history=history)
+        there = replace(scenario, profile=profile, chosen=tuple(some))
+        return there if labelled else replace(there, expected_categories=(), expected_tools=())
 
-    lists = (
-        tuple(chosen(*pair) for pair in enumerate(part)) for part in (data.train, data.validation, data.test)
-    )
-    train, validation, test = lists
-    return replace(data, train=train, validation=validation, test=test)
+    def all_of(scenarios: Sequence[Scenario]) -> tuple[Scenario, ...]:
+        return tuple(chosen(*pair) for pair in enumerate(scenarios))
+
+    return replace(data, train=all_of(data.train), validation=all_of(data.validation), test=all_of(data.test))
 
 
 @pytest.fixture(scope="module")
