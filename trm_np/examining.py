@@ -3,34 +3,26 @@
 Nothing in here is chosen by its result: every metric, field, bin and scenario there is, is reported.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
 from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
 from trm_np.data.load import Dataset
-from trm_np.data.records import Gift, Scenario
+from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.tables import MISSING, Bools, Floats, Ints, ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.evaluate import best_rewards, predict
 from trm_np.model.trm import TRM
 from trm_np.world.calibration import expected_calibration_error, reliability
-from trm_np.world.metrics import (
-    Predictions,
-    averages,
-    given,
-    mean_of_known,
-    scenario_values,
-    selected_tools,
-    top_categories,
-)
+from trm_np.world.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
 from trm_np.world.reward import reward
 
-FIELDS = tuple(field.name for field in fields(ProfileTable))
+FIELDS = tuple(field.name for field in fields(Profile) if field.name in ProfileTable.__annotations__)
 BOOTSTRAP_SEED = 0
 RESAMPLES = 9999
 CONFIDENCE = 0.95
@@ -44,21 +36,18 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
     split = task.test
     predictions = predict(model, split.profiles, task)
     values = judged(predictions, split, task)
+    came = {
+        "categories": (split.labels.categories, top_categories(predictions.category_scores)),
+        "tools": (split.labels.tools, selected_tools(predictions.tool_scores)),
+    }
     return {
         "intervals": intervals(values),
-        "hidden": {
-            field: without_field(model, split, task, field, given(averages(values))) for field in FIELDS
-        },
+        "hidden": {field: without_field(model, split, task, field, averages(values)) for field in FIELDS},
         "calibration": calibration(predictions, split, task, model.config.tool_head),
         "confusion": {
-            "categories": confusion(
-                split.labels.categories,
-                top_categories(predictions.category_scores),
-                task.vocabulary.categories,
-            ),
-            "tools": confusion(
-                split.labels.tools, selected_tools(predictions.tool_scores), task.vocabulary.tools
-            ),
+            kind: confusion(labels[given], chosen[given], getattr(task.vocabulary, kind))
+            for kind, (labels, chosen) in came.items()
+            if (given := labels.any(axis=1)).any()
         },
         "scenarios": by_scenario(dataset.test, predictions, values, task, dataset.gifts),
     }
@@ -78,20 +67,20 @@ def intervals(
     Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): whole scenarios
     are drawn with replacement, so that a ratio keeps its pairs. The model and its training data stay as they are. A
     rate of exactly 1 (or 0) has an interval of no width, which only says that no scenario dissents. Of a single
-    scenario there are no intervals.
+    scenario there are no intervals, nor of labels that so few have that a resample may have none.
     """
-    from scipy.stats import DegenerateDataWarning, bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
+    from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
-    names, count = list(given(averages(values))), len(next(iter(values.values())))
+    names, count = list(averages(values)), len(next(iter(values.values())))
     if count == 1:
         return {}
 
     def metrics(rows: Ints, axis: int) -> Floats:
         found = averages({name: value[rows] for name, value in values.items()})
-        return np.stack([found[name] for name in names])
+        return np.stack([found.get(name, np.full(rows.shape[:-1], np.nan)) for name in names])
 
-    with warnings.catch_warnings():  # where a draw has no scenario that expects anything
-        warnings.simplefilter("ignore", DegenerateDataWarning)
+    with catch_warnings():  # of a metric that some resamples do not have, which is left out
+        simplefilter("ignore", RuntimeWarning)
         found = bootstrap(
             (np.arange(count),),
             metrics,
@@ -102,8 +91,8 @@ def intervals(
             method="percentile",
             random_state=np.random.default_rng(BOOTSTRAP_SEED),
         ).confidence_interval
-    bounds = dict(zip(names, np.stack([found.low, found.high], axis=1).tolist(), strict=True))
-    return {name: pair for name, pair in bounds.items() if np.isfinite(pair).all()}
+    bounds = np.stack([found.low, found.high], axis=1).tolist()
+    return {name: pair for name, pair in zip(names, bounds, strict=True) if not np.isnan(pair).any()}
 
 
 def without_field(
@@ -114,10 +103,10 @@ def without_field(
     Only the model: what is right is still judged by the whole profile.
     """
     predictions = predict(model, hide_field(split.profiles, field), task)
-    metrics = given(averages(judged(predictions, split, task)))
+    metrics = averages(judged(predictions, split, task))
     return {
         "metrics": {name: float(value) for name, value in metrics.items()},
-        "drop": {name: float(value - metrics[name]) for name, value in seen.items()},
+        "drop": {name: float(seen[name] - value) for name, value in metrics.items()},
     }
 
 
@@ -128,27 +117,19 @@ def hide_field(profiles: ProfileTable, field: str) -> ProfileTable:
 
 
 def calibration(predictions: Predictions, split: Split, task: Task, tool_head: str) -> dict[str, Any]:
-    """The reliability tables of category and tool probabilities, and of the predicted reward of each gift.
-
-    Scenarios that expect none are left out of the first two.
-    """
+    """The reliability tables of category and tool probabilities, where labels are given, and of each gift's reward."""
     likely = F.softmax if tool_head == "softmax" else F.sigmoid
-    in_categories, in_tools = (
-        np.flatnonzero(labels.any(axis=1)) for labels in (split.labels.categories, split.labels.tools)
-    )
     pairs = {
-        "categories": (
-            F.sigmoid(Tensor(predictions.category_scores)).data[in_categories],
-            split.labels.categories[in_categories],
-        ),
-        "tools": (likely(Tensor(predictions.tool_scores)).data[in_tools], split.labels.tools[in_tools]),
+        "categories": (F.sigmoid(Tensor(predictions.category_scores)).data, split.labels.categories),
+        "tools": (likely(Tensor(predictions.tool_scores)).data, split.labels.tools),
         "reward": (predictions.predicted_reward, reward(split.profiles, task.gifts, task.implied)),
     }
     found = {}
     for name, (predicted, true) in pairs.items():
-        if not len(true):
+        given = true.any(axis=1)
+        if not given.any():
             continue
-        table = reliability(predicted, true)
+        table = reliability(predicted[given], true[given])
         columns = (table.edges[:-1], table.edges[1:], table.count, table.predicted, table.true)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         keys = ("from", "to", "count", "predicted", "true")
@@ -188,22 +169,22 @@ def by_scenario(
     """What was expected and what came, scenario by scenario, the worst first.
 
     The score is the mean of three shares: of the expected categories that came, of the expected tools, and of the
-    best reward there is; without the first two where nothing is expected.
+    best reward there is; of the first two where they are given.
     """
     categories, tools = top_categories(predictions.category_scores), selected_tools(predictions.tool_scores)
     found = []
     for row, scenario in enumerate(scenarios):
         came = [task.vocabulary.categories[index] for index in categories[row]]
         selected = [task.vocabulary.tools[index] for index in tools[row]]
-        expected = set(scenario.expected_tools)
-        tools_right = len(expected.intersection(selected)) / len(expected) if expected else np.nan
-        share_of_best = values["reward"][row] / values["best_reward"][row]
+        shares = [values["reward"][row] / values["best_reward"][row]]
+        if scenario.expected_tools:
+            shares.insert(0, len(set(selected) & set(scenario.expected_tools)) / len(scenario.expected_tools))
+        if scenario.expected_categories:
+            shares.insert(0, values["category_recall"][row])
         found.append(
             {
                 "name": scenario.name,
-                "score": float(
-                    mean_of_known(np.array([values["category_recall"][row], tools_right, share_of_best]))
-                ),
+                "score": float(np.mean(shares)),
                 "expected_categories": list(scenario.expected_categories),
                 "categories": came,
                 "expected_tools": list(scenario.expected_tools),

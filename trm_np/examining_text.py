@@ -18,45 +18,46 @@ Found = Mapping[str, Any]
 
 
 def evaluation_text(judged: Found) -> str:
-    """All sections but those about what is not known; of the scenarios the ten worst."""
+    """All sections; of the scenarios the ten worst."""
     count = len(judged["scenarios"])
     held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
-    confusion = judged["confusion"]
     sections = {
         f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(judged),
-        "What was chosen: the model against the best baseline, person by person": (
-            against_text(judged["choices"]["against_best"]) if "choices" in judged else ""
-        ),
+        **choice_texts(judged.get("choices")),
         "One field hidden from the model at a time": hidden_text(
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
         "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
-        "Tools: expected (rows) and chosen (columns)": (
-            f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}" if any(confusion["tools"]["expected"]) else ""
-        ),
-        "Categories: expected, among the first three, and what came in place of one missed": (
-            f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
-            if any(confusion["categories"]["expected"])
-            else ""
-        ),
+        **confusion_texts(judged["confusion"]),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
             map(scenario_text, judged["scenarios"][:WORST])
         ),
     }
-    return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items() if text)
+    return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
 
 
-def against_text(found: Mapping[str, Found]) -> str:
-    """For each metric the best baseline, how far the model is above it, and the bounds of that."""
+def choice_texts(choices: Found | None) -> dict[str, str]:
+    """A section on what was chosen, where it is known: in each metric the best baseline, and how the model differs."""
+    if choices is None:
+        return {}
     rows = [("chosen gifts", "best baseline", "model above it", "95 %")]
-    for name, against in found.items():
-        difference = f"{against['difference']:+.3f}"
-        rows.append((title(name), heading(against["baseline"]), difference, signed(against["interval"])))
-    return table(rows)
+    for name, against in choices["against_best"].items():
+        low, high = against["interval"] or (None, None)
+        bounds = "" if low is None else f"{low:+.3f} to {high:+.3f}"
+        rows.append((title(name), heading(against["baseline"]), f"{against['difference']:+.3f}", bounds))
+    return {"What was chosen: the model against the best baseline, person by person": table(rows)}
 
 
-def signed(bounds: Sequence[float] | None) -> str:
-    return "" if bounds is None else f"{bounds[0]:+.3f} to {bounds[1]:+.3f}"
+def confusion_texts(confusion: Found) -> dict[str, str]:
+    """A section each for tools and categories, where scenarios expect some."""
+    texts = {}
+    if "tools" in confusion:
+        head = "Tools: expected (rows) and chosen (columns)"
+        texts[head] = f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}"
+    if "categories" in confusion:
+        head = "Categories: expected, among the first three, and what came in place of one missed"
+        texts[head] = f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
+    return texts
 
 
 def warned_text(judged: Found) -> str:
@@ -77,7 +78,7 @@ def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[st
     for name in names:
         found = [figure(without["metrics"], name) for without in hidden.values()]
         values.append((title(name), figure(seen, name), *found, figure(popularity, name)))
-        drops.append((title(name), *(f"{without['drop'][name]:.3f}" for without in hidden.values())))
+        drops.append((title(name), *(figure(without["drop"], name) for without in hidden.values())))
     return f"{table(values)}\n\n{table(drops)}"
 
 
@@ -135,24 +136,25 @@ def scenario_text(scenario: Found) -> str:
     return "\n      ".join(
         [
             f"{scenario['score']:.2f}  {scenario['name']}",
-            *hits_text("categories", scenario["expected_categories"], scenario["categories"]),
-            *hits_text("tools", scenario["expected_tools"], scenario["tools"]),
+            *(
+                hits_text(kind, scenario[f"expected_{kind}"], scenario[kind])
+                for kind in ("categories", "tools")
+                if scenario[f"expected_{kind}"]
+            ),
             f"reward {scenario['reward']:.2f} of {scenario['best_reward']:.2f}: {', '.join(scenario['gifts'])}",
         ]
     )
 
 
-def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> list[str]:
-    """One line; none where nothing was expected."""
+def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> str:
     hits = len(set(expected) & set(came))
-    line = f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; came {', '.join(came)}"
-    return [line] if expected else []
+    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; came {', '.join(came)}"
 
 
 def cross_validation_text(found: Found) -> str:
     """The metrics of all folds together, the deviation of single folds, and the baselines in the same folds."""
     rows = [("training scenarios", "mean", "least", "most", "folds", *map(heading, found["baselines"]))]
-    for name in filter(found["pooled"][0].__contains__, (*TARGETS, *STRICT)):
+    for name in (name for name in (*TARGETS, *STRICT) if name in found["pooled"][0]):
         values = [metrics[name] for metrics in found["pooled"]]
         single = [metrics[name] for seed in found["by_fold"] for metrics in seed if name in metrics]
         rows.append(

@@ -24,15 +24,9 @@ STRICT = (
     "categories_in_use",
     "tools_in_use",
 )
-# Above a column of figures, where the name of a baseline would make the table too wide.
-SHORT = {
-    "popularity": "popular",
-    "popular_within_budget": "in budget",
-    "nearest_neighbour": "nearest",
-    "item_cosine": "cosine",
-}
-# How a metric can be better than by the trained model. Nothing is meant to be ahead of an oracle.
-OTHERWISE = {
+COUNTS = ("categories_in_use", "tools_in_use")  # chance names most of them
+# What a metric is better by, where a baseline is ahead of the model; the oracle always is.
+BETTER = {
     "untrained": "untrained",
     "random": "at random",
     "popularity": "by popularity",
@@ -42,6 +36,13 @@ OTHERWISE = {
     "ridge": "by ridge regression from the profile",
     "item_cosine": "by the cosines of gifts in histories",
     "ease": "by EASE on histories",
+}
+# Above a column of figures, where the name of a baseline would make the table too wide.
+SHORT = {
+    "popularity": "popular",
+    "popular_within_budget": "in budget",
+    "nearest_neighbour": "nearest",
+    "item_cosine": "cosine",
 }
 
 
@@ -82,7 +83,10 @@ def judged_text(judged: Mapping[str, Any]) -> str:
     """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
     test, baselines, parts = judged["test"], judged["baselines"], []
     if "category_match_rate" in test or "tool_match_rate" in test:
-        parts += [figures_text(test, baselines, judged.get("intervals")), ahead_text(test, baselines, STRICT)]
+        parts += [
+            figures_text(test, baselines, judged.get("intervals")),
+            "\n".join(baselines_ahead(test, baselines)),
+        ]
     if "choices" in judged:
         parts += choices_texts(judged["choices"])
     if judged["test_is_validation"]:
@@ -101,26 +105,24 @@ def choices_texts(choices: Mapping[str, Any]) -> list[str]:
     rows += [(title(name), figure(test, name), *in_all(baselines, name)) for name in test]
     left_out = [f"left out: {heading(name)}, since {why}" for name, why in choices["left_out"].items()]
     strict = [name for name in test if name.endswith("_at_10")]
-    return [table(rows), ahead_text(test, baselines, strict), "\n".join(left_out)]
+    return [table(rows), "\n".join(baselines_ahead(test, baselines, strict)), "\n".join(left_out)]
 
 
-def ahead_text(
-    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], names: Iterable[str]
-) -> str:
-    """A line for each of these metrics in which a baseline is ahead of the model by a digit that is shown.
+def baselines_ahead(
+    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], strict: Iterable[str] = STRICT
+) -> list[str]:
+    """A line for each strict metric in which a baseline is ahead of the model: which, and both figures.
 
-    How many categories and tools are in use is not compared: who picks at random uses them all.
+    Ahead is who is so in the digits that are shown.
     """
     lines = []
-    for name in names:
-        rivals = [baseline for baseline in OTHERWISE if name in baselines.get(baseline, {})]
-        if name.endswith("_in_use") or name not in metrics or not rivals:
-            continue
-        best = max(rivals, key=lambda baseline: baselines[baseline][name])
-        theirs, ours = figure(baselines[best], name), figure(metrics, name)
-        if float(theirs) > float(ours):
-            lines.append(f"{title(name)} is better {OTHERWISE[best]}: {theirs} against {ours}")
-    return "\n".join(lines)
+    for name in (name for name in strict if name not in COUNTS and name in metrics):
+        figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
+        best = max(figures, key=lambda each: figures[each], default="")
+        found, own = figure(figures, best), figure(metrics, name)
+        if best and float(found) > float(own):
+            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
+    return lines
 
 
 def figures_text(
@@ -132,7 +134,7 @@ def figures_text(
     rows = [
         ("held-out scenarios", "target", "model", "", *column(intervals, "95 %"), *map(heading, baselines))
     ]
-    for name in filter(metrics.__contains__, (*TARGETS, *STRICT)):
+    for name in (name for name in (*TARGETS, *STRICT) if name in metrics):
         target, verdict = against_target(name, metrics[name])
         between = column(intervals, interval((intervals or {}).get(name)))
         rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))

@@ -16,7 +16,6 @@ from trm_np.world.linear import (
     MOST_ROWS,
     STRENGTHS,
     fit_best,
-    label_weights,
     linear_predictions,
     log_loss,
     logistic_weights,
@@ -189,13 +188,3 @@ def test_importing_it_does_not_import_scipy() -> None:
     code = "import sys, trm_np.world.linear; print('scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-def test_labels_are_learnt_from_the_rows_that_have_any() -> None:
-    rng = np.random.default_rng(8)
-    features = np.column_stack([np.ones(30), rng.normal(size=(30, 2))])
-    labels = np.zeros((30, 2))
-    labels[::2, 0], labels[::2, 1] = features[::2, 1] > 0, features[::2, 1] <= 0
-    expected = fit_best(logistic_weights, log_loss, features[::2], labels[::2])
-    np.testing.assert_array_equal(label_weights(features, labels), expected)
-    assert not label_weights(features, np.zeros((30, 2))).any()

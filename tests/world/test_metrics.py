@@ -248,7 +248,7 @@ def test_a_scenario_counts_where_it_expects_something(known: list[tuple[bool, bo
         assert (metric in found) == any(rows)
         if any(rows):
             assert found[metric] == values[value][rows].mean()
-    for metric in ("average_reward", "reward_vs_best", "reward_spearman", "categories_in_use"):
+    for metric in ("average_reward", "reward_vs_best", "reward_spearman"):
         assert found[metric] == whole[metric]
     if any(categories):
         expected = (found["category_match_rate"] + found["average_reward"]) / 2

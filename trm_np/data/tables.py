@@ -52,7 +52,10 @@ class ProfileTable:
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """The labels of N scenarios, 1.0 where expected and 0.0 elsewhere: categories (N, C), tools (N, K)."""
+    """The labels of N scenarios, 1.0 where expected and 0.0 elsewhere: categories (N, C), tools (N, K).
+
+    A row of zeros is not given.
+    """
 
     categories: Floats
     tools: Floats
@@ -119,6 +122,12 @@ def label_table(scenarios: Sequence[Scenario], vocabulary: Vocabulary) -> LabelT
     categories = _marks([scenario.expected_categories for scenario in scenarios], vocabulary.categories)
     tools = _marks([scenario.expected_tools for scenario in scenarios], vocabulary.tools)
     return LabelTable(categories.astype(np.float64), tools.astype(np.float64))
+
+
+def labelled(labels: Floats) -> Floats:
+    """The rows of labels (N, K) that are given; if none is, one that holds each name for as likely as not."""
+    rows: Floats = labels[labels.any(axis=1)]
+    return rows if len(rows) else np.full((1, labels.shape[1]), 0.5)
 
 
 def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
