@@ -12,8 +12,6 @@ from trm_np.model.trm import TRM
 from trm_np.world.choice_baselines import choice_baselines
 from trm_np.world.choices import chance_values, choice_values, exposure_metrics, means, top_gifts
 
-Metrics = dict[str, float]
-
 
 def judge_choices(model: TRM, untrained: TRM, linear_rewards: Floats, task: Task) -> dict[str, Any]:
     """The metrics of world/choices.py of a model and of all baselines, and how the model differs from the best.
