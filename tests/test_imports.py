@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "summary": {"config"},
     "examining": LEARNING | {"evaluate"},
     "examining_text": {"summary"},
-    "judging": LEARNING | {"evaluate", "checkpoint", "examining", "train"},
+    "choice_judging": LEARNING | {"evaluate", "examining"},
+    "judging": LEARNING | {"evaluate", "checkpoint", "choice_judging", "examining", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
     | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},

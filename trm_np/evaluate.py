@@ -67,6 +67,11 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | N
     return Predictions(*map(np.concatenate, columns))
 
 
+def choice_scores(model: TRM, split: Split, task: Task) -> Floats:
+    """The scores (N, G) by which gifts are ranked for the people of a split, before any rule takes one away."""
+    return predict(model, split.profiles, task).predicted_reward
+
+
 def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
     """The predictions for a few profiles, from the core's answers h (B, D)."""
     person = model.read_person(h, inputs)

@@ -3,7 +3,7 @@
 Nothing in here is chosen by its result: every metric, field, bin and scenario there is, is reported.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -59,8 +59,10 @@ def judged(predictions: Predictions, split: Split, task: Task) -> Values:
     return scenario_values(predictions, *world, best_rewards(split, task))
 
 
-def intervals(values: Values) -> dict[str, list[float]]:
-    """95 % confidence intervals [low, high] of the metrics that average over scenarios.
+def intervals(
+    values: Values, averages: Callable[[Values], Mapping[str, Floats]] = averages
+) -> dict[str, list[float]]:
+    """95 % confidence intervals [low, high] of the metrics that `averages` makes of values, one for each scenario.
 
     Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): whole scenarios
     are drawn with replacement, so that a ratio keeps its pairs. The model and its training data stay as they are. A
@@ -69,7 +71,7 @@ def intervals(values: Values) -> dict[str, list[float]]:
     """
     from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
-    names, count = list(averages(values)), len(values["reward"])
+    names, count = list(averages(values)), len(next(iter(values.values())))
     if count == 1:
         return {}
 

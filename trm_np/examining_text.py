@@ -23,6 +23,7 @@ def evaluation_text(judged: Found) -> str:
     held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
     sections = {
         f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(judged),
+        **choice_texts(judged.get("choices")),
         "One field hidden from the model at a time": hidden_text(
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
@@ -33,6 +34,18 @@ def evaluation_text(judged: Found) -> str:
         ),
     }
     return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
+
+
+def choice_texts(choices: Found | None) -> dict[str, str]:
+    """A section on what was chosen, where it is known: in each metric the best baseline, and how the model differs."""
+    if choices is None:
+        return {}
+    rows = [("chosen gifts", "best baseline", "model above it", "95 %")]
+    for name, against in choices["against_best"].items():
+        low, high = against["interval"] or (None, None)
+        bounds = "" if low is None else f"{low:+.3f} to {high:+.3f}"
+        rows.append((title(name), heading(against["baseline"]), f"{against['difference']:+.3f}", bounds))
+    return {"What was chosen: the model against the best baseline, person by person": table(rows)}
 
 
 def confusion_texts(confusion: Found) -> dict[str, str]:

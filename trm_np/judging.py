@@ -1,10 +1,12 @@
 """A model's metrics on scenarios it never saw, beside those of the baselines and of the untrained model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from trm_np.checkpoint import StoredModel
+from trm_np.choice_judging import judge_choices
 from trm_np.config import Config
 from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
 from trm_np.data.problems import DataError, Place
@@ -28,17 +30,22 @@ RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means 
 def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[str, Any]]:
     """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
 
-    One of the baselines is the same model "untrained", as a run with this seed starts it.
+    One of the baselines is the same model "untrained", as a run with this seed starts it. Where something was chosen
+    for the people of the test scenarios, its metrics come with them.
     """
     untrained = new_model(config, task, Generators.from_seed(seed))
-    return {
+    learnt = learnt_predictions(task.test, task)
+    judged: dict[str, dict[str, Any]] = {
         "validation": evaluate_model(model, task.validation, task, config.loss)[0],
         "test": evaluate_model(model, task.test, task, config.loss)[0],
         "baselines": {
-            **evaluate_baselines(task.test, task),
+            **evaluate_baselines(task.test, task, learnt),
             "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
         },
     }
+    if task.test.chosen.nnz:
+        judged["choices"] = judge_choices(model, untrained, learnt["linear"].predicted_reward, task)
+    return judged
 
 
 def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
@@ -74,17 +81,19 @@ def trained_on(dataset: Dataset) -> int:
     return sum(scenario.profile in seen for scenario in dataset.test)
 
 
-def evaluate_baselines(split: Split, task: Task) -> dict[str, dict[str, float]]:
-    """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect."""
+def evaluate_baselines(
+    split: Split, task: Task, learnt: Mapping[str, Predictions] | None = None
+) -> dict[str, dict[str, float]]:
+    """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect.
+
+    `learnt` are the `learnt_predictions`, to be given where they are known already.
+    """
     world = (split.labels, split.profiles, task.gifts, task.implied)
     best = best_rewards(split, task)
-    learnt = {
-        name: evaluate_predictions(said, *world, best)
-        for name, said in learnt_predictions(split, task).items()
-    }
+    said_of = learnt_predictions(split, task) if learnt is None else learnt
     return {
         "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
-        **learnt,
+        **{name: evaluate_predictions(said, *world, best) for name, said in said_of.items()},
         "oracle": evaluate_predictions(oracle_predictions(*world), *world, best),
     }
 

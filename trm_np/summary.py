@@ -1,6 +1,7 @@
 """The text at the end of a run: the report's targets, the held-out figures and the baselines side by side."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trm_np.config import SWITCHES, Config, flatten
@@ -23,8 +24,26 @@ STRICT = (
     "categories_in_use",
     "tools_in_use",
 )
+COUNTS = ("categories_in_use", "tools_in_use")  # chance names most of them
+# What a metric is better by, where a baseline is ahead of the model; the oracle always is.
+BETTER = {
+    "untrained": "untrained",
+    "random": "at random",
+    "popularity": "by popularity",
+    "nearest_neighbour": "by the nearest neighbours",
+    "linear": "by the linear model",
+    "popular_within_budget": "by popularity within the budget",
+    "ridge": "by ridge regression from the profile",
+    "item_cosine": "by the cosines of gifts in histories",
+    "ease": "by EASE on histories",
+}
 # Above a column of figures, where the name of a baseline would make the table too wide.
-SHORT = {"popularity": "popular", "nearest_neighbour": "nearest"}
+SHORT = {
+    "popularity": "popular",
+    "popular_within_budget": "in budget",
+    "nearest_neighbour": "nearest",
+    "item_cosine": "cosine",
+}
 
 
 def switches(config: Config) -> dict[str, bool]:
@@ -62,11 +81,48 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 def judged_text(judged: Mapping[str, Any]) -> str:
     """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
-    text = figures_text(judged["test"], judged["baselines"], judged.get("intervals"))
+    test, baselines, parts = judged["test"], judged["baselines"], []
+    if "category_match_rate" in test or "tool_match_rate" in test:
+        parts += [
+            figures_text(test, baselines, judged.get("intervals")),
+            "\n".join(baselines_ahead(test, baselines)),
+        ]
+    if "choices" in judged:
+        parts += choices_texts(judged["choices"])
     if judged["test_is_validation"]:
-        return f"{text}\n\none list serves as validation and as test"
-    chosen = judged["validation"]["recommendation_quality"]
-    return f"{text}\n\nrecommendation quality on the validation scenarios: {chosen:.3f}"
+        parts.append("one list serves as validation and as test")
+    else:
+        quality = judged["validation"]["recommendation_quality"]
+        parts.append(f"recommendation quality on the validation scenarios: {quality:.3f}")
+    return "\n\n".join(filter(None, parts))
+
+
+def choices_texts(choices: Mapping[str, Any]) -> list[str]:
+    """The table of the metrics on what people chose, which baselines are ahead, and which are left out."""
+    test, baselines = choices["test"], choices["baselines"]
+    people = "1 person" if choices["people"] == 1 else f"{choices['people']} people"
+    rows = [(f"chosen for {people}", "model", *map(heading, baselines))]
+    rows += [(title(name), figure(test, name), *in_all(baselines, name)) for name in test]
+    left_out = [f"left out: {heading(name)}, since {why}" for name, why in choices["left_out"].items()]
+    strict = [name for name in test if name.endswith("_at_10")]
+    return [table(rows), "\n".join(baselines_ahead(test, baselines, strict)), "\n".join(left_out)]
+
+
+def baselines_ahead(
+    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], strict: Iterable[str] = STRICT
+) -> list[str]:
+    """A line for each strict metric in which a baseline is ahead of the model: which, and both figures.
+
+    Ahead is who is so in the digits that are shown.
+    """
+    lines = []
+    for name in (name for name in strict if name not in COUNTS and name in metrics):
+        figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
+        best = max(figures, key=lambda each: figures[each], default="")
+        found, own = figure(figures, best), figure(metrics, name)
+        if best and float(found) > float(own):
+            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
+    return lines
 
 
 def figures_text(
@@ -111,7 +167,7 @@ def heading(baseline: str) -> str:
 
 
 def title(metric: str) -> str:
-    return metric.replace("_at_3", "@3").replace("_", " ")
+    return re.sub(r"_at_(\d+)", r"@\1", metric).replace("_", " ")
 
 
 def in_all(baselines: Mapping[str, Mapping[str, float]], name: str) -> list[str]:

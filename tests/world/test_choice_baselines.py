@@ -133,7 +133,7 @@ def shop(seed: int, people: int) -> Split:
     """People who take the gifts of their only hobby, the first half of which they have already."""
     rng = np.random.default_rng(seed)
     hobby = rng.integers(0, 3, people)
-    profiles = [Profile(hobbies=(VOCABULARY.hobbies[index],)) for index in hobby]
+    profiles = [Profile(hobbies=(VOCABULARY.hobbies[index],), budget=90.0) for index in hobby]
     fits = np.arange(12) % 3 == hobby[:, None]
     history, chosen = (fits & half for half in (np.arange(12) < 6, np.arange(12) >= 6))
     tables = [csr_array(table.astype(np.float64)) for table in (chosen, np.zeros((people, 12)), history)]
@@ -169,7 +169,7 @@ def test_they_are_not_told_what_was_chosen_later() -> None:
         np.testing.assert_array_equal(score(slice(0, 20)), not_told[name](slice(0, 20)))
 
 
-def test_without_histories_or_with_too_many_numbers_the_reason_is_given(
+def test_without_histories_or_prices_or_with_too_many_numbers_the_reason_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train, test = shop(1, 60), shop(2, 20)
@@ -177,6 +177,10 @@ def test_without_histories_or_with_too_many_numbers_the_reason_is_given(
     scores, left_out = choice_baselines(train, bare, GIFTS, VOCABULARY)
     assert "ease" not in scores and "item_cosine" not in scores
     assert left_out == dict.fromkeys(("item_cosine", "ease"), "nobody has a history")
+    unpriced = replace(GIFTS, price=np.full(12, np.nan))
+    scores, left_out = choice_baselines(train, test, unpriced, VOCABULARY)
+    assert "popular_within_budget" not in scores
+    assert left_out == {"popular_within_budget": "no budget or no price is known"}
     monkeypatch.setattr("trm_np.world.choice_baselines.MOST_NUMBERS", 143)
     scores, left_out = choice_baselines(train, test, GIFTS, VOCABULARY)
     assert "ease" not in scores and "item_cosine" in scores

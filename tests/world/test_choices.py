@@ -192,7 +192,11 @@ def test_where_nobody_chose_there_is_no_mean() -> None:
     assert means(chance_values(nothing, nothing)) == {}
 
 
-def test_nan_is_refused_with_its_row_and_so_is_a_wrong_shape() -> None:
+@pytest.mark.parametrize("cells", [1, 1000])
+def test_nan_is_refused_with_its_row_and_so_is_a_wrong_shape(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "CELLS", cells)
     scores = np.zeros((3, 2))
     scores[2, 1] = np.nan
     nothing = csr_array((3, 2))

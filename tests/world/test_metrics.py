@@ -220,3 +220,38 @@ def test_scores_of_another_shape_are_refused(field: str) -> None:
 def test_a_gift_recommended_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="same gift twice"):
         measure(choices=np.array([[0, 0, 1], [1, 2, 3]]))
+
+
+def unlabelled(labels: LabelTable, categories: list[bool], tools: list[bool]) -> LabelTable:
+    """The labels where True, none elsewhere."""
+    return LabelTable(
+        labels.categories * np.array(categories)[:, None], labels.tools * np.array(tools)[:, None]
+    )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=2))
+def test_a_scenario_counts_where_it_expects_something(known: list[tuple[bool, bool]]) -> None:
+    labels, profiles, gifts, implied = world()
+    categories, tools = map(list, zip(*known, strict=True))
+    whole = evaluate_predictions(predictions(), labels, profiles, gifts, implied)
+    found = evaluate_predictions(
+        predictions(), unlabelled(labels, categories, tools), profiles, gifts, implied
+    )
+    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    for metric, value, rows in (
+        ("category_match_rate", "category_match", categories),
+        ("category_recall_at_3", "category_recall", categories),
+        ("category_ndcg_at_3", "category_ndcg", categories),
+        ("tool_match_rate", "tool_match", tools),
+        ("tool_exact_rate", "tool_exact", tools),
+    ):
+        assert (metric in found) == any(rows)
+        if any(rows):
+            assert found[metric] == values[value][rows].mean()
+    for metric in ("average_reward", "reward_vs_best", "reward_spearman"):
+        assert found[metric] == whole[metric]
+    if any(categories):
+        expected = (found["category_match_rate"] + found["average_reward"]) / 2
+    else:
+        expected = found["average_reward"]
+    assert found["recommendation_quality"] == pytest.approx(expected)

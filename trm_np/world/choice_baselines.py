@@ -25,20 +25,23 @@ def choice_baselines(
     """The scores of each baseline for the people of a split, and why a baseline is left out."""
     taken = taken_by(train)
     known, asked = (with_constant(profile_features(one.profiles, vocabulary)) for one in (train, split))
-    scores = {
-        "popularity": popular(train.chosen, len(split)),
-        "popular_within_budget": popular_within_budget(train.chosen, gifts.price, split.profiles.budget),
-        "nearest_neighbour": nearest(known[:, 1:], taken, asked[:, 1:]),
-        "ridge": ridge(known, taken, asked),
-    }
+    budget, size = split.profiles.budget, min(taken.shape) * taken.shape[1]
+    scores, left_out = {"popularity": popular(train.chosen, len(split))}, dict[str, str]()
+    if np.isnan(budget).all() or np.isnan(gifts.price).all():
+        left_out["popular_within_budget"] = "no budget or no price is known"
+    else:
+        scores["popular_within_budget"] = popular_within_budget(train.chosen, gifts.price, budget)
+    scores["nearest_neighbour"] = nearest(known[:, 1:], taken, asked[:, 1:])
+    scores["ridge"] = ridge(known, taken, asked)
     if not split.history.nnz:
-        return scores, dict.fromkeys(("item_cosine", "ease"), "nobody has a history")
+        left_out |= dict.fromkeys(("item_cosine", "ease"), "nobody has a history")
+        return scores, left_out
     scores["item_cosine"] = or_popular(item_cosine(taken), split.history, train.chosen)
-    size = min(taken.shape) * taken.shape[1]
     if size > MOST_NUMBERS:
-        return scores, {"ease": f"it would hold {size:,} numbers; at most {MOST_NUMBERS:,} are allowed"}
-    scores["ease"] = or_popular(ease(taken), split.history, train.chosen)
-    return scores, {}
+        left_out["ease"] = f"it would hold {size:,} numbers; at most {MOST_NUMBERS:,} are allowed"
+    else:
+        scores["ease"] = or_popular(ease(taken), split.history, train.chosen)
+    return scores, left_out
 
 
 def taken_by(train: Split) -> csr_array:
