@@ -60,6 +60,7 @@ class ModelConfig:
     fusion_layers: int = 4
     fusion_heads: int = 8
     fusion_hidden: int = 256
+    experienced_gifts: int = 0  # gifts of which choices teach; set by the data, none without choices
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class LearningRateConfig:
     reward_prediction: float = 1e-4
     gift_catalogue: float = 1e-4
     cross_modal_fusion: float = 1e-4
+    experience: float = 0.0  # it is solved: gradients make it worse (docs/choices.md)
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ class LossConfig:
     value: float = 0.02
     outcome: float = 0.02
     gift_scorer: float = 0.02
+    choice: float = 0.25  # only where choices are given
     # In training a label is believed this much less, and the other names of its kind as much more (docs/quality.md).
     smoothing: float = 0.7
     temperature: float = 0.2  # τ of the listwise divergence, in units of reward
     candidates: int = 64  # gifts that the terms are taken over, at most: a part of a larger catalogue
+    choice_candidates: int = 4096  # the same for the term of choices
 
 
 @dataclass(frozen=True)
@@ -281,8 +285,9 @@ def _check(config: Config) -> None:
         section, _, name = key.partition(".")
         if section == "dropout" and value >= 1:
             raise ConfigError(f"{key}={value}: must be below 1")
-        if section == "model" and isinstance(value, int) and not 1 <= value <= LARGEST_SIZE:
-            raise ConfigError(f"{key}={value}: must be from 1 to {LARGEST_SIZE}")
+        least = 0 if name == "experienced_gifts" else 1
+        if section == "model" and isinstance(value, int) and not least <= value <= LARGEST_SIZE:
+            raise ConfigError(f"{key}={value}: must be from {least} to {LARGEST_SIZE}")
         if (
             name in ("epochs", "batch_size", "evaluate_every", "scenario_limit")
             and value is not None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +13,21 @@ import numpy as np
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.config import LossConfig
-from trm_np.data.encode import ProfileInputs, encode_profiles
-from trm_np.data.tables import Floats, ProfileTable, portions
+from trm_np.data.choices import Choices, choices_among, padded
+from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
+from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
-from trm_np.losses import loss_terms, targets_of, weighted_total
+from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
+from trm_np.world.choices import choice_values, means, top_gifts
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
 from trm_np.world.reward import best_lists
 
 PROFILES = 64  # that the core thinks about at a time
 CELLS = 2**12  # profiles × gifts that are judged at a time
+SHARES = (0.0, 0.1, 0.2, 0.4, 0.8)
+REWARD_SCALE = 10.0  # rewards lie in [0, 1], logits within some ten
+CHOICE_CELLS = 2**20  # the same where a product is all that is to be worked out
 
 
 @contextmanager
@@ -43,9 +49,9 @@ class Answers(NamedTuple):
     h: Tensor
 
 
-def answers_to(model: TRM, profiles: ProfileTable, task: Task) -> Answers:
-    """Each profile thought about until it halts, so many of them at a time."""
-    inputs = encode_profiles(profiles, task.vocabulary)
+def answers_to(model: TRM, profiles: ProfileTable, task: Task, history: Ints | None = None) -> Answers:
+    """Each profile, with its history (N, H), thought about until it halts, so many of them at a time."""
+    inputs = encode_profiles(profiles, task.vocabulary, history=history)
     with evaluating(model):
         parts = [model.answer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
         return Answers(inputs, F.concatenate(parts, axis=0))
@@ -67,9 +73,78 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | N
     return Predictions(*map(np.concatenate, columns))
 
 
-def choice_scores(model: TRM, split: Split, task: Task) -> Floats:
-    """The scores (N, G) by which gifts are ranked for the people of a split, before any rule takes one away."""
-    return predict(model, split.profiles, task).predicted_reward
+def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> Floats:
+    """The scores (N, G) by which gifts are ranked for the people of a split, of a model that learned from choices."""
+    experience, content, reward = sources_of_choices(model, split, task, answers)
+    assert model.experience is not None
+    return joined(experience, content, reward, *model.experience.shares.data.tolist())
+
+
+def joined(experience: Floats, content: Floats, reward: Floats, content_share: float, reward_share: float) -> Floats:
+    """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
+    scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
+    return scores
+
+
+def sources_of_choices(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> list[Floats]:
+    """Logits by experience and by content, and the predicted reward: (N, G) each."""
+    inputs, h = answers_of(model, split, task) if answers is None else answers
+    places = np.arange(len(task.gifts))
+    with evaluating(model):
+        gifts = model.encode_gifts(task.gift_inputs)
+        parts = []
+        for rows in portions(len(split), len(task.gifts), CELLS):
+            asked = inputs.take(rows)
+            person = model.read_person(h[rows], asked)
+            slots = model.cross_modal_fusion(person.user.u, person.h, gifts.embedding, person.tool_parameters)
+            _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
+            parts.append([*(x.data for x in model.choose(slots, asked, task.gift_inputs, places)), reward.data])
+    return [np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True)]
+
+
+def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
+    """How much content and reward count beside experience: as ranks best what the people of a split chose.
+
+    The measure is NDCG at 10; of equal ones the smaller shares.
+    """
+    assert model.experience is not None
+    sources = sources_of_choices(model, split, task, answers)
+
+    def quality(shares: tuple[float, float]) -> float:
+        lists = top_gifts(joined(*sources, *shares).__getitem__, split.history)
+        return means(choice_values(lists, split.chosen, split.history))["ndcg_at_10"]
+
+    model.experience.shares.data[...] = max(product(SHARES, SHARES), key=quality)
+
+
+def logits_of_choices(
+    model: TRM, outputs: Outputs, inputs: ProfileInputs, gifts: GiftInputs, choices: Choices | None
+) -> tuple[Tensor, Choices] | None:
+    """The logits (B, C) that the candidates were chosen, and those choices; None without choices."""
+    if choices is None:
+        return None
+    experience, content = model.choose(outputs.slots, inputs, gifts.take(choices.gifts), choices.gifts)
+    return experience + content, choices
+
+
+def answers_of(model: TRM, split: Split, task: Task) -> Answers:
+    """`answers_to` the people of a split, with their histories where the model reads them."""
+    return answers_to(model, split.profiles, task, None if model.experience is None else padded(split.history))
+
+
+def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> float:
+    """The listwise loss of choices, a mean over those who chose, with every gift as a candidate."""
+    total, people = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
+    experience, content, _ = sources_of_choices(model, split, task, answers)
+    scores = experience + content
+    for rows in portions(len(people), len(task.gifts), CHOICE_CELLS):
+        one = split.take(people[rows])
+        choices = choices_among(
+            one.chosen, one.rejected, one.history, np.zeros(len(one), np.bool_), None
+        )
+        logits = Tensor(scores[people[rows]], dtype=np.float32)
+        total += choice_loss(logits, choices).item() * len(one)
+    return total / max(len(people), 1)
 
 
 def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
@@ -105,12 +180,14 @@ def evaluation_loss(
     spaced = np.linspace(0, len(task.gifts) - 1, count).round().astype(np.int64)
     gifts = task.gift_inputs.take(spaced)
     targets = targets_of(split.profiles, split.labels, task.gifts.take(spaced), task.implied)
-    inputs, h = answers_to(model, split.profiles, task) if answers is None else answers
+    inputs, h = found = answers_of(model, split, task) if answers is None else answers
     with evaluating(model):
         parts = [model.read(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)]
         columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
         outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
         terms = loss_terms(model, h, None, inputs.answers, outputs, targets, loss)
+        if model.experience is not None:
+            terms["choice"] = Tensor(choice_loss_of(model, split, task, found))
         total = weighted_total(terms, loss)
     return {**{name: term.item() for name, term in terms.items()}, "total": total.item()}
 
@@ -128,7 +205,7 @@ def evaluate_model(
 
     There are no metrics if the loss is not finite: NaN cannot be ranked.
     """
-    answers = answers_to(model, split.profiles, task)
+    answers = answers_of(model, split, task)
     held_out = evaluation_loss(model, split, task, loss, answers)
     if not math.isfinite(held_out["total"]):
         return {}, held_out

@@ -14,13 +14,14 @@ from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
+from trm_np.data.choices import Choices
 from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
 
 TERMS = (
     *("category", "tool", "reward", "semantic", "embedding"),
-    *("masked_tokens", "halting", "policy", "value", "outcome", "gift_scorer"),
+    *("masked_tokens", "halting", "policy", "value", "outcome", "gift_scorer", "choice"),
 )
 WHOLE = dict.fromkeys(TERMS, 1.0)
 
@@ -79,11 +80,13 @@ def loss_terms(
     targets: Targets,
     loss: LossConfig,
     smoothing: float = 0.0,
+    chosen: tuple[Tensor, Choices] | None = None,
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted, each over the profiles for which its labels are given.
 
     `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less than
-    they say: `smoothed`.
+    they say: `smoothed`. `chosen` are the logits (B, C) of what was chosen among so many, where that is known: the
+    recommendation head learns from it then, and not from the reward.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
@@ -102,7 +105,7 @@ def loss_terms(
         ),
         "reward": F.mse_loss(outputs.reward, targets.reward)
         + F.mse_loss(outputs.components.sigmoid(), targets.components)
-        + F.kl_divergence_with_logits(outputs.gift_logits, liked),
+        + (F.kl_divergence_with_logits(outputs.gift_logits, liked) if chosen is None else 0.0),
         "semantic": semantic_loss(outputs.category_logits, targets.named),
         "embedding": embedding_norms(model),
         "masked_tokens": Tensor(0.0) if token_logits is None else F.cross_entropy(token_logits, answers),
@@ -113,6 +116,7 @@ def loss_terms(
         "value": F.mse_loss(outputs.value, best_three),
         "outcome": F.mse_loss(outputs.outcome, outcome),
         "gift_scorer": F.mse_loss(outputs.gift_scores, targets.alone),
+        "choice": Tensor(0.0) if chosen is None else choice_loss(*chosen),
     }
 
 
@@ -127,6 +131,16 @@ def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tens
     if rows.all():
         return loss(logits, target)
     return loss(F.embedding(np.flatnonzero(rows), logits), target[rows]) if rows.any() else (logits * 0.0).sum()
+
+
+def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
+    """Listwise: the divergence of the softmax over the candidates from what was chosen, a mean over those who chose.
+
+    Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach".
+    """
+    return mean_over(
+        choices.share.any(axis=1), F.kl_divergence_with_logits, logits + Tensor(choices.offset), choices.share
+    )
 
 
 def smoothed(labels: Array, smoothing: float) -> Array:
@@ -144,7 +158,9 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
     return F.weighted_sum([terms[name] for name in TERMS], weights)
 
 
-def shares_of(rows: Index, answers: Array, targets: Targets) -> dict[str, float]:
+def shares_of(
+    rows: Index, answers: Array, targets: Targets, choices: Choices | None = None
+) -> dict[str, float]:
     """What part of each term of a batch lies in these rows: the terms of all parts, each times its share, add up to it.
 
     A mean goes by what it is taken over: masked tokens, named categories, profiles with labels, profiles. The embedding
@@ -159,6 +175,7 @@ def shares_of(rows: Index, answers: Array, targets: Targets) -> dict[str, float]
         **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
         "masked_tokens": share((answers >= 0).sum(axis=1)),
+        **({} if choices is None else {"choice": share(choices.share.any(axis=1))}),
     }
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -16,19 +16,22 @@ from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config, ConfigError
 from trm_np.data.augment import augment
+from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.tables import Bools, Index, Ints
-from trm_np.data.task import Task
-from trm_np.evaluate import evaluate_model
+from trm_np.data.task import Split, Task
+from trm_np.evaluate import evaluate_model, logits_of_choices
 from trm_np.groups import parameter_groups
 from trm_np.losses import TERMS, Targets, loss_terms, shares_of, targets_of, weighted_total
 from trm_np.model.start import start
+from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
 from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
+HIDDEN_HISTORIES = 0.3  # the share of people who are asked about as if nothing were known of what they have
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
 
 Record = dict[str, Any]
@@ -55,7 +58,8 @@ class Generators:
     augmentation: np.random.Generator
     masking: np.random.Generator
     picking: np.random.Generator
-    candidates: np.random.Generator  # the newest last: a seed's generators before it stay the same
+    candidates: np.random.Generator
+    choices: np.random.Generator  # the newest last: a seed's generators before it stay the same
 
     @classmethod
     def from_seed(cls, seed: int) -> "Generators":
@@ -83,6 +87,7 @@ class Batch:
     gifts: GiftInputs
     picked: Bools
     targets: Targets
+    choices: Choices | None = None
 
     def __len__(self) -> int:
         return len(self.picked)
@@ -90,7 +95,8 @@ class Batch:
     def take(self, index: Index) -> "Batch":
         """The profiles that `index` picks, with all gifts."""
         inputs, targets = self.inputs.take(index), self.targets.take(index)
-        return Batch(inputs, self.gifts, self.picked[index], targets)
+        choices = None if self.choices is None else self.choices.take(index)
+        return Batch(inputs, self.gifts, self.picked[index], targets, choices)
 
 
 class RowDice:
@@ -115,9 +121,13 @@ class RowDice:
 
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     """The model as training starts it; raises ConfigError if none can be built from the configuration."""
+    experienced = replace(config.model, experienced_gifts=len(task.gifts) if task.train.chosen.nnz else 0)
+    config = replace(config, model=experienced)
     model = build_model(config, task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
         start(model, task, generators.init)
+    if model.experience is not None:
+        start_from_choices(model.experience, task)
     return model
 
 
@@ -189,12 +199,25 @@ class Trainer:
         candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
         gifts = task.gifts.take(candidates)
         picked = draw_picked(len(rows), len(gifts), dice.picking)
+        choices, history = self.draw_choices(told)
         return Batch(
-            encode_profiles(profiles, task.vocabulary, masked),
+            encode_profiles(profiles, task.vocabulary, masked, history),
             task.gift_inputs.take(candidates),
             picked,
             targets_of(hide(profiles, masked), labels, gifts, task.implied, picked),
+            choices,
         )
+
+    def draw_choices(self, told: Split) -> tuple[Choices | None, Ints | None]:
+        """What was chosen among candidates, and the histories (B, H) that are told this time; None without choices."""
+        if self.model.experience is None:
+            return None, None
+        dice, size = self.generators.choices, self.config.loss.choice_candidates
+        hidden = dice.random(len(told)) < HIDDEN_HISTORIES
+        gifts = told.chosen.shape[1]
+        sample = None if gifts <= size else np.sort(dice.choice(gifts, size, replace=False))
+        choices = choices_among(told.chosen, told.rejected, told.history, hidden, sample)
+        return choices, padded(told.history, hidden)
 
     def learn(self, batch: Batch) -> None:
         """Deep supervision: the same question again, each time from the answer before, a step after each.
@@ -204,16 +227,20 @@ class Trainer:
         model, loss = self.model, self.config.loss
         rows = self.ranks.rows(len(batch))
         self.row_dice.rows, self.row_dice.count = rows, len(batch)
-        part, shares = batch.take(rows), shares_of(rows, batch.inputs.answers, batch.targets)
+        part = batch.take(rows)
+        shares = shares_of(rows, batch.inputs.answers, batch.targets, batch.choices)
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
                 carry = model.think(part.inputs, carry)
                 h = state_answer(carry)
                 outputs = model.read(h, part.inputs, part.gifts, part.picked)
-                tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
+                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history behind them is never masked
+                tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
+                chosen = logits_of_choices(model, outputs, part.inputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
-                    model, h, tokens, part.inputs.answers, outputs, part.targets, loss, loss.smoothing
+                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, loss.smoothing),
+                    chosen,
                 )
                 total = weighted_total(terms, loss, shares)
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())

@@ -26,6 +26,7 @@ Floats32 = NDArray[np.float32]
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
 NO_ANSWER = -100  # a target that the loss leaves out
+REMEMBERED = 32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
 
@@ -35,7 +36,8 @@ class ProfileInputs:
 
     tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
     and preferences (B, P), each row a mean over what is known; occasion (B,), unknown last; age and budget (B, 1),
-    0 where unknown. `answers` (B, S) has the true token where it was masked, NO_ANSWER elsewhere.
+    0 where unknown. `answers` (B, S) has the true token where it was masked, NO_ANSWER elsewhere. `history` (B, H) are
+    gifts that the person has, by row of the experience, the latest last and -1 before the first.
     """
 
     tokens: Ints
@@ -48,6 +50,7 @@ class ProfileInputs:
     age: Floats32
     budget: Floats32
     answers: Ints
+    history: Ints
 
     def take(self, index: Index) -> "ProfileInputs":
         """The profiles that `index` picks, in its order."""
@@ -62,6 +65,7 @@ class ProfileInputs:
             self.age[index],
             self.budget[index],
             self.answers[index],
+            self.history[index],
         )
 
 
@@ -106,6 +110,19 @@ def content_width(vocabulary: Vocabulary) -> int:
     return gift_token_width(vocabulary) + tags
 
 
+def plain_features(profiles: ProfileInputs) -> Floats32:
+    """The fields side by side (B, F), as a linear model reads them: one-hot, or for numbers scaled to about ±1.
+
+    Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
+    """
+    marks = (profiles.state, profiles.hobbies > 0, profiles.preferences > 0)
+    return np.concatenate([*marks, profiles.age / 5, profiles.budget / 4], axis=1).astype(np.float32)
+
+
+def plain_width(vocabulary: Vocabulary) -> int:
+    return state_width(vocabulary) + len(vocabulary.hobbies) + len(vocabulary.preferences) + 2
+
+
 def draw_mask(profiles: ProfileTable, probability: float, rng: np.random.Generator) -> Bools:
     """Which tokens (B, S - 1) to hide: each with this probability, in the layout of `encode_profiles` after [STATE]."""
     width = SINGLE_FIELDS + profiles.hobbies.shape[1] + profiles.preferences.shape[1]
@@ -127,9 +144,12 @@ def hide(profiles: ProfileTable, masked: Bools) -> ProfileTable:
 
 
 def encode_profiles(
-    profiles: ProfileTable, vocabulary: Vocabulary, masked: Bools | None = None
+    profiles: ProfileTable, vocabulary: Vocabulary, masked: Bools | None = None, history: Ints | None = None
 ) -> ProfileInputs:
-    """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them."""
+    """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them.
+
+    `history` (B, H) is as in `ProfileInputs`; nobody has one if `None`.
+    """
     money = vocabulary.money
     singles = np.stack(
         [age_group(profiles.age), budget_tier(profiles.budget, money), profiles.relationship, profiles.occasion],
@@ -167,6 +187,7 @@ def encode_profiles(
         age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
         budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget, money))),
         answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
+        history=np.full((len(profiles), 0), MISSING) if history is None else history,
     )
 
 

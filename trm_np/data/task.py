@@ -98,9 +98,7 @@ def weights_of(rows: Sequence[Sequence[tuple[str, float]]], place: Mapping[str, 
     columns = np.array([place[id] for row in rows for id, _ in row], dtype=np.int64)
     weights = np.array([weight for row in rows for _, weight in row], dtype=np.float64)
     ends = np.cumsum([0, *map(len, rows)])
-    table = csr_array((weights, columns, ends), shape=(len(rows), len(place)))
-    table.sort_indices()
-    return table
+    return csr_array((weights, columns, ends), shape=(len(rows), len(place)))
 
 
 def _ones(ids: Sequence[str]) -> list[tuple[str, float]]:

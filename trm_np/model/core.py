@@ -59,6 +59,8 @@ class Core(nn.Module):
         self.blocks = nn.ModuleList(Block(config, rng) for _ in range(config.core_blocks))
         self.lm_head = nn.Linear(config.core_width, tokens, bias=False, rng=rng)
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
+        if config.experienced_gifts:
+            self.remember = nn.Linear(config.user_width, config.core_width, bias=False, rng=rng)
 
     def embed(self, tokens: Array) -> Tensor:
         """Tokens (B, S) to vectors (B, S, D)."""

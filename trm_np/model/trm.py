@@ -9,6 +9,7 @@ from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import Config
 from trm_np.data.encode import (
+    REMEMBERED,
     GiftInputs,
     ProfileInputs,
     content_width,
@@ -16,11 +17,13 @@ from trm_np.data.encode import (
     state_width,
     token_count,
 )
+from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Carry, Core
 from trm_np.model.cross_modal_fusion import CrossModalFusion
 from trm_np.model.decision_heads import DecisionHeads
+from trm_np.model.experience import Experience
 from trm_np.model.gift_catalogue import GiftCatalogue
 from trm_np.model.pairs import as_rows, fold
 from trm_np.model.reward_prediction import RewardPrediction
@@ -36,7 +39,7 @@ class Outputs:
 
     `components` (B, G, 7) and `reward` (B, G) given the gifts picked so far; `gift_logits` by the recommendation
     head, `policy_logits` by the core alone, `gift_scores`, the gift scorer's rewards, all (B, G); `value` and
-    `outcome` (B,).
+    `outcome` (B,). `slots` (B, slots) is what `choose` reads.
     """
 
     category_logits: Tensor
@@ -48,6 +51,7 @@ class Outputs:
     gift_scores: Tensor
     value: Tensor
     outcome: Tensor
+    slots: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Person:
     h: Tensor
     category_logits: Tensor
     tool_logits: Tensor
+    tool_parameters: Tensor
 
 
 class TRM(nn.Module):
@@ -99,18 +104,31 @@ class TRM(nn.Module):
         self.reward_prediction = RewardPrediction(model, rng)
         self.gift_catalogue = GiftCatalogue(model, self.gift_features, dropout.gift_encoder, rng, dropout_rng)
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head, rng, dropout_rng)
+        self.experience = Experience(model, vocabulary, rng) if model.experienced_gifts else None
 
     def ask(self, profiles: ProfileInputs) -> Tensor:
         """The question x (B, S, D): the tokens, and at the first of them, [STATE], the state."""
         x = self.core.embed(profiles.tokens)
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
-        return F.concatenate([x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]], axis=1)
+        tokens = [x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]]
+        if self.experience is not None and profiles.history.shape[1]:
+            tokens.append(self.core.remember(self.experience.of(profiles.history[:, -REMEMBERED:])))
+        return F.concatenate(tokens, axis=1)
+
+    def places(self, profiles: ProfileInputs) -> tuple[Array, Array]:
+        """The positions (S,) and padding (B, S) of the question's tokens: a history is one more field."""
+        positions, padding = profiles.positions, profiles.padding
+        if self.experience is None or not profiles.history.shape[1]:
+            return positions, padding
+        absent = profiles.history[:, -REMEMBERED:] == MISSING
+        field = np.full(absent.shape[1], positions[-1] + 1)
+        return np.concatenate([positions, field]), np.concatenate([padding, absent], axis=1)
 
     def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
         """One supervision step of the core: from the carry (None: the start) to the next."""
         x = self.ask(profiles)
         before = self.core.start(x) if carry is None else carry
-        after: Carry = self.core(x, before, profiles.positions, profiles.padding)
+        after: Carry = self.core(x, before, *self.places(profiles))
         return after
 
     def read(
@@ -137,7 +155,17 @@ class TRM(nn.Module):
             gift_scores=heads.score_gifts(h, heads.gift_token_encoder(Tensor(gifts.token_features))),
             value=heads.value(h).reshape(-1),
             outcome=heads.outcome(h).reshape(-1),
+            slots=slots,
         )
+
+    def choose(self, slots: Tensor, profiles: ProfileInputs, gifts: GiftInputs, places: Array) -> tuple[Tensor, Tensor]:
+        """Two logits (B, C) of being chosen: by experience, and by content; for a model that learned from choices.
+
+        `slots` are those of `Outputs`; `places` (C,) are the rows of these gifts in the experience, -1 for a new one.
+        """
+        assert self.experience is not None
+        content = self.gift_catalogue.gift_logits(slots, self.gift_catalogue(gifts))
+        return self.experience.logits(self.experience.taste(profiles), places), content
 
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
         """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
@@ -153,8 +181,9 @@ class TRM(nn.Module):
     def read_person(self, h: Tensor, profiles: ProfileInputs) -> Person:
         """What the core's answer h (B, D) says of the profiles themselves."""
         user = self.user_profiling(profiles)
-        tool_logits, _ = self.select_tools(user.u, h, profiles)
-        return Person(user, h, self.category_matching(user.u + fold(h, user.u.shape[1])), tool_logits)
+        tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
+        category_logits = self.category_matching(user.u + fold(h, user.u.shape[1]))
+        return Person(user, h, category_logits, tool_logits, tool_parameters)
 
     def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
         """What B profiles and their gifts say of each other whatever is picked: `RewardPrediction.meet`."""
@@ -175,13 +204,13 @@ class TRM(nn.Module):
     @no_grad()
     def answer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
         """The core's answer h (B, D) at the step where each profile halted, and the number of that step (B,)."""
-        x = self.ask(profiles)
+        x, places = self.ask(profiles), self.places(profiles)
         carry = self.core.start(x)
         steps = np.zeros(len(profiles.tokens), int)
         h = Tensor(np.zeros((len(steps), self.config.core_width), np.float32))
         going = np.ones(len(steps), bool)
         for _ in range(self.config.supervision_steps):
-            carry = self.core(x, carry, profiles.positions, profiles.padding)
+            carry = self.core(x, carry, *places)
             now = state_answer(carry)
             h = Tensor(np.where(going[:, None], now.data, h.data))
             steps += going

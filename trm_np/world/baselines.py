@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trm_np.data.encode import encode_profiles
+from trm_np.data.encode import encode_profiles, plain_features
 from trm_np.data.tables import (
     Bools,
     Floats,
@@ -117,13 +117,8 @@ def neighbour_weights(features: Floats, train_features: Floats, neighbours: int)
 
 
 def profile_features(profiles: ProfileTable, vocabulary: Vocabulary) -> Floats:
-    """The fields as the model reads them, side by side (N, F): one-hot, or for age and budget scaled to about ±1.
-
-    Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
-    """
-    inputs = encode_profiles(profiles, vocabulary)
-    columns = [inputs.state, inputs.hobbies > 0, inputs.preferences > 0, inputs.age / 5, inputs.budget / 4]
-    return np.concatenate(columns, axis=1).astype(np.float64)
+    """The fields of profiles as the model reads them (N, F): `plain_features`."""
+    return plain_features(encode_profiles(profiles, vocabulary)).astype(np.float64)
 
 
 def oracle_predictions(

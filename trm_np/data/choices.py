@@ -1,0 +1,67 @@
+"""What people chose as the model learns from it: histories as lists, and what a listwise loss compares."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+from trm_np.data.encode import Floats32
+from trm_np.data.tables import MISSING, Bools, Index, Ints
+
+IMPOSSIBLE = -1e4  # added to a logit: its probability is 0 in float32, and the loss stays finite
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What B people chose among C candidates, which are `gifts` (C,) by their place in the catalogue.
+
+    `share` (B, C) of each candidate in what a person chose, zeros for one who chose nothing; `offset` (B, C) is added
+    to the logits: what a person is known to have is no candidate, and a sampled candidate stands for several.
+    """
+
+    gifts: Ints
+    share: Floats32
+    offset: Floats32
+
+    def take(self, index: Index) -> "Choices":
+        """The people that `index` picks, in its order."""
+        return Choices(self.gifts, self.share[index], self.offset[index])
+
+
+def padded(history: csr_array, hidden: Bools | None = None) -> Ints:
+    """Histories (B, G), sparse, as lists (B, H) of places in their order, -1 in front; nothing where `hidden` (B,)."""
+    count = np.diff(history.indptr)
+    if hidden is not None:
+        count = np.where(hidden, 0, count)
+    lists = np.full((len(count), int(count.max(initial=0))), MISSING)
+    for row, size in enumerate(count.tolist()):
+        if size:
+            end = history.indptr[row + 1]
+            lists[row, -size:] = history.indices[end - size : end]
+    return lists
+
+
+def choices_among(
+    chosen: csr_array, rejected: csr_array, history: csr_array, hidden: Bools, sample: Ints | None
+) -> Choices:
+    """The choices of B people whose history, where it is `hidden` (B,), is what they chose as well.
+
+    Candidates are all gifts, or a uniform `sample` of them and whatever was chosen. A sampled candidate that a person
+    did not choose stands for G / |sample| of its kind: so weighted, the sum of exponentials over the candidates has
+    the expectation that it has over all gifts (Bengio and Senécal 2008, "Adaptive importance sampling").
+    """
+    people, gifts = chosen.shape
+    had = history.multiply(~hidden[:, None]).tocsr()
+    liked = history.multiply(hidden[:, None]).tocsr()
+    taken = csr_array(chosen + liked - liked.multiply(rejected > 0))
+    taken.eliminate_zeros()
+    candidates = np.arange(gifts) if sample is None else np.union1d(sample, taken.indices)
+    weight = taken[:, candidates].toarray()
+    offset = np.zeros((people, len(candidates)))
+    if sample is not None:
+        drawn = np.isin(candidates, sample)
+        offset = np.where(weight > 0, 0.0, np.where(drawn, np.log(gifts / len(sample)), IMPOSSIBLE))
+    offset[(had[:, candidates].toarray() > 0) & (weight == 0)] = IMPOSSIBLE
+    total = weight.sum(axis=1, keepdims=True)
+    share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+    return Choices(candidates, share.astype(np.float32), offset.astype(np.float32))

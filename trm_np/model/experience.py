@@ -1,0 +1,56 @@
+"""Experience: what people's choices teach of the gifts themselves, beside what the catalogue says of them."""
+
+import numpy as np
+
+from trm_np.autograd import Tensor, nn
+from trm_np.autograd.ops import Array
+from trm_np.config import ModelConfig
+from trm_np.data.encode import ProfileInputs, plain_features, plain_width
+from trm_np.data.tables import MISSING
+from trm_np.data.vocabulary import Vocabulary
+
+BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too: measured, docs/choices.md
+
+
+class Experience(nn.Module):
+    """An embedding and a bias for each gift that could be chosen in training, and what a person looks for among them.
+
+    It is solved, not learned by gradients (model/start_choices.py). A gift that is new to the model has neither: it is
+    known by its content alone. `shares` are how much content and predicted reward count in the ranking beside it.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, rng: np.random.Generator) -> None:
+        gifts, width = config.experienced_gifts, config.user_width
+        self.embedding = nn.Embedding(gifts, width, rng=rng)
+        self.bias = nn.Embedding(gifts, 1, rng=rng)
+        self.from_profile = nn.Linear(plain_width(vocabulary), width, rng=rng)
+        self.from_history = nn.Linear(width, width, bias=False, rng=rng)
+        self.shares = nn.Parameter(np.zeros(2, np.float32))
+
+    def of(self, history: Array) -> Tensor:
+        """The embeddings (B, H, U) of the gifts of histories (B, H)."""
+        embeddings: Tensor = self.embedding(np.maximum(history, 0))
+        return embeddings
+
+    def taste(self, profiles: ProfileInputs) -> Tensor:
+        """What each person looks for (B, U), from profile and history.
+
+        The history is a mean over √n: a vector that is one for each gift, at unit length, times the embeddings.
+        """
+        had = profiles.history != MISSING
+        count = had.sum(axis=1, keepdims=True)
+        share = (had / np.sqrt(np.maximum(count, 1))).astype(np.float32)
+        mean = Tensor(share[:, None, :]) @ self.of(profiles.history)
+        beside = Tensor(np.where(count > 0, BESIDE_HISTORY, 1.0).astype(np.float32))
+        said: Tensor = self.from_profile(Tensor(plain_features(profiles)))
+        return said * beside + self.from_history(mean.reshape(len(had), -1))
+
+    def logits(self, taste: Tensor, places: Array) -> Tensor:
+        """Tastes (B, U) to the logits (B, G) of gifts by their row (G,), MISSING for one that is new.
+
+        A new gift has the least bias of all, since nobody chose it yet, and no more.
+        """
+        known = Tensor((places != MISSING).astype(np.float32))
+        rows = np.maximum(places, 0)
+        learned: Tensor = taste @ self.embedding(rows).transpose(0, 1) + self.bias(rows).reshape(-1)
+        return learned * known + (1 - known) * float(self.bias.weight.data.min())

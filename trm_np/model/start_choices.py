@@ -1,0 +1,93 @@
+"""Where learning from choices starts: at what linear algebra makes of them in one go.
+
+From some hundred people gradients learn a table of gifts worse than a decomposition does (docs/choices.md), so each
+part starts at the solution of a least-squares problem. With Y (M, G) what people took, one where they took it:
+
+- the embeddings are the leading right singular vectors E (G, U) of Y (Cremonesi et al. 2010, "Performance of
+  recommender algorithms on top-n recommendation tasks");
+- from the profile and from the history ridge regressions lead to (Y - mean) E, the second to what the first leaves;
+- a bias is the share of people who took the gift.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
+
+from trm_np.autograd.ops import Array
+from trm_np.data.encode import encode_profiles, plain_features
+from trm_np.data.task import Task
+from trm_np.model.experience import BESIDE_HISTORY, Experience
+
+STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the penalty on squared weights
+FOLDS = 5
+SCALE = 10.0  # of the logits: the softmax over them is then about as sharp as what is known of a person
+CELLS = 2**22  # people × gifts by which a strength is chosen, at most
+
+
+def start_from_choices(experience: Experience, task: Task) -> None:
+    """Set the parameters of a new model's experience."""
+    assert experience.from_profile.bias is not None
+    train = task.train
+    disliked = train.history.multiply(train.rejected > 0)
+    taken = csr_array(train.chosen + train.history - disliked > 0).astype(np.float64)
+    mean = taken.sum(axis=0) / len(train)
+    table = leading_directions(taken, experience.embedding.weight.shape[1])
+    aim = taken @ table - mean @ table
+
+    profiles = plain_features(encode_profiles(train.profiles, task.vocabulary)).astype(np.float64)
+    centre = profiles.mean(axis=0)
+    profile = ridge(profiles - centre, aim, table, mean, taken, train.history * 0)
+    said = BESIDE_HISTORY * (profiles - centre) @ profile
+    history = ridge(at_unit_length(train.history) @ table, aim - said, table, mean, train.chosen, train.history, said)
+
+    gain = SCALE**0.5
+    for parameter in experience.parameters():
+        parameter.data[...] = 0
+    experience.embedding.weight.data[:, : table.shape[1]] = gain * table
+    experience.bias.weight.data[:, 0] = SCALE * mean
+    for layer, weight in ((experience.from_profile, gain * profile), (experience.from_history, history)):
+        layer.weight.data[: weight.shape[1], : weight.shape[0]] = weight.T
+    experience.from_profile.bias.data[: table.shape[1]] = -gain * centre @ profile
+
+
+def leading_directions(taken: csr_array, width: int) -> Array:
+    """The right singular vectors (G, K) of taken (M, G) with the greatest singular values, K at most `width`."""
+    count = min(width, min(taken.shape) - 1)
+    _, value, vectors = svds(taken, k=count, v0=np.ones(min(taken.shape)))
+    vectors = vectors[value > 1e-6 * value.max()]
+    table: Array = vectors.T * np.sign(vectors.sum(axis=1))
+    return table
+
+
+def at_unit_length(history: csr_array) -> csr_array:
+    """Each history (M, G) over its length."""
+    count = np.maximum(np.diff(history.indptr), 1)
+    unit: csr_array = history.multiply(1 / np.sqrt(count)[:, None]).tocsr()
+    return unit
+
+
+def ridge(
+    features: Array, aim: Array, table: Array, mean: Array, liked: csr_array, had: csr_array, said: Array | None = None
+) -> Array:
+    """Weights (F, K) of a ridge regression of the aim (M, K), as strong as predicts best in cross-validation.
+
+    What counts there is the squared error of (said + features W) Eᵀ + mean against what was liked, among gifts that a
+    person did not have: that one likes what one has says nothing.
+    """
+    some = slice(0, max(CELLS // len(table), 2 * FOLDS))
+    x, y, likes = features[some], aim[some], liked[some].toarray() > 0
+    new, before = had[some].toarray() == 0, 0.0 if said is None else said[some]
+    fold_of = np.arange(len(x)) % FOLDS
+
+    def solved(rows: Array, targets: Array, strength: float) -> Array:
+        weights: Array = np.linalg.solve(rows.T @ rows + strength * np.eye(rows.shape[1]), rows.T @ targets)
+        return weights
+
+    def error(strength: float) -> float:
+        found = np.zeros_like(y)
+        for number in range(FOLDS):
+            out = fold_of == number
+            found[out] = x[out] @ solved(x[~out], y[~out], strength)
+        return float((((found + before) @ table.T + mean - likes) ** 2)[new].sum())
+
+    return solved(features, aim, min(reversed(STRENGTHS), key=error))
