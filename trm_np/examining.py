@@ -6,13 +6,14 @@ Nothing in here is chosen by its result: every metric, field, bin and scenario t
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
 from trm_np.autograd import Tensor
 from trm_np.autograd import functional as F
 from trm_np.data.load import Dataset
-from trm_np.data.records import Gift, Scenario
+from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.tables import MISSING, Bools, Floats, Ints, ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.evaluate import best_rewards, predict
@@ -21,7 +22,7 @@ from trm_np.world.calibration import expected_calibration_error, reliability
 from trm_np.world.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
 from trm_np.world.reward import reward
 
-FIELDS = tuple(field.name for field in fields(ProfileTable))
+FIELDS = tuple(field.name for field in fields(Profile) if field.name in ProfileTable.__annotations__)
 BOOTSTRAP_SEED = 0
 RESAMPLES = 9999
 CONFIDENCE = 0.95
@@ -35,19 +36,18 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
     split = task.test
     predictions = predict(model, split.profiles, task)
     values = judged(predictions, split, task)
+    came = {
+        "categories": (split.labels.categories, top_categories(predictions.category_scores)),
+        "tools": (split.labels.tools, selected_tools(predictions.tool_scores)),
+    }
     return {
         "intervals": intervals(values),
         "hidden": {field: without_field(model, split, task, field, averages(values)) for field in FIELDS},
         "calibration": calibration(predictions, split, task, model.config.tool_head),
         "confusion": {
-            "categories": confusion(
-                split.labels.categories,
-                top_categories(predictions.category_scores),
-                task.vocabulary.categories,
-            ),
-            "tools": confusion(
-                split.labels.tools, selected_tools(predictions.tool_scores), task.vocabulary.tools
-            ),
+            kind: confusion(labels[given], chosen[given], getattr(task.vocabulary, kind))
+            for kind, (labels, chosen) in came.items()
+            if (given := labels.any(axis=1)).any()
         },
         "scenarios": by_scenario(dataset.test, predictions, values, task, dataset.gifts),
     }
@@ -65,7 +65,7 @@ def intervals(values: Values) -> dict[str, list[float]]:
     Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): whole scenarios
     are drawn with replacement, so that a ratio keeps its pairs. The model and its training data stay as they are. A
     rate of exactly 1 (or 0) has an interval of no width, which only says that no scenario dissents. Of a single
-    scenario there are no intervals.
+    scenario there are no intervals, nor of labels that so few have that a resample may have none.
     """
     from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
@@ -74,19 +74,23 @@ def intervals(values: Values) -> dict[str, list[float]]:
         return {}
 
     def metrics(rows: Ints, axis: int) -> Floats:
-        return np.stack(list(averages({name: value[rows] for name, value in values.items()}).values()))
+        found = averages({name: value[rows] for name, value in values.items()})
+        return np.stack([found.get(name, np.full(rows.shape[:-1], np.nan)) for name in names])
 
-    found = bootstrap(
-        (np.arange(count),),
-        metrics,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=max(CELLS // count, 1),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        random_state=np.random.default_rng(BOOTSTRAP_SEED),
-    ).confidence_interval
-    return dict(zip(names, np.stack([found.low, found.high], axis=1).tolist(), strict=True))
+    with catch_warnings():  # of a metric that some resamples do not have, which is left out
+        simplefilter("ignore", RuntimeWarning)
+        found = bootstrap(
+            (np.arange(count),),
+            metrics,
+            vectorized=True,
+            n_resamples=RESAMPLES,
+            batch=max(CELLS // count, 1),
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            random_state=np.random.default_rng(BOOTSTRAP_SEED),
+        ).confidence_interval
+    bounds = np.stack([found.low, found.high], axis=1).tolist()
+    return {name: pair for name, pair in zip(names, bounds, strict=True) if not np.isnan(pair).any()}
 
 
 def without_field(
@@ -111,7 +115,7 @@ def hide_field(profiles: ProfileTable, field: str) -> ProfileTable:
 
 
 def calibration(predictions: Predictions, split: Split, task: Task, tool_head: str) -> dict[str, Any]:
-    """The reliability tables of category and tool probabilities, and of the predicted reward of each gift."""
+    """The reliability tables of category and tool probabilities, where labels are given, and of each gift's reward."""
     likely = F.softmax if tool_head == "softmax" else F.sigmoid
     pairs = {
         "categories": (F.sigmoid(Tensor(predictions.category_scores)).data, split.labels.categories),
@@ -120,7 +124,10 @@ def calibration(predictions: Predictions, split: Split, task: Task, tool_head: s
     }
     found = {}
     for name, (predicted, true) in pairs.items():
-        table = reliability(predicted, true)
+        given = true.any(axis=1)
+        if not given.any():
+            continue
+        table = reliability(predicted[given], true[given])
         columns = (table.edges[:-1], table.edges[1:], table.count, table.predicted, table.true)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         keys = ("from", "to", "count", "predicted", "true")
@@ -160,19 +167,22 @@ def by_scenario(
     """What was expected and what came, scenario by scenario, the worst first.
 
     The score is the mean of three shares: of the expected categories that came, of the expected tools, and of the
-    best reward there is.
+    best reward there is; of the first two where they are given.
     """
     categories, tools = top_categories(predictions.category_scores), selected_tools(predictions.tool_scores)
     found = []
     for row, scenario in enumerate(scenarios):
         came = [task.vocabulary.categories[index] for index in categories[row]]
         selected = [task.vocabulary.tools[index] for index in tools[row]]
-        tools_right = len(set(selected) & set(scenario.expected_tools)) / len(scenario.expected_tools)
-        share_of_best = values["reward"][row] / values["best_reward"][row]
+        shares = [values["reward"][row] / values["best_reward"][row]]
+        if scenario.expected_tools:
+            shares.insert(0, len(set(selected) & set(scenario.expected_tools)) / len(scenario.expected_tools))
+        if scenario.expected_categories:
+            shares.insert(0, values["category_recall"][row])
         found.append(
             {
                 "name": scenario.name,
-                "score": float(np.mean([values["category_recall"][row], tools_right, share_of_best])),
+                "score": float(np.mean(shares)),
                 "expected_categories": list(scenario.expected_categories),
                 "categories": came,
                 "expected_tools": list(scenario.expected_tools),

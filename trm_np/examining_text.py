@@ -27,15 +27,24 @@ def evaluation_text(judged: Found) -> str:
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
         "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
-        "Tools: expected (rows) and chosen (columns)": f"{TOOLS_NOTE}\n\n{tools_text(judged['confusion']['tools'])}",
-        "Categories: expected, among the first three, and what came in place of one missed": (
-            f"{CATEGORIES_NOTE}\n\n{categories_text(judged['confusion']['categories'])}"
-        ),
+        **confusion_texts(judged["confusion"]),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
             map(scenario_text, judged["scenarios"][:WORST])
         ),
     }
     return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
+
+
+def confusion_texts(confusion: Found) -> dict[str, str]:
+    """A section each for tools and categories, where scenarios expect some."""
+    texts = {}
+    if "tools" in confusion:
+        head = "Tools: expected (rows) and chosen (columns)"
+        texts[head] = f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}"
+    if "categories" in confusion:
+        head = "Categories: expected, among the first three, and what came in place of one missed"
+        texts[head] = f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
+    return texts
 
 
 def warned_text(judged: Found) -> str:
@@ -56,7 +65,7 @@ def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[st
     for name in names:
         found = [figure(without["metrics"], name) for without in hidden.values()]
         values.append((title(name), figure(seen, name), *found, figure(popularity, name)))
-        drops.append((title(name), *(f"{without['drop'][name]:.3f}" for without in hidden.values())))
+        drops.append((title(name), *(figure(without["drop"], name) for without in hidden.values())))
     return f"{table(values)}\n\n{table(drops)}"
 
 
@@ -114,8 +123,11 @@ def scenario_text(scenario: Found) -> str:
     return "\n      ".join(
         [
             f"{scenario['score']:.2f}  {scenario['name']}",
-            hits_text("categories", scenario["expected_categories"], scenario["categories"]),
-            hits_text("tools", scenario["expected_tools"], scenario["tools"]),
+            *(
+                hits_text(kind, scenario[f"expected_{kind}"], scenario[kind])
+                for kind in ("categories", "tools")
+                if scenario[f"expected_{kind}"]
+            ),
             f"reward {scenario['reward']:.2f} of {scenario['best_reward']:.2f}: {', '.join(scenario['gifts'])}",
         ]
     )
@@ -129,9 +141,9 @@ def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> str:
 def cross_validation_text(found: Found) -> str:
     """The metrics of all folds together, the deviation of single folds, and the baselines in the same folds."""
     rows = [("training scenarios", "mean", "least", "most", "folds", *map(heading, found["baselines"]))]
-    for name in (*TARGETS, *STRICT):
+    for name in (name for name in (*TARGETS, *STRICT) if name in found["pooled"][0]):
         values = [metrics[name] for metrics in found["pooled"]]
-        single = [metrics[name] for seed in found["by_fold"] for metrics in seed]
+        single = [metrics[name] for seed in found["by_fold"] for metrics in seed if name in metrics]
         rows.append(
             (
                 title(name),

@@ -4,8 +4,9 @@ Batch means throughout. The auxiliary terms (masked tokens, halting, the four de
 and reported apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -79,31 +80,53 @@ def loss_terms(
     loss: LossConfig,
     smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
-    """Every term of TERMS, unweighted. `token_logits` (B, S, V) is None where no token was masked.
+    """Every term of TERMS, unweighted, each over the profiles for which its labels are given.
 
-    `smoothing` is how far the labels are believed less than they say: `smoothed`.
+    `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less than
+    they say: `smoothed`.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
     outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
     liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=h.dtype)).data
+    categories, tools = smoothed(targets.categories, smoothing), smoothed(targets.tools, smoothing)
+    known = given(targets)
     return {
-        "category": F.binary_cross_entropy_with_logits(
-            outputs.category_logits, smoothed(targets.categories, smoothing)
+        "category": mean_over(
+            known["category"], F.binary_cross_entropy_with_logits, outputs.category_logits, categories
         ),
-        "tool": tool_loss(outputs.tool_logits, smoothed(targets.tools, smoothing), model.config.tool_head),
+        "tool": mean_over(
+            known["tool"],
+            partial(tool_loss, head=model.config.tool_head),
+            *(outputs.tool_logits, tools),
+        ),
         "reward": F.mse_loss(outputs.reward, targets.reward)
         + F.mse_loss(outputs.components.sigmoid(), targets.components)
         + F.kl_divergence_with_logits(outputs.gift_logits, liked),
         "semantic": semantic_loss(outputs.category_logits, targets.named),
         "embedding": embedding_norms(model),
         "masked_tokens": Tensor(0.0) if token_logits is None else F.cross_entropy(token_logits, answers),
-        "halting": F.cross_entropy(model.core.halt_head(h), is_right(outputs, targets).astype(int)),
+        "halting": mean_over(
+            known["halting"], F.cross_entropy, model.core.halt_head(h), is_right(outputs, targets).astype(int)
+        ),
         "policy": F.kl_divergence_with_logits(outputs.policy_logits, liked),
         "value": F.mse_loss(outputs.value, best_three),
         "outcome": F.mse_loss(outputs.outcome, outcome),
         "gift_scorer": F.mse_loss(outputs.gift_scores, targets.alone),
     }
+
+
+def given(targets: Targets) -> dict[str, Array]:
+    """For the terms that need labels, which of the B profiles have them."""
+    categories, tools = np.any(targets.categories, axis=1), np.any(targets.tools, axis=1)
+    return {"category": categories, "tool": tools, "halting": categories | tools}
+
+
+def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tensor, target: Array) -> Tensor:
+    """The loss of those rows (B,) alone, 0 if there are none: with a gradient even then, as it is on other ranks."""
+    if rows.all():
+        return loss(logits, target)
+    return loss(F.embedding(np.flatnonzero(rows), logits), target[rows]) if rows.any() else (logits * 0.0).sum()
 
 
 def smoothed(labels: Array, smoothing: float) -> Array:
@@ -124,8 +147,8 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
 def shares_of(rows: Index, answers: Array, targets: Targets) -> dict[str, float]:
     """What part of each term of a batch lies in these rows: the terms of all parts, each times its share, add up to it.
 
-    A mean goes by what it is taken over: masked tokens, named categories, profiles. The embedding norms, which every
-    part has alike, go by profiles too.
+    A mean goes by what it is taken over: masked tokens, named categories, profiles with labels, profiles. The embedding
+    norms, which every part has alike, go by profiles too.
     """
 
     def share(count: Array) -> float:
@@ -133,6 +156,7 @@ def shares_of(rows: Index, answers: Array, targets: Targets) -> dict[str, float]
 
     return {
         **dict.fromkeys(TERMS, share(np.ones(len(answers)))),
+        **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
         "masked_tokens": share((answers >= 0).sum(axis=1)),
     }
@@ -172,7 +196,7 @@ def embedding_norms(model: TRM) -> Tensor:
 
 def is_right(outputs: Outputs, targets: Targets) -> Array:
     """Whether the answer (B,) needs no further thought: the expected categories lead, in at most the first three
-    places, and the expected tools lead."""
+    places, and the expected tools lead, as far as they are given."""
     return leads(outputs.category_logits.data, targets.categories, at_least=3) & leads(
         outputs.tool_logits.data, targets.tools
     )

@@ -78,7 +78,7 @@ def figures_text(
     rows = [
         ("held-out scenarios", "target", "model", "", *column(intervals, "95 %"), *map(heading, baselines))
     ]
-    for name in (*TARGETS, *STRICT):
+    for name in (name for name in (*TARGETS, *STRICT) if name in metrics):
         target, verdict = against_target(name, metrics[name])
         between = column(intervals, interval((intervals or {}).get(name)))
         rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))

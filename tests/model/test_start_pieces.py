@@ -180,7 +180,13 @@ def words_of(count: int) -> float:
     return 4 + sum(len(p.hobbies) + len(p.preferences) for p in profiles) / count
 
 
-LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 7)))
+def with_a_tool_each(labels: Array) -> Array:
+    """The labels, and the first tool where there is none: a row without labels is one of which nothing is known."""
+    labels[:, 0] |= ~labels.any(axis=1)
+    return labels
+
+
+LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 7))).map(with_a_tool_each)
 
 
 @given(LABELS)
@@ -212,4 +218,13 @@ def test_a_tool_always_or_never_given_gets_as_much_of_a_ballot_as_there_is() -> 
     )  # what the first has too much, the others have too little
     assert math.isclose(always + never + half, 0.99)
     np.testing.assert_allclose(shares_of(np.array([[True]])), [0.99])
-    np.testing.assert_allclose(shares_of(np.array([[False]])), [0.01])
+
+
+def test_scenarios_without_tools_say_nothing_of_them() -> None:
+    some = np.array([[True, False, True], [True, False, False], [False, True, False]])
+    none = np.zeros((1, 3), np.bool_)
+    labels = replace(TRAIN.labels, tools=np.concatenate([some, none]).astype(np.float64))
+    train = replace(TRAIN.take([0, 1, 2, 0]), labels=labels)
+    alone = replace(TRAIN.take([0, 1, 2, 0]), labels=replace(labels, tools=some.astype(np.float64)))
+    np.testing.assert_array_equal(even_ballot(train), even_ballot(alone))
+    np.testing.assert_allclose(shares_of(none), [1 / 4] * 3)

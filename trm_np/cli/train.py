@@ -179,8 +179,9 @@ def quality(record: "Record | None") -> str | None:
 
 def line(record: "Record") -> str:
     found = record["validation"]
+    match = f"match {found['category_match_rate']:.3f}  " if "category_match_rate" in found else ""
     return (
         f"epoch {record['epoch']:>3}  {record['seconds']:6.1f} s  loss {record['total']:.4f}  "
-        f"validation: loss {found['losses']['total']:.4f}  match {found['category_match_rate']:.3f}  "
+        f"validation: loss {found['losses']['total']:.4f}  {match}"
         f"reward {found['average_reward']:.3f}  quality {found['recommendation_quality']:.3f}"
     )

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from trm_np.data.problems import DataError, Place
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 256 * 1024 * 1024
 LONGEST_INTEGER = 400
 
 
@@ -24,13 +25,16 @@ class RepeatedKeys(dict[str, Any]):
 
 
 def read_json(path: str | os.PathLike[str]) -> object:
-    """The JSON value in a file of at most 64 MB.
+    """The JSON value in a file of at most 256 MB.
 
     Raises `DataError` if it cannot be read, is too large, or not JSON in UTF-8.
     """
+    at = Place(str(path))
     with opened(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    return parse_json(data, str(path))
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError([at.problem("more than 256 MB", "at most 256 MB")])
+    return _parsed(data, at)
 
 
 @contextmanager
@@ -59,6 +63,10 @@ def parse_json(data: bytes, file: str) -> object:
     at = Place(file)
     if len(data) > MAX_BYTES:
         raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+    return _parsed(data, at)
+
+
+def _parsed(data: bytes, at: Place) -> object:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from trm_np.data.problems import DataError, Place, printable
 from trm_np.data.schema import MOST_SAID
-from trm_np.data.strict_json import MAX_BYTES
+from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Case, Parts
@@ -274,10 +274,9 @@ def encoded(name: str, document: Mapping[str, Any]) -> bytes:
         body = ",\n".join(lines)
         part = (head + (body if isinstance(value, Mapping) else f"[\n{body}\n]")).encode()
         size += len(part)
-        if size > MAX_BYTES:
-            problem = Place(name).problem(
-                f"{size / 2**20:.0f} MB", "at most 64 MB; --most-people or --min-orders make it smaller"
-            )
+        if size > MAX_FILE_BYTES:
+            allowed = f"at most {MAX_FILE_BYTES >> 20} MB; --most-people or --min-orders make it smaller"
+            problem = Place(name).problem(f"{size / 2**20:.0f} MB", allowed)
             raise DataError([problem])
         parts.append(part)
     return b"".join([*parts, b"\n}\n"])

@@ -1,14 +1,14 @@
 """One trial: a configuration trained with a seed, and the row that tells of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from trm_np import __version__
 from trm_np.checkpoint import digest
 from trm_np.config import Config, flatten
-from trm_np.data.load import Dataset
+from trm_np.data.load import Dataset, as_json
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import evaluate_model
 from trm_np.memory import keep_memory
@@ -37,7 +37,7 @@ def identity(trial: Trial, data: str) -> Row:
 
 
 def data_digest(dataset: Dataset) -> str:
-    return digest(asdict(dataset))
+    return digest(as_json(dataset))
 
 
 def run_trial(trial: Trial, dataset: Dataset) -> Row:

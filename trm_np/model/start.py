@@ -22,7 +22,7 @@ from trm_np.autograd import nn
 from trm_np.autograd.init import orthogonal
 from trm_np.autograd.ops import Array
 from trm_np.data.encode import FIRST_NAME, SINGLE_FIELDS
-from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS, MISSING
+from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS, MISSING, labelled
 from trm_np.data.task import Split, Task
 from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Core
@@ -70,7 +70,7 @@ def start(model: TRM, task: Task, rng: np.random.Generator) -> None:
     spell_tokens(model.core, words)
     start_pooling(model.core, rng)
     describe_gifts(model.gift_catalogue, words, rng)
-    match_categories(model.category_matching, words, task.train.labels.categories.mean(), rng)
+    match_categories(model.category_matching, words, labelled(task.train.labels.categories).mean(), rng)
     choose_tools(model.tool_selection, words, task.train, rng)
     match_gifts(model.cross_modal_fusion, model.gift_catalogue.memory.data, rng)
     expect_rewards(model.reward_prediction, words, rng)
@@ -188,7 +188,7 @@ def even_ballot(train: Split) -> Array:
     lists = (train.profiles.hobbies, train.profiles.preferences)
     # A missing list is a word too: [MASK].
     words = SINGLE_FIELDS + sum(np.maximum((names != MISSING).sum(axis=1), 1).mean() for names in lists)
-    base_rates = train.labels.tools.mean(axis=0)
+    base_rates = labelled(train.labels.tools).mean(axis=0)
     share = np.maximum(even_share(len(base_rates)) + log_odds(base_rates) / words, 0.01)
     share *= min(1, 0.99 / share.sum())  # what is left is abstention
     return np.asarray(np.log(share / (1 - share.sum())))

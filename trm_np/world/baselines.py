@@ -3,7 +3,15 @@
 import numpy as np
 
 from trm_np.data.encode import encode_profiles
-from trm_np.data.tables import Bools, Floats, GiftTable, LabelTable, ProfileTable, portions
+from trm_np.data.tables import (
+    Bools,
+    Floats,
+    GiftTable,
+    LabelTable,
+    ProfileTable,
+    labelled,
+    portions,
+)
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions, ranking
 from trm_np.world.reward import best_lists, reward
@@ -48,14 +56,14 @@ def random_metrics(
 def popularity_predictions(
     train_labels: LabelTable, train_profiles: ProfileTable, gifts: GiftTable, implied: Bools, n_profiles: int
 ) -> Predictions:
-    """The same for all n_profiles: label frequencies and the mean reward of each gift, both in training."""
+    """The same for all n_profiles: how often labels that are given name each name, and the mean reward of each gift."""
     total = np.zeros(len(gifts))
     for rows in portions(len(train_profiles), len(gifts), CELLS):
         total += reward(train_profiles.take(rows), gifts, implied).sum(axis=0)
     mean_reward = _for_everyone(total / len(train_profiles), n_profiles)
     return Predictions(
-        category_scores=_for_everyone(train_labels.categories.mean(axis=0), n_profiles),
-        tool_scores=_for_everyone(train_labels.tools.mean(axis=0), n_profiles),
+        category_scores=_for_everyone(labelled(train_labels.categories).mean(axis=0), n_profiles),
+        tool_scores=_for_everyone(labelled(train_labels.tools).mean(axis=0), n_profiles),
         choices=ranking(mean_reward)[:, :TOP_GIFTS],
         predicted_reward=mean_reward,
     )
@@ -71,18 +79,24 @@ def nearest_neighbour_predictions(
 ) -> Predictions:
     """What was right for the training scenarios most alike: their labels and rewards, weighted by similarity.
 
-    Similarity is the cosine of the `profile_features`.
+    Similarity is the cosine of the `profile_features`; labels are those of the scenarios most alike that have some.
     """
-    weights = neighbour_weights(
-        profile_features(profiles, vocabulary), profile_features(train_profiles, vocabulary), NEIGHBOURS
-    )
+    asked, known = profile_features(profiles, vocabulary), profile_features(train_profiles, vocabulary)
+    weights = neighbour_weights(asked, known, NEIGHBOURS)
+
+    def scores(labels: Floats) -> Floats:
+        given = labels.any(axis=1)
+        if given.all() or not given.any():
+            return weights @ labels
+        return neighbour_weights(asked, known[given], NEIGHBOURS) @ labels[given]
+
     predicted = np.empty((len(profiles), len(gifts)))
     for row, weight in enumerate(weights):
         alike = np.flatnonzero(weight)
         predicted[row] = weight[alike] @ reward(train_profiles.take(alike), gifts, implied)
     return Predictions(
-        category_scores=weights @ train_labels.categories,
-        tool_scores=weights @ train_labels.tools,
+        category_scores=scores(train_labels.categories),
+        tool_scores=scores(train_labels.tools),
         choices=ranking(predicted)[:, :TOP_GIFTS],
         predicted_reward=predicted,
     )

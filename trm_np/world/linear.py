@@ -34,7 +34,7 @@ def linear_predictions(
 
     Labels: one logistic regression for each, one against the rest. Gifts: ranked by their reward, which is a ridge
     regression on all products of a feature of the profile and a feature of the gift. Each penalty is as strong
-    as predicts best in cross-validation over the training scenarios.
+    as predicts best in cross-validation over the training scenarios, for labels those that have some.
     """
     known = with_constant(profile_features(train_profiles, vocabulary))
     asked = with_constant(profile_features(profiles, vocabulary))
@@ -44,9 +44,16 @@ def linear_predictions(
 
     ridge, error = partial(ridge_weights, described[some]), partial(squared_error, described[some])
     predicted = asked @ fit_best(ridge, error, known, rewards) @ described.T
+
+    def scores(labels: Floats) -> Floats:
+        given = labels.any(axis=1)
+        if not given.any():
+            return np.zeros((len(asked), labels.shape[1]))
+        return asked @ fit_best(logistic_weights, log_loss, known[given], labels[given])
+
     return Predictions(
-        category_scores=asked @ fit_best(logistic_weights, log_loss, known, train_labels.categories),
-        tool_scores=asked @ fit_best(logistic_weights, log_loss, known, train_labels.tools),
+        category_scores=scores(train_labels.categories),
+        tool_scores=scores(train_labels.tools),
         choices=ranking(predicted)[:, :TOP_GIFTS],
         predicted_reward=predicted,
     )

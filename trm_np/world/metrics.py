@@ -37,15 +37,15 @@ def evaluate_predictions(
 ) -> dict[str, float]:
     """Every metric by name, all in [0, 1] but the Spearman correlation and the two counts in use.
 
-    `best` (N,) is the reward of the best lists there are, searched for if it is not given. Equal scores are
-    ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that
-    `list_reward` refuses.
+    Each is over the scenarios that have what it needs, and absent if none has. `best` (N,) is the reward of the best
+    lists there are, searched for if it is not given. Equal scores are ranked by index. Raises `ValueError` for NaN
+    among the scores, or for lists of gifts that `list_reward` refuses.
     """
-    metrics: dict[str, Any] = {
-        **averages(scenario_values(predictions, labels, profiles, gifts, implied, best)),
-        "categories_in_use": len(np.unique(top_categories(predictions.category_scores))),
-        "tools_in_use": len(np.unique(selected_tools(predictions.tool_scores))),
-    }
+    metrics: dict[str, Any] = averages(scenario_values(predictions, labels, profiles, gifts, implied, best))
+    if labels.categories.any():
+        metrics["categories_in_use"] = len(np.unique(top_categories(predictions.category_scores)))
+    if labels.tools.any():
+        metrics["tools_in_use"] = len(np.unique(selected_tools(predictions.tool_scores)))
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -57,7 +57,7 @@ def scenario_values(
     implied: Bools,
     best: Floats | None = None,
 ) -> dict[str, Floats]:
-    """What the metrics are means of: each value (N,), one number for each scenario.
+    """What the metrics are means of: each value (N,), one number for each scenario, nan where its label is not given.
 
     `best` is as in `evaluate_predictions`, and `ValueError` is raised as there.
     """
@@ -65,31 +65,37 @@ def scenario_values(
     _refuse_scores("tool_scores", predictions.tool_scores, labels.tools)
     top_hits = np.take_along_axis(labels.categories, top_categories(predictions.category_scores), axis=1)
     tool_hits = np.take_along_axis(labels.tools, ranking(predictions.tool_scores), axis=1)
-    expected = labels.categories.sum(axis=1)
+    expected = np.maximum(labels.categories.sum(axis=1), 1)
     if best is None:
         _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
     true_reward = reward(profiles, gifts, implied)
+    with_categories = np.where(labels.categories.any(axis=1), 1.0, np.nan)
+    with_tools = np.where(labels.tools.any(axis=1), 1.0, np.nan)
     return {
-        "category_match": top_hits.any(axis=1).astype(np.float64),
-        "tool_match": tool_hits[:, :TOP_TOOLS].any(axis=1).astype(np.float64),
+        "category_match": top_hits.any(axis=1) * with_categories,
+        "tool_match": tool_hits[:, :TOP_TOOLS].any(axis=1) * with_tools,
         "reward": list_reward(profiles, gifts, implied, predictions.choices),
         "best_reward": best,
-        "category_recall": top_hits.sum(axis=1) / expected,
-        "category_hits": top_hits.sum(axis=1),
-        "category_ndcg": _ndcg(top_hits, expected),
-        "tool_exact": _all_first(tool_hits).astype(np.float64),
+        "category_recall": top_hits.sum(axis=1) / expected * with_categories,
+        "category_hits": top_hits.sum(axis=1) * with_categories,
+        "category_ndcg": _ndcg(top_hits, expected) * with_categories,
+        "tool_exact": _all_first(tool_hits) * with_tools,
         "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward),
     }
 
 
 def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The metrics that are means over scenarios, of their `scenario_values`: (N,), or resamples of them (..., N)."""
-    mean = {name: value.mean(axis=-1) for name, value in values.items()}
-    return {
+    """The metrics that are means over scenarios, of their `scenario_values`: (N,), or resamples of them (..., N).
+
+    Without categories, which then have no metrics, the quality is the reward.
+    """
+    mean = {name: _mean_of_known(value) for name, value in values.items()}
+    matched = not np.isnan(mean["category_match"]).all()
+    metrics = {
         "category_match_rate": mean["category_match"],
         "tool_match_rate": mean["tool_match"],
         "average_reward": mean["reward"],
-        "recommendation_quality": (mean["category_match"] + mean["reward"]) / 2,
+        "recommendation_quality": (mean["category_match"] + mean["reward"]) / 2 if matched else mean["reward"],
         "category_recall_at_3": mean["category_recall"],
         "category_precision_at_3": mean["category_hits"] / TOP_CATEGORIES,
         "category_ndcg_at_3": mean["category_ndcg"],
@@ -97,6 +103,15 @@ def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
         "reward_vs_best": mean["reward"] / mean["best_reward"],
         "reward_spearman": mean["reward_spearman"],
     }
+    return {name: value for name, value in metrics.items() if not np.isnan(value).all()}
+
+
+def _mean_of_known(values: Floats) -> Floats:
+    """The mean over the last axis of what is not nan; nan if there is nothing."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=-1)
+    mean: Floats = np.where(known, values, 0.0).sum(axis=-1) / np.where(count > 0, count, np.nan)
+    return mean
 
 
 def top_categories(scores: Floats) -> Ints:
