@@ -230,6 +230,20 @@ def test_the_items_ordered_most_are_kept(tmp_path: Path) -> None:
     assert report.dropped["orders of those items"] == 2
 
 
+def test_a_list_keeps_the_latest_2000(tmp_path: Path) -> None:
+    items = "product_id\n" + "".join(f"{item}\n" for item in range(6000))
+    long = [f"ann,{item},{START + item}" for item in range(6000)]
+    others = [f"{person},{item},{START}" for person in NAMES[1:] for item in (1, 2)]
+    write_tables(tmp_path, "\n".join(["user,item,time", *long, *others]), items)
+    files, report = files_of(tmp_path, mapped={"item.tags": []}, most_items=6000)
+    ann = files[HELD_OUT]["test"][-1]
+    assert ann["profile"]["history"] == [str(item) for item in range(1600, 3600)]
+    assert ann["chosen"] == [str(item) for item in range(4000, 6000)]
+    assert report.lines_of_dropped() == [
+        "items beyond the latest 2,000 that a person chose, rejected or had: 2,000"
+    ]
+
+
 def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
     write_tables(tmp_path)
     first, report = files_of(tmp_path, Rules(most_people=4))

@@ -137,6 +137,14 @@ def test_the_report_says_what_is_not_used(tmp_path: Path) -> None:
     assert report.used[2].endswith("profile.preferences = occupation; not used: shoe size")
 
 
+def test_the_currency_is_that_of_the_catalogue(tmp_path: Path) -> None:
+    write_tables(tmp_path)
+    paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
+    contents, _ = convert(*paths, currency="€")
+    assert json.loads(contents["gift_catalog.json"])["currency"] == "€"
+    assert "currency" not in json.loads(convert(*paths)[0]["gift_catalog.json"])
+
+
 # Cells
 
 

@@ -88,6 +88,7 @@ DAY = 86_400  # seconds: clocks differ by less
     "--decimal", type=click.Choice([",", "."]), help="The sign before a fraction, if no number shows it."
 )
 @click.option("--list-separator", metavar="SIGN", help="Between names in a cell.  [default: | or ; or ,]")
+@click.option("--currency", metavar="SIGN", help="Of the prices, such as EUR; shown before them.")
 @click.option(
     "--drop-bad",
     is_flag=True,
@@ -110,6 +111,7 @@ def import_(
     dates: str | None,
     decimal: str | None,
     list_separator: str | None,
+    currency: str | None,
     drop_bad: bool,
     as_json: bool,
 ) -> None:
@@ -128,7 +130,16 @@ def import_(
         rules = Rules(history_share, liked, disliked, min_orders, most_people)
         with progress() as arrived:
             files, report = convert(
-                orders, items, people, parse_map(mapping), reading, rules, most_items, most_names, arrived
+                orders,
+                items,
+                people,
+                parse_map(mapping),
+                reading,
+                rules,
+                most_items,
+                most_names,
+                currency,
+                arrived,
             )
         write_new(out, files)
         sizes = {name: len(content) for name, content in files.items()}

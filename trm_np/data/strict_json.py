@@ -29,9 +29,9 @@ def read_json(path: str | os.PathLike[str]) -> object:
 
     Raises `DataError` if it cannot be read, is too large, or not JSON in UTF-8.
     """
+    at = Place(str(path))
     with opened(path) as file:
         data = file.read(MAX_FILE_BYTES + 1)
-    at = Place(str(path))
     if len(data) > MAX_FILE_BYTES:
         raise DataError([at.problem("more than 256 MB", "at most 256 MB")])
     return _parsed(data, at)

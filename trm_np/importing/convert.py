@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from trm_np.data.problems import listed, printable
+from trm_np.data import schema
+from trm_np.data.load import refuse_problems
+from trm_np.data.problems import Place, listed, printable
 from trm_np.importing.columns import Column, find_columns
 from trm_np.importing.documents import documents
 from trm_np.importing.orders import most_ordered, read_orders
@@ -24,12 +26,15 @@ def convert(
     rules: Rules = DEFAULT_RULES,
     most_items: int = 20_000,
     most_names: int = 200,
+    currency: str | None = None,
     arrived: Arrived = lambda rows: None,
 ) -> tuple[dict[str, bytes], Report]:
     """The contents of the three files by their names, and the report; raises `DataError`.
 
     `mapped` are columns by field, as `columns.parse_map` makes them; `arrived` is told how many rows have been read.
     """
+    if currency is not None:
+        refuse_problems(schema.currency, currency, Place("--currency"))
     report = Report()
     files = {"orders": orders, "items": items} | ({"people": people} if people is not None else {})
     tables = {kind: open_table(file) for kind, file in files.items()}
@@ -49,7 +54,7 @@ def convert(
         else {}
     )
     parts = split(ordered, rules, orders, report)
-    contents = documents(found, ordered.people, said, parts, most_names, report)
+    contents = documents(found, ordered.people, said, parts, most_names, currency, report)
     report.made.append(
         f"{len(found):,} gifts; {len(parts.train):,} scenarios to train on, {len(parts.validation):,} to validate "
         f"and {len(parts.test):,} to test on"

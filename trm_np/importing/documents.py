@@ -9,7 +9,7 @@ from typing import Any
 
 from trm_np.data.problems import DataError, Place, printable
 from trm_np.data.schema import MOST_SAID
-from trm_np.data.strict_json import MAX_BYTES
+from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Case, Parts
@@ -49,6 +49,7 @@ def documents(
     said: Mapping[int, Said],
     parts: Parts,
     most: int,
+    currency: str | None,
     report: Report,
 ) -> dict[str, bytes]:
     """The files by their names, with at most so many names in each list; raises `DataError` for one too large."""
@@ -78,7 +79,7 @@ def documents(
     made: dict[str, dict[str, Any]] = {
         SCENARIOS: {"vocabulary": vocabulary(names), "scenarios": scenarios(parts.train)},
         HELD_OUT: {"validation": scenarios(parts.validation), "test": scenarios(parts.test)},
-        CATALOGUE: {"gifts": gifts},
+        CATALOGUE: ({} if currency is None else {"currency": currency}) | {"gifts": gifts},
     }
     return {name: encoded(name, document) for name, document in made.items()}
 
@@ -267,17 +268,15 @@ def encoded(name: str, document: Mapping[str, Any]) -> bytes:
     size = 0
     for key, value in document.items():
         head = f'{"{" if not parts else ","}\n"{key}": '
-        if isinstance(value, Mapping):
-            lines = [json.dumps(value, ensure_ascii=False)]
+        if isinstance(value, Mapping | str):
+            body = json.dumps(value, ensure_ascii=False)
         else:
-            lines = [json.dumps(each, ensure_ascii=False) for each in value]
-        body = ",\n".join(lines)
-        part = (head + (body if isinstance(value, Mapping) else f"[\n{body}\n]")).encode()
+            body = "[\n" + ",\n".join(json.dumps(each, ensure_ascii=False) for each in value) + "\n]"
+        part = (head + body).encode()
         size += len(part)
-        if size > MAX_BYTES:
-            problem = Place(name).problem(
-                f"{size / 2**20:.0f} MB", "at most 64 MB; --most-people or --min-orders make it smaller"
-            )
+        if size > MAX_FILE_BYTES:
+            allowed = f"at most {MAX_FILE_BYTES >> 20} MB; --most-people or --min-orders make it smaller"
+            problem = Place(name).problem(f"{size / 2**20:.0f} MB", allowed)
             raise DataError([problem])
         parts.append(part)
     return b"".join([*parts, b"\n}\n"])

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from trm_np.data.problems import DataError, Problem
-from trm_np.data.schema import MOST_HISTORY, MOST_WEIGHT
+from trm_np.data.schema import MOST_CHOICES, MOST_WEIGHT
 from trm_np.importing.orders import Array, Orders
 from trm_np.importing.records import Said
 from trm_np.importing.report import Report
@@ -87,6 +87,8 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
         else:
             report.drop("people who chose nothing later that they had not before")
     report.drop("later orders of an item that the person had before", count=divided.repeats)
+    beyond = f"items beyond the latest {MOST_CHOICES:,} that a person chose, rejected or had"
+    report.drop(beyond, count=divided.beyond)
     if len(people) > rules.most_people:
         report.drop(
             f"people beyond the {rules.most_people:,} kept (--most-people), drawn at random",
@@ -106,11 +108,14 @@ def rows_by_person(person: Array, time: Array) -> Iterator[tuple[int, Array]]:
 
 
 class Division:
-    """How the rows of one person become cases; `repeats` counts the later orders of what was there before."""
+    """How the rows of one person become cases.
+
+    `repeats` counts the later orders of what was there before, `beyond` the items that a list has no room for.
+    """
 
     def __init__(self, orders: Orders, liked: float, disliked: float, history_share: float) -> None:
         self.orders, self.liked, self.disliked, self.share = orders, liked, disliked, history_share
-        self.repeats = 0
+        self.repeats = self.beyond = 0
 
     def cases(self, person: int, rows: Array) -> Iterator[Case]:
         """A case for each relationship and occasion of the later orders; one where the orders name none."""
@@ -126,7 +131,10 @@ class Division:
         for said, together in groups.values():
             chosen, rejected = self.judged(together)
             if chosen:
-                yield Case(person, said, tuple(history)[-MOST_HISTORY:], chosen, rejected)
+                lists = [list(items)[-MOST_CHOICES:] for items in (history, chosen, rejected)]
+                self.beyond += len(history) + len(chosen) + len(rejected) - sum(map(len, lists))
+                latest = {item: chosen[item] for item in lists[1]}
+                yield Case(person, said, tuple(lists[0]), latest, tuple(lists[2]))
 
     def said(self, row: int) -> Said:
         return self.orders.sayings[self.orders.said[row]] if self.orders.said is not None else Said()
