@@ -5,8 +5,9 @@ from dataclasses import dataclass, is_dataclass
 from math import isnan
 from typing import Any, NamedTuple
 
+from trm_np.data.money import in_words as money
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.reasons import found_as_data, found_in_words, money, reasons
+from trm_np.reasons import found_as_data, found_in_words, reasons
 from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid, prices_asked
 
 
@@ -48,10 +49,11 @@ class SelectedTool:
 class Recommendation:
     """An answer: gifts and tools in order, probabilities by name with the highest first, supervision steps taken.
 
-    `notes` say which words of the question count as which names; `profile` has the names.
+    `notes` say which words of the question count as which names; `profile` has the names. Sums are in `currency`.
     """
 
     profile: Profile
+    currency: str
     gifts: tuple[RecommendedGift, ...]
     categories: dict[str, float]
     tools: tuple[SelectedTool, ...]
@@ -77,6 +79,7 @@ class Explanation:
     """
 
     profile: Profile
+    currency: str
     gift: Gift
     predicted_reward: float
     rank: int
@@ -110,7 +113,12 @@ def plain(value: Any) -> Any:
 
 
 def recommended(
-    gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding], days_left: float
+    gift: Gift,
+    pick: Pick,
+    person: Profile,
+    findings: Mapping[str, Finding],
+    days_left: float,
+    currency: str,
 ) -> RecommendedGift:
     prices = findings.get("price_comparison")
     offer = prices.offer[pick.place] if isinstance(prices, PriceComparison) else None
@@ -124,7 +132,7 @@ def recommended(
         offer=offer,
         predicted_reward=pick.reward,
         components=pick.components,
-        reasons=reasons(gift, person, pick.components, findings, pick.place, days_left),
+        reasons=reasons(gift, person, pick.components, findings, pick.place, days_left, currency),
     )
 
 
@@ -134,10 +142,11 @@ def selected_tool(
     finding: Finding,
     gifts: Sequence[Gift],
     picks: Sequence[Pick],
+    currency: str,
 ) -> SelectedTool:
     chosen = [pick.place for pick in picks]
-    words, data = found_in_words(finding, gifts, chosen), found_as_data(finding, gifts, chosen)
-    return SelectedTool(name, probabilities.get(name), words, data)
+    words = found_in_words(finding, gifts, chosen, currency)
+    return SelectedTool(name, probabilities.get(name), words, found_as_data(finding, gifts, chosen))
 
 
 def unknown_tools(selected: Sequence[str]) -> Iterator[str]:
@@ -150,14 +159,14 @@ def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: flo
     days = f"{days_left:g} days"
     if effect.available is not None and not effect.available.any():
         yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
-    elif found < k and effect.available is not None and not effect.available.all():
+    elif 0 < found < k and effect.available is not None and not effect.available.all():
         yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
     elif found < k:
         yield f"{found} gifts, not {k}: there are no more"
 
 
-def too_dear(gifts: Sequence[Gift], budget: float | None) -> Iterator[str]:
+def too_dear(gifts: Sequence[Gift], budget: float | None, currency: str) -> Iterator[str]:
     """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
     asked = [price for gift in gifts for price in prices_asked(gift)]
     if budget is not None and asked and min(asked) > budget:
-        yield f"nothing fits a budget of {money(budget)}: these are the best regardless"
+        yield f"nothing fits a budget of {money(budget, currency)}: these are the best regardless"

@@ -9,7 +9,7 @@ fewer bits (precision.py), and its header then says so.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, flatten, from_flat
 from trm_np.data import schema
 from trm_np.data.load import as_json, gift_from, scenario_from, stock_of
+from trm_np.data.money import DOLLARS, Money
 from trm_np.data.problems import Place, Problem, printable, shown
 from trm_np.data.records import Gift, Scenario
 from trm_np.data.strict_json import parse_json
@@ -109,6 +110,7 @@ def save_checkpoint(
         "config": flatten(config),
         "vocabulary": vocabulary.lists,
         **({"synonyms": vocabulary.synonyms} if any(vocabulary.synonyms.values()) else {}),
+        **({"money": asdict(vocabulary.money)} if vocabulary.money != DOLLARS else {}),
         "catalogue_digest": hashlib.sha256(catalogue).hexdigest(),
         **({} if precision == FULL else {"precision": precision}),
         **extra,
@@ -232,8 +234,18 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     names = {name: tuple(header["vocabulary"][name]) for name in lists}
     # Not among the lists: a program that knows no synonyms reads the model all the same.
     synonyms = header.get("synonyms", {})
-    refuse(schema.synonyms(Vocabulary(**names, synonyms={}))(synonyms, Place("header", "synonyms")))
-    return Vocabulary(**names, synonyms=synonyms)
+    refuse(schema.synonyms(Vocabulary(**names, synonyms={}, money=DOLLARS))(synonyms, Place("header", "synonyms")))
+    return Vocabulary(**names, synonyms=synonyms, money=read_money(header))
+
+
+def read_money(header: Mapping[str, Any]) -> Money:
+    """The scale of sums, which the header says where it is not that of the shipped data."""
+    if "money" not in header:
+        return DOLLARS
+    found = header["money"]
+    refuse(schema.money_scale(found, Place("header", "money")))
+    lower, upper = map(float, found["tiers"])
+    return Money(found["currency"], (lower, upper), float(found["middle"]))
 
 
 def read_catalogue(file: Npz, header: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[Gift, ...]:

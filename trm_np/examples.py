@@ -193,22 +193,31 @@ The five tools: `price_comparison`, `inventory_check`, `review_analysis`, `trend
 | `profile.age` | in years, 0 to 120 |
 | `profile.hobbies`, `profile.preferences` | lists of names; their order means nothing |
 | `profile.relationship`, `profile.occasion` | one name each |
-| `profile.budget` | the most that the giver wants to spend, in dollars |
+| `profile.budget` | the most that the giver wants to spend, in the currency of the catalogue |
+| `profile.history` | the ids of gifts that the person has already |
 | `expected_categories` | where a thoughtful friend would look first; two or three work well |
 | `expected_tools` | the tools that help this giver most; two work well |
+| `chosen` | ids of gifts that were bought or liked: a list, or an object with a weight for each, `{"desert_bowl": 2}` |
+| `rejected` | ids of gifts that were shown and not wanted |
+
+One of `expected_categories`, `expected_tools` and `chosen` is needed. What is not given is not
+learned from that scenario, nor judged by it.
 
 ## A gift
+
+Only `id`, `name` and `category` are needed. What is not known of a gift, left out or `null`, speaks
+neither for it nor against it. `"currency": "€"` beside `gifts` is what stands before each sum; `$` if there is none.
 
 | field | meaning |
 |---|---|
 | `id`, `name` | `id` is unique; `name` is what people read |
 | `category` | one name |
-| `price` | the list price in dollars |
+| `price` | the list price |
 | `rating` | the mean of its reviews, from 1 to 5 |
 | `tags` | hobbies and preferences that it suits |
 | `age_range` | the youngest and the oldest age that it suits |
 | `occasions` | those that it suits |
-| `offers` | at least one: `seller`, `price` in dollars, and `shipping_days` until it arrives |
+| `offers` | at least one: `seller`, `price`, and `shipping_days` until it arrives |
 | `stock` | pieces left; 0 is sold out |
 | `reviews` | how many gave 1, 2, 3, 4 and 5 stars |
 | `weekly_sales` | pieces sold in each of the last 12 weeks, oldest first |

@@ -10,7 +10,7 @@ from trm_np.checkpoint import build_model, load_model
 from trm_np.config import Config, flatten
 from trm_np.data.load import FilePath, load_dataset
 from trm_np.data.records import Gift, Scenario
-from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS, age_group, budget_tier
+from trm_np.data.tables import AGE_GROUPS, age_group, budget_tier
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.groups import parameter_groups
 from trm_np.model.trm import TRM
@@ -93,8 +93,9 @@ def coverage(scenarios: Sequence[Scenario], gifts: Sequence[Gift], vocabulary: V
     ages = [profile.age for profile in profiles if profile.age is not None]
     budgets = [profile.budget for profile in profiles if profile.budget is not None]
     groups = [f"{youngest}-{oldest}" for youngest, oldest in AGE_GROUPS]
-    lower, middle, _ = (top for _, top in BUDGET_TIERS)
-    tiers = [f"up to {lower:.0f}", f"up to {middle:.0f}", f"above {middle:.0f}"]
+    money = vocabulary.money
+    lower, upper = (f"{top:.10g}" for top in money.tiers)
+    tiers = [f"up to {lower}", f"up to {upper}", f"above {upper}"]
 
     def used(names: Sequence[str], values: Iterable[str | None]) -> dict[str, int]:
         times = Counter(values)
@@ -105,8 +106,10 @@ def coverage(scenarios: Sequence[Scenario], gifts: Sequence[Gift], vocabulary: V
         "gifts": len(gifts),
         "ages": [min(ages), max(ages)] if ages else [],
         "age groups": used(groups, (groups[index] for index in age_group(ages))),
+        "currency": money.currency,
+        "usual budget": money.middle,
         "budgets": [min(budgets), max(budgets)] if budgets else [],
-        "budget tiers": used(tiers, (tiers[index] for index in budget_tier(budgets))),
+        "budget tiers": used(tiers, (tiers[index] for index in budget_tier(budgets, money))),
         "relationships": used(vocabulary.relationships, (profile.relationship for profile in profiles)),
         "occasions": used(vocabulary.occasions, (profile.occasion for profile in profiles)),
         "categories": used(
@@ -199,7 +202,7 @@ def coverage_text(found: dict[str, Any]) -> str:
         elif isinstance(value, list):
             lines.append(f"{name}: {value[0]:g} to {value[1]:g}" if value else f"{name}: none given")
         else:
-            lines.append(f"{name}: {value}")
+            lines.append(f"{name}: {value:.10g}" if isinstance(value, float) else f"{name}: {value}")
     return "\n".join(lines)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from trm_np.data.money import DOLLARS
+from trm_np.data.money import in_words as money
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.world.tools import (
     UNSTATED,
@@ -40,6 +42,7 @@ def reasons(
     findings: Mapping[str, Finding],
     place: int,
     days_left: float,
+    currency: str = DOLLARS.currency,
 ) -> tuple[str, ...]:
     """What speaks for the gift, and what speaks against it.
 
@@ -51,11 +54,11 @@ def reasons(
         delivery = offer.shipping_days if (offer := prices.offer[place]) else delivery
     said = [
         *_for_the_person(gift, profile, components),
-        *_of_the_budget(paid, profile, components),
+        *_of_the_budget(paid, profile, components, currency),
         *(
             reason
             for finding in findings.values()
-            for reason in _of_a_tool(finding, place, findings.get("price_comparison"))
+            for reason in _of_a_tool(finding, place, findings.get("price_comparison"), currency)
         ),
     ]
     if "inventory_check" not in findings:
@@ -93,21 +96,23 @@ def _of_the_date(gift: Gift, delivery: int, days_left: float) -> list[str]:
     return [f"arrives in {counted(delivery, 'day')}, too late"] if delivery > days_left else []
 
 
-def _of_the_budget(paid: float, profile: Profile, components: Mapping[str, float]) -> list[str]:
+def _of_the_budget(
+    paid: float, profile: Profile, components: Mapping[str, float], currency: str
+) -> list[str]:
     if profile.budget is None:
         return []
     if isnan(paid):
         return ["price unknown"]
     if paid > profile.budget:
-        return [f"{money(paid - profile.budget)} over the budget"]
+        return [f"{money(paid - profile.budget, currency)} over the budget"]
     return ["fits the budget"] if components["budget"] >= HIGH else []
 
 
-def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str]:
+def _of_a_tool(finding: Finding, place: int, prices: Finding | None, currency: str) -> list[str]:
     """What a tool says of one gift; `prices`, if compared, name the seller whose delivery counts."""
     match finding:
         case PriceComparison(offer=offers, saving=saving) if saving[place] > 0 and (offer := offers[place]):
-            return [f"{money(saving[place])} cheaper at {offer.seller}"]
+            return [f"{money(saving[place], currency)} cheaper at {offer.seller}"]
         case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
             compared = prices.offer[place] if isinstance(prices, PriceComparison) else None
             days = arrival[place] if compared is None else compared.shipping_days
@@ -128,11 +133,13 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str
         case TrendAnalysis(direction=direction) if direction[place] != 0:
             return [TRENDS[int(direction[place])]]
         case BudgetOptimizer(bundle=bundle, price=price) if place in bundle and len(bundle) > 1:
-            return [f"one of {len(bundle)} that cost {money(price)} together"]
+            return [f"one of {len(bundle)} that cost {money(price, currency)} together"]
     return []
 
 
-def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]) -> str:
+def found_in_words(
+    finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int], currency: str = DOLLARS.currency
+) -> str:
     """What a tool found about the `chosen` of the gifts it looked at, in one sentence."""
     match finding:
         case PriceComparison(offer=offer, saving=saving):
@@ -141,7 +148,7 @@ def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int
                 return "no offers known"
             if not cheaper:
                 return "no offer below the list prices"
-            total = money(sum(saving[index] for index in cheaper))
+            total = money(sum(saving[index] for index in cheaper), currency)
             return f"{total} saved by the best offers for {of_these(len(cheaper), chosen)}"
         case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
             unstated = (stock == UNSTATED) | (arrival == UNSTATED)
@@ -164,7 +171,7 @@ def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int
             if not bundle:
                 return "nothing that fits the budget"
             together = " together" if len(bundle) > 1 else ""
-            return f"{joined([gifts[index].name for index in bundle])} for {money(price)}{together}"
+            return f"{joined([gifts[index].name for index in bundle])} for {money(price, currency)}{together}"
     raise TypeError(f"not a finding: {finding!r}")
 
 
@@ -195,11 +202,6 @@ def unknown_for(number: int, chosen: Sequence[int]) -> str:
 
 def in_words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def money(dollars: float) -> str:
-    """$32, $27.50 or $1,250."""
-    return f"${dollars:,.2f}".removesuffix(".00")
 
 
 def counted(number: int, thing: str) -> str:

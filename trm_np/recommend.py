@@ -8,6 +8,7 @@ Nothing of training is imported here, and nothing but NumPy.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,8 @@ from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
-from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
+from trm_np.data.load import FilePath, gifts_from_json, load_priced
+from trm_np.data.money import in_words
 from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.spelling import closest
@@ -43,7 +45,7 @@ from trm_np.data.tables import (
     profile_table,
 )
 from trm_np.model.trm import EncodedGifts, Person
-from trm_np.reasons import money, reasons
+from trm_np.reasons import reasons
 from trm_np.world.reward import COMPONENTS, components_in_turn
 from trm_np.world.tools import (
     TOOLS,
@@ -79,9 +81,13 @@ class Thought(NamedTuple):
 
 
 class Consultation(NamedTuple):
-    """What the tools say to one person: which were selected, what they found, and change, of a shortlist of gifts."""
+    """What the tools say to one person: which were selected, what they found, and change, of a shortlist of gifts.
+
+    `had` (G,) marks what the person has already: it is on no shortlist, unless there is nothing else.
+    """
 
     budget: float | None
+    had: Bools
     selected: list[str]
     shortlist: Ints
     findings: dict[str, Finding]
@@ -118,6 +124,7 @@ class Recommender:
         kept = first_of_doubles(stored.gifts)
         self.gifts = tuple({gift.id: gift for gift in kept.values()}.values())
         self.known_ids = {id: gift.id for id, gift in kept.items()}
+        self.places = {gift.id: place for place, gift in enumerate(self.gifts)}
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
         self.inventory = inventory_check(self.gifts, days_left=0)
@@ -133,7 +140,8 @@ class Recommender:
         """
         stored = load_model(path)
         if catalogue is not None:
-            stored = replace(stored, gifts=load_catalogue(catalogue, stored.vocabulary))
+            gifts, currency = load_priced(catalogue, stored.vocabulary)
+            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.shown_in(currency))
         return cls(stored)
 
     def recommend(
@@ -147,10 +155,11 @@ class Recommender:
     ) -> Recommendation:
         """The k gifts to give, best first, for a profile as a record or as the value of its JSON.
 
-        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers.
-        `days_left` is until the gift is needed; `tools` are run in place of the two that the model selects. A
-        synonym counts as its name, with a note; an unknown name as missing, with a warning, or it is an error if
-        `strict`. Raises `DataError`, in which `source` names the profile, and `ValueError` for another argument.
+        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers. No gift of the profile's history is
+        among the k. `days_left` is until the gift is needed; `tools` are run in place of the two that the model
+        selects. A synonym counts as its name, with a note; an unknown name as missing, with a warning, or it is an
+        error if `strict`. Raises `DataError`, in which `source` names the profile, and `ValueError` for another
+        argument.
         """
         (answer,) = self.answer([self.check(profile, strict, source)], k, days_left, tools)
         return answer
@@ -205,14 +214,16 @@ class Recommender:
         components = by_component(
             components_in_turn(thought.table, self.table.take([place]), self.implied)[0]
         )
+        currency = self.stored.vocabulary.money.currency
         return Explanation(
             profile=person,
+            currency=currency,
             gift=self.gifts[place],
             predicted_reward=value,
             rank=1 + int((thought.value[0] > value).sum()),
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
-            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left),
+            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left, currency),
             warnings=(*warnings, *self._unlike_training(person)),
             notes=notes,
         )
@@ -248,6 +259,7 @@ class Recommender:
             for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
         ]
         picked = self._pick(thought, consulted, k)
+        currency = self.stored.vocabulary.money.currency
         for row, ((profile, warnings, notes), consultation, picks) in enumerate(
             zip(asked, consulted, picked, strict=True)
         ):
@@ -255,12 +267,14 @@ class Recommender:
             gifts = [self.gifts[index] for index in consultation.shortlist]
             yield Recommendation(
                 profile=profile,
+                currency=currency,
                 gifts=tuple(
-                    recommended(gifts[pick.place], pick, profile, findings, days_left) for pick in picks
+                    recommended(gifts[pick.place], pick, profile, findings, days_left, currency)
+                    for pick in picks
                 ),
                 categories=thought.categories[row],
                 tools=tuple(
-                    selected_tool(name, probabilities, findings[name], gifts, picks)
+                    selected_tool(name, probabilities, findings[name], gifts, picks, currency)
                     for name in consultation.selected
                     if name in findings
                 ),
@@ -272,7 +286,7 @@ class Recommender:
                     *self._unlike_training(profile),
                     *unknown_tools(consultation.selected),
                     *few_gifts(k, len(picks), len(gifts), consultation.effect, days_left),
-                    *too_dear(gifts, profile.budget),
+                    *too_dear(gifts, profile.budget, currency),
                 ),
                 notes=notes,
             )
@@ -313,19 +327,24 @@ class Recommender:
         selected = list(probabilities)[:SELECTED_TOOLS] if tools is None else list(dict.fromkeys(tools))
         names = [name for name in selected if tools is not None or name in TOOLS]
         soon_enough = days_left if "inventory_check" in names else np.inf
-        shortlist = self._shortlist(value, k, profile.budget, soon_enough)
+        had = np.zeros(len(self.gifts), np.bool_)
+        had[[self.places[id] for id in profile.history if id in self.places]] = True
+        shortlist = self._shortlist(value, had, k, profile.budget, soon_enough)
         gifts = [self.gifts[index] for index in shortlist]
         findings = run_tools(names, gifts, value[shortlist], profile.budget, days_left, self.star_shares)
         effect = combined(finding.effect() for finding in findings.values())
-        return Consultation(profile.budget, selected, shortlist, findings, effect)
+        return Consultation(profile.budget, had, selected, shortlist, findings, effect)
 
-    def _shortlist(self, value: Floats, k: int, budget: float | None, days_left: float) -> Ints:
+    def _shortlist(
+        self, value: Floats, had: Bools, k: int, budget: float | None, days_left: float
+    ) -> Ints:
         """The gifts for the tools to look at, best first: the best, and the best k that are affordable and in time."""
         order = (-value).argsort(kind="stable")
+        order = order if had.all() else order[~had[order]]
         fits = ~(self.paid > (np.inf if budget is None else budget))  # what has no known price may fit
         if days_left < np.inf:
             fits &= (self.inventory.stock != 0) & (self.inventory.arrival_days <= days_left)
-        chosen = np.zeros(len(order), np.bool_)
+        chosen = np.zeros(len(value), np.bool_)
         chosen[order[: max(SHORTLIST, k)]] = True
         chosen[order[fits[order]][:k]] = True
         best_first: Ints = order[chosen[order]]
@@ -382,7 +401,7 @@ class Recommender:
 
     def _as_seen(self, consultation: Consultation, length: int) -> Seen:
         """The shortlist as the tools say it is, filled up to a length with gifts that cannot be picked."""
-        budget, _, shortlist, findings, effect = consultation
+        budget, had, _, shortlist, findings, effect = consultation
         listed, rating = self.table.price[shortlist], self.table.rating[shortlist]
         paid = self.paid[shortlist] if effect.price is None else effect.price
         bonus = np.zeros(len(shortlist)) if effect.bonus is None else effect.bonus
@@ -395,6 +414,7 @@ class Recommender:
         free = np.ones(len(shortlist), np.bool_)
         if effect.available is not None and effect.available.any():
             free = effect.available
+        free = free & ~had[shortlist]
         filled = np.minimum(np.arange(length), len(shortlist) - 1)
         return Seen(
             shortlist[filled],
@@ -408,6 +428,7 @@ class Recommender:
     def _unlike_training(self, person: Profile) -> Iterator[str]:
         """A warning for a number beyond those that the model has learned from."""
         trained_on = [scenario.profile for scenario in self.stored.scenarios]
+        money = partial(in_words, currency=self.stored.vocabulary.money.currency)
         for field, given, written in (("age", person.age, "{:g}".format), ("budget", person.budget, money)):
             seen = [value for value in (getattr(each, field) for each in trained_on) if value is not None]
             if given is not None and seen and not min(seen) <= given <= max(seen):
@@ -447,7 +468,7 @@ def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:
 
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
     """Each thing that is said of a person, as `budget: 120` or `hobbies: art`, and the profile without it."""
-    for field, value in vars(profile).items():
+    for field, value in vars(replace(profile, history=())).items():  # of what the person has, nothing is predicted
         given = value if isinstance(value, tuple) else () if value is None else (value,)
         for item in given:
             rest: Any = tuple(other for other in given if other != item) if isinstance(value, tuple) else None

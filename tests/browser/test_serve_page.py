@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ from tests.serve.asking import model_file
 from tests.serve.processes import ServerProcess, get, post, reply, serving
 from tests.waiting import HANG
 from trm_np import scenarios
-from trm_np.data.vocabulary import Vocabulary
+from trm_np.data.schema import VOCABULARY_KEYS
 
 PERSON = {
     "age": 35,
@@ -175,7 +176,7 @@ def test_the_keyboard_alone_asks_and_the_cards_are_the_answer_of_the_server(
     wait_for(browser, "3 gifts: ")
     status, told = answer(server, PERSON)
     assert status == 200
-    assert told["profile"] == PERSON
+    assert told["profile"] == PERSON | {"history": []}
     require_same(shown(browser), told)
     assert text(browser, "status") == f"3 gifts: {', '.join(gift['name'] for gift in told['gifts'])}."
 
@@ -250,7 +251,7 @@ def test_a_number_that_the_server_refuses_is_explained_at_its_field(
     for field, value, said in (
         ("age", "200", "Age: “200” is not a number from 0 to 120."),
         ("age", "-1", "Age: “-1” is not a number from 0 to 120."),
-        ("budget", "0", "Budget: “0” is not a number from 0.01 to 1,000,000."),
+        ("budget", "0", "Budget: “0” is not a number from 0.01 to 1,000,000,000."),
         ("top", "3.5", "How many gifts: “3.5” is not a whole number from 1 to 100."),
         ("days", "40000", "Needed in days: “40000” is not a whole number from 0 to 36,500."),
     ):
@@ -320,6 +321,50 @@ def test_what_is_no_number_is_explained_and_not_asked(
     browser.execute_script("field(arguments[0]).value = arguments[1]; ask()", field, typed)
     require_error_at(browser, field, said)
     assert browser.execute_script("return asked.length") == 0
+
+
+@pytest.mark.parametrize(
+    ("currency", "shown", "typed", "refused"),
+    [
+        ("$", "$1,234.50", ("120", "$120", "120 dollars"), ("120 €", "¥120")),
+        ("¥", "¥1,234.50", ("120", "¥120", "120 yen"), ("$120", "120 usd")),
+        ("€", "€1,234.50", ("120", "€ 120", "120,00 €", "120 euros"), ("$120", "£120")),
+        ("CHF", "CHF 1,234.50", ("120", "CHF 120", "120 francs"), ("120 €",)),
+        ("C.$", "C.$1,234.50", ("120", "C.$ 120", "120 C.$"), ("120 €", "$120")),
+    ],
+)
+def test_sums_are_read_and_shown_in_the_currency_of_the_model(
+    browser: Any, currency: str, shown: str, typed: tuple[str, ...], refused: tuple[str, ...]
+) -> None:
+    browser.execute_script("currency = arguments[0]", currency)
+    assert browser.execute_script("return money(1234.5)") == shown
+    read = "field('budget').value = arguments[0]; return numberIn('budget')"
+    assert [browser.execute_script(read, each) for each in typed] == [120] * len(typed)
+    for each in refused:
+        said = browser.execute_script(
+            f"try {{ {read} }} catch (error) {{ return error.message }}",
+            each,
+        )
+        name = "dollars" if currency == "$" else currency
+        assert said == f"Budget: “{each}” is not in {name}; write how many {name}, such as 120."
+    browser.execute_script("field('budget').value = ''")
+
+
+def test_a_page_of_a_model_in_another_currency_shows_it_and_what_has_no_known_price(
+    chromium: Any, tmp_path: Path
+) -> None:
+    document = json.loads(scenarios_file("gift_catalog.json"))
+    for gift in document["gifts"][::2]:
+        del gift["price"], gift["offers"]
+    (tmp_path / "catalogue.json").write_text(json.dumps({"currency": "¥"} | document), encoding="utf-8")
+    with serving(model_file(), "--catalog", str(tmp_path / "catalogue.json")) as process:
+        open_with(chromium, process, "#age=35&budget=100&hobbies=cooking&top=40")
+        wait_for(chromium, "40 gifts: ")
+        assert chromium.execute_script("return byId('currency').textContent") == "in ¥"
+        prices = [card["price"] for card in shown(chromium)["gifts"]]
+        assert any(price == "price unknown" for price in prices)
+        assert {price[0] for price in prices if price != "price unknown"} == {"¥"}
+        assert "up to ¥100" in text(chromium, "answer")
 
 
 def test_what_speaks_against_a_gift_has_the_mark_of_any_reason_and_no_tick(
@@ -437,14 +482,12 @@ def test_a_hostile_name_is_a_text_like_any_other(browser: Any, tmp_path: Path) -
 
 
 def scenarios_file(name: str) -> str:
-    from importlib import resources
-
     return resources.files(scenarios).joinpath(name).read_text(encoding="utf-8")
 
 
 def other_vocabulary(browser: Any, **lists: list[str]) -> None:
     """The page as it is with the vocabulary of another model."""
-    empty: dict[str, list[str]] = {name: [] for name in Vocabulary.__dataclass_fields__}
+    empty: dict[str, list[str]] = {name: [] for name in VOCABULARY_KEYS}
     model = {"preset": "tiny", "parameters": 1, "gifts": 1, "version": "0", "vocabulary": empty | lists}
     browser.execute_script(f"{REPLACED} start(); asked[0].answer(arguments[0]);", json.dumps(model))
     wait_for(browser, "No question yet.")

@@ -47,7 +47,7 @@ def test_the_shipped_files_are_good() -> None:
 
 def test_good_files_as_data(tmp_path: Path) -> None:
     found = check("--json", "--quiet", **write_faulty(tmp_path, {}))
-    sizes = {"scenarios": 3, "validation": 1, "test": 2, "gifts": 4}
+    sizes = {"scenarios": 3, "validation": 1, "test": 2, "gifts": 4, "with_choices": 0}
     assert json.loads(found.stdout) == {"good": sizes, "problems": []}
 
 
@@ -125,3 +125,14 @@ def test_a_pipe_that_nobody_writes_to_does_not_hang_the_command(tmp_path: Path) 
     assert done.returncode == 65
     assert done.stdout.splitlines() == ["pipe: found a device, pipe or socket; allowed: a file"]
     assert list(tmp_path.iterdir()) == [tmp_path / "pipe"]
+
+
+def test_choices_are_counted(tmp_path: Path) -> None:
+    documents = {"scenarios": sample_files.training(), "held_out": sample_files.held_out()}
+    documents["scenarios"]["scenarios"][0]["chosen"] = ["pan"]
+    documents["held_out"]["test"][1]["chosen"] = {"pan": 2, "seeds": 1}
+    paths = sample_files.write(tmp_path, **documents, catalogue=sample_files.catalogue())
+    assert check(**paths).stdout.endswith(" and 4 gifts; 2 of the scenarios say what was chosen\n")
+    one_list = {"scenarios": documents["held_out"]["test"]}
+    paths |= sample_files.write(tmp_path, held_out=one_list)
+    assert json.loads(check("--json", **paths).stdout)["good"]["with_choices"] == 2

@@ -168,12 +168,12 @@ def test_a_file_that_cannot_be_opened_says_why(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_json, "MAX_BYTES", 100)
+    monkeypatch.setattr(strict_json, "MAX_FILE_BYTES", 100)
     path = tmp_path / "large.json"
     path.write_bytes(b'"' + b"x" * 98 + b'"')
     assert strict_json.read_json(path) == "x" * 98
     path.write_bytes(b'"' + b"x" * 99 + b'"')
-    with pytest.raises(DataError, match="found more than 64 MB"):
+    with pytest.raises(DataError, match="found more than 256 MB"):
         strict_json.read_json(path)
 
 

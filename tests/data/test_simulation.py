@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trm_np.cli.simulate import MOST_GIFTS, MOST_HELD_OUT, MOST_SCENARIOS
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.data.records import Profile
-from trm_np.data.strict_json import MAX_BYTES
+from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.data.tables import age_group, gift_table, implied_categories
 from trm_np.simulation import documents, simulate
 from trm_np.world.labelling import agreement, cheapest_prices, expected_categories
@@ -74,8 +74,8 @@ def test_one_record_on_a_line_and_the_largest_files_can_be_read() -> None:
     gift, scenario = (
         len(files[name]) / number for name, number in (("gift_catalog.json", 2600), ("scenarios.json", 1500))
     )
-    assert gift * MOST_GIFTS < 0.95 * MAX_BYTES  # numbers in names get longer, by a few characters
-    assert scenario * max(MOST_SCENARIOS, 2 * MOST_HELD_OUT) < 0.95 * MAX_BYTES
+    assert gift * MOST_GIFTS < 0.95 * MAX_FILE_BYTES  # numbers in names get longer, by a few characters
+    assert scenario * max(MOST_SCENARIOS, 2 * MOST_HELD_OUT) < 0.95 * MAX_FILE_BYTES
 
 
 def test_fewer_gifts_than_categories_are_refused() -> None:

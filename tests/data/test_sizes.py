@@ -14,7 +14,7 @@ from tests.data import sample_files
 from trm_np.data import schema
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import DataError, Place
-from trm_np.data.strict_json import MAX_BYTES
+from trm_np.data.strict_json import MAX_FILE_BYTES
 
 
 def scenarios(count: int) -> list[dict[str, Any]]:
@@ -53,6 +53,23 @@ def with_names(count: int) -> dict[str, Any]:
     return {"scenarios": document}
 
 
+def with_choices(count: int) -> dict[str, Any]:
+    """As many gifts as scenarios, each with four of them."""
+    document = sample_files.training() | {"scenarios": scenarios(count)}
+    for number, scenario in enumerate(document["scenarios"]):
+        chosen, rejected, had, other = (f"gift_{(number + place) % count}" for place in range(4))
+        scenario |= {"chosen": {chosen: 2}, "rejected": [rejected]}
+        scenario["profile"]["history"] = [had, other]
+    return {"scenarios": document, "catalogue": {"gifts": gifts(count)}}
+
+
+def with_unknown_choices(count: int) -> dict[str, Any]:
+    documents = with_choices(count)
+    for number, scenario in enumerate(documents["scenarios"]["scenarios"]):
+        scenario["chosen"] = [f"gift {number}", "gift_0", "gift_0"]
+    return documents
+
+
 def with_unknown_names(count: int) -> dict[str, Any]:
     document = with_names(count)["scenarios"]
     for number, scenario in enumerate(document["scenarios"]):
@@ -67,6 +84,8 @@ SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
     "names": with_names,
     "unknown names": with_unknown_names,
     "unknown keys": lambda count: {"catalogue": {f"key {number}": 0 for number in range(count)}},
+    "choices": with_choices,
+    "unknown choices": with_unknown_choices,
     "repeated names": lambda count: {"catalogue": {"gifts": gifts(3) * (count // 3)}},
 }
 
@@ -144,7 +163,7 @@ def test_fewer_than_three_gifts_are_refused_and_three_are_taken(count: int, tmp_
     ("field", "lowest", "highest", "beyond"),
     [
         ("age", 0, 120, (-1e-9, 120.0000001, -1, 121)),
-        ("budget", 0.01, 1_000_000, (0.009999, 1e-9, 5e-324, 0, 1_000_000.1, 1e15)),
+        ("budget", 0.01, 1_000_000_000, (0.009999, 1e-9, 5e-324, 0, 1_000_000_000.1, 1e15)),
     ],
 )
 def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
@@ -164,7 +183,7 @@ def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
 
 def test_the_limits_are_those_written_down() -> None:
     readme = (Path(__file__).resolve().parents[2] / "scenarios" / "README.md").read_text(encoding="utf-8")
-    assert f"{MAX_BYTES // 2**20} MB" in readme and MAX_BYTES % 2**20 == 0
+    assert f"{MAX_FILE_BYTES // 2**20} MB" in readme and MAX_FILE_BYTES % 2**20 == 0
     assert f"{schema.LEAST_MONEY} to {schema.MOST_MONEY:,}" in readme
     assert f"0 to {schema.LARGEST_COUNT:,}" in readme
     assert f"at least {schema.FEWEST_TRAINING_SCENARIOS}" in readme

@@ -649,3 +649,30 @@ def test_stock_and_date_are_checked_before_the_shortlist_is_cut(shipped: Recomme
     many = Recommender(shipped.stored, [*slow, *shipped.gifts])
     answer = many.recommend({"hobbies": ["cooking"]}, k=10, tools=["inventory_check"])
     assert len(answer.gifts) == 10 and not set(ids(answer)) & {gift.id for gift in slow}
+
+
+# -------------------------------------------------------------------------------------------- the history
+
+
+@settings(max_examples=50)
+@given(SMALL_GIFTS, PROFILES, st.data())
+def test_what_a_person_has_already_is_never_recommended(
+    gifts: list[Gift], profile: Profile, data: st.DataObject
+) -> None:
+    recommender = Recommender(untrained(), gifts)
+    had = data.draw(st.lists(st.sampled_from([each.id for each in gifts]), unique=True))
+    tools = data.draw(st.none() | st.lists(st.sampled_from(TOOLS), unique=True))
+    found = recommender.recommend(replace(profile, history=tuple(had)), len(gifts), tools=tools)
+    alike = {replace(each, id="") for each in gifts if each.id in had}
+    assert not {replace(each, id="") for each in gifts if each.id in ids(found)} & alike
+    others = len({replace(each, id="") for each in gifts} - alike)
+    assert len(found.gifts) <= others and bool(found.gifts) == bool(others)
+    assert len(found.gifts) == len(gifts) or found.warnings
+
+
+def test_of_a_catalogue_that_a_person_has_nothing_is_recommended_with_the_reason() -> None:
+    gifts = some_gifts({}, {"price": 20.0}, {"category": "kitchen"})
+    recommender = Recommender(untrained(), gifts)
+    (one, everything) = recommender.recommend_many([{}, {"history": ["0", "1", "2"]}], tools=TOOLS)
+    assert len(one.gifts) == 3 and everything.gifts == ()
+    assert everything.warnings == ("0 gifts, not 3: there are no more",)

@@ -12,7 +12,7 @@ from trm_np.run import Run
 
 
 @pytest.mark.parametrize("age", [0, 120])
-@pytest.mark.parametrize("budget", [0.01, 1_000_000])
+@pytest.mark.parametrize("budget", [0.01, 1_000_000_000])
 def test_two_people_at_the_end_of_every_range(tmp_path: Path, age: int, budget: float) -> None:
     data = dataset()
     people = tuple(

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from trm_np.cli.errors import DATA_REFUSED
@@ -47,6 +48,7 @@ def good_line(data: "Dataset") -> str:
     return (
         f"nothing is wrong with {sizes['scenarios']} scenarios to train on, {sizes['validation']} to validate and "
         f"{sizes['test']} to test on, and {sizes['gifts']} gifts"
+        + (f"; {sizes['with_choices']} of the scenarios say what was chosen" if sizes["with_choices"] else "")
     )
 
 
@@ -61,9 +63,11 @@ def good_json(data: "Dataset") -> str:
 
 
 def good_sizes(data: "Dataset") -> dict[str, int]:
+    held_out = (data.validation,) if data.shares_held_out else (data.validation, data.test)
     return {
         "scenarios": len(data.train),
         "validation": len(data.validation),
         "test": len(data.test),
         "gifts": len(data.gifts),
+        "with_choices": sum(bool(each.chosen) for each in chain(data.train, *held_out)),
     }

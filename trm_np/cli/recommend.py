@@ -42,7 +42,7 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
 )
 @click.argument("model", callback=named)
 @click.option("--age", type=float, help="Of the person who receives the gift, in years.")
-@click.option("--budget", type=float, help="The most to spend, in dollars.")
+@click.option("--budget", type=float, help="The most to spend, in the currency of the catalogue.")
 @click.option(
     "--hobby",
     "hobbies",
@@ -214,7 +214,7 @@ def recommendation_text(found: "Recommendation") -> str:
 
     likely = list(found.categories.items())[:SHOWN_CATEGORIES]
     lines = [
-        *gift_lines(found.gifts),
+        *gift_lines(found.gifts, found.currency),
         "",
         f"categories: {', '.join(f'{name} {probability:.2f}' for name, probability in likely)}",
         *tool_lines(found.tools),
@@ -223,10 +223,12 @@ def recommendation_text(found: "Recommendation") -> str:
     return printable_lines("\n".join(lines))
 
 
-def gift_lines(gifts: "Sequence[RecommendedGift]") -> Iterator[str]:
+def gift_lines(gifts: "Sequence[RecommendedGift]", currency: str) -> Iterator[str]:
     """A heading; then for each gift its row, and its reasons."""
     rows = [("gift", "category", "price", "reward")]
-    rows += [(gift.name, gift.category, price_text(gift), f"{gift.predicted_reward:.2f}") for gift in gifts]
+    rows += [
+        (gift.name, gift.category, price_text(gift, currency), f"{gift.predicted_reward:.2f}") for gift in gifts
+    ]
     cells = [[cut(cell, most) for cell, most in zip(row, MOST_WIDTHS, strict=True)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for rank, row in enumerate(cells):
@@ -243,11 +245,11 @@ def tool_lines(tools: "Sequence[SelectedTool]") -> Iterator[str]:
         yield from wrapped(f"{tool.name}{probability}: {tool.found}", " " * 7 if number else "tools: ")
 
 
-def price_text(gift: "RecommendedGift") -> str:
+def price_text(gift: "RecommendedGift", currency: str) -> str:
     """What would be paid, and to whom if prices were compared."""
-    from trm_np.reasons import money
+    from trm_np.data.money import in_words
 
-    paid = "unknown" if gift.paid is None else money(gift.paid)
+    paid = "unknown" if gift.paid is None else in_words(gift.paid, currency)
     return paid if gift.offer is None else f"{paid} at {gift.offer.seller}"
 
 

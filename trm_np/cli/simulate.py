@@ -11,7 +11,7 @@ from trm_np.cli.options import as_json, named
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 
-# Up to here a file stays below the 64 MB that a reader takes.
+# Up to here a file stays below the 256 MB that a reader takes.
 MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
 
 

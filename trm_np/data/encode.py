@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_np.data.money import DOLLARS, Money
 from trm_np.data.tables import (
     AGE_GROUPS,
     BUDGET_TIERS,
@@ -129,8 +130,9 @@ def encode_profiles(
     profiles: ProfileTable, vocabulary: Vocabulary, masked: Bools | None = None
 ) -> ProfileInputs:
     """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them."""
+    money = vocabulary.money
     singles = np.stack(
-        [age_group(profiles.age), budget_tier(profiles.budget), profiles.relationship, profiles.occasion],
+        [age_group(profiles.age), budget_tier(profiles.budget, money), profiles.relationship, profiles.occasion],
         axis=1,
     )
     sizes = (len(AGE_GROUPS), len(BUDGET_TIERS), len(vocabulary.relationships), len(vocabulary.occasions))
@@ -163,7 +165,7 @@ def encode_profiles(
         preferences=_mean_of(preferences, len(vocabulary.preferences)),
         occasion=np.where(known[:, 3] == MISSING, len(vocabulary.occasions), known[:, 3]),
         age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
-        budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget))),
+        budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget, money))),
         answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
     )
 
@@ -171,10 +173,11 @@ def encode_profiles(
 def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftInputs:
     """Encode G gifts, with zeros where something is unknown; `width`, at least `content_width`, is of the features."""
     numbers = np.stack(
-        [scaled_money(gifts.price), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T], axis=1
+        [scaled_money(gifts.price, vocabulary.money), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T],
+        axis=1,
     )
     numbers[np.isnan(numbers)] = 0.0
-    tier = _one_hot(budget_tier(gifts.price), len(BUDGET_TIERS))
+    tier = _one_hot(budget_tier(gifts.price, vocabulary.money), len(BUDGET_TIERS))
     token_features = np.concatenate(
         [numbers, _one_hot(gifts.category, len(vocabulary.categories)), tier], axis=1
     )
@@ -196,9 +199,9 @@ def scaled_age(years: Floats) -> Floats:
     return scaled
 
 
-def scaled_money(dollars: Floats) -> Floats:
+def scaled_money(sums: Floats, money: Money = DOLLARS) -> Floats:
     """Around 0 for $45 to $250, in steps of 25 %: logarithmic, since giving up is a matter of per cent, not dollars."""
-    scaled: Floats = np.log(dollars / 110) / np.log(1.25)
+    scaled: Floats = np.log(sums / money.middle) / np.log(1.25)
     return scaled
 
 

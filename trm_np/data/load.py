@@ -5,12 +5,13 @@ A file is taken whole or refused, with all its problems; three files together, w
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib import resources
 from itertools import islice
 from typing import Any
 
 from trm_np.data import schema
+from trm_np.data.money import DOLLARS, money_of
 from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json, read_json
@@ -54,7 +55,8 @@ def load_dataset(
     """The three files together, `None` being the shipped one; raises one `DataError` with the problems of all three.
 
     Nothing is held against a file that only another's fault makes wrong: where a vocabulary list cannot be read, its
-    names are not judged; where the category of a gift cannot, nor is which categories have a gift.
+    names are not judged; where the category of a gift cannot, nor is which categories have a gift. The vocabulary's
+    money is that of the training budgets and the prices.
     """
     training = Source(scenarios, TRAINING_FILE)
     held = Source(held_out, HELD_OUT_FILE)
@@ -68,8 +70,10 @@ def load_dataset(
     ]
     if problems:
         raise DataError(problems, LISTED_BY)
-    train = _scenarios_from(training.value["scenarios"])
-    return Dataset(vocabulary, train, *_held_out_from(held.value), _gifts_from(gifts.value))
+    train, stocked = _scenarios_from(training.value["scenarios"]), _gifts_from(gifts.value)
+    budgets, prices = (scenario.profile.budget for scenario in train), (gift.price for gift in stocked)
+    money = money_of(budgets, prices, gifts.value.get("currency"))
+    return Dataset(replace(vocabulary, money=money), train, *_held_out_from(held.value), stocked)
 
 
 def load_scenarios(
@@ -97,9 +101,14 @@ def load_held_out(
 
 def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
     """The gifts of a catalogue, in file order; raises `DataError`."""
+    return load_priced(path, vocabulary)[0]
+
+
+def load_priced(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
+    """The same, and the currency of their prices if the file names one."""
     document, file = _document(path, CATALOGUE_FILE)
     refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
-    return _gifts_from(document)
+    return _gifts_from(document), document.get("currency")
 
 
 def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[Gift, ...]:
@@ -172,13 +181,15 @@ def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabul
         others = absent.synonyms.get(field, {}) if names[field] == getattr(absent, field) else {}
         found = _part(own, field, SAID, others)
         synonyms[field] = dict(found) if isinstance(found, Mapping) else {}
-    return Vocabulary(**names, synonyms=synonyms)
+    return Vocabulary(**names, synonyms=synonyms, money=absent.money)
 
 
 def _shipped_vocabulary() -> Vocabulary:
     lists = _document(None, TRAINING_FILE)[0]["vocabulary"]
     return Vocabulary(
-        **{field: tuple(lists[field]) for field in LISTS}, synonyms=_document(None, SYNONYMS_FILE)[0]
+        **{field: tuple(lists[field]) for field in LISTS},
+        synonyms=_document(None, SYNONYMS_FILE)[0],
+        money=DOLLARS,
     )
 
 
@@ -212,14 +223,15 @@ def _stock(document: object, vocabulary: Vocabulary) -> schema.Stock:
     return schema.Stock(None if stocked is None else set(stocked), None if ids is None else tuple(ids))
 
 
-def as_json(record: Scenario | Gift | Dataset) -> dict[str, Any]:
-    """A record as the JSON value that it can be read from again."""
-
-    def given(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = {name: value for name, value in fields if value or name not in LEFT_OUT_IF_EMPTY}
-        return values | {"chosen": dict(values["chosen"])} if "chosen" in values else values
-
-    return asdict(record, dict_factory=given)
+def as_json(record: Any) -> Any:
+    """A record as the JSON value that it can be read from again; a dataset without its money, which follows from it."""
+    if isinstance(record, tuple) and record and is_dataclass(record[0]):
+        return list(map(as_json, record))
+    if not is_dataclass(record):
+        return record
+    values = {field.name: getattr(record, field.name) for field in fields(record) if field.name != "money"}
+    given = {name: as_json(value) for name, value in values.items() if value or name not in LEFT_OUT_IF_EMPTY}
+    return given | {"chosen": dict(given["chosen"])} if "chosen" in given else given
 
 
 def _held_out_from(document: Any) -> tuple[Scenarios, Scenarios]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeGuard
 
+from trm_np.data.money import LONGEST_CURRENCY
 from trm_np.data.problems import CONTROLS, Place, Problem, listed, shown
 from trm_np.data.spelling import LONGEST_COMPARED, composed, singular
 from trm_np.data.strict_json import RepeatedKeys
@@ -15,7 +16,7 @@ from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
 
 Check = Callable[[object, Place], Iterator[Problem]]
 
-LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000  # dollars; the model reads logarithms
+LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000_000  # in any currency; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
 MOST_SAID = (
     100  # hobbies of a person, and preferences: one that is unknown is compared with all that are known
@@ -23,7 +24,7 @@ MOST_SAID = (
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
-MOST_HISTORY = 10_000  # gifts that a person has
+MOST_CHOICES = 2_000  # gifts that a person chose, rejected or has: so many fit on a line of a model file
 MOST_SYNONYMS = 1_000  # for the names of one list: a model file has them in its header
 VOCABULARY_KEYS = (*LISTS, "synonyms")
 KNOWN_ID = "the id of a gift in the catalogue"
@@ -65,8 +66,15 @@ def held_out_file(vocabulary: Vocabulary, stock: Stock) -> Check:
 
 
 def catalogue_file(vocabulary: Vocabulary) -> Check:
-    """A catalogue: gifts whose names are all in the vocabulary."""
-    return record({"gifts": list_of(gift(vocabulary), FEWEST_GIFTS)})
+    """A catalogue: gifts whose names are all in the vocabulary, and the currency of their prices."""
+    gifts = list_of(gift(vocabulary), FEWEST_GIFTS)
+    return record({"currency": currency, "gifts": gifts}, optional=("currency",))
+
+
+def currency(value: object, at: Place) -> Iterator[Problem]:
+    """As it is written before a sum, such as "$", "¥" or "EUR"."""
+    if not is_text(value) or len(value) > LONGEST_CURRENCY or value != value.strip():
+        yield at.problem(shown(value), f"text of 1 to {LONGEST_CURRENCY} characters, such as $ or EUR")
 
 
 def vocabulary_lists() -> dict[str, Check]:
@@ -110,7 +118,6 @@ def synonyms_of(names: tuple[str, ...]) -> Check:
 
 def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
     """A scenario with at least one of LABELS; only what is in `stock` may be expected or chosen."""
-    gift_id = in_catalogue(stock.ids)
     expected = expected_category(vocabulary.categories, stock.categories)
     fields = record(
         {
@@ -118,8 +125,8 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
             "profile": profile(vocabulary, stock.ids),
             "expected_categories": list_of(expected, 1, unique=True),
             "expected_tools": list_of(name(vocabulary.tools), 1, unique=True),
-            "chosen": choices(gift_id),
-            "rejected": list_of(gift_id, unique=True),
+            "chosen": choices(stock.ids),
+            "rejected": list_of_gifts(stock.ids),
         },
         optional=(*LABELS, "rejected"),
     )
@@ -139,23 +146,39 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
     return check
 
 
-def choices(gift_id: Check) -> Check:
+def choices(ids: tuple[str, ...] | None) -> Check:
     """What was chosen: a list of ids, or an object with a weight for each."""
-    ids, weight = list_of(gift_id, 1, unique=True), number(LEAST_WEIGHT, MOST_WEIGHT)
+    listed_ids, gift_id = list_of_gifts(ids, 1), in_catalogue(ids)
+    weight = number(LEAST_WEIGHT, MOST_WEIGHT)
 
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, list):
-            yield from ids(value, at)
+            yield from listed_ids(value, at)
             return
         if not isinstance(value, dict):
             yield at.problem(shown(value), "a list of ids, or an object with a weight for each")
             return
         yield from repeated_keys(value, at)
-        if not value:
-            yield at.problem("no gift", "at least one")
-        for one, given in value.items():
+        if not 1 <= len(value) <= MOST_CHOICES:
+            yield at.problem(f"{len(value)} gifts", f"1 to {MOST_CHOICES}")
+        for one, given in islice(value.items(), MOST_CHOICES):
             yield from gift_id(one, at)
             yield from weight(given, at.key(one))
+
+    return check
+
+
+def list_of_gifts(ids: tuple[str, ...] | None, at_least: int = 0) -> Check:
+    """A list of ids of gifts, each once; looked at one by one only if something is wrong with it."""
+    one_by_one = list_of(in_catalogue(ids), at_least, MOST_CHOICES, unique=True)
+    known = frozenset(ids or ())
+
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if isinstance(value, list) and at_least <= len(value) <= MOST_CHOICES:
+            found = known.intersection(one for one in value if isinstance(one, str))
+            if len(found) == len(value):
+                return
+        yield from one_by_one(value, at)
 
     return check
 
@@ -194,7 +217,7 @@ def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check
         "budget": money,
         "occasion": name(vocabulary.occasions),
         "preferences": list_of(name(vocabulary.preferences), at_most=MOST_SAID, unique=True),
-        "history": list_of(in_catalogue(ids), at_most=MOST_HISTORY, unique=True),
+        "history": list_of_gifts(ids),
     }
     return record({field: or_null(check) for field, check in known.items()}, optional=known)
 
@@ -345,6 +368,16 @@ def number(low: float, high: int) -> Check:
 
 
 money = number(LEAST_MONEY, MOST_MONEY)
+
+
+def money_scale(value: object, at: Place) -> Iterator[Problem]:
+    """The `Money` of a model file: its middle lies between its two tiers, as that of the shipped data."""
+    wide = number(LEAST_MONEY / 100, MOST_MONEY * 100)
+    sums = {"tiers": list_of(wide, 2, 2), "middle": wide}
+    problems = list(record({"currency": currency} | sums)(value, at))
+    yield from problems
+    if not problems and isinstance(value, dict) and not value["tiers"][0] < value["middle"] < value["tiers"][1]:
+        yield at.problem(shown(value), "a middle between the two tiers")
 
 
 def integer(low: int, high: int) -> Check:

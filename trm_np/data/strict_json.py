@@ -9,6 +9,7 @@ from typing import Any
 from trm_np.data.problems import DataError, Place
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 256 * 1024 * 1024
 LONGEST_INTEGER = 400
 
 
@@ -22,7 +23,7 @@ class RepeatedKeys(dict[str, Any]):
 
 
 def read_json(path: str | os.PathLike[str]) -> object:
-    """The JSON value in a file of at most 64 MB.
+    """The JSON value in a file of at most 256 MB.
 
     Raises `DataError` if it is missing, no regular file (a pipe might never end), unreadable, too large, or not JSON
     in UTF-8.
@@ -34,13 +35,15 @@ def read_json(path: str | os.PathLike[str]) -> object:
             found = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
             raise DataError([at.problem(found, "a file")])
         with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, UnicodeEncodeError) as error:  # the system may not have all letters
         raise DataError([at.problem("no such file", "a file that exists")]) from error
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror})"
         raise DataError([at.problem(found, "a readable file")]) from error
-    return parse_json(data, str(path))
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError([at.problem("more than 256 MB", "at most 256 MB")])
+    return _parsed(data, at)
 
 
 def parse_json(data: bytes, file: str) -> object:
@@ -51,6 +54,10 @@ def parse_json(data: bytes, file: str) -> object:
     at = Place(file)
     if len(data) > MAX_BYTES:
         raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+    return _parsed(data, at)
+
+
+def _parsed(data: bytes, at: Place) -> object:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

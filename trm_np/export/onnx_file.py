@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def onnx_model(stored: StoredModel, gifts: GiftInputs) -> Any:
     graph, outputs = inference_graph(stored.model, someone, gifts)
     properties = {
         "vocabulary": json.dumps(vocabulary.lists),
+        "money": json.dumps(asdict(vocabulary.money)),
         "gifts": json.dumps([gift.id for gift in stored.gifts]),
         "config": json.dumps(flatten(stored.config)),
     }
@@ -145,7 +147,7 @@ def drawn_profiles(vocabulary: Vocabulary, count: int, rng: np.random.Generator)
             age=known(int(rng.integers(15, 81))),
             hobbies=known(some(vocabulary.hobbies)) or (),
             relationship=known(str(rng.choice(vocabulary.relationships))),
-            budget=known(float(np.exp(rng.uniform(np.log(10), np.log(500))))),
+            budget=known(float(np.exp(rng.uniform(np.log(10), np.log(500)))) * vocabulary.money.middle / 110),
             occasion=known(str(rng.choice(vocabulary.occasions))),
             preferences=known(some(vocabulary.preferences)) or (),
         )

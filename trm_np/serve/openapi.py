@@ -24,6 +24,7 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PRICE: Schema = {"type": "number", "minimum": schema.LEAST_MONEY, "maximum": schema.MOST_MONEY}
+CURRENCY: Schema = {**TEXT, "minLength": 1, "description": "In which all sums are, as it is written before them."}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 AGE: Schema = {"type": "number", "minimum": 0, "maximum": 120}
@@ -149,7 +150,7 @@ def profile(vocabulary: Vocabulary) -> Schema:
         "history": {
             "type": "array",
             "items": {"type": "string", "maxLength": NAME_CHARACTERS},
-            "maxItems": schema.MOST_HISTORY,
+            "maxItems": schema.MOST_CHOICES,
             "description": "The ids of gifts that the person has already.",
         },
     }
@@ -194,7 +195,8 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
     return record(
         {
             "profile": record(read_profile),
-            "gifts": {"type": "array", "items": record(gift), "minItems": 1, "maxItems": MOST_GIFTS},
+            "currency": CURRENCY,
+            "gifts": {"type": "array", "items": record(gift), "maxItems": MOST_GIFTS},
             "categories": record(dict.fromkeys(vocabulary.categories, PROBABILITY)),
             "tools": {"type": "array", "items": record(tool)},
             "tool_probabilities": record(dict.fromkeys(vocabulary.tools, PROBABILITY)),
@@ -225,6 +227,7 @@ def model() -> Schema:
             "metrics": {"type": "object", "additionalProperties": figures},
             "vocabulary": record({**dict.fromkeys(LISTS, names), "synonyms": synonyms}),
             "gifts": {"type": "integer", "minimum": schema.FEWEST_GIFTS},
+            "currency": CURRENCY,
             "loaded_at": TIME,
             "limits": record(dict.fromkeys(LIMITS, NUMBER)),
             "most_steps": {"type": "integer", "minimum": 1},

@@ -21,7 +21,7 @@ LIMITS = {
     "profiles": PROFILES,
     "seconds": SECONDS,
     "names": schema.MOST_SAID,
-    "history": schema.MOST_HISTORY,
+    "history": schema.MOST_CHOICES,
     "name_characters": NAME_CHARACTERS,
 }
 

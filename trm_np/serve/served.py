@@ -127,6 +127,7 @@ def description(recommender: Recommender, path: str) -> dict[str, Any]:
         "metrics": stored.header["metrics"],
         "vocabulary": {**stored.vocabulary.lists, "synonyms": stored.vocabulary.synonyms},
         "gifts": len(recommender.gifts),
+        "currency": stored.vocabulary.money.currency,
         "loaded_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "limits": LIMITS,
         "most_steps": stored.config.model.supervision_steps,
