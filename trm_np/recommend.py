@@ -6,7 +6,7 @@
 Nothing of training is imported here, and nothing but NumPy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -131,6 +131,11 @@ class Recommender:
         self.paid = np.array(list(map(price_paid, self.gifts)))
         self.implied = implied_categories(self.table, stored.vocabulary)
         self.encoded = self._encode(self.table)
+        trained_on = [scenario.profile for scenario in stored.scenarios]
+        self.learned_from = {
+            "age": span_of(profile.age for profile in trained_on),
+            "budget": span_of(profile.budget for profile in trained_on),
+        }
 
     @classmethod
     def load(cls, path: FilePath, catalogue: FilePath | None = None) -> "Recommender":
@@ -427,12 +432,11 @@ class Recommender:
 
     def _unlike_training(self, person: Profile) -> Iterator[str]:
         """A warning for a number beyond those that the model has learned from."""
-        trained_on = [scenario.profile for scenario in self.stored.scenarios]
         money = partial(in_words, currency=self.stored.vocabulary.money.currency)
         for field, given, written in (("age", person.age, "{:g}".format), ("budget", person.budget, money)):
-            seen = [value for value in (getattr(each, field) for each in trained_on) if value is not None]
-            if given is not None and seen and not min(seen) <= given <= max(seen):
-                span = f"{written(min(seen))} to {written(max(seen))}"
+            least, most = self.learned_from[field]
+            if given is not None and not least <= given <= most:
+                span = f"{written(least)} to {written(most)}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
 
 
@@ -464,6 +468,12 @@ def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:
     """For each id, in order, the first gift that equals that gift in everything but the id."""
     first: dict[Gift, Gift] = {}
     return {gift.id: first.setdefault(replace(gift, id=""), gift) for gift in gifts}
+
+
+def span_of(numbers: Iterable[float | None]) -> tuple[float, float]:
+    """The least and the greatest of those known; anything if none is."""
+    known = [number for number in numbers if number is not None]
+    return (min(known), max(known)) if known else (-np.inf, np.inf)
 
 
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:

@@ -212,7 +212,7 @@ def test_words_for_one_gift_and_for_none_that_fits() -> None:
 
 
 def test_small_words() -> None:
-    assert [money(dollars) for dollars in (32, 27.5, 1250, 0.01)] == ["$32", "$27.50", "$1,250", "$0.01"]
+    assert [money(dollars, "$") for dollars in (32, 27.5, 1250, 0.01)] == ["$32", "$27.50", "$1,250", "$0.01"]
     assert [counted(number, "day") for number in (0, 1, 2)] == ["0 days", "1 day", "2 days"]
     assert [joined("abc"[:number]) for number in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert in_words("home_decor") == "home decor"

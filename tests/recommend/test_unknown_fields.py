@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from tests.recommend.stored_models import trained
 from trm_np import Recommender
+from trm_np.checkpoint import load_model, save_checkpoint
 from trm_np.cli.recommend import recommendation_text
-from trm_np.data.records import Gift, Profile
+from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.reasons import reasons
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS, run_tools
@@ -52,6 +54,17 @@ def test_a_catalogue_of_which_fields_are_unknown_is_answered_from(
     assert "nan" not in text.replace("nano", "") and "None" not in text
     explained = recommender.explain(asked, answer.gifts[0].id)
     json.dumps(explained.to_dict(), allow_nan=False)
+
+
+def test_a_model_file_keeps_what_is_unknown_and_what_was_chosen(tmp_path: Path) -> None:
+    stored, gifts = trained(), half_known().gifts
+    person = Profile(history=(gifts[3].id,))
+    chosen = ((gifts[0].id, 2.5), (gifts[1].id, 1.0))
+    scenarios = (*stored.scenarios, Scenario("somebody", person, chosen=chosen, rejected=(gifts[2].id,)))
+    content = (stored.model, stored.config, stored.vocabulary, gifts, scenarios)
+    save_checkpoint(tmp_path / "m.npz", "model", *content, extra={"seed": 0, "metrics": {}})
+    loaded = load_model(tmp_path / "m.npz")
+    assert (loaded.gifts, loaded.scenarios) == (gifts, scenarios)
 
 
 def test_an_answer_has_no_price_where_none_is_known() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from trm_np.data import schema
 from trm_np.data.load import load_held_out, load_scenarios
-from trm_np.data.schema import Stock
+from trm_np.data.problems import Place
 
 Record = dict[str, Any]
 
@@ -192,7 +193,7 @@ def test_the_sealed_file_is_shipped_and_loads() -> None:
     installed = resources.files("trm_np.scenarios").joinpath(SEALED_FILE.name)
     assert installed.read_bytes() == SEALED_FILE.read_bytes()
     vocabulary, _ = load_scenarios()
-    loaded, _ = load_held_out(SEALED_FILE, vocabulary, Stock({gift["category"] for gift in GIFTS}))
+    loaded, _ = load_held_out(SEALED_FILE, vocabulary, schema.Stock({gift["category"] for gift in GIFTS}))
     assert [scenario.name for scenario in loaded] == [scenario["name"] for scenario in SEALED]
 
 
@@ -238,8 +239,10 @@ def test_the_budget_rule_bites_somewhere() -> None:
 
 
 def test_the_example_in_the_guide_is_a_base_scenario() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)
+    example, choices = re.findall(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)
     assert json.loads(example) in BASE
+    check = schema.scenario(load_scenarios()[0], schema.Stock(None, tuple(gift["id"] for gift in GIFTS)))
+    assert list(check(json.loads(choices), Place("guide"))) == []
 
 
 def test_catalogue_covers_categories_prices_and_preferences() -> None:

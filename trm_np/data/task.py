@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.encode import GiftInputs, content_width, encode_gifts
 from trm_np.data.load import Dataset
@@ -22,6 +22,9 @@ from trm_np.data.tables import (
 )
 from trm_np.data.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -32,9 +35,9 @@ class Split:
 
     profiles: ProfileTable
     labels: LabelTable
-    chosen: csr_array
-    rejected: csr_array
-    history: csr_array
+    chosen: "csr_array"
+    rejected: "csr_array"
+    history: "csr_array"
 
     def __len__(self) -> int:
         return len(self.profiles)
@@ -90,11 +93,15 @@ def task_from(dataset: Dataset, gift_features: int) -> Task:
     )
 
 
-def weights_of(rows: Sequence[Sequence[tuple[str, float]]], place: Mapping[str, int]) -> csr_array:
+def weights_of(rows: Sequence[Sequence[tuple[str, float]]], place: Mapping[str, int]) -> "csr_array":
     """Pairs of a gift's id and its weight as a sparse table, each in the row (N,) and the `place` (G,) that it has.
 
     Raises `KeyError` for an unknown id.
     """
+    from scipy.sparse import (
+        csr_array,  # late: a refusal of a recommendation imports this module, and no SciPy
+    )
+
     columns = np.array([place[id] for row in rows for id, _ in row], dtype=np.int64)
     weights = np.array([weight for row in rows for _, weight in row], dtype=np.float64)
     ends = np.cumsum([0, *map(len, rows)])
