@@ -184,7 +184,8 @@ def test_one_scenario_to_learn_from_and_a_profile_without_fields_are_enough() ->
         assert np.isfinite(values).all()
 
 
-def test_importing_it_does_not_import_scipy() -> None:
-    code = "import sys, trm_np.world.linear; print('scipy' in sys.modules)"
+@pytest.mark.parametrize("module", ["linear", "choices", "choice_baselines"])
+def test_importing_it_does_not_import_scipy(module: str) -> None:
+    code = f"import sys, trm_np.world.{module}; print('scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

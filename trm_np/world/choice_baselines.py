@@ -1,9 +1,9 @@
 """Rankings of gifts without the model, learnt from what the people of the training scenarios chose and have."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array  # type: ignore[import-untyped]
 
 from trm_np.data.tables import Floats, GiftTable
 from trm_np.data.task import Split
@@ -12,11 +12,14 @@ from trm_np.world.baselines import NEIGHBOURS, neighbour_weights, profile_featur
 from trm_np.world.choices import Score
 from trm_np.world.linear import fit_best, with_constant
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)  # of the penalty on squared weights
 MOST_NUMBERS = 5000**2  # that EASE may hold: 200 MB
 
 # What a person may take to, from what people have (n, G).
-Predict = Callable[[csr_array], Floats]
+Predict = Callable[["csr_array"], Floats]
 
 
 def choice_baselines(
@@ -44,22 +47,22 @@ def choice_baselines(
     return scores, left_out
 
 
-def taken_by(train: Split) -> csr_array:
+def taken_by(train: Split) -> "csr_array":
     """1.0 (M, G) where a gift was chosen for a person or the person has it."""
-    return csr_array((train.chosen + train.history > 0).astype(np.float64))
+    return (train.chosen + train.history > 0).astype(np.float64)
 
 
-def popularity_of(chosen: csr_array) -> Floats:
+def popularity_of(chosen: "csr_array") -> Floats:
     """For how many people each gift (G,) was chosen."""
     return np.bincount(chosen.indices, minlength=chosen.shape[1]).astype(np.float64)
 
 
-def popular(chosen: csr_array, people: int) -> Score:
+def popular(chosen: "csr_array", people: int) -> Score:
     """For everyone the number of training people for whom a gift was chosen."""
     return np.broadcast_to(popularity_of(chosen), (people, chosen.shape[1])).__getitem__
 
 
-def popular_within_budget(chosen: csr_array, price: Floats, budget: Floats) -> Score:
+def popular_within_budget(chosen: "csr_array", price: Floats, budget: Floats) -> Score:
     """The same, with all that fits the budget before all that does not; an unknown price or budget fits."""
     counts = popularity_of(chosen)
 
@@ -70,27 +73,27 @@ def popular_within_budget(chosen: csr_array, price: Floats, budget: Floats) -> S
     return score
 
 
-def nearest(known: Floats, taken: csr_array, asked: Floats) -> Score:
+def nearest(known: Floats, taken: "csr_array", asked: Floats) -> Score:
     """The share in which the training people most alike have taken a gift; see `neighbour_weights`."""
     return lambda rows: neighbour_weights(asked[rows], known, NEIGHBOURS) @ taken
 
 
-def ridge(known: Floats, taken: csr_array, asked: Floats) -> Score:
+def ridge(known: Floats, taken: "csr_array", asked: Floats) -> Score:
     """Ridge regression from the profile to gifts: W = (XᵀX + λI)⁻¹ XᵀY, X what is known, Y what was taken."""
 
-    def fit(features: Floats, gifts: csr_array, strength: float) -> Floats:
+    def fit(features: Floats, gifts: "csr_array", strength: float) -> Floats:
         penalty = strength * np.eye(features.shape[1])
         weights: Floats = np.linalg.solve(features.T @ features + penalty, (gifts.T @ features).T)
         return weights
 
-    def error(features: Floats, gifts: csr_array, weights: Floats) -> float:
+    def error(features: Floats, gifts: "csr_array", weights: Floats) -> float:
         return float(((features @ weights - gifts.toarray()) ** 2).sum())
 
     weights = fit_best(fit, error, known, taken, STRENGTHS)
     return lambda rows: asked[rows] @ weights
 
 
-def item_cosine(taken: csr_array) -> Predict:
+def item_cosine(taken: "csr_array") -> Predict:
     """The sum of a gift's cosines with those that a person has: cos(i, j) = |both| / √(|i| |j|), in people.
 
     Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001.
@@ -100,25 +103,27 @@ def item_cosine(taken: csr_array) -> Predict:
     return lambda history: (history @ unit.T @ unit).toarray()
 
 
-def ease(taken: csr_array) -> Predict:
+def ease(taken: "csr_array") -> Predict:
     """EASE: the linear map B from what people have to what they take, that may not say a gift from itself.
 
     The minimum of ‖X − XB‖² + λ‖B‖² with diag B = 0, which is B = I − P diag(1 / diag P), P = (XᵀX + λI)⁻¹
     (Steck, "Embarrassingly shallow autoencoders for sparse data", 2019); λ by cross-validation.
     """
 
-    def error(_: csr_array, taken: csr_array, predict: Predict) -> float:
+    def error(_: "csr_array", taken: "csr_array", predict: Predict) -> float:
         return float(((predict(taken) - taken.toarray()) ** 2).sum())
 
     return fit_best(ease_map, error, taken, taken, STRENGTHS)
 
 
-def ease_map(_: csr_array, taken: csr_array, strength: float) -> Predict:
+def ease_map(_: "csr_array", taken: "csr_array", strength: float) -> Predict:
     """HB for histories H, with the strength λ of the penalty.
 
     With H̃ = I − λP = XᵀX (XᵀX + λI)⁻¹ = Xᵀ (XXᵀ + λI)⁻¹ X and its diagonal q, HB = (H H̃ − H ∘ q) / (1 − q). What is
     inverted has a row for each gift or for each person, whichever are fewer.
     """
+    from scipy.sparse import eye_array  # late, as whoever only recommends does without it
+
     fewer_people = taken.shape[0] <= taken.shape[1]
     outer = taken.T if fewer_people else eye_array(taken.shape[1])
     rows = taken if fewer_people else taken.T @ taken
@@ -126,14 +131,14 @@ def ease_map(_: csr_array, taken: csr_array, strength: float) -> Predict:
     inner = np.linalg.solve(square + strength * np.eye(len(square)), rows.toarray())  # H̃ = outer @ inner
     q = outer.T.multiply(inner).sum(axis=0)
 
-    def predict(history: csr_array) -> Floats:
+    def predict(history: "csr_array") -> Floats:
         scores: Floats = (history @ outer @ inner - history.toarray() * q) / (1 - q)
         return scores
 
     return predict
 
 
-def or_popular(predict: Predict, history: csr_array, chosen: csr_array) -> Score:
+def or_popular(predict: Predict, history: "csr_array", chosen: "csr_array") -> Score:
     """What is predicted from a person's history; for whoever has none, what is popular."""
     counts = popularity_of(chosen)
 

@@ -5,11 +5,14 @@ reads the weights.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.tables import Bools, Floats, Ints, portions
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 PLACES = (1, 3, 10)
 NO_GIFT = -1
@@ -19,7 +22,7 @@ CELLS = 2**20  # people × gifts that are held at a time
 Score = Callable[[slice], Floats]
 
 
-def choice_metrics(scores: Floats, chosen: csr_array, seen: csr_array) -> dict[str, float]:
+def choice_metrics(scores: Floats, chosen: "csr_array", seen: "csr_array") -> dict[str, float]:
     """Every metric of the scores (N, G): means of `choice_values`, and `exposure_metrics`."""
     if scores.shape != chosen.shape:
         raise ValueError(f"scores must have shape {chosen.shape} like what was chosen, found {scores.shape}")
@@ -27,7 +30,7 @@ def choice_metrics(scores: Floats, chosen: csr_array, seen: csr_array) -> dict[s
     return {**means(choice_values(lists, chosen, seen)), **exposure_metrics(lists, chosen.shape[1])}
 
 
-def top_gifts(score: Score, seen: csr_array) -> Ints:
+def top_gifts(score: Score, seen: "csr_array") -> Ints:
     """The gifts (N, 10) with the highest scores, best first, of those that a person has not seen.
 
     Equal scores are ranked by index. A score of -inf is never recommended, and -1 stands in the places for which no
@@ -50,7 +53,7 @@ def top_gifts(score: Score, seen: csr_array) -> Ints:
     return lists
 
 
-def choice_values(lists: Ints, chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
+def choice_values(lists: Ints, chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
     """What the metrics of lists (N, 10) are means of: each value (M,), one for each of those M who chose.
 
     With the first k places of a list, and n gifts chosen that were not seen:
@@ -64,7 +67,7 @@ def choice_values(lists: Ints, chosen: csr_array, seen: csr_array) -> dict[str, 
     return _values(hits, gains, np.multiply.accumulate(1 - hits, axis=1), wanted)
 
 
-def chance_values(chosen: csr_array, seen: csr_array) -> dict[str, Floats]:
+def chance_values(chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
     """What `choice_values` are on average if each list is drawn at random from what the person has not seen.
 
     Each place of m gifts is a hit with probability n / m; that all of the first k miss has Π (m − n − i) / (m − i),
@@ -100,15 +103,15 @@ def means(values: Mapping[str, Floats]) -> dict[str, float]:
     return {name: float(value.mean()) for name, value in values.items() if len(value)}
 
 
-def wanted_of(chosen: csr_array, seen: csr_array) -> tuple[csr_array, Ints]:
+def wanted_of(chosen: "csr_array", seen: "csr_array") -> "tuple[csr_array, Ints]":
     """The weights (M, G) of what was chosen and not seen, and the rows (M,) of the people who have any."""
-    wanted = csr_array(chosen - chosen.multiply(seen != 0))
+    wanted = chosen - chosen.multiply(seen != 0)
     wanted.eliminate_zeros()
     people = np.flatnonzero(np.diff(wanted.indptr))
     return wanted[people], people
 
 
-def gains_of(lists: Ints, wanted: csr_array) -> Floats:
+def gains_of(lists: Ints, wanted: "csr_array") -> Floats:
     """The weights (M, 10) of the gifts in the lists, 0 for those not wanted."""
     gains = np.zeros(lists.shape)
     for rows in portions(len(lists), wanted.shape[1], CELLS):
@@ -117,7 +120,7 @@ def gains_of(lists: Ints, wanted: csr_array) -> Floats:
     return gains
 
 
-def _values(hits: Floats, gains: Floats, missed: Floats, wanted: csr_array) -> dict[str, Floats]:
+def _values(hits: Floats, gains: Floats, missed: Floats, wanted: "csr_array") -> dict[str, Floats]:
     """The values from what is expected in each place (M, 10), and from how likely no hit has come up to there."""
     place = np.arange(1, PLACES[-1] + 1)
     count = np.diff(wanted.indptr)
@@ -138,7 +141,7 @@ def _first(values: Floats, k: int) -> Floats:
     return np.where(np.arange(len(values)) < k, values, 0.0)
 
 
-def _largest(wanted: csr_array) -> Floats:
+def _largest(wanted: "csr_array") -> Floats:
     """The ten largest weights (M, 10) of each row, zeros where there are fewer."""
     row = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
     order = np.lexsort((-wanted.data, row))  # rows stay together, so `row` holds for the order too
