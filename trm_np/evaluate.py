@@ -123,8 +123,8 @@ def logits_of_choices(
     """The logits (B, C) that the candidates were chosen, and those choices; None without choices."""
     if choices is None:
         return None
-    experience, content = model.choose(outputs.slots, inputs, gifts.take(choices.gifts), choices.gifts)
-    return experience + content, choices
+    _, content = model.choose(outputs.slots, inputs, gifts.take(choices.gifts), choices.gifts)
+    return content, choices
 
 
 def answers_of(model: TRM, split: Split, task: Task) -> Answers:
@@ -135,8 +135,7 @@ def answers_of(model: TRM, split: Split, task: Task) -> Answers:
 def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> float:
     """The listwise loss of choices, a mean over those who chose, with every gift as a candidate."""
     total, people = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
-    experience, content, _ = sources_of_choices(model, split, task, answers)
-    scores = experience + content
+    _, scores, _ = sources_of_choices(model, split, task, answers)
     for rows in portions(len(people), len(task.gifts), CHOICE_CELLS):
         one = split.take(people[rows])
         choices = choices_among(

@@ -51,6 +51,11 @@ class Experience(nn.Module):
         A new gift has the least bias of all, since nobody chose it yet, and no more.
         """
         known = Tensor((places != MISSING).astype(np.float32))
-        rows = np.maximum(places, 0)
-        learned: Tensor = taste @ self.embedding(rows).transpose(0, 1) + self.bias(rows).reshape(-1)
-        return learned * known + (1 - known) * float(self.bias.weight.data.min())
+        liked: Tensor = taste @ self.embedding(np.maximum(places, 0)).transpose(0, 1)
+        return liked * known + self.popularity(places)
+
+    def popularity(self, places: Array) -> Tensor:
+        """The biases (G,) of gifts by their row."""
+        known = places != MISSING
+        bias = self.bias.weight.data[np.maximum(places, 0), 0]
+        return Tensor(np.where(known, bias, self.bias.weight.data.min()))

@@ -164,8 +164,9 @@ class TRM(nn.Module):
         `slots` are those of `Outputs`; `places` (C,) are the rows of these gifts in the experience, -1 for a new one.
         """
         assert self.experience is not None
+        experience = self.experience.logits(self.experience.taste(profiles), places)
         content = self.gift_catalogue.gift_logits(slots, self.gift_catalogue(gifts))
-        return self.experience.logits(self.experience.taste(profiles), places), content
+        return experience, content + self.experience.popularity(places)
 
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
         """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
