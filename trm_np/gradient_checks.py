@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.autograd import Tensor, check_grads, nn, no_grad
 from trm_np.autograd import functional as F
@@ -16,9 +17,11 @@ from trm_np.autograd.cases import CASES, DRAWS, Case, check_case
 from trm_np.autograd.gradcheck import RTOL, GradientError
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, resolve
+from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_gifts, encode_profiles, hide
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
+from trm_np.evaluate import logits_of_choices
 from trm_np.losses import TERMS, Targets, loss_terms, targets_of, tool_loss, weighted_total
 from trm_np.model.core import Carry
 from trm_np.model.tool_selection import TOOL_GAIN
@@ -90,6 +93,7 @@ class Setting:
     gifts: GiftInputs
     picked: Array
     targets: Targets
+    choices: Choices
     rng: np.random.Generator
 
     def same_dice(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -104,8 +108,9 @@ class Setting:
 
 
 def setting(seed: int) -> Setting:
-    config = resolve("tiny", settings=NARROW)
-    task = task_from(load_dataset(), config.model.gift_features)
+    dataset = load_dataset()
+    config = resolve("tiny", settings=NARROW | {"model.experienced_gifts": str(len(dataset.gifts))})
+    task = task_from(dataset, config.model.gift_features)
     init, dropout, rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     model = TRM(config, task.vocabulary, init, dropout)
     model.astype(np.float64)
@@ -118,15 +123,18 @@ def setting(seed: int) -> Setting:
     masked = draw_mask(profiles, 0.3, rng)
     masked[0, 0] = True  # at least one token to guess
     picked = np.eye(PROFILES, GIFTS, dtype=bool)
+    chosen, history = (csr_array(rng.random((PROFILES, len(task.gifts))) < 0.1, dtype=np.float64) for _ in range(2))
+    nobody = np.zeros(PROFILES, np.bool_)
     return Setting(
         config,
         task,
         model,
         dropout,
-        encode_profiles(profiles, task.vocabulary, masked),
+        encode_profiles(profiles, task.vocabulary, masked, padded(history)),
         encode_gifts(gifts, task.vocabulary, model.gift_features),
         picked,
         targets_of(hide(profiles, masked), labels, gifts, task.implied, picked),
+        choices_among(chosen, history * 0, history, nobody, None),
         rng,
     )
 
@@ -180,14 +188,19 @@ def check_loss(name: str, seed: int) -> float:
         gift_scores=leaf(rng, PROFILES, GIFTS),
         value=leaf(rng, PROFILES),
         outcome=leaf(rng, PROFILES),
+        slots=leaf(rng, PROFILES, s.config.model.gift_slots),
     )
+    logits = leaf(rng, *s.choices.share.shape)
     h = leaf(rng, PROFILES, s.config.model.core_width)
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
-        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, s.config.loss)[name]
+        chosen = (logits, s.choices) if name == "choice" else None
+        loss = s.config.loss
+        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
 
-    read = [*vars(said).items(), ("h", h), ("token logits", tokens), *s.model.named_parameters()]
+    others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
+    read = [*vars(said).items(), *others, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
         raise RuntimeError(f"the loss {name} depends on nothing")
@@ -214,7 +227,9 @@ def check_component(name: str, seed: int) -> float:
     s = setting(seed)
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
-    return check_each(s.same_dice(function), [*inputs, *part.named_parameters()], s.rng)
+    parameters = part.named_parameters()
+    learned = [(each, parameter) for each, parameter in parameters if each not in SOLVED] if name == "experience" else parameters
+    return check_each(s.same_dice(function), [*inputs, *learned], s.rng)
 
 
 Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
@@ -222,13 +237,15 @@ Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
 
 def core(s: Setting) -> Component:
     x, y, z = (leaf(s.rng, *s.inputs.tokens.shape, s.config.model.core_width) for _ in range(3))
+    had = leaf(s.rng, PROFILES, s.config.model.user_width)
 
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
         carry = s.model.core(question, Carry(y, z), s.inputs.positions, s.inputs.padding)
-        return joined(carry.z, s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry)))
+        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
+        return joined(carry.z, *heads, s.model.core.remember(had))
 
-    return function, [("x", x), ("y", y), ("z", z)]
+    return function, [("x", x), ("y", y), ("z", z), ("had", had)]
 
 
 def decision_heads(s: Setting) -> Component:
@@ -294,11 +311,19 @@ def cross_modal_fusion(s: Setting) -> Component:
     return lambda: s.model.cross_modal_fusion(u, h, gift, tool), named
 
 
+def experience(s: Setting) -> Component:
+    part = s.model.experience
+    assert part is not None
+    taste, places = leaf(s.rng, PROFILES, s.config.model.user_width), s.choices.gifts
+    return lambda: joined(part.taste(s.inputs), part.logits(taste, places)), [("taste", taste)]
+
+
+SOLVED = ("bias.weight", "shares")  # of the experience: constants in every loss
 COMPONENTS: dict[str, Callable[[Setting], Component]] = {
     part.__name__: part
     for part in (
         *(core, decision_heads, user_profiling, category_matching),
-        *(tool_selection, reward_prediction, gift_catalogue, cross_modal_fusion),
+        *(tool_selection, reward_prediction, gift_catalogue, cross_modal_fusion, experience),
     )
 }
 
@@ -313,9 +338,10 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     carry = s.model.think(s.inputs, carry)
     h = state_answer(carry)
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
-    tokens = s.model.core.lm_head(carry.y)
+    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
     loss = s.config.loss
-    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing)
+    chosen = logits_of_choices(s.model, outputs, s.inputs, s.task.gift_inputs, s.choices)
+    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing, chosen)
     return weighted_total(terms, loss)
 
 
@@ -323,7 +349,7 @@ def check_whole_model(seed: int) -> float:
     """The total loss for every parameter of the model, dropout drawing the same mask each time."""
     s = setting(seed)
     function = s.same_dice(lambda: total_loss(s))
-    return check_each(function, list(s.model.named_parameters()), s.rng)
+    return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
 
 
 def check_cycles(seed: int) -> float:
@@ -336,7 +362,8 @@ def check_cycles(seed: int) -> float:
         s.model.core.config = replace(s.config.model, cycles=cycles)
         s.model.zero_grad()
         total_loss(s, carry).backward()
-        return {name: parameter.grad for name, parameter in s.model.named_parameters()}
+        parameters = s.model.named_parameters()
+        return {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
 
     with no_grad():
         once = s.model.think(s.inputs)
