@@ -74,41 +74,47 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | N
 
 
 def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> Floats:
-    """The scores (N, G) by which gifts are ranked for the people of a split, of a model that learned from choices."""
-    experience, content, reward = sources_of_choices(model, split, task, answers)
-    assert model.experience is not None
-    return joined(experience, content, reward, *model.experience.shares.data.tolist())
+    """The scores (N, G) by which gifts are ranked for the people of a split.
+
+    A model that did not learn from choices ranks by predicted reward alone. `answers` as in `predict`.
+    """
+    answers = answers_of(model, split, task) if answers is None else answers
+    if model.experience is None:
+        return predict(model, split.profiles, task, answers).predicted_reward
+    return joined(*sources_of_choices(model, task, answers), *model.experience.shares.data.tolist())
 
 
-def joined(experience: Floats, content: Floats, reward: Floats, content_share: float, reward_share: float) -> Floats:
+def joined(
+    experience: Floats, content: Floats, reward: Floats, content_share: float, reward_share: float
+) -> Floats:
     """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
     scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
     return scores
 
 
-def sources_of_choices(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> list[Floats]:
+def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]:
     """Logits by experience and by content, and the predicted reward: (N, G) each."""
-    inputs, h = answers_of(model, split, task) if answers is None else answers
+    inputs, h = answers
     places = np.arange(len(task.gifts))
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = []
-        for rows in portions(len(split), len(task.gifts), CELLS):
+        for rows in portions(len(h.data), len(task.gifts), CELLS):
             asked = inputs.take(rows)
             person = model.read_person(h[rows], asked)
-            slots = model.cross_modal_fusion(person.user.u, person.h, gifts.embedding, person.tool_parameters)
+            chosen = model.choose(model.slots_for(person, gifts), asked, gifts.embedding, places)
             _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
-            parts.append([*(x.data for x in model.choose(slots, asked, task.gift_inputs, places)), reward.data])
+            parts.append([logits.data for logits in (*chosen, reward)])
     return [np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True)]
 
 
 def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
-    """How much content and reward count beside experience: as ranks best what the people of a split chose.
+    """Set how much content and reward count beside experience: as ranks best what the people of a split chose.
 
     The measure is NDCG at 10; of equal ones the smaller shares.
     """
     assert model.experience is not None
-    sources = sources_of_choices(model, split, task, answers)
+    sources = sources_of_choices(model, task, answers)
 
     def quality(shares: tuple[float, float]) -> float:
         lists = top_gifts(joined(*sources, *shares).__getitem__, split.history)
@@ -120,27 +126,27 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
 def logits_of_choices(
     model: TRM, outputs: Outputs, inputs: ProfileInputs, gifts: GiftInputs, choices: Choices | None
 ) -> tuple[Tensor, Choices] | None:
-    """The logits (B, C) that the candidates were chosen, and those choices; None without choices."""
+    """The logits (B, C) by content that the candidates were chosen, and those choices; None without choices."""
     if choices is None:
         return None
-    _, content = model.choose(outputs.slots, inputs, gifts.take(choices.gifts), choices.gifts)
-    return content, choices
+    gift = model.gift_catalogue(gifts.take(choices.gifts))
+    return model.choose(outputs.slots, inputs, gift, choices.gifts)[1], choices
 
 
 def answers_of(model: TRM, split: Split, task: Task) -> Answers:
     """`answers_to` the people of a split, with their histories where the model reads them."""
-    return answers_to(model, split.profiles, task, None if model.experience is None else padded(split.history))
+    return answers_to(
+        model, split.profiles, task, None if model.experience is None else padded(split.history)
+    )
 
 
 def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> float:
     """The listwise loss of choices, a mean over those who chose, with every gift as a candidate."""
     total, people = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
-    _, scores, _ = sources_of_choices(model, split, task, answers)
+    scores = sources_of_choices(model, task, answers)[1]
     for rows in portions(len(people), len(task.gifts), CHOICE_CELLS):
         one = split.take(people[rows])
-        choices = choices_among(
-            one.chosen, one.rejected, one.history, np.zeros(len(one), np.bool_), None
-        )
+        choices = choices_among(one.chosen, one.rejected, one.history, np.zeros(len(one), np.bool_), None)
         logits = Tensor(scores[people[rows]], dtype=np.float32)
         total += choice_loss(logits, choices).item() * len(one)
     return total / max(len(people), 1)

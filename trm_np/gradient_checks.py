@@ -123,7 +123,9 @@ def setting(seed: int) -> Setting:
     masked = draw_mask(profiles, 0.3, rng)
     masked[0, 0] = True  # at least one token to guess
     picked = np.eye(PROFILES, GIFTS, dtype=bool)
-    chosen, history = (csr_array(rng.random((PROFILES, len(task.gifts))) < 0.1, dtype=np.float64) for _ in range(2))
+    chosen, history = (
+        csr_array(rng.random((PROFILES, len(task.gifts))) < 0.1, dtype=np.float64) for _ in range(2)
+    )
     nobody = np.zeros(PROFILES, np.bool_)
     return Setting(
         config,
@@ -227,8 +229,7 @@ def check_component(name: str, seed: int) -> float:
     s = setting(seed)
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
-    parameters = part.named_parameters()
-    learned = [(each, parameter) for each, parameter in parameters if each not in SOLVED] if name == "experience" else parameters
+    learned = [(each, p) for each, p in part.named_parameters() if f"{name}.{each}" not in SOLVED]
     return check_each(s.same_dice(function), [*inputs, *learned], s.rng)
 
 
@@ -318,7 +319,7 @@ def experience(s: Setting) -> Component:
     return lambda: joined(part.taste(s.inputs), part.logits(taste, places)), [("taste", taste)]
 
 
-SOLVED = ("bias.weight", "shares")  # of the experience: constants in every loss
+SOLVED = ("experience.bias.weight", "experience.shares")  # constants in every loss
 COMPONENTS: dict[str, Callable[[Setting], Component]] = {
     part.__name__: part
     for part in (

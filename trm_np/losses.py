@@ -130,7 +130,9 @@ def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tens
     """The loss of those rows (B,) alone, 0 if there are none: with a gradient even then, as it is on other ranks."""
     if rows.all():
         return loss(logits, target)
-    return loss(F.embedding(np.flatnonzero(rows), logits), target[rows]) if rows.any() else (logits * 0.0).sum()
+    return (
+        loss(F.embedding(np.flatnonzero(rows), logits), target[rows]) if rows.any() else (logits * 0.0).sum()
+    )
 
 
 def choice_loss(logits: Tensor, choices: Choices) -> Tensor:

@@ -84,6 +84,7 @@ class Run:
         self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
         self.log_length = 0
         self.trainer = Trainer(config, self.task, seed, ranks)
+        self.config = self.trainer.config
         if resume and not (folder / LAST).exists():
             raise CheckpointError(folder / LAST, "no such file", "start without --resume")
         self.lock = open_folder(folder) if self.writes else None

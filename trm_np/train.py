@@ -119,11 +119,15 @@ class RowDice:
                 module.rng = self  # type: ignore[assignment]  # as far as dropout goes, a Generator
 
 
+def with_experience(config: Config, task: Task) -> Config:
+    """The configuration of a model that has room for experience with every gift, if choices are given."""
+    gifts = len(task.gifts) if task.train.chosen.nnz else 0
+    return replace(config, model=replace(config.model, experienced_gifts=gifts))
+
+
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     """The model as training starts it; raises ConfigError if none can be built from the configuration."""
-    experienced = replace(config.model, experienced_gifts=len(task.gifts) if task.train.chosen.nnz else 0)
-    config = replace(config, model=experienced)
-    model = build_model(config, task.vocabulary, generators.init, generators.dropout)
+    model = build_model(with_experience(config, task), task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
         start(model, task, generators.init)
     if model.experience is not None:
@@ -139,7 +143,7 @@ class Trainer:
 
     def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
         require_rows(len(task.train), config.training.batch_size, ranks.size)
-        self.config = config
+        self.config = config = with_experience(config, task)
         self.task = task
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
@@ -378,7 +382,9 @@ class Trainer:
     def optimized_names(self) -> list[str]:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
+        return [
+            names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]
+        ]
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:

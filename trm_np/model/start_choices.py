@@ -38,7 +38,9 @@ def start_from_choices(experience: Experience, task: Task) -> None:
     centre = profiles.mean(axis=0)
     profile = ridge(profiles - centre, aim, table, mean, taken, train.history * 0)
     said = BESIDE_HISTORY * (profiles - centre) @ profile
-    history = ridge(at_unit_length(train.history) @ table, aim - said, table, mean, train.chosen, train.history, said)
+    history = ridge(
+        at_unit_length(train.history) @ table, aim - said, table, mean, train.chosen, train.history, said
+    )
 
     gain = SCALE**0.5
     for parameter in experience.parameters():
@@ -67,7 +69,13 @@ def at_unit_length(history: csr_array) -> csr_array:
 
 
 def ridge(
-    features: Array, aim: Array, table: Array, mean: Array, liked: csr_array, had: csr_array, said: Array | None = None
+    features: Array,
+    aim: Array,
+    table: Array,
+    mean: Array,
+    liked: csr_array,
+    had: csr_array,
+    said: Array | None = None,
 ) -> Array:
     """Weights (F, K) of a ridge regression of the aim (M, K), as strong as predicts best in cross-validation.
 

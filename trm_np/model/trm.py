@@ -158,15 +158,25 @@ class TRM(nn.Module):
             slots=slots,
         )
 
-    def choose(self, slots: Tensor, profiles: ProfileInputs, gifts: GiftInputs, places: Array) -> tuple[Tensor, Tensor]:
+    def choose(
+        self, slots: Tensor, profiles: ProfileInputs, gift: Tensor, places: Array
+    ) -> tuple[Tensor, Tensor]:
         """Two logits (B, C) of being chosen: by experience, and by content; for a model that learned from choices.
 
-        `slots` are those of `Outputs`; `places` (C,) are the rows of these gifts in the experience, -1 for a new one.
+        `slots` are those of `Outputs`, `gift` (C, U) the embeddings of the gifts, and `places` (C,) their rows in the
+        experience, -1 for a new one.
         """
         assert self.experience is not None
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        content = self.gift_catalogue.gift_logits(slots, self.gift_catalogue(gifts))
+        content = self.gift_catalogue.gift_logits(slots, gift)
         return experience, content + self.experience.popularity(places)
+
+    def slots_for(self, person: Person, gifts: EncodedGifts) -> Tensor:
+        """The recommendation head's slot scores (B, slots) for people who look over these gifts."""
+        slots: Tensor = self.cross_modal_fusion(
+            person.user.u, person.h, gifts.embedding, person.tool_parameters
+        )
+        return slots
 
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
         """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
