@@ -1,7 +1,8 @@
-"""Every setting in one place: frozen dataclasses, two presets, and the report's eight optimizations as switches.
+"""Every setting in one place: frozen dataclasses, two presets (sizes), two recipes (how to train), and the report's
+eight optimizations as switches.
 
 A switch is a name for the settings it had *before*; the defaults below are the settings *after* (the report's
-table). `resolve` starts from a preset, turns switches off, then applies `--set key=value`.
+table). `resolve` starts from a preset, applies a recipe, turns switches off, then applies `--set key=value`.
 """
 
 import sys
@@ -20,6 +21,7 @@ ALLOWED = {
     "float": "a number",
     "str": "a name",
     "int | None": "an integer or none",
+    "float | None": "a number or none",
 }
 
 
@@ -52,6 +54,7 @@ class ModelConfig:
     category_hidden: int = 64
     tool_width: int = 128
     tool_heads: int = 4
+    tool_vote: float = 2.0  # what a whole vote of a word adds to a tool's logit
     tool_head: str = "sigmoid"  # "softmax" is the report's head, kept to show where its loss gets stuck
     reward_hidden: int = 64
     reward_fusion_hidden: int = 3
@@ -117,12 +120,13 @@ class TrainingConfig:
     clip_norm: float = 1.0
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
+    practice: int = 16  # rows that a batch is filled up to with imagined profiles (practice.py); 0: none is imagined
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
     word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to compare
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
-    # By how much quality must rise to count: on 30 scenarios less may be chance (docs/decisions.md).
-    improvement: float = 0.03
+    # By what share quality must rise to count; none: by more than its standard error (stopping.py).
+    improvement: float | None = None
     plateau: bool = True  # ReduceLROnPlateau on the validation loss
     plateau_factor: float = 0.5
     plateau_patience: int = 5  # evaluations
@@ -134,6 +138,7 @@ class Config:
     """A run, resolved. It is stored with the weights."""
 
     preset: str = "report"
+    recipe: str = "report"
     model: ModelConfig = field(default_factory=ModelConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     learning_rate: LearningRateConfig = field(default_factory=LearningRateConfig)
@@ -169,6 +174,21 @@ TINY = ModelConfig(
 
 PRESETS: dict[str, Config] = {"tiny": Config(preset="tiny", model=TINY), "report": Config(preset="report")}
 
+# How to train, as settings over a preset: as the report has it, or as measured here (docs/quality.md).
+RECIPES: dict[str, dict[str, Any]] = {
+    "report": {},
+    "measured": {
+        "training.practice": 64,
+        "dropout.profile_encoder": 0.0,
+        "dropout.semantic_matcher": 0.0,
+        "dropout.gift_encoder": 0.0,
+        "dropout.recommendation_head": 0.0,
+    },
+}
+
+# Settings that files of earlier versions lack, with what those versions had in their place.
+ADDED: dict[str, Any] = {"recipe": "earlier", "model.tool_vote": 1.0, "training.practice": 0}
+
 # The report's table: each optimization, by the settings it had before.
 SWITCHES: dict[str, dict[str, Any]] = {
     "data_diversity": {"training.scenario_limit": 2},
@@ -187,9 +207,17 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, Any] | None = None) -> Config:
-    """The preset with the switches in `off` turned off, then each setting applied: "loss.tool": 0.3, or "0.3"."""
-    config = PRESETS[one_of(preset, PRESETS, "preset")]
+def resolve(
+    preset: str,
+    off: Iterable[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    recipe: str = "report",
+) -> Config:
+    """The preset by a recipe, with the switches in `off` turned off, then each setting applied: "loss.tool": 0.3, or
+    "0.3"."""
+    config = replace(PRESETS[one_of(preset, PRESETS, "preset")], recipe=one_of(recipe, RECIPES, "recipe"))
+    for key, value in RECIPES[recipe].items():
+        config = _with(config, key, value)
     for name in off:
         for key, value in SWITCHES[one_of(name, SWITCHES, "optimization")].items():
             config = _with(config, key, value)
@@ -222,11 +250,17 @@ def flatten(config: Config) -> dict[str, Any]:
     return flat
 
 
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat settings of a file, which an earlier version may have written, with those that it lacks."""
+    return {**ADDED, **settings}
+
+
 def from_flat(settings: Mapping[str, Any]) -> Config:
     """The inverse of `flatten`; raises ConfigError on an unknown key or a value of the wrong type."""
-    config = Config(preset=str(settings.get("preset", "")))
+    names = {name: str(settings.get(name, "")) for name in ("preset", "recipe")}
+    config = Config(**names)
     for key, value in settings.items():
-        if key != "preset":
+        if key not in names:
             config = _with(config, key, _of_type(key, value))
     _check(config)
     return config
@@ -258,7 +292,7 @@ def _parse(key: str, text: str) -> Any:
             return {"true": True, "false": False}[text]
         if kind == "str":
             return text
-        return float(text) if kind == "float" else int(text)
+        return float(text) if kind.startswith("float") else int(text)
     except (KeyError, ValueError):
         raise ConfigError(f"{key}={text}: must be {ALLOWED[kind]}") from None
 
@@ -306,6 +340,8 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"model.user_width={model.user_width}: must divide model.core_width, which folds into it"
         )
+    if model.tool_vote == 0:
+        raise ConfigError("model.tool_vote=0: must be positive, or no tool would be learnt")
     if model.tool_head not in ("sigmoid", "softmax"):
         raise ConfigError(f"model.tool_head={model.tool_head}: must be sigmoid or softmax")
     if not 0 < config.training.plateau_factor < 1:

@@ -17,7 +17,7 @@ from trm_np.data.tables import Floats, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
-from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
+from trm_np.world.metrics import TOP_GIFTS, Predictions, metrics_of, scenario_quality, scenario_values
 from trm_np.world.reward import best_lists
 
 PROFILES = 64  # that the core thinks about at a time
@@ -116,20 +116,24 @@ def best_rewards(split: Split, task: Task) -> Floats:
     return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
 
 
-def evaluate_model(
-    model: TRM, split: Split, task: Task, loss: LossConfig
-) -> tuple[dict[str, float], dict[str, float]]:
-    """All metrics of the model on a split, and its loss terms there.
+class Evaluation(NamedTuple):
+    """All metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario."""
 
-    There are no metrics if the loss is not finite: NaN cannot be ranked.
-    """
+    metrics: dict[str, float]
+    losses: dict[str, float]
+    quality: Floats
+
+
+def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Evaluation:
+    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked."""
     answers = answers_to(model, split.profiles, task)
     held_out = evaluation_loss(model, split, task, loss, answers)
     if not math.isfinite(held_out["total"]):
-        return {}, held_out
+        return Evaluation({}, held_out, np.full(len(split), np.nan))
     predictions = predict(model, split.profiles, task, answers)
     world = (split.labels, split.profiles, task.gifts, task.implied)
-    metrics = evaluate_predictions(predictions, *world, best_rewards(split, task))
+    values = scenario_values(predictions, *world, best_rewards(split, task))
+    metrics = metrics_of(predictions, values)
     training = evaluation_loss(model, task.train, task, loss)
     metrics["generalization_gap"] = abs(training["total"] - held_out["total"])
-    return metrics, held_out
+    return Evaluation(metrics, held_out, scenario_quality(values))

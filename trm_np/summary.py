@@ -23,6 +23,15 @@ STRICT = (
     "categories_in_use",
     "tools_in_use",
 )
+COUNTS = ("categories_in_use", "tools_in_use")  # chance names most of them
+# What a metric is better by, where a baseline is ahead of the model; the oracle always is.
+BETTER = {
+    "untrained": "untrained",
+    "random": "at random",
+    "popularity": "by popularity",
+    "nearest_neighbour": "by the nearest neighbours",
+    "linear": "by the linear model",
+}
 # Above a column of figures, where the name of a baseline would make the table too wide.
 SHORT = {"popularity": "popular", "nearest_neighbour": "nearest"}
 
@@ -51,7 +60,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         summary["stopped_by"]
     ]
     lines = [
-        f"{summary['preset']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
+        f"{summary['preset']}, recipe {summary['recipe']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
         + (f", without {', '.join(off)}" if off else ""),
         f"{ended} {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
         f"kept the model of epoch {summary['best_epoch']}",
@@ -63,6 +72,9 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 def judged_text(judged: Mapping[str, Any]) -> str:
     """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
     text = figures_text(judged["test"], judged["baselines"], judged.get("intervals"))
+    ahead = baselines_ahead(judged["test"], judged["baselines"])
+    if ahead:
+        text = "\n".join([text, "", *ahead])
     if judged["test_is_validation"]:
         return f"{text}\n\none list serves as validation and as test"
     chosen = judged["validation"]["recommendation_quality"]
@@ -83,6 +95,20 @@ def figures_text(
         between = column(intervals, interval((intervals or {}).get(name)))
         rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))
     return table(rows)
+
+
+def baselines_ahead(
+    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """A line for each strict metric in which a baseline is ahead of the model: which, and by how much."""
+    lines = []
+    for name in (name for name in STRICT if name not in COUNTS and name in metrics):
+        figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
+        best = max(figures, key=lambda each: figures[each], default=None)
+        if best and figures[best] > metrics[name]:
+            found, own = figure(baselines[best], name), figure(metrics, name)
+            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
+    return lines
 
 
 def against_target(metric: str, value: float) -> tuple[str, str]:

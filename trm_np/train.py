@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -25,6 +25,7 @@ from trm_np.losses import TERMS, Targets, loss_terms, shares_of, targets_of, wei
 from trm_np.model.start import start
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
+from trm_np.practice import Practice, is_practice_needed
 from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
@@ -55,7 +56,9 @@ class Generators:
     augmentation: np.random.Generator
     masking: np.random.Generator
     picking: np.random.Generator
-    candidates: np.random.Generator  # the newest last: a seed's generators before it stay the same
+    candidates: np.random.Generator
+    votes: np.random.Generator
+    imagination: np.random.Generator  # the newest last: a seed's generators before it stay the same
 
     @classmethod
     def from_seed(cls, seed: int) -> "Generators":
@@ -147,6 +150,11 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
+        self.practice = (
+            Practice(task, self.generators.votes)
+            if config.training.practice and is_practice_needed(task)
+            else None
+        )
         self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
@@ -176,19 +184,23 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time, and gifts to judge, the same for all of them.
+        """The scenarios of these rows as told this time, imagined ones that fill the batch up, and gifts to judge, the
+        same for all of them.
 
         The targets are those of what can be seen.
         """
         task, training, dice = self.task, self.config.training, self.generators
         told = task.train.take(rows)
-        profiles, labels = told.profiles, told.labels
         if training.augment:
-            profiles = augment(profiles, dice.augmentation)
+            told = replace(told, profiles=augment(told.profiles, dice.augmentation))
+        more = training.practice - len(rows)
+        if self.practice and more > 0:
+            told = told.join(self.practice.draw(more, dice.imagination))
+        profiles, labels = told.profiles, told.labels
         masked = draw_mask(profiles, training.mask_probability, dice.masking)
         candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
         gifts = task.gifts.take(candidates)
-        picked = draw_picked(len(rows), len(gifts), dice.picking)
+        picked = draw_picked(len(told), len(gifts), dice.picking)
         return Batch(
             encode_profiles(profiles, task.vocabulary, masked),
             task.gift_inputs.take(candidates),
@@ -300,12 +312,12 @@ class Trainer:
         """
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
-            metrics, losses = evaluate_model(self.model, task.validation, task, loss)
+            metrics, losses, quality = evaluate_model(self.model, task.validation, task, loss)
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
-        stop = self.stopping.step(metrics["recommendation_quality"], epoch, self.model)
+        stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
     # ------------------------------------------------------------------------- to go on another day
@@ -336,11 +348,13 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
         for name, dice in vars(self.generators).items():
-            dice.bit_generator.state = values["generators"][name]
+            if name not in ("votes", "imagination") or name in values["generators"]:  # older files have neither
+                dice.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
         self.scheduler.state = PlateauState(**out_of_json(values["plateau"]))
         self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
+        self.stopping.require_values(len(self.task.validation))
         if self.stopping.state.best_epoch:
             best = self.model.state_dict()
             for name, weight in best.items():

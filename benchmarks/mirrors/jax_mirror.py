@@ -256,7 +256,7 @@ def select_tools(config: Config, weights: Named, u: Array, h: Array, profiles: N
     with_abstention = jnp.pad(scores, ((0, 0), (0, 0), (0, 1)))
     ballots = jax.nn.softmax(with_abstention)[..., :-1]
     votes = jnp.where(padding[:, 1:, None], 0, ballots - even_share(scores.shape[2]))
-    return votes.sum(axis=1), parameters
+    return votes.sum(axis=1) * config.model.tool_vote, parameters
 
 
 def predict_components(

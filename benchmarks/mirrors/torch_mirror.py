@@ -320,6 +320,7 @@ class ToolSelection(nn.Module):
     def __init__(self, config: ModelConfig, tools: int) -> None:
         super().__init__()
         width = config.tool_width
+        self.vote = config.tool_vote
         self.encoder = two_layers(config.user_width, width, width, nn.ReLU)
         self.attention = Attention(width, config.tool_heads)
         self.score = nn.Linear(width, tools)
@@ -342,7 +343,7 @@ class ToolSelection(nn.Module):
         """Tool logits (B, K): the votes of the words (B, S, W), one of which may abstain."""
         scores = self.score(words) * TOOL_GAIN
         ballots = F.softmax(F.pad(scores, (0, 1)), dim=-1)[..., :-1]
-        return ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(dim=1)
+        return ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(dim=1) * self.vote
 
 
 class RewardPrediction(nn.Module):

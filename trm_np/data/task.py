@@ -34,6 +34,10 @@ class Split:
         """The rows that `index` picks, in its order."""
         return Split(self.profiles.take(index), self.labels.take(index))
 
+    def join(self, other: "Split") -> "Split":
+        """These, then those of another split."""
+        return Split(self.profiles.join(other.profiles), self.labels.join(other.labels))
+
 
 @dataclass(frozen=True, eq=False)
 class Task:

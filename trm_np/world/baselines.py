@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trm_np.data.encode import encode_profiles
+from trm_np.data.encode import ProfileInputs, encode_profiles
 from trm_np.data.tables import Bools, Floats, GiftTable, LabelTable, ProfileTable, portions
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions, ranking
@@ -108,8 +108,13 @@ def profile_features(profiles: ProfileTable, vocabulary: Vocabulary) -> Floats:
     Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
     """
     inputs = encode_profiles(profiles, vocabulary)
-    columns = [inputs.state, inputs.hobbies > 0, inputs.preferences > 0, inputs.age / 5, inputs.budget / 4]
+    columns = [said_words(inputs), inputs.age / 5, inputs.budget / 4]
     return np.concatenate(columns, axis=1).astype(np.float64)
+
+
+def said_words(inputs: ProfileInputs) -> Bools:
+    """Which words are said of each profile (N, W), in the order of `profile_features`."""
+    return np.concatenate([inputs.state > 0, inputs.hobbies > 0, inputs.preferences > 0], axis=1)
 
 
 def oracle_predictions(

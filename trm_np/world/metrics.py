@@ -41,8 +41,13 @@ def evaluate_predictions(
     ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that
     `list_reward` refuses.
     """
+    return metrics_of(predictions, scenario_values(predictions, labels, profiles, gifts, implied, best))
+
+
+def metrics_of(predictions: Predictions, values: Mapping[str, Floats]) -> dict[str, float]:
+    """Every metric of predictions, of which the `scenario_values` are known."""
     metrics: dict[str, Any] = {
-        **averages(scenario_values(predictions, labels, profiles, gifts, implied, best)),
+        **averages(values),
         "categories_in_use": len(np.unique(top_categories(predictions.category_scores))),
         "tools_in_use": len(np.unique(selected_tools(predictions.tool_scores))),
     }
@@ -80,6 +85,12 @@ def scenario_values(
         "tool_exact": _all_first(tool_hits).astype(np.float64),
         "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward),
     }
+
+
+def scenario_quality(values: Mapping[str, Floats]) -> Floats:
+    """What `recommendation_quality` is the mean of (N,), from `scenario_values`."""
+    quality: Floats = (values["category_match"] + values["reward"]) / 2
+    return quality
 
 
 def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
