@@ -1,8 +1,12 @@
 """Practice: imagined profiles, with what is true of them and what their labels would probably be.
 
 The reward of a gift is known for any profile, so that rewards can be learnt from more people than were written down.
-Their labels are not known; what the votes of the labelled scenarios make likely stands in for them.
+Their labels are not known; what the votes of the labelled scenarios make likely stands in for them. The labelled
+scenarios themselves are then told with such labels too: a probability says how well a label is understood, while
+learning one that is not understood would be learning by heart.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,6 +46,7 @@ class Practice:
         nothing = np.zeros_like(labels.tools)
         rare = (kinds == "relationship") | (kinds == "hobby")
         self.tools, self.usual_tools = self.learn(labels.tools, nothing, rare, rng)
+        self.train = replace(task.train, labels=self.likely(task.train.profiles))
 
     def learn(
         self, labels: Floats, known: Floats, rare: Bools, rng: np.random.Generator
@@ -53,13 +58,17 @@ class Practice:
         return votes, round(labels[given].sum(axis=1).mean()) if given.any() else 0
 
     def draw(self, count: int, rng: np.random.Generator) -> Split:
-        """So many imagined profiles with their likely labels: probabilities."""
+        """So many imagined profiles with their likely labels."""
         profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
+        return Split(profiles, self.likely(profiles))
+
+    def likely(self, profiles: ProfileTable) -> LabelTable:
+        """How likely each label is, by the votes of the words."""
         words = said_words(encode_profiles(profiles, self.task.vocabulary))
         known = self.known(profiles)
         categories = self.categories.probabilities(words, known, self.usual_categories)
         tools = self.tools.probabilities(words, np.zeros(self.task.train.labels.tools.shape[1]), self.usual_tools)
-        return Split(profiles, LabelTable(categories, tools))
+        return LabelTable(categories, tools)
 
     def known(self, profiles: ProfileTable) -> Floats:
         """What the catalogue says of the categories (N, C): which the hobbies imply, and which are too dear."""

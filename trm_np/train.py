@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -134,6 +135,7 @@ class Trainer:
         require_rows(len(task.train), config.training.batch_size, ranks.size)
         self.config = config
         self.task = task
+        self.seed = seed
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
@@ -150,12 +152,15 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.practice = (
-            Practice(task, self.generators.votes)
-            if config.training.practice and is_practice_needed(task)
-            else None
-        )
+        self.newest_quality = np.zeros(0)  # of each validation scenario, at the newest evaluation
         self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
+
+    @cached_property
+    def practice(self) -> Practice | None:
+        """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
+        if not self.config.training.practice or not is_practice_needed(self.task):
+            return None
+        return Practice(self.task, Generators.from_seed(self.seed).votes)
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
@@ -190,7 +195,7 @@ class Trainer:
         The targets are those of what can be seen.
         """
         task, training, dice = self.task, self.config.training, self.generators
-        told = task.train.take(rows)
+        told = (self.practice or task).train.take(rows)
         if training.augment:
             told = replace(told, profiles=augment(told.profiles, dice.augmentation))
         more = training.practice - len(rows)
@@ -312,12 +317,12 @@ class Trainer:
         """
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
-            metrics, losses, quality = evaluate_model(self.model, task.validation, task, loss)
+            metrics, losses, self.newest_quality = evaluate_model(self.model, task.validation, task, loss)
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
-        stop = self.stopping.step(quality, epoch, self.model)
+        stop = self.stopping.step(self.newest_quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
     # ------------------------------------------------------------------------- to go on another day
@@ -348,7 +353,7 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
         for name, dice in vars(self.generators).items():
-            if name not in ("votes", "imagination") or name in values["generators"]:  # older files have neither
+            if name in values["generators"] or name not in ("votes", "imagination"):  # which older files lack
                 dice.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps

@@ -16,6 +16,7 @@ from tests.train.small_run import SET, new_run, small, trainer, written
 from trm_np.autograd import Tensor
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
+from trm_np.evaluate import Evaluation
 from trm_np.losses import TERMS, loss_terms
 from trm_np.train import Diverged, Trainer
 
@@ -150,10 +151,10 @@ def test_gradients_whose_squares_are_too_large_are_clipped(value: float, monkeyp
 def spoilt_evaluation(kind: str, name: str, value: float) -> Callable[..., Any]:
     evaluate_model = train_module.evaluate_model
 
-    def evaluate(*args: Any) -> tuple[dict[str, float], dict[str, float]]:
-        metrics, losses = evaluate_model(*args)
-        (losses if kind == "loss" else metrics)[name] = value
-        return metrics, losses
+    def evaluate(*args: Any) -> Evaluation:
+        found: Evaluation = evaluate_model(*args)
+        (found.losses if kind == "loss" else found.metrics)[name] = value
+        return found
 
     return evaluate
 

@@ -14,6 +14,7 @@ from trm_np.data.tables import Bools, Floats, Ints
 STRENGTHS = np.array([1.0, 2.0])  # of an ordinary and a strong reason
 CERTAINTY = 4.0  # log-odds of one reason more: labels are given by the count, with a slip now and then
 CHAINS, SWEEPS = 24, 30  # tables that are sampled side by side, and how often each word's vote is drawn anew
+WARMING = 15  # of the sweeps, in which certainty grows: a single vote makes no sense before the others are there
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +49,25 @@ def infer_votes(
     chosen = np.zeros((CHAINS, words.shape[1]), np.int64)
     scores = np.broadcast_to(known, (CHAINS, *labels.shape)).copy()
     rows_of = [np.flatnonzero(column) for column in words.T]
-    for _ in range(SWEEPS):
+    for sweep in range(1, SWEEPS + 1):
+        certainty = CERTAINTY * min(sweep / WARMING, 1)
         for word in rng.permutation(len(rows_of)):
             rows = rows_of[word]
             others = scores[:, rows] - options[chosen[:, word], None]
-            votes = speaks[word] + evidence(CERTAINTY * others, labels[rows], sizes[rows])
+            votes = speaks[word] + evidence(others, labels[rows], sizes[rows], certainty)
             log_odds = np.concatenate([np.zeros((CHAINS, 1)), votes.reshape(CHAINS, -1)], axis=1)
             chosen[:, word] = (log_odds + rng.gumbel(size=log_odds.shape)).argmax(axis=1)
             scores[:, rows] = others + options[chosen[:, word], None]
     return Votes(options[chosen])
 
 
-def evidence(scores: Floats, labels: Floats, sizes: Ints) -> Floats:
+def evidence(scores: Floats, labels: Floats, sizes: Ints, certainty: float) -> Floats:
     """The log-odds (C, strengths, K) that the labels (N, K) give a vote of each strength for each label against none.
 
     `scores` (C, N, K) are those without it. A vote multiplies the odds of all sets with its label.
     """
-    steps = CERTAINTY * STRENGTHS[:, None, None]
-    likely = inclusion(scores, sizes)[:, None]
+    steps = certainty * STRENGTHS[:, None, None]
+    likely = inclusion(certainty * scores, sizes)[:, None]
     gained: Floats = (steps * labels - np.log1p(np.expm1(steps) * likely)).sum(axis=2)
     return gained
 
@@ -78,13 +80,14 @@ def inclusion(scores: Floats, sizes: Ints) -> Floats:
     """
     odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
     largest = int(sizes.max(initial=0))
-    sums = [np.ones(odds.shape[:-1])] + [np.zeros(odds.shape[:-1]) for _ in range(largest)]
-    for label in range(odds.shape[-1]):
+    # For each label (..., K) and size the sum over the sets without it; no difference is taken, so nothing cancels.
+    without = [np.ones_like(odds)] + [np.zeros_like(odds) for _ in range(largest)]
+    for other in range(odds.shape[-1]):
+        factor = odds[..., other, None] * (np.arange(odds.shape[-1]) != other)
         for size in range(largest, 0, -1):
-            sums[size] = sums[size] + odds[..., label] * sums[size - 1]
-    likely, without = np.zeros_like(odds), np.ones_like(odds)  # the sum over the sets that leave the label out
+            without[size] = without[size] + factor * without[size - 1]
+    likely = np.zeros_like(odds)
     for size in range(1, largest + 1):
-        with_it = odds * without
-        likely = np.where((sizes == size)[:, None], with_it / sums[size][..., None], likely)
-        without = sums[size][..., None] - with_it
-    return np.clip(likely, 0, 1)
+        with_it = odds * without[size - 1]
+        likely = np.where((sizes == size)[:, None], with_it / (with_it + without[size]), likely)
+    return likely
