@@ -104,8 +104,9 @@ class LossConfig:
     value: float = 0.02
     outcome: float = 0.02
     gift_scorer: float = 0.02
-    # In training a label is believed this much less, and the other names of its kind as much more (docs/quality.md).
-    smoothing: float = 0.7
+    # In training a label is believed this much less, and the other names of its kind as much more; none: by the number
+    # of scenarios (sizes.py).
+    smoothing: float | None = None
     temperature: float = 0.2  # τ of the listwise divergence, in units of reward
     candidates: int = 64  # gifts that the terms are taken over, at most: a part of a larger catalogue
 
@@ -120,7 +121,10 @@ class TrainingConfig:
     clip_norm: float = 1.0
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
-    practice: int = 16  # rows that a batch is filled up to with imagined profiles (practice.py); 0: none is imagined
+    imagined: float = (
+        0.75  # how likely a scenario's place in a batch is taken by an imagined one (practice.py)
+    )
+    repeats: int = 1  # how often each scenario, or one in its place, is dealt in an epoch
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
     word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to compare
     evaluate_every: int = 5  # epochs
@@ -178,7 +182,9 @@ PRESETS: dict[str, Config] = {"tiny": Config(preset="tiny", model=TINY), "report
 RECIPES: dict[str, dict[str, Any]] = {
     "report": {},
     "measured": {
-        "training.practice": 64,
+        "training.batch_size": 64,
+        "training.repeats": 4,
+        "loss.smoothing": 0.0,
         "dropout.profile_encoder": 0.0,
         "dropout.semantic_matcher": 0.0,
         "dropout.gift_encoder": 0.0,
@@ -187,7 +193,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 # Settings that files of earlier versions lack, with what those versions had in their place.
-ADDED: dict[str, Any] = {"recipe": "earlier", "model.tool_vote": 1.0, "training.practice": 0}
+ADDED: dict[str, Any] = {
+    "recipe": "earlier",
+    "model.tool_vote": 1.0,
+    "training.imagined": 0.0,
+    "training.repeats": 1,
+}
 
 # The report's table: each optimization, by the settings it had before.
 SWITCHES: dict[str, dict[str, Any]] = {
@@ -235,7 +246,9 @@ def one_of(name: str, known: Iterable[str], kind: str) -> str:
         return name
     close = get_close_matches(name, known, n=3) or get_close_matches(name, known, n=3, cutoff=0.5)
     more = ", ..." if len(known) > MOST_NAMES else ""
-    hint = f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
+    )
     raise ConfigError(f"no {kind} named {name!r}; {hint}")
 
 
@@ -318,7 +331,7 @@ def _check(config: Config) -> None:
         if section == "model" and isinstance(value, int) and not 1 <= value <= LARGEST_SIZE:
             raise ConfigError(f"{key}={value}: must be from 1 to {LARGEST_SIZE}")
         if (
-            name in ("epochs", "batch_size", "evaluate_every", "scenario_limit")
+            name in ("epochs", "batch_size", "evaluate_every", "scenario_limit", "repeats")
             and value is not None
             and value < 1
         ):
@@ -352,7 +365,9 @@ def _check(config: Config) -> None:
         raise ConfigError("training.clip_norm=0: must be positive, or nothing would be learnt")
     if config.training.mask_probability >= 1:
         raise ConfigError(f"training.mask_probability={config.training.mask_probability}: must be below 1")
-    if config.loss.smoothing > 1:
+    if config.training.imagined > 1:
+        raise ConfigError(f"training.imagined={config.training.imagined}: must be at most 1")
+    if (config.loss.smoothing or 0) > 1:
         raise ConfigError(f"loss.smoothing={config.loss.smoothing}: must be at most 1")
     if config.loss.temperature == 0:
         raise ConfigError("loss.temperature=0: must be positive")

@@ -104,7 +104,7 @@ class Setting:
 
 
 def setting(seed: int) -> Setting:
-    config = resolve("tiny", settings=NARROW)
+    config = resolve("tiny", settings={**NARROW, "loss.smoothing": 0.5})
     task = task_from(load_dataset(), config.model.gift_features)
     init, dropout, rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     model = TRM(config, task.vocabulary, init, dropout)
@@ -315,7 +315,7 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
     tokens = s.model.core.lm_head(carry.y)
     loss = s.config.loss
-    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing)
+    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0)
     return weighted_total(terms, loss)
 
 

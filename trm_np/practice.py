@@ -9,26 +9,39 @@ learning one that is not understood would be learning by heart.
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm_np.data.encode import encode_profiles
-from trm_np.data.tables import AGE_GROUPS, BUDGET_TIERS, MISSING, Bools, Floats, Ints, LabelTable, ProfileTable
+from trm_np.data.tables import (
+    AGE_GROUPS,
+    BUDGET_TIERS,
+    MISSING,
+    Bools,
+    Floats,
+    Ints,
+    LabelTable,
+    ProfileTable,
+)
 from trm_np.data.task import Split, Task
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.sizes import are_few
 from trm_np.world.baselines import said_words
 from trm_np.world.votes import Votes, infer_votes
 
 # How likely a word speaks for no label, before anything is known: relationships hardly ever decide, and hobbies say
 # what to give, not how to shop.
 RARELY, MAYBE = 0.95, 0.5
-IMPLIED, MOST_IMPLIED = 2.0, 3.0  # what a hobby adds to the categories that it implies, and what several add at most
+IMPLIED, MOST_IMPLIED = (
+    2.0,
+    3.0,
+)  # what a hobby adds to the categories that it implies, and what several add at most
 TOO_DEAR = -3.0  # the score of a category in which nothing fits the budget
-# With fewer scenarios than this for each word training does not tell the words apart by itself.
-ENOUGH_FOR_A_WORD = 2
+SHARPNESSES = np.exp(np.linspace(0, np.log(4), 29))  # among which the best is looked for
 
 
 def is_practice_needed(task: Task) -> bool:
     """Whether there are so few scenarios that imagined ones help."""
-    return len(task.train) < ENOUGH_FOR_A_WORD * len(kinds_of_words(task.vocabulary))
+    return are_few(len(task.train), len(kinds_of_words(task.vocabulary)))
 
 
 class Practice:
@@ -46,6 +59,11 @@ class Practice:
         nothing = np.zeros_like(labels.tools)
         rare = (kinds == "relationship") | (kinds == "hobby")
         self.tools, self.usual_tools = self.learn(labels.tools, nothing, rare, rng)
+        self.sharpness = {"categories": 1.0, "tools": 1.0}
+        said, labels = self.likely(task.validation.profiles), task.validation.labels
+        self.sharpness = {
+            kind: fit_sharpness(getattr(said, kind), getattr(labels, kind)) for kind in self.sharpness
+        }
         self.train = replace(task.train, labels=self.likely(task.train.profiles))
 
     def learn(
@@ -57,6 +75,12 @@ class Practice:
         votes = infer_votes(words[given], labels[given], known[given], np.where(rare, RARELY, MAYBE), rng)
         return votes, round(labels[given].sum(axis=1).mean()) if given.any() else 0
 
+    def mixed(self, told: Split, share: float, rng: np.random.Generator) -> Split:
+        """The scenarios as they are told, each replaced by an imagined one with this probability."""
+        drawn = self.draw(len(told), rng)
+        places = np.where(rng.random(len(told)) < share, len(told), 0) + np.arange(len(told))
+        return told.join(drawn).take(places)
+
     def draw(self, count: int, rng: np.random.Generator) -> Split:
         """So many imagined profiles with their likely labels."""
         profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
@@ -67,8 +91,12 @@ class Practice:
         words = said_words(encode_profiles(profiles, self.task.vocabulary))
         known = self.known(profiles)
         categories = self.categories.probabilities(words, known, self.usual_categories)
-        tools = self.tools.probabilities(words, np.zeros(self.task.train.labels.tools.shape[1]), self.usual_tools)
-        return LabelTable(categories, tools)
+        tools = self.tools.probabilities(
+            words, np.zeros(self.task.train.labels.tools.shape[1]), self.usual_tools
+        )
+        return LabelTable(
+            sharpened(categories, self.sharpness["categories"]), sharpened(tools, self.sharpness["tools"])
+        )
 
     def known(self, profiles: ProfileTable) -> Floats:
         """What the catalogue says of the categories (N, C): which the hobbies imply, and which are too dear."""
@@ -78,7 +106,29 @@ class Practice:
         return np.where(self.cheapest > profiles.budget[:, None], TOO_DEAR, named)
 
 
-def kinds_of_words(vocabulary: Vocabulary) -> np.ndarray:
+def fit_sharpness(likely: Floats, labels: Floats) -> float:
+    """By how much the log-odds of probabilities (N, K) are to be multiplied to predict labels best.
+
+    Temperature scaling (Guo et al., "On calibration of modern neural networks", 2017). Votes are inferred from so few
+    scenarios that they hedge.
+    """
+    given = labels.any(axis=1)
+    said, true = likely[given], labels[given]
+    return float(min(SHARPNESSES, key=lambda sharpness: log_loss(sharpened(said, sharpness), true)))
+
+
+def sharpened(likely: Floats, sharpness: float) -> Floats:
+    """Probabilities with their log-odds multiplied; what is certain, such as a label that nobody gives, stays so."""
+    p = np.clip(likely, 1e-9, 1 - 1e-9)
+    return np.where((likely > 0) & (likely < 1), 1 / (1 + ((1 - p) / p) ** sharpness), likely)
+
+
+def log_loss(likely: Floats, labels: Floats) -> float:
+    p = np.clip(np.where(labels > 0, likely, 1 - likely), 1e-9, 1)
+    return float(-np.log(p).mean()) if labels.size else 0.0
+
+
+def kinds_of_words(vocabulary: Vocabulary) -> NDArray[np.str_]:
     """What each column of `said_words` is a word of."""
     sizes = {
         "age": len(AGE_GROUPS),
@@ -91,7 +141,9 @@ def kinds_of_words(vocabulary: Vocabulary) -> np.ndarray:
     return np.repeat(list(sizes), list(sizes.values()))
 
 
-def imagine(known: ProfileTable, vocabulary: Vocabulary, count: int, rng: np.random.Generator) -> ProfileTable:
+def imagine(
+    known: ProfileTable, vocabulary: Vocabulary, count: int, rng: np.random.Generator
+) -> ProfileTable:
     """Profiles whose fields are drawn independently of each other.
 
     Ages and budgets (on a logarithmic scale) lie between the least and the most that are known, lists are as long as

@@ -247,10 +247,12 @@ class Run:
 def refuse_other_run(
     path: Path, header: dict[str, Any], settings: dict[str, Any], digests: dict[str, str]
 ) -> None:
-    """Raise CheckpointError unless the stored run has these settings and these data."""
+    """Raise CheckpointError unless the stored run has these settings, whatever recipe they are from, and these data."""
     stored = {"seed": header.get("seed"), **completed(header["config"])}
     differing = [
-        f"{key} is {stored[key]}, not {value}" for key, value in settings.items() if stored[key] != value
+        f"{key} is {stored[key]}, not {value}"
+        for key, value in settings.items()
+        if key != "recipe" and stored[key] != value
     ]
     known = header.get("digests")
     found = known if isinstance(known, dict) else {}

@@ -59,9 +59,9 @@ class EarlyStopping:
     def require_values(self, scenarios: int) -> None:
         """Raise ValueError unless a state that was loaded has what the next evaluation is to be compared with."""
         values = self.state.best_values
-        if self.threshold is None and self.state.best_epoch:
-            if len(values) != scenarios or not np.isfinite(np.array(values, np.float64)).all():
-                raise ValueError(f"best_values must be {scenarios} numbers")
+        known = len(values) == scenarios and bool(np.isfinite(np.array(values, np.float64)).all())
+        if self.threshold is None and self.state.best_epoch and not known:
+            raise ValueError(f"best_values must be {scenarios} numbers")
 
     def restore(self, model: nn.Module) -> None:
         """Give the model the weights kept; it stays as it is where no evaluation has been."""

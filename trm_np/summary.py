@@ -97,9 +97,7 @@ def figures_text(
     return table(rows)
 
 
-def baselines_ahead(
-    metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
-) -> list[str]:
+def baselines_ahead(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
     """A line for each strict metric in which a baseline is ahead of the model: which, and by how much."""
     lines = []
     for name in (name for name in STRICT if name not in COUNTS and name in metrics):

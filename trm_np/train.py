@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trm_np import sizes
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_norm_
@@ -136,6 +137,9 @@ class Trainer:
         self.config = config
         self.task = task
         self.seed = seed
+        given = config.loss.smoothing
+        self.smoothing = sizes.smoothing(len(task.train)) if given is None else given
+        self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
@@ -158,7 +162,7 @@ class Trainer:
     @cached_property
     def practice(self) -> Practice | None:
         """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        if not self.config.training.practice or not is_practice_needed(self.task):
+        if not self.config.training.imagined or not is_practice_needed(self.task):
             return None
         return Practice(self.task, Generators.from_seed(self.seed).votes)
 
@@ -178,10 +182,14 @@ class Trainer:
                 self.progress.batches += 1
             yield self.end_epoch()
 
+    def dealt(self) -> Ints:
+        """The scenarios of an epoch, in order."""
+        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats)
+
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
         if not self.progress.order:
-            self.progress.order = self.generators.batches.permutation(len(self.task.train)).tolist()
+            self.progress.order = self.generators.batches.permutation(self.dealt()).tolist()
 
     def remaining_batches(self) -> Iterator[Ints]:
         size = self.config.training.batch_size
@@ -189,8 +197,8 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time, imagined ones that fill the batch up, and gifts to judge, the
-        same for all of them.
+        """The scenarios of these rows as told this time, some replaced by imagined ones, and gifts to judge, the same
+        for all of them.
 
         The targets are those of what can be seen.
         """
@@ -198,9 +206,8 @@ class Trainer:
         told = (self.practice or task).train.take(rows)
         if training.augment:
             told = replace(told, profiles=augment(told.profiles, dice.augmentation))
-        more = training.practice - len(rows)
-        if self.practice and more > 0:
-            told = told.join(self.practice.draw(more, dice.imagination))
+        if self.practice:
+            told = self.practice.mixed(told, training.imagined, dice.imagination)
         profiles, labels = told.profiles, told.labels
         masked = draw_mask(profiles, training.mask_probability, dice.masking)
         candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
@@ -218,7 +225,7 @@ class Trainer:
 
         Losses and gradients are those of the whole batch, added up from the ranks, of which each has its own rows.
         """
-        model, loss = self.model, self.config.loss
+        model, loss = self.model, self.loss
         rows = self.ranks.rows(len(batch))
         self.row_dice.rows, self.row_dice.count = rows, len(batch)
         part, shares = batch.take(rows), shares_of(rows, batch.inputs.answers, batch.targets)
@@ -230,7 +237,7 @@ class Trainer:
                 outputs = model.read(h, part.inputs, part.gifts, part.picked)
                 tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
                 terms = loss_terms(
-                    model, h, tokens, part.inputs.answers, outputs, part.targets, loss, loss.smoothing
+                    model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing
                 )
                 total = weighted_total(terms, loss, shares)
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
@@ -345,7 +352,7 @@ class Trainer:
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
         progress = Progress(**values["progress"])
-        if sorted(progress.order) not in ([], list(range(len(self.task.train)))):
+        if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
@@ -370,7 +377,9 @@ class Trainer:
     def optimized_names(self) -> list[str]:
         """The parameters' names in the optimizer's order."""
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
-        return [names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]]
+        return [
+            names[id(parameter)] for group in self.optimizer.param_groups for parameter in group["params"]
+        ]
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:

@@ -12,6 +12,7 @@ leave the pool as it is in JAX 0.10 (processor time by thread, on two cores).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -522,7 +523,7 @@ class JaxTrainer:
     """
 
     def __init__(self, trainer: Trainer, dropout: bool = True) -> None:
-        self.config = trainer.config
+        self.config = replace(trainer.config, loss=trainer.loss)
         names = trainer.optimized_names()
         listed = [group for group in trainer.optimizer.param_groups for _ in group["params"]]
         groups = {

@@ -8,6 +8,7 @@ each part is for stands at its namesake in trm_np/model.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -704,7 +705,8 @@ class TorchTrainer(TorchRecommender):
 
     def __init__(self, trainer: Trainer, mode: Literal["eager", "compiled"], dropout: bool = True) -> None:
         weights = {name: torch.tensor(weight) for name, weight in trainer.model.state_dict().items()}
-        super().__init__(trainer.config, trainer.task.vocabulary, weights, mode)
+        config = replace(trainer.config, loss=trainer.loss)
+        super().__init__(config, trainer.task.vocabulary, weights, mode)
         self.supervise = self.as_run(supervise)
         self.model.train(dropout)
         self.optimizer = self._optimizer_like(trainer)

@@ -138,7 +138,9 @@ def test_of_several_gradients_the_one_nearest_to_the_loss_is_named(monkeypatch: 
 
 
 @pytest.mark.parametrize("value", [-1e25, 3e38])
-def test_gradients_whose_squares_are_too_large_are_clipped(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_whose_squares_are_too_large_are_clipped(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training goes on: the squares are numbers again once the gradients are clipped."""
     t, name = trainer(CONFIG), parameter_of("core")
     monkeypatch.setattr(train_module, "clip_norm_", spoilt_gradients(t, {name: value}))

@@ -99,7 +99,9 @@ def test_a_run_compares_the_quality_of_each_validation_scenario() -> None:
     t = trainer(small(training__epochs=1))
     record = next(t.epochs())
     assert len(t.stopping.state.best_values) == len(t.task.validation)
-    assert np.mean(t.stopping.state.best_values) == pytest.approx(record["validation"]["recommendation_quality"])
+    assert np.mean(t.stopping.state.best_values) == pytest.approx(
+        record["validation"]["recommendation_quality"]
+    )
 
 
 def test_what_is_compared_with_survives_an_interruption(tmp_path: Path) -> None:
@@ -111,7 +113,9 @@ def test_what_is_compared_with_survives_an_interruption(tmp_path: Path) -> None:
     new_run(tmp_path / "parts", config, resume=True).train()
     assert written(tmp_path / "parts") == written(tmp_path / "whole")
     assert len(records(tmp_path / "parts")) == 8
-    values = load_model(tmp_path / "parts" / "last.npz", "training").header["training"]["stopping"]["best_values"]
+    values = load_model(tmp_path / "parts" / "last.npz", "training").header["training"]["stopping"][
+        "best_values"
+    ]
     assert json.loads(json.dumps(values)) == values and len(values) == 6
 
 

@@ -20,7 +20,9 @@ def weight(scores: Floats, chosen: tuple[int, ...]) -> float:
 def by_enumeration(scores: Floats, size: int) -> Floats:
     sets = list(combinations(range(len(scores)), size))
     total = sum(weight(scores, one) for one in sets)
-    return np.array([sum(weight(scores, one) for one in sets if k in one) / total for k in range(len(scores))])
+    return np.array(
+        [sum(weight(scores, one) for one in sets if k in one) / total for k in range(len(scores))]
+    )
 
 
 @given(
@@ -67,7 +69,9 @@ def test_votes_that_explain_the_labels_are_found_again() -> None:
     rng = np.random.default_rng(1)
     table = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     words = rng.random((200, 6)) < 0.5
-    labels = (np.argsort(np.argsort(-(words @ table + rng.random((200, 4)) / 9), axis=1), axis=1) < 2).astype(float)
+    labels = (np.argsort(np.argsort(-(words @ table + rng.random((200, 4)) / 9), axis=1), axis=1) < 2).astype(
+        float
+    )
     found = infer_votes(words, labels, np.zeros_like(labels), np.full(6, 0.5), rng)
     mean = found.tables.mean(axis=0)
     assert (mean[:5].argmax(axis=1) == table[:5].argmax(axis=1)).all() and (mean[:5].max(axis=1) > 0.9).all()

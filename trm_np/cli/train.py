@@ -108,7 +108,10 @@ def train(
         if not quiet:
             most = config.training.epochs
             workers = threads if size == 1 else f"{size} ranks with {threads}"
-            click.echo(f"{preset}, recipe {recipe}, seed {seed}, {workers}, at most {most} epochs, into {out}", err=True)
+            click.echo(
+                f"{preset}, recipe {recipe}, seed {seed}, {workers}, at most {most} epochs, into {out}",
+                err=True,
+            )
             for warning in run.warnings:
                 click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
             if dataset.shares_held_out:

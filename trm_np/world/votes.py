@@ -14,7 +14,7 @@ from trm_np.data.tables import Bools, Floats, Ints
 STRENGTHS = np.array([1.0, 2.0])  # of an ordinary and a strong reason
 CERTAINTY = 4.0  # log-odds of one reason more: labels are given by the count, with a slip now and then
 CHAINS, SWEEPS = 24, 30  # tables that are sampled side by side, and how often each word's vote is drawn anew
-WARMING = 15  # of the sweeps, in which certainty grows: a single vote makes no sense before the others are there
+WARMING = 15  # sweeps in which certainty grows: a single vote makes no sense before the others are there
 
 
 @dataclass(frozen=True, eq=False)
