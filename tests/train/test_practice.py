@@ -1,6 +1,7 @@
 """Practice: what is imagined, how it is labelled, and where training uses it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ def test_sharpening_keeps_the_order_and_one_half() -> None:
 
 def test_more_scenarios_are_believed_more() -> None:
     values = [smoothing(count) for count in range(1, 2000)]
-    assert all(after <= before for before, after in zip(values, values[1:], strict=False))
+    assert all(after <= before for before, after in pairwise(values))
     assert (smoothing(1), smoothing(25), smoothing(900)) == pytest.approx((0.5, 0.3, 0.05))
     assert trainer(small()).loss.smoothing == smoothing(25)
     assert trainer(small("data_diversity")).loss.smoothing == smoothing(2)

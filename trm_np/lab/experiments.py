@@ -68,17 +68,18 @@ def rates() -> dict[str, Config]:
 
 def tool_heads() -> dict[str, Config]:
     """The report's two scenarios, learnt by heart, with the report's head at three weights, and with ours."""
+    by_heart = {"loss__smoothing": 0, "training__imagined": 0, "model__tool_vote": 1}
     configs = {
         f"softmax, weight {weight}": tiny(
             "data_diversity",
             "early_stopping",
-            loss__smoothing=0,
             model__tool_head="softmax",
             loss__tool=weight,
+            **by_heart,
         )
         for weight in (0.15, 0.25, 1.0)
     }
-    return {**configs, "sigmoid, weight 0.25": tiny("data_diversity", "early_stopping", loss__smoothing=0)}
+    return {**configs, "sigmoid, weight 0.25": tiny("data_diversity", "early_stopping", **by_heart)}
 
 
 def dropouts() -> dict[str, Config]:
@@ -90,11 +91,10 @@ def dropouts() -> dict[str, Config]:
 
 
 def patiences() -> dict[str, Config]:
+    bars = {"any rise": 0, "by 3%": 0.03, "beyond its error": "none"}
     return {
-        f"patience {patience}, improvement {bar:.0%}": tiny(
-            training__patience=patience, training__improvement=bar
-        )
-        for bar in (0, 0.03)
+        f"patience {patience}, {name}": tiny(training__patience=patience, training__improvement=bar)
+        for name, bar in bars.items()
         for patience in (1, 5, 15)
     }
 
