@@ -8,6 +8,8 @@ from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.data.tables import Floats
 
+ROUNDING = 1e-9  # far more than float64 has in a mean
+
 
 @dataclass
 class StoppingState:
@@ -72,8 +74,9 @@ class EarlyStopping:
 def exceeds_its_error(differences: Floats) -> bool:
     """Whether the mean of paired differences (N,) is larger than its standard error, s / √N.
 
-    Of a single scenario nothing says what may be chance: there any rise counts.
+    Of a single scenario nothing says what may be chance: there any rise counts. Where one of several rises alone, mean
+    and error are equal, and rounding must not decide.
     """
     count = len(differences)
     error = differences.std(ddof=1) / count**0.5 if count > 1 else 0.0
-    return bool(differences.mean() > error)
+    return bool(differences.mean() > error * (1 + ROUNDING))

@@ -77,6 +77,13 @@ def test_a_difference_exceeds_its_error_as_the_paired_t_says(differences: np.nda
         assert exceeds_its_error(differences) == (differences.mean() > error)
 
 
+@given(st.integers(2, 60), st.floats(1e-6, 1), st.data())
+def test_a_scenario_that_rises_alone_never_counts(count: int, rise: float, data: st.DataObject) -> None:
+    differences = np.zeros(count)
+    differences[data.draw(st.integers(0, count - 1))] = rise
+    assert not exceeds_its_error(differences)
+
+
 @given(hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-1, 1)))
 def test_no_evaluation_is_better_than_one_just_as_good(values: np.ndarray) -> None:
     assert not exceeds_its_error(values - values)
