@@ -27,6 +27,7 @@ SMALL = {
     "model.supervision_steps": "2",
     "model.fusion_layers": "1",
     "training.epochs": "6",
+    "training.imagined": "0",  # what is inferred before takes longer than all else (tests/train/test_practice.py)
 }
 SET = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.train.small_run import small, trainer
+from tests.train.small_run import new_run, small, trainer, written
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
@@ -22,6 +23,7 @@ from trm_np.practice import (
 )
 from trm_np.simulation import simulate
 from trm_np.sizes import SCENARIOS_FOR_A_WORD, smoothing
+from trm_np.train import Interrupted
 
 TASK = task_from(load_dataset(), 96)
 PRACTICE = Practice(TASK, np.random.default_rng(0))
@@ -138,7 +140,7 @@ def test_as_many_are_imagined_as_is_asked_for() -> None:
 
 @pytest.mark.parametrize(("repeats", "rows"), [(1, [16, 9]), (3, [16, 16, 16, 16, 11])])
 def test_an_epoch_deals_each_scenario_so_often(repeats: int, rows: list[int]) -> None:
-    t = trainer(small(training__repeats=repeats))
+    t = trainer(small(training__repeats=repeats, training__imagined=0.5))
     t.begin_epoch()
     assert sorted(t.progress.order) == sorted(list(range(25)) * repeats)
     assert [len(t.draw_batch(chosen)) for chosen in t.remaining_batches()] == rows
@@ -153,7 +155,7 @@ def test_imagining_does_not_move_the_other_dice() -> None:
 
 def test_nothing_is_imagined_where_it_is_switched_off_or_not_needed() -> None:
     assert trainer(small(training__imagined=0)).practice is None
-    assert trainer(small()).practice is not None
+    assert trainer(small(training__imagined=0.5)).practice is not None
 
 
 @given(st.floats(1, 4), st.integers(0, 2**32))
@@ -178,3 +180,13 @@ def test_more_scenarios_are_believed_more() -> None:
     assert trainer(small()).loss.smoothing == smoothing(25)
     assert trainer(small("data_diversity")).loss.smoothing == smoothing(2)
     assert trainer(small(loss__smoothing=0.1)).loss.smoothing == 0.1
+
+
+def test_a_run_that_imagines_ends_with_the_same_bytes_when_interrupted(tmp_path: Path) -> None:
+    config = small(training__epochs=4, training__evaluate_every=2, training__imagined=0.5, training__repeats=2)
+    new_run(tmp_path / "whole", config).train()
+    answers = iter([False] * 6)  # within the second epoch
+    with pytest.raises(Interrupted):
+        new_run(tmp_path / "parts", config).train(lambda: next(answers, True))
+    new_run(tmp_path / "parts", config, resume=True).train()
+    assert written(tmp_path / "parts") == written(tmp_path / "whole")
