@@ -14,6 +14,7 @@ from trm_np.data.tables import Bools, Floats, Ints
 STRENGTHS = np.array([1.0, 2.0])  # of an ordinary and a strong reason
 CERTAINTY = 4.0  # log-odds of one reason more: labels are given by the count, with a slip now and then
 CHAINS, SWEEPS = 24, 30  # tables that are sampled side by side, and how often each word's vote is drawn anew
+THINNING = 5  # sweeps between two of which the tables are kept
 WARMING = 15  # sweeps in which certainty grows: a single vote makes no sense before the others are there
 
 
@@ -49,6 +50,7 @@ def infer_votes(
     chosen = np.zeros((CHAINS, words.shape[1]), np.int64)
     scores = np.broadcast_to(known, (CHAINS, *labels.shape)).copy()
     rows_of = [np.flatnonzero(column) for column in words.T]
+    tables = []
     for sweep in range(1, SWEEPS + 1):
         certainty = CERTAINTY * min(sweep / WARMING, 1)
         for word in rng.permutation(len(rows_of)):
@@ -58,7 +60,9 @@ def infer_votes(
             log_odds = np.concatenate([np.zeros((CHAINS, 1)), votes.reshape(CHAINS, -1)], axis=1)
             chosen[:, word] = (log_odds + rng.gumbel(size=log_odds.shape)).argmax(axis=1)
             scores[:, rows] = others + options[chosen[:, word], None]
-    return Votes(options[chosen])
+        if sweep > WARMING and sweep % THINNING == 0:
+            tables.append(options[chosen])
+    return Votes(np.concatenate(tables))
 
 
 def evidence(scores: Floats, labels: Floats, sizes: Ints, certainty: float) -> Floats:
