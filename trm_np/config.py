@@ -270,10 +270,9 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_flat(settings: Mapping[str, Any]) -> Config:
     """The inverse of `flatten`; raises ConfigError on an unknown key or a value of the wrong type."""
-    names = {name: str(settings.get(name, "")) for name in ("preset", "recipe")}
-    config = Config(**names)
+    config = Config(preset=str(settings.get("preset", "")), recipe=str(settings.get("recipe", "")))
     for key, value in settings.items():
-        if key not in names:
+        if key not in ("preset", "recipe"):
             config = _with(config, key, _of_type(key, value))
     _check(config)
     return config

@@ -1,5 +1,7 @@
 """What depends on how much there is to learn from, in one place."""
 
+from math import sqrt
+
 MOST_SMOOTHING = 0.5
 SCENARIOS_FOR_A_WORD = 2
 
@@ -9,7 +11,7 @@ def smoothing(scenarios: int) -> float:
 
     What few scenarios say of a label may be chance by about 1 / √N: 0.3 of it is spread for 25, 0.05 for 900.
     """
-    return min(1.5 / scenarios**0.5, MOST_SMOOTHING)
+    return min(1.5 / sqrt(scenarios), MOST_SMOOTHING)
 
 
 def are_few(scenarios: int, words: int) -> bool:

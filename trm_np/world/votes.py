@@ -90,7 +90,7 @@ def inclusion(scores: Floats, sizes: Ints) -> Floats:
         factor = odds[..., other, None] * (np.arange(odds.shape[-1]) != other)
         for size in range(largest, 0, -1):
             without[size] = without[size] + factor * without[size - 1]
-    likely = np.zeros_like(odds)
+    likely: Floats = np.zeros_like(odds)
     for size in range(1, largest + 1):
         with_it = odds * without[size - 1]
         likely = np.where((sizes == size)[:, None], with_it / (with_it + without[size]), likely)
