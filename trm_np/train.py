@@ -156,7 +156,6 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.newest_quality = np.zeros(0)  # of each validation scenario, at the newest evaluation
         self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
     @cached_property
@@ -324,12 +323,12 @@ class Trainer:
         """
         task, loss = self.task, self.config.loss
         with np.errstate(over="ignore", invalid="ignore"):
-            metrics, losses, self.newest_quality = evaluate_model(self.model, task.validation, task, loss)
+            metrics, losses, quality = evaluate_model(self.model, task.validation, task, loss)
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
-        stop = self.stopping.step(self.newest_quality, epoch, self.model)
+        stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
     # ------------------------------------------------------------------------- to go on another day

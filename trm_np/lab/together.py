@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import reduce
 from math import gcd
 
+import numpy as np
+
 from trm_np.config import Config
 from trm_np.data.load import Dataset
 from trm_np.lab.trial import Row, Trial, data_digest, failed, row_of, task_of
@@ -54,7 +56,8 @@ class Reader:
         if self.stopped_by or (epoch % training.evaluate_every and epoch != training.epochs):
             return
         self.curve.append(record)
-        stop = self.stopping.step(trainer.newest_quality, epoch, trainer.model)
+        quality = np.array(trainer.stopping.state.best_values)  # the newest, since the leading one never stops
+        stop = self.stopping.step(quality, epoch, trainer.model)
         self.stopped_by = "epochs" if epoch == training.epochs else "early_stopping" if stop else ""
 
     def row(self, trainer: Trainer, data: str) -> Row:
