@@ -6,7 +6,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from trm_np.config import SWITCHES, Config, flatten, resolve
+from trm_np.config import RECIPES, SWITCHES, Config, completed, flatten, resolve
 from trm_np.data.problems import printable
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
@@ -58,7 +58,7 @@ def place_of(row: Row) -> tuple[str, int, Off]:
     """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
     try:
         seed = int(row["seed"])
-        settings = dict(row["settings"])
+        settings = completed(row["settings"])
         off = tuple(name for name, on in switches_in(settings).items() if not on)
         after = all_on(settings["preset"], settings["recipe"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -69,7 +69,8 @@ def place_of(row: Row) -> tuple[str, int, Off]:
 
 @cache
 def all_on(preset: str, recipe: str) -> dict[str, Any]:
-    return flatten(resolve(preset, recipe=recipe))
+    """The settings with which every switch is on; earlier files name no recipe, and had the report's switches."""
+    return flatten(resolve(preset, recipe=recipe if recipe in RECIPES else "report"))
 
 
 def unusable(row: Row, error: Exception) -> ResultsError:
