@@ -154,9 +154,9 @@ def learn(n_scenarios: int) -> Figures:
     task = task_from(data, config.model.gift_features)
     trainer = Trainer(config, task, SEED)
     _, seconds = timed(list, trainer.epochs())
-    simulated, _ = evaluate_model(trainer.model, task.test, task, config.loss)
+    simulated, *_ = evaluate_model(trainer.model, task.test, task, config.loss)
     hand_labelled = task_from(shipped, config.model.gift_features).test
-    by_hand, _ = evaluate_model(trainer.model, hand_labelled, task, config.loss)
+    by_hand, *_ = evaluate_model(trainer.model, hand_labelled, task, config.loss)
     return {
         "epochs": epochs,
         "train s": seconds,

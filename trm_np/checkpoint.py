@@ -18,7 +18,7 @@ import numpy as np
 
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
-from trm_np.config import Config, ConfigError, flatten, from_flat
+from trm_np.config import Config, ConfigError, completed, flatten, from_flat
 from trm_np.data import schema
 from trm_np.data.load import as_json, gift_from, scenario_from, stock_of
 from trm_np.data.money import DOLLARS, Money
@@ -219,7 +219,7 @@ def read_precision(header: Mapping[str, Any]) -> str:
 
 
 def read_config(header: Mapping[str, Any]) -> Config:
-    settings = header["config"]
+    settings = completed(header["config"])
     for key in sorted(settings.keys() ^ flatten(Config()).keys()):
         raise ValueError(f"header: config {'has the unknown' if key in settings else 'lacks'} {shown(key)}")
     try:

@@ -1,7 +1,8 @@
-"""Every setting in one place: frozen dataclasses, two presets, and the report's eight optimizations as switches.
+"""Every setting in one place: frozen dataclasses, two presets (sizes), two recipes (how to train), and the report's
+eight optimizations as switches.
 
 A switch is a name for the settings it had *before*; the defaults below are the settings *after* (the report's
-table). `resolve` starts from a preset, turns switches off, then applies `--set key=value`.
+table). `resolve` starts from a preset, applies a recipe, turns switches off, then applies `--set key=value`.
 """
 
 import sys
@@ -20,6 +21,7 @@ ALLOWED = {
     "float": "a number",
     "str": "a name",
     "int | None": "an integer or none",
+    "float | None": "a number or none",
 }
 
 
@@ -52,6 +54,7 @@ class ModelConfig:
     category_hidden: int = 64
     tool_width: int = 128
     tool_heads: int = 4
+    tool_vote: float = 1.0  # what a whole vote of a word adds to a tool's logit
     tool_head: str = "sigmoid"  # "softmax" is the report's head, kept to show where its loss gets stuck
     reward_hidden: int = 64
     reward_fusion_hidden: int = 3
@@ -104,8 +107,9 @@ class LossConfig:
     outcome: float = 0.02
     gift_scorer: float = 0.02
     choice: float = 0.25  # only where choices are given
-    # In training a label is believed this much less, and the other names of its kind as much more (docs/quality.md).
-    smoothing: float = 0.7
+    # In training a label is believed this much less, and the other names of its kind as much more; none: by the number
+    # of scenarios (sizes.py).
+    smoothing: float | None = 0.7
     temperature: float = 0.2  # τ of the listwise divergence, in units of reward
     candidates: int = 64  # gifts that the terms are taken over, at most: a part of a larger catalogue
     choice_candidates: int = 4096  # the same for the term of choices
@@ -121,12 +125,14 @@ class TrainingConfig:
     clip_norm: float = 1.0
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
+    imagined: float = 0.0  # how likely an imagined one takes a scenario's place in a batch (practice.py)
+    repeats: int = 1  # how often each scenario, or one in its place, is dealt in an epoch
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
     word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to compare
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
-    # By how much quality must rise to count: on 30 scenarios less may be chance (docs/decisions.md).
-    improvement: float = 0.03
+    # By what share quality must rise to count; none: by more than its standard error (stopping.py).
+    improvement: float | None = 0.03
     plateau: bool = True  # ReduceLROnPlateau on the validation loss
     plateau_factor: float = 0.5
     plateau_patience: int = 5  # evaluations
@@ -138,6 +144,7 @@ class Config:
     """A run, resolved. It is stored with the weights."""
 
     preset: str = "report"
+    recipe: str = "report"
     model: ModelConfig = field(default_factory=ModelConfig)
     dropout: DropoutConfig = field(default_factory=DropoutConfig)
     learning_rate: LearningRateConfig = field(default_factory=LearningRateConfig)
@@ -173,6 +180,35 @@ TINY = ModelConfig(
 
 PRESETS: dict[str, Config] = {"tiny": Config(preset="tiny", model=TINY), "report": Config(preset="report")}
 
+# How to train, as settings over a preset: as the report has it, or as measured here (docs/quality.md).
+RECIPES: dict[str, dict[str, Any]] = {
+    "report": {},
+    "measured": {
+        "model.tool_vote": 2.0,
+        "training.imagined": 0.75,
+        "training.improvement": None,
+        "training.batch_size": 64,
+        "training.repeats": 4,
+        "loss.smoothing": None,
+        "dropout.profile_encoder": 0.0,
+        "dropout.semantic_matcher": 0.0,
+        "dropout.gift_encoder": 0.0,
+        "dropout.recommendation_head": 0.0,
+    },
+}
+
+# Settings that files of earlier versions lack: their defaults do what those versions did.
+ADDED = (
+    "recipe",
+    "model.tool_vote",
+    "model.experienced_gifts",
+    "learning_rate.experience",
+    "loss.choice",
+    "loss.choice_candidates",
+    "training.imagined",
+    "training.repeats",
+)
+
 # The report's table: each optimization, by the settings it had before.
 SWITCHES: dict[str, dict[str, Any]] = {
     "data_diversity": {"training.scenario_limit": 2},
@@ -191,9 +227,17 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def resolve(preset: str, off: Iterable[str] = (), settings: Mapping[str, Any] | None = None) -> Config:
-    """The preset with the switches in `off` turned off, then each setting applied: "loss.tool": 0.3, or "0.3"."""
-    config = PRESETS[one_of(preset, PRESETS, "preset")]
+def resolve(
+    preset: str,
+    off: Iterable[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    recipe: str = "report",
+) -> Config:
+    """The preset by a recipe, with the switches in `off` turned off, then each setting applied: "loss.tool": 0.3, or
+    "0.3"."""
+    config = replace(PRESETS[one_of(preset, PRESETS, "preset")], recipe=one_of(recipe, RECIPES, "recipe"))
+    for key, value in RECIPES[recipe].items():
+        config = _with(config, key, value)
     for name in off:
         for key, value in SWITCHES[one_of(name, SWITCHES, "optimization")].items():
             config = _with(config, key, value)
@@ -211,7 +255,9 @@ def one_of(name: str, known: Iterable[str], kind: str) -> str:
         return name
     close = get_close_matches(name, known, n=3) or get_close_matches(name, known, n=3, cutoff=0.5)
     more = ", ..." if len(known) > MOST_NAMES else ""
-    hint = f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(known[:MOST_NAMES])}{more}"
+    )
     raise ConfigError(f"no {kind} named {name!r}; {hint}")
 
 
@@ -226,11 +272,17 @@ def flatten(config: Config) -> dict[str, Any]:
     return flat
 
 
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The flat settings of a file, which an earlier version may have written, with those that it lacks."""
+    defaults = flatten(Config())
+    return {**{key: defaults[key] for key in ADDED}, **settings}
+
+
 def from_flat(settings: Mapping[str, Any]) -> Config:
     """The inverse of `flatten`; raises ConfigError on an unknown key or a value of the wrong type."""
-    config = Config(preset=str(settings.get("preset", "")))
+    config = Config(preset=str(settings.get("preset", "")), recipe=str(settings.get("recipe", "")))
     for key, value in settings.items():
-        if key != "preset":
+        if key not in ("preset", "recipe"):
             config = _with(config, key, _of_type(key, value))
     _check(config)
     return config
@@ -262,7 +314,7 @@ def _parse(key: str, text: str) -> Any:
             return {"true": True, "false": False}[text]
         if kind == "str":
             return text
-        return float(text) if kind == "float" else int(text)
+        return float(text) if kind.startswith("float") else int(text)
     except (KeyError, ValueError):
         raise ConfigError(f"{key}={text}: must be {ALLOWED[kind]}") from None
 
@@ -289,7 +341,7 @@ def _check(config: Config) -> None:
         if section == "model" and isinstance(value, int) and not least <= value <= LARGEST_SIZE:
             raise ConfigError(f"{key}={value}: must be from {least} to {LARGEST_SIZE}")
         if (
-            name in ("epochs", "batch_size", "evaluate_every", "scenario_limit")
+            name in ("epochs", "batch_size", "evaluate_every", "scenario_limit", "repeats")
             and value is not None
             and value < 1
         ):
@@ -311,6 +363,8 @@ def _check(config: Config) -> None:
         raise ConfigError(
             f"model.user_width={model.user_width}: must divide model.core_width, which folds into it"
         )
+    if model.tool_vote == 0:
+        raise ConfigError("model.tool_vote=0: must be positive, or no tool would be learnt")
     if model.tool_head not in ("sigmoid", "softmax"):
         raise ConfigError(f"model.tool_head={model.tool_head}: must be sigmoid or softmax")
     if not 0 < config.training.plateau_factor < 1:
@@ -321,7 +375,9 @@ def _check(config: Config) -> None:
         raise ConfigError("training.clip_norm=0: must be positive, or nothing would be learnt")
     if config.training.mask_probability >= 1:
         raise ConfigError(f"training.mask_probability={config.training.mask_probability}: must be below 1")
-    if config.loss.smoothing > 1:
+    if config.training.imagined > 1:
+        raise ConfigError(f"training.imagined={config.training.imagined}: must be at most 1")
+    if (config.loss.smoothing or 0) > 1:
         raise ConfigError(f"loss.smoothing={config.loss.smoothing}: must be at most 1")
     if config.loss.temperature == 0:
         raise ConfigError("loss.temperature=0: must be positive")

@@ -19,8 +19,8 @@ from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
-from trm_np.world.choices import choice_values, means, top_gifts
-from trm_np.world.metrics import TOP_GIFTS, Predictions, evaluate_predictions
+from trm_np.world.choices import choice_values, top_gifts, wanted_of
+from trm_np.world.metrics import TOP_GIFTS, Predictions, metrics_of, scenario_quality, scenario_values
 from trm_np.world.reward import best_lists
 
 PROFILES = 64  # that the core thinks about at a time
@@ -111,16 +111,23 @@ def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]
 def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
     """Set how much content and reward count beside experience: as ranks best what the people of a split chose.
 
-    The measure is NDCG at 10; of equal ones the smaller shares.
+    The measure is NDCG at 10; of equal ones the smaller shares. They stay as they are where nobody chose, and where a
+    source is not finite.
     """
     assert model.experience is not None
     sources = sources_of_choices(model, task, answers)
+    _, people = wanted_of(split.chosen, split.history)
+    if len(people) and all(np.isfinite(source).all() for source in sources):
+        model.experience.shares.data[...] = max(
+            product(SHARES, SHARES),
+            key=lambda shares: choice_quality(joined(*sources, *shares), split).mean(),
+        )
 
-    def quality(shares: tuple[float, float]) -> float:
-        lists = top_gifts(joined(*sources, *shares).__getitem__, split.history)
-        return means(choice_values(lists, split.chosen, split.history))["ndcg_at_10"]
 
-    model.experience.shares.data[...] = max(product(SHARES, SHARES), key=quality)
+def choice_quality(scores: Floats, split: Split) -> Floats:
+    """How well scores (N, G) rank what people chose: NDCG at 10 (M,) of each of those M who chose."""
+    lists = top_gifts(scores.__getitem__, split.history)
+    return choice_values(lists, split.chosen, split.history)["ndcg_at_10"]
 
 
 def logits_of_choices(
@@ -203,20 +210,28 @@ def best_rewards(split: Split, task: Task) -> Floats:
     return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
 
 
-def evaluate_model(
-    model: TRM, split: Split, task: Task, loss: LossConfig
-) -> tuple[dict[str, float], dict[str, float]]:
-    """All metrics of the model on a split, and its loss terms there.
+class Evaluation(NamedTuple):
+    """All metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario."""
 
-    There are no metrics if the loss is not finite: NaN cannot be ranked.
-    """
+    metrics: dict[str, float]
+    losses: dict[str, float]
+    quality: Floats
+
+
+def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Evaluation:
+    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked."""
     answers = answers_of(model, split, task)
     held_out = evaluation_loss(model, split, task, loss, answers)
     if not math.isfinite(held_out["total"]):
-        return {}, held_out
+        return Evaluation({}, held_out, np.full(len(split), np.nan))
     predictions = predict(model, split.profiles, task, answers)
     world = (split.labels, split.profiles, task.gifts, task.implied)
-    metrics = evaluate_predictions(predictions, *world, best_rewards(split, task))
+    values = scenario_values(predictions, *world, best_rewards(split, task))
+    metrics = metrics_of(predictions, values)
     training = evaluation_loss(model, task.train, task, loss)
     metrics["generalization_gap"] = abs(training["total"] - held_out["total"])
-    return metrics, held_out
+    quality = scenario_quality(values)
+    if model.experience is not None:
+        _, people = wanted_of(split.chosen, split.history)
+        quality[people] = choice_quality(choice_scores(model, split, task, answers), split)
+    return Evaluation(metrics, held_out, quality)

@@ -57,6 +57,7 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
     task = task_from(dataset, stored.config.model.gift_features)
     return {
         "preset": stored.config.preset,
+        "recipe": stored.config.recipe,
         "test_is_validation": dataset.shares_held_out,
         "trained_on": trained_on(dataset),
         **judge(stored.model, task, stored.config, stored.header["seed"]),

@@ -21,7 +21,7 @@ from typing import Any
 
 from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
 from trm_np.conditions import conditions, differences
-from trm_np.config import Config, flatten
+from trm_np.config import Config, completed, flatten
 from trm_np.data.load import Dataset, as_json
 from trm_np.data.problems import printable
 from trm_np.data.task import Task, task_from
@@ -226,6 +226,7 @@ class Run:
         judged = judge(trainer.model, self.task, self.config, self.seed)
         summary = {
             "preset": self.config.preset,
+            "recipe": self.config.recipe,
             "seed": self.seed,
             "parameters": sum(parameter.size for parameter in trainer.parameters),
             "epochs_run": trainer.progress.epochs,
@@ -246,10 +247,12 @@ class Run:
 def refuse_other_run(
     path: Path, header: dict[str, Any], settings: dict[str, Any], digests: dict[str, str]
 ) -> None:
-    """Raise CheckpointError unless the stored run has these settings and these data."""
-    stored = {"seed": header.get("seed"), **header["config"]}
+    """Raise CheckpointError unless the stored run has these settings, whatever recipe they are from, and these data."""
+    stored = {"seed": header.get("seed"), **completed(header["config"])}
     differing = [
-        f"{key} is {stored[key]}, not {value}" for key, value in settings.items() if stored[key] != value
+        f"{key} is {stored[key]}, not {value}"
+        for key, value in settings.items()
+        if key != "recipe" and stored[key] != value
     ]
     known = header.get("digests")
     found = known if isinstance(known, dict) else {}

@@ -70,7 +70,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         summary["stopped_by"]
     ]
     lines = [
-        f"{summary['preset']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
+        f"{summary['preset']}, recipe {summary['recipe']}: {summary['parameters']:,} parameters, seed {summary['seed']}"
         + (f", without {', '.join(off)}" if off else ""),
         f"{ended} {summary['epochs_run']}, in {summary['seconds']:.1f} s; "
         f"kept the model of epoch {summary['best_epoch']}",
@@ -139,6 +139,18 @@ def figures_text(
         between = column(intervals, interval((intervals or {}).get(name)))
         rows.append((title(name), target, figure(metrics, name), verdict, *between, *in_all(baselines, name)))
     return table(rows)
+
+
+def baselines_ahead(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A line for each strict metric in which a baseline is ahead of the model: which, and by how much."""
+    lines = []
+    for name in (name for name in STRICT if name not in COUNTS and name in metrics):
+        figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
+        best = max(figures, key=lambda each: figures[each], default=None)
+        if best and figures[best] > metrics[name]:
+            found, own = figure(baselines[best], name), figure(metrics, name)
+            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
+    return lines
 
 
 def against_target(metric: str, value: float) -> tuple[str, str]:

@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from trm_np import sizes
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_norm_
@@ -20,18 +22,20 @@ from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.tables import Bools, Index, Ints
 from trm_np.data.task import Split, Task
-from trm_np.evaluate import evaluate_model, logits_of_choices
+from trm_np.evaluate import Evaluation, answers_of, evaluate_model, fit_shares, logits_of_choices
 from trm_np.groups import parameter_groups
 from trm_np.losses import TERMS, Targets, loss_terms, shares_of, targets_of, weighted_total
 from trm_np.model.start import start
 from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
+from trm_np.practice import Practice, is_practice_needed
 from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
 HIDDEN_HISTORIES = 0.3  # the share of people who are asked about as if nothing were known of what they have
+ADDED_GENERATORS = ("choices", "votes", "imagination")  # which files of earlier versions lack
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
 
 Record = dict[str, Any]
@@ -59,7 +63,9 @@ class Generators:
     masking: np.random.Generator
     picking: np.random.Generator
     candidates: np.random.Generator
-    choices: np.random.Generator  # the newest last: a seed's generators before it stay the same
+    choices: np.random.Generator
+    votes: np.random.Generator
+    imagination: np.random.Generator  # the newest last: a seed's generators before it stay the same
 
     @classmethod
     def from_seed(cls, seed: int) -> "Generators":
@@ -145,6 +151,10 @@ class Trainer:
         require_rows(len(task.train), config.training.batch_size, ranks.size)
         self.config = config = with_experience(config, task)
         self.task = task
+        self.seed = seed
+        given = config.loss.smoothing
+        self.smoothing = sizes.smoothing(len(task.train)) if given is None else given
+        self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
@@ -163,11 +173,19 @@ class Trainer:
         self.progress = Progress()
         self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
+    @cached_property
+    def practice(self) -> Practice | None:
+        """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
+        if not self.config.training.imagined or not is_practice_needed(self.task):
+            return None
+        return Practice(self.task, Generators.from_seed(self.seed).votes)
+
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
         Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
         """
+        self.keep_start()
         while not self.progress.stopped_by:
             self.begin_epoch()
             for rows in self.remaining_batches():
@@ -179,10 +197,19 @@ class Trainer:
                 self.progress.batches += 1
             yield self.end_epoch()
 
+    def keep_start(self) -> None:
+        """Where there are choices, evaluate the start as epoch 0: it is solved for, and nothing may beat it."""
+        if self.model.experience is not None and not self.stopping.has_kept:
+            self.stopping.step(self.judged().quality, 0, self.model)
+
+    def dealt(self) -> Ints:
+        """The scenarios of an epoch, in order."""
+        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats)
+
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
         if not self.progress.order:
-            self.progress.order = self.generators.batches.permutation(len(self.task.train)).tolist()
+            self.progress.order = self.generators.batches.permutation(self.dealt()).tolist()
 
     def remaining_batches(self) -> Iterator[Ints]:
         size = self.config.training.batch_size
@@ -190,19 +217,22 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time, and gifts to judge, the same for all of them.
+        """The scenarios of these rows as told this time, some replaced by imagined ones, and gifts to judge, the same
+        for all of them.
 
         The targets are those of what can be seen.
         """
         task, training, dice = self.task, self.config.training, self.generators
-        told = task.train.take(rows)
-        profiles, labels = told.profiles, told.labels
+        told = (self.practice or task).train.take(rows)
         if training.augment:
-            profiles = augment(profiles, dice.augmentation)
+            told = replace(told, profiles=augment(told.profiles, dice.augmentation))
+        if self.practice:
+            told = self.practice.mixed(told, training.imagined, dice.imagination)
+        profiles, labels = told.profiles, told.labels
         masked = draw_mask(profiles, training.mask_probability, dice.masking)
         candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
         gifts = task.gifts.take(candidates)
-        picked = draw_picked(len(rows), len(gifts), dice.picking)
+        picked = draw_picked(len(told), len(gifts), dice.picking)
         choices, history = self.draw_choices(told)
         return Batch(
             encode_profiles(profiles, task.vocabulary, masked, history),
@@ -228,7 +258,7 @@ class Trainer:
 
         Losses and gradients are those of the whole batch, added up from the ranks, of which each has its own rows.
         """
-        model, loss = self.model, self.config.loss
+        model, loss = self.model, self.loss
         rows = self.ranks.rows(len(batch))
         self.row_dice.rows, self.row_dice.count = rows, len(batch)
         part = batch.take(rows)
@@ -243,7 +273,7 @@ class Trainer:
                 tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
                 chosen = logits_of_choices(model, outputs, part.inputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
-                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, loss.smoothing),
+                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
                     chosen,
                 )
                 total = weighted_total(terms, loss, shares)
@@ -329,15 +359,21 @@ class Trainer:
 
         Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
         """
-        task, loss = self.task, self.config.loss
-        with np.errstate(over="ignore", invalid="ignore"):
-            metrics, losses = evaluate_model(self.model, task.validation, task, loss)
+        metrics, losses, quality = self.judged()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
             self.scheduler.step(losses["total"])
-        stop = self.stopping.step(metrics["recommendation_quality"], epoch, self.model)
+        stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
+
+    def judged(self) -> Evaluation:
+        """The model on the validation scenarios, once the shares of an experience are fitted there."""
+        model, task = self.model, self.task
+        with np.errstate(over="ignore", invalid="ignore"):
+            if model.experience is not None:
+                fit_shares(model, task.validation, task, answers_of(model, task.validation, task))
+            return evaluate_model(model, task.validation, task, self.config.loss)
 
     # ------------------------------------------------------------------------- to go on another day
 
@@ -359,7 +395,7 @@ class Trainer:
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
         progress = Progress(**values["progress"])
-        if sorted(progress.order) not in ([], list(range(len(self.task.train)))):
+        if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
@@ -367,12 +403,14 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
         for name, dice in vars(self.generators).items():
-            dice.bit_generator.state = values["generators"][name]
+            if name in values["generators"] or name not in ADDED_GENERATORS:
+                dice.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
         self.scheduler.state = PlateauState(**out_of_json(values["plateau"]))
         self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
-        if self.stopping.state.best_epoch:
+        self.stopping.require_values(len(self.task.validation))
+        if self.stopping.has_kept:
             best = self.model.state_dict()
             for name, weight in best.items():
                 copy_into(weight, arrays[f"best.{name}"])

@@ -132,7 +132,7 @@ def differences(kind: str, step: int, ours: Arrays, theirs: Arrays) -> Iterator[
 
 def ours(trainer: Trainer, batch: Batch) -> list[Step]:
     """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
-    model, loss, training = trainer.model, trainer.config.loss, trainer.model.training
+    model, loss, training = trainer.model, trainer.loss, trainer.model.training
     carry, found = None, []
     model.eval()
     try:
@@ -142,7 +142,7 @@ def ours(trainer: Trainer, batch: Batch) -> list[Step]:
             outputs = model.read(h, batch.inputs, batch.gifts, batch.picked)
             tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
             terms = loss_terms(
-                model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, loss.smoothing
+                model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, trainer.smoothing
             )
             total = weighted_total(terms, loss)
             total.backward()

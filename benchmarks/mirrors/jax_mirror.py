@@ -12,6 +12,7 @@ leave the pool as it is in JAX 0.10 (processor time by thread, on two cores).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -256,7 +257,7 @@ def select_tools(config: Config, weights: Named, u: Array, h: Array, profiles: N
     with_abstention = jnp.pad(scores, ((0, 0), (0, 0), (0, 1)))
     ballots = jax.nn.softmax(with_abstention)[..., :-1]
     votes = jnp.where(padding[:, 1:, None], 0, ballots - even_share(scores.shape[2]))
-    return votes.sum(axis=1), parameters
+    return votes.sum(axis=1) * config.model.tool_vote, parameters
 
 
 def predict_components(
@@ -522,7 +523,7 @@ class JaxTrainer:
     """
 
     def __init__(self, trainer: Trainer, dropout: bool = True) -> None:
-        self.config = trainer.config
+        self.config = replace(trainer.config, loss=trainer.loss)
         names = trainer.optimized_names()
         listed = [group for group in trainer.optimizer.param_groups for _ in group["params"]]
         groups = {

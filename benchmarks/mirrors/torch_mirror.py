@@ -8,6 +8,7 @@ each part is for stands at its namesake in trm_np/model.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -320,6 +321,7 @@ class ToolSelection(nn.Module):
     def __init__(self, config: ModelConfig, tools: int) -> None:
         super().__init__()
         width = config.tool_width
+        self.vote = config.tool_vote
         self.encoder = two_layers(config.user_width, width, width, nn.ReLU)
         self.attention = Attention(width, config.tool_heads)
         self.score = nn.Linear(width, tools)
@@ -342,7 +344,7 @@ class ToolSelection(nn.Module):
         """Tool logits (B, K): the votes of the words (B, S, W), one of which may abstain."""
         scores = self.score(words) * TOOL_GAIN
         ballots = F.softmax(F.pad(scores, (0, 1)), dim=-1)[..., :-1]
-        return ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(dim=1)
+        return ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(dim=1) * self.vote
 
 
 class RewardPrediction(nn.Module):
@@ -703,7 +705,8 @@ class TorchTrainer(TorchRecommender):
 
     def __init__(self, trainer: Trainer, mode: Literal["eager", "compiled"], dropout: bool = True) -> None:
         weights = {name: torch.tensor(weight) for name, weight in trainer.model.state_dict().items()}
-        super().__init__(trainer.config, trainer.task.vocabulary, weights, mode)
+        config = replace(trainer.config, loss=trainer.loss)
+        super().__init__(config, trainer.task.vocabulary, weights, mode)
         self.supervise = self.as_run(supervise)
         self.model.train(dropout)
         self.optimizer = self._optimizer_like(trainer)

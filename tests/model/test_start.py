@@ -400,5 +400,5 @@ def trains_and_evaluates(
         assert np.isfinite(value).all(), name
         assert value.dtype == np.float32, name
     trainer.learn(trainer.draw_batch(np.arange(6)))  # refuses any number that is not finite
-    metrics, losses = evaluate_model(trainer.model, task.test, task, config.loss)
+    metrics, losses, _ = evaluate_model(trainer.model, task.test, task, config.loss)
     assert np.isfinite([*metrics.values(), *losses.values()]).all()

@@ -169,7 +169,8 @@ def test_a_threshold_is_asked_from_both_sides_of_it() -> None:
 def shares_of(given_tools: Array) -> Array:
     """What each tool has of a ballot by these labels (N, K), given to the first training scenarios."""
     train = TRAIN.take(np.arange(len(given_tools)))
-    scores = even_ballot(replace(train, labels=replace(train.labels, tools=given_tools.astype(np.float64))))
+    given = replace(train, labels=replace(train.labels, tools=given_tools.astype(np.float64)))
+    scores = even_ballot(given, VOTE)
     shares: Array = softmax(np.append(scores, 0.0))[:-1]  # abstention scores 0
     return shares
 
@@ -192,11 +193,11 @@ LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 7))).
 @given(LABELS)
 def test_an_even_ballot_gives_the_base_rates_where_votes_can(labels: Array) -> None:
     often, words = np.clip(labels.mean(axis=0), 0.01, 0.99), words_of(len(labels))
-    wanted = even_share(labels.shape[1]) + np.log(often / (1 - often)) / words
+    wanted = even_share(labels.shape[1]) + np.log(often / (1 - often)) / (VOTE * words)
     shares = shares_of(labels)
     assert (shares > 0).all() and shares.sum() < 1
     if (wanted >= 0.01).all() and wanted.sum() <= 0.99:
-        logits = words * (shares - even_share(labels.shape[1]))
+        logits = VOTE * words * (shares - even_share(labels.shape[1]))
         np.testing.assert_allclose(1 / (1 + np.exp(-logits)), often, atol=1e-9)
 
 

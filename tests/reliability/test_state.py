@@ -13,7 +13,8 @@ from trm_np.autograd.nn import Module
 from trm_np.run import Run
 from trm_np.train import Interrupted
 
-SETTINGS = {"training__epochs": 4, "training__evaluate_every": 1, "training__batch_size": 10}
+SETTINGS: dict[str, Any] = {"training__epochs": 4, "training__evaluate_every": 1, "training__batch_size": 10}
+SETTINGS |= {"training__imagined": 0.5}
 
 
 def leaves(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
@@ -47,7 +48,8 @@ def inside(value: Any) -> Iterator[tuple[str, Any]]:
 
 def everything(run: Run) -> dict[str, Any]:
     trainer = run.trainer
-    state = {key: value for key, value in vars(trainer).items() if key not in ("config", "task", "ranks")}
+    given = ("config", "task", "ranks", "practice")  # practice follows from the task and the seed
+    state = {key: value for key, value in vars(trainer).items() if key not in given}
     return dict(leaves({**state, "best_metrics": run.best_metrics}, "trainer", set()))
 
 

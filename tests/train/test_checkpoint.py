@@ -26,7 +26,7 @@ from tests.train.small_run import dataset, new_run, small
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.autograd.ops import Array
 from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
-from trm_np.config import flatten
+from trm_np.config import ADDED, flatten
 from trm_np.npz import LARGEST_HEADER, LONGEST_LINE, MOST_MEMBERS, NpzError, npz_pieces
 
 KINDS = {"best.npz": "model", "last.npz": "training"}
@@ -98,11 +98,27 @@ def test_synonyms_that_no_file_of_scenarios_may_have_no_model_may(model: bytes, 
     header, content = content_of(model)
     for found, said in (
         ([], "header: synonyms: found []; allowed: an object with hobbies"),
-        ({"hobbies": {"dog": "cats"}}, 'header: synonyms.hobbies.dog: found "cats"; allowed: one of gardening'),
-        ({"hobbies": {"Cooking": "art"}}, 'header: synonyms.hobbies: found the synonym "Cooking"; allowed: a word'),
+        (
+            {"hobbies": {"dog": "cats"}},
+            'header: synonyms.hobbies.dog: found "cats"; allowed: one of gardening',
+        ),
+        (
+            {"hobbies": {"Cooking": "art"}},
+            'header: synonyms.hobbies: found the synonym "Cooking"; allowed: a word',
+        ),
     ):
         error = refused(tmp_path / "bad.npz", forged(header | {"synonyms": found}, content))
         assert error.reason.startswith(said)
+
+
+def test_a_file_of_before_a_setting_has_what_stood_in_its_place(model: bytes, tmp_path: Path) -> None:
+    header, content = content_of(model)
+    settings = {key: value for key, value in header["config"].items() if key not in ADDED}
+    settings["training.improvement"] = 0.03  # which had no other value then
+    (tmp_path / "old.npz").write_bytes(forged(header | {"config": settings}, content))
+    config = load_model(tmp_path / "old.npz").config
+    assert {key: flatten(config)[key] for key in ADDED} == ADDED
+    assert config.training.improvement == 0.03
 
 
 @pytest.mark.parametrize("name", KINDS)

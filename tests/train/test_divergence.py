@@ -16,6 +16,7 @@ from tests.train.small_run import SET, new_run, small, trainer, written
 from trm_np.autograd import Tensor
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
+from trm_np.evaluate import Evaluation
 from trm_np.losses import TERMS, loss_terms
 from trm_np.train import Diverged, Trainer
 
@@ -137,7 +138,9 @@ def test_of_several_gradients_the_one_nearest_to_the_loss_is_named(monkeypatch: 
 
 
 @pytest.mark.parametrize("value", [-1e25, 3e38])
-def test_gradients_whose_squares_are_too_large_are_clipped(value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_whose_squares_are_too_large_are_clipped(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Training goes on: the squares are numbers again once the gradients are clipped."""
     t, name = trainer(CONFIG), parameter_of("core")
     monkeypatch.setattr(train_module, "clip_norm_", spoilt_gradients(t, {name: value}))
@@ -150,10 +153,10 @@ def test_gradients_whose_squares_are_too_large_are_clipped(value: float, monkeyp
 def spoilt_evaluation(kind: str, name: str, value: float) -> Callable[..., Any]:
     evaluate_model = train_module.evaluate_model
 
-    def evaluate(*args: Any) -> tuple[dict[str, float], dict[str, float]]:
-        metrics, losses = evaluate_model(*args)
-        (losses if kind == "loss" else metrics)[name] = value
-        return metrics, losses
+    def evaluate(*args: Any) -> Evaluation:
+        found: Evaluation = evaluate_model(*args)
+        (found.losses if kind == "loss" else found.metrics)[name] = value
+        return found
 
     return evaluate
 

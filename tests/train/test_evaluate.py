@@ -102,7 +102,7 @@ def test_the_loss_of_an_evaluation_is_that_of_the_answer_given_where_thought_end
 
 def test_metrics_are_those_of_the_predictions_and_the_gap_is_between_the_two_losses(trained: Trainer) -> None:
     task, model, loss = trained.task, trained.model, trained.config.loss
-    metrics, held_out = evaluate_model(model, task.test, task, loss)
+    metrics, held_out, _ = evaluate_model(model, task.test, task, loss)
     assert held_out == evaluation_loss(model, task.test, task, loss)
     training = evaluation_loss(model, task.train, task, loss)
     assert metrics.pop("generalization_gap") == abs(training["total"] - held_out["total"]) > 0
@@ -114,6 +114,6 @@ def test_metrics_are_those_of_the_predictions_and_the_gap_is_between_the_two_los
 
 def test_the_gap_is_no_less_where_training_is_the_harder(trained: Trainer) -> None:
     swapped = replace(trained.task, train=trained.task.test)
-    there, _ = evaluate_model(trained.model, trained.task.test, trained.task, LossConfig())
-    back, _ = evaluate_model(trained.model, trained.task.train, swapped, LossConfig())
+    there, *_ = evaluate_model(trained.model, trained.task.test, trained.task, LossConfig())
+    back, *_ = evaluate_model(trained.model, trained.task.train, swapped, LossConfig())
     assert there["generalization_gap"] == back["generalization_gap"]

@@ -261,7 +261,7 @@ def test_summary_says_what_came_of_it(finished: Path) -> None:
         assert sorted({*metrics, "generalization_gap"}) == sorted(METRICS)
     start = trainer(small(**SHORT))
     task = start.task
-    untrained, _ = evaluate_model(start.model, task.test, task, start.config.loss)
+    untrained, *_ = evaluate_model(start.model, task.test, task, start.config.loss)
     assert summary["baselines"]["untrained"] == untrained != summary["test"]
     assert all(len(line) < 100 for line in summary_text({**summary, "seconds": 1.0}).splitlines())
 

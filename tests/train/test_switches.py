@@ -51,7 +51,7 @@ def judged_as(monkeypatch: pytest.MonkeyPatch, qualities: list[float], loss: flo
     monkeypatch.setattr(
         train_module,
         "evaluate_model",
-        lambda *_: ({"recommendation_quality": next(found)}, {"total": loss}),
+        lambda *_: ({}, {"total": loss}, np.array([next(found)])),
     )
 
 

@@ -26,6 +26,7 @@ def inspect(
     context: click.Context,
     model: str | None,
     preset: str,
+    recipe: str,
     without: tuple[str, ...],
     only: tuple[str, ...],
     settings: tuple[str, ...],
@@ -40,7 +41,7 @@ def inspect(
         from trm_np.inspection import inspect_new, inspect_stored, inspection_text
 
         if model is None:
-            config = config_from(preset, without, only, settings)
+            config = config_from(preset, recipe, without, only, settings)
             found = inspect_new(config, scenarios, held_out, catalog)
         else:
             refuse_given(

@@ -13,7 +13,7 @@ import click
 from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import make, plot
-from trm_np.cli.options import Command, as_json, data_options, named, parse_setting
+from trm_np.cli.options import Command, as_json, data_options, named, parse_setting, recipe_option
 from trm_np.cli.running import place_options, run_all
 from trm_np.cli.threads import use_threads
 from trm_np.config import Config, ConfigError, one_of, resolve
@@ -35,12 +35,13 @@ def lab() -> None:
 
 
 def run_options(command: Command) -> Command:
-    """--preset, --epochs and --seeds: what each configuration is run with."""
+    """--preset, --recipe, --epochs and --seeds: what each configuration is run with."""
     for option in (
         click.option(
             "--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, help="From 0 on."
         ),
         click.option("--epochs", type=click.IntRange(min=1), help="At most this many for each run."),
+        recipe_option,
         click.option("--preset", default="tiny", show_default=True, help="What is run, before any setting."),
     ):
         command = option(command)
@@ -71,6 +72,7 @@ def ablate(
     whole: bool,
     settings: tuple[str, ...],
     preset: str,
+    recipe: str,
     epochs: int | None,
     seeds: int,
     out: str,
@@ -89,7 +91,7 @@ def ablate(
         from trm_np.lab.tables import ablation_text
 
         pairs = dict(parse_setting(text) for text in settings) | epochs_setting(epochs)
-        configs, dataset = grid(preset, pairs, full), load_dataset(scenarios, held_out, catalog)
+        configs, dataset = grid(preset, pairs, full, recipe), load_dataset(scenarios, held_out, catalog)
         rows = run_all(configs, seeds, dataset, Path(out) / "ablation.jsonl", processes, dask)
         if as_json:
             click.echo(json.dumps([in_json(each) for each in effects(rows)], indent=2))
@@ -119,6 +121,7 @@ def ablate(
 def sweep(
     settings: tuple[str, ...],
     preset: str,
+    recipe: str,
     epochs: int | None,
     seeds: int,
     out: str,
@@ -134,7 +137,7 @@ def sweep(
         from trm_np.data.load import load_dataset
         from trm_np.lab.tables import sweep_text
 
-        configs = combinations(preset, settings, epochs_setting(epochs))
+        configs = combinations(preset, recipe, settings, epochs_setting(epochs))
         dataset = load_dataset(scenarios, held_out, catalog)
         rows = run_all(configs, seeds, dataset, Path(out) / "sweep.jsonl", processes, dask)
         click.echo(json.dumps(rows) if as_json else sweep_text(rows))
@@ -198,7 +201,9 @@ def epochs_setting(epochs: int | None) -> dict[str, str]:
     return {} if epochs is None else {"training.epochs": str(epochs)}
 
 
-def combinations(preset: str, settings: Sequence[str], fixed: Mapping[str, str]) -> dict[str, Config]:
+def combinations(
+    preset: str, recipe: str, settings: Sequence[str], fixed: Mapping[str, str]
+) -> dict[str, Config]:
     """Every combination of the values by a name that says what varies; raises ConfigError."""
     values = {key: text.split(",") for key, text in map(parse_setting, settings)}
     given = [*fixed, *(key for key, _ in map(parse_setting, settings))]
@@ -208,7 +213,7 @@ def combinations(preset: str, settings: Sequence[str], fixed: Mapping[str, str])
     for chosen in product(*values.values()):
         pairs = dict(zip(values, chosen, strict=True))
         varying = [f"{key}={value}" for key, value in pairs.items() if len(values[key]) > 1]
-        configs[", ".join(varying) or preset] = resolve(preset, (), {**pairs, **fixed})
+        configs[", ".join(varying) or preset] = resolve(preset, (), {**pairs, **fixed}, recipe)
     return configs
 
 

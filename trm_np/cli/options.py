@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from trm_np.config import PRESETS, SWITCHES, Config, ConfigError, one_of, resolve
+from trm_np.config import PRESETS, RECIPES, SWITCHES, Config, ConfigError, one_of, resolve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -22,8 +22,13 @@ def utf_8(typed: str) -> str:
     return typed.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 
+recipe_option = click.option(
+    "--recipe", default="report", show_default=True, help=f"How to train: one of {', '.join(RECIPES)}."
+)
+
+
 def config_options(command: Command) -> Command:
-    """--preset, --without, --only and --set."""
+    """--preset, --recipe, --without, --only and --set."""
     for option in (
         click.option(
             "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as loss.tool=0.3."
@@ -35,6 +40,7 @@ def config_options(command: Command) -> Command:
             metavar="NAME",
             help=f"An optimization to turn off: {', '.join(SWITCHES)}.",
         ),
+        recipe_option,
         click.option("--preset", default="tiny", show_default=True, help=f"One of {', '.join(PRESETS)}."),
     ):
         command = option(command)
@@ -60,7 +66,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 
 
 def config_from(
-    preset: str, without: tuple[str, ...], only: tuple[str, ...], settings: tuple[str, ...]
+    preset: str, recipe: str, without: tuple[str, ...], only: tuple[str, ...], settings: tuple[str, ...]
 ) -> Config:
     """The configuration that the options ask for; raises ConfigError."""
     if only and without:
@@ -71,7 +77,7 @@ def config_from(
     for name in only:
         one_of(name, SWITCHES, "optimization")
     off = [name for name in SWITCHES if name not in only] if only else without
-    return resolve(preset, off, pairs)
+    return resolve(preset, off, pairs, recipe)
 
 
 def parse_setting(text: str) -> tuple[str, str]:

@@ -60,6 +60,7 @@ DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 @as_json
 def train(
     preset: str,
+    recipe: str,
     without: tuple[str, ...],
     only: tuple[str, ...],
     settings: tuple[str, ...],
@@ -89,7 +90,7 @@ def train(
         quiet = quiet or not ranks.is_first
         if epochs is not None:
             settings = (*settings, f"training.epochs={epochs}")
-        config = config_from(preset, without, only, settings)
+        config = config_from(preset, recipe, without, only, settings)
         if check:
             found, code = check_data(scenarios, held_out, catalog, as_json)
             if ranks.is_first and (code or as_json or not quiet):
@@ -107,7 +108,10 @@ def train(
         if not quiet:
             most = config.training.epochs
             workers = threads if size == 1 else f"{size} ranks with {threads}"
-            click.echo(f"{preset}, seed {seed}, {workers}, at most {most} epochs, into {out}", err=True)
+            click.echo(
+                f"{preset}, recipe {recipe}, seed {seed}, {workers}, at most {most} epochs, into {out}",
+                err=True,
+            )
             for warning in run.warnings:
                 click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
             if dataset.shares_held_out:

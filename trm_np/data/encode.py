@@ -115,8 +115,13 @@ def plain_features(profiles: ProfileInputs) -> Floats32:
 
     Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
     """
-    marks = (profiles.state, profiles.hobbies > 0, profiles.preferences > 0)
-    return np.concatenate([*marks, profiles.age / 5, profiles.budget / 4], axis=1).astype(np.float32)
+    columns = (said_words(profiles), profiles.age / 5, profiles.budget / 4)
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def said_words(profiles: ProfileInputs) -> Bools:
+    """Which words are said of each profile (B, W), in the order of `plain_features`."""
+    return np.concatenate([profiles.state > 0, profiles.hobbies > 0, profiles.preferences > 0], axis=1)
 
 
 def plain_width(vocabulary: Vocabulary) -> int:

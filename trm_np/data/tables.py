@@ -1,7 +1,7 @@
 """Records as columns: one array per field, one row per record, names as vocabulary indices."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,12 @@ class ProfileTable:
             self.preferences[index],
         )
 
+    def join(self, other: "ProfileTable") -> "ProfileTable":
+        """These profiles, then the others, whose lists are no longer than these may be."""
+        return ProfileTable(
+            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
@@ -67,6 +73,12 @@ class LabelTable:
     def take(self, index: Index) -> "LabelTable":
         """The rows that `index` picks, in its order."""
         return LabelTable(self.categories[index], self.tools[index])
+
+    def join(self, other: "LabelTable") -> "LabelTable":
+        """These labels, then the others."""
+        return LabelTable(
+            np.concatenate([self.categories, other.categories]), np.concatenate([self.tools, other.tools])
+        )
 
 
 @dataclass(frozen=True, eq=False)

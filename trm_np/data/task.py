@@ -52,6 +52,18 @@ class Split:
             self.history[index],
         )
 
+    def join(self, other: "Split") -> "Split":
+        """These, then those of another split."""
+        from scipy.sparse import vstack  # late, as in `weights_of`
+
+        return Split(
+            self.profiles.join(other.profiles),
+            self.labels.join(other.labels),
+            vstack([self.chosen, other.chosen], format="csr"),
+            vstack([self.rejected, other.rejected], format="csr"),
+            vstack([self.history, other.history], format="csr"),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Task:

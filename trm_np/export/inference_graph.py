@@ -234,7 +234,7 @@ def count(g: Graph, part: ToolSelection, words: Value, voting: Value) -> Value:
     scores = linear(g, part.score, words) * TOOL_GAIN
     with_abstention = g.node("Pad", scores, np.array([0, 0, 0, 0, 0, 1]), 0.0)
     ballots = g.node("Softmax", with_abstention, axis=-1).cut(2, 0, tools)
-    return ((ballots - even_share(tools)) * voting.cast(np.float32).expand_dims(2)).sum(1)
+    return ((ballots - even_share(tools)) * voting.cast(np.float32).expand_dims(2)).sum(1) * part.vote
 
 
 def mean_of_picked(g: Graph, picked: Value, gift: Value) -> Value:

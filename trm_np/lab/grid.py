@@ -6,7 +6,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from trm_np.config import PRESETS, SWITCHES, Config, flatten, resolve
+from trm_np.config import RECIPES, SWITCHES, Config, completed, flatten, resolve
 from trm_np.data.problems import printable
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
@@ -24,7 +24,9 @@ def only(switch: str) -> str:
     return f"only {switch}"
 
 
-def grid(preset: str, settings: Mapping[str, str], full: bool = False) -> dict[str, Config]:
+def grid(
+    preset: str, settings: Mapping[str, str], full: bool = False, recipe: str = "report"
+) -> dict[str, Config]:
     """All on, all off, each one off, each one alone; with `full` all 256 subsets, those 18 under the same names."""
     off = {ALL_ON: (), ALL_OFF: tuple(SWITCHES)}
     off |= {without(switch): (switch,) for switch in SWITCHES}
@@ -32,7 +34,7 @@ def grid(preset: str, settings: Mapping[str, str], full: bool = False) -> dict[s
     if full:
         named = set(off.values())
         off |= {f"without {', '.join(names)}": names for names in subsets() if names not in named}
-    return {name: resolve(preset, names, settings) for name, names in off.items()}
+    return {name: resolve(preset, names, settings, recipe) for name, names in off.items()}
 
 
 def subsets() -> Iterable[Off]:
@@ -56,9 +58,9 @@ def place_of(row: Row) -> tuple[str, int, Off]:
     """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
     try:
         seed = int(row["seed"])
-        settings = dict(row["settings"])
+        settings = completed(row["settings"])
         off = tuple(name for name, on in switches_in(settings).items() if not on)
-        after = all_on(settings["preset"])
+        after = all_on(settings["preset"], settings["recipe"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unusable(row, error) from error
     turned_on = {key: after[key] for name in off for key in SWITCHES[name]}
@@ -66,8 +68,9 @@ def place_of(row: Row) -> tuple[str, int, Off]:
 
 
 @cache
-def all_on(preset: str) -> dict[str, Any]:
-    return flatten(PRESETS[preset])
+def all_on(preset: str, recipe: str) -> dict[str, Any]:
+    """The settings with which every switch is on; earlier files name no recipe, and had the report's switches."""
+    return flatten(resolve(preset, recipe=recipe if recipe in RECIPES else "report"))
 
 
 def unusable(row: Row, error: Exception) -> ResultsError:

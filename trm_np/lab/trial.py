@@ -12,7 +12,7 @@ from trm_np.data.load import Dataset, as_json
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import evaluate_model
 from trm_np.memory import keep_memory
-from trm_np.train import Trainer
+from trm_np.train import Record, Trainer
 
 Row = dict[str, Any]  # of a file of results: what was run, and either what came of it or its "error"
 
@@ -46,33 +46,37 @@ def run_trial(trial: Trial, dataset: Dataset) -> Row:
     "curve" has the records of the epochs that were evaluated (`Trainer.end_epoch`).
     """
     keep_memory()
-    config = trial.config
-    task = _task(dataset, config.training.scenario_limit, config.model.gift_features)
-    trainer = Trainer(config, task, trial.seed)
+    trainer = Trainer(trial.config, task_of(dataset, trial.config), trial.seed)
     curve = [record for record in trainer.epochs() if "validation" in record]
     trainer.stopping.restore(trainer.model)
-    return {
-        "name": trial.name,
-        **identity(trial, data_digest(dataset)),
+    ended = {
         "epochs_run": trainer.progress.epochs,
         "best_epoch": trainer.stopping.state.best_epoch,
         "stopped_by": trainer.progress.stopped_by,
-        "validation": evaluate_model(trainer.model, task.validation, task, config.loss)[0],
-        "test": evaluate_model(trainer.model, task.test, task, config.loss)[0],
+    }
+    return row_of(trial, data_digest(dataset), trainer, ended, curve)
+
+
+def row_of(trial: Trial, data: str, trainer: Trainer, ended: Mapping[str, Any], curve: list[Record]) -> Row:
+    """The row of a trial whose kept weights the trainer's model has; `ended` says when and why training did."""
+    task, loss = trainer.task, trial.config.loss
+    return {
+        "name": trial.name,
+        **identity(trial, data),
+        **ended,
+        "validation": evaluate_model(trainer.model, task.validation, task, loss).metrics,
+        "test": evaluate_model(trainer.model, task.test, task, loss).metrics,
         "curve": curve,
     }
 
 
-def run_or_fail(trial: Trial, dataset: Dataset) -> Row:
-    """The row of the trial, of its failure if it fails: not every error can be sent from one process to another."""
-    try:
-        return run_trial(trial, dataset)
-    except Exception as error:
-        return failed(trial, data_digest(dataset), error)
-
-
 def failed(trial: Trial, data: str, error: Exception) -> Row:
     return {"name": trial.name, **identity(trial, data), "error": f"{type(error).__name__}: {error}"}
+
+
+def task_of(dataset: Dataset, config: Config) -> Task:
+    """What a trial with this configuration trains on, made once for several."""
+    return _task(dataset, config.training.scenario_limit, config.model.gift_features)
 
 
 @lru_cache(maxsize=4)

@@ -179,17 +179,17 @@ def choose_tools(tools: ToolSelection, words: Words, train: Split, rng: np.rando
     open_pair(first, second, orthogonal(rng, (width, first.weight.shape[1])), rng)
     tools.attention.out_proj.weight.data *= QUIET
     silence(tools.score)
-    bias(tools.score)[...] = even_ballot(train) / TOOL_GAIN
+    bias(tools.score)[...] = even_ballot(train, tools.vote) / TOOL_GAIN
 
 
-def even_ballot(train: Split) -> Array:
+def even_ballot(train: Split, vote: float) -> Array:
     """The scores (K,) that every word gives the tools: their logits start as the log-odds of the base rates, as far as
     votes can say them; a tool that is never or always given starts nearer to the others."""
     lists = (train.profiles.hobbies, train.profiles.preferences)
     # A missing list is a word too: [MASK].
     words = SINGLE_FIELDS + sum(np.maximum((names != MISSING).sum(axis=1), 1).mean() for names in lists)
     base_rates = labelled(train.labels.tools).mean(axis=0)
-    share = np.maximum(even_share(len(base_rates)) + log_odds(base_rates) / words, 0.01)
+    share = np.maximum(even_share(len(base_rates)) + log_odds(base_rates) / (vote * words), 0.01)
     share *= min(1, 0.99 / share.sum())  # what is left is abstention
     return np.asarray(np.log(share / (1 - share.sum())))
 

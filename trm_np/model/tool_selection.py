@@ -22,6 +22,7 @@ class ToolSelection(nn.Module):
         )
         self.attention = nn.MultiheadAttention(width, config.tool_heads, rng=rng)
         self.score = nn.Linear(width, tools, rng=rng)
+        self.vote = config.tool_vote
         self.parameters_encoder = nn.Sequential(
             nn.Linear(config.user_width + width, width, rng=rng), nn.ReLU(), nn.Linear(width, width, rng=rng)
         )
@@ -42,7 +43,7 @@ class ToolSelection(nn.Module):
         scores = self.score(words) * TOOL_GAIN
         abstention = Tensor(np.zeros((*scores.shape[:2], 1), scores.dtype))
         ballots = F.softmax(F.concatenate([scores, abstention], axis=2))[..., :-1]
-        votes: Tensor = ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(axis=1)
+        votes: Tensor = ((ballots - even_share(scores.shape[2])) * voting[..., None]).sum(axis=1) * self.vote
         return votes
 
 

@@ -41,10 +41,15 @@ def evaluate_predictions(
     lists there are, searched for if it is not given. Equal scores are ranked by index. Raises `ValueError` for NaN
     among the scores, or for lists of gifts that `list_reward` refuses.
     """
-    metrics: dict[str, Any] = averages(scenario_values(predictions, labels, profiles, gifts, implied, best))
-    if labels.categories.any():
+    return metrics_of(predictions, scenario_values(predictions, labels, profiles, gifts, implied, best))
+
+
+def metrics_of(predictions: Predictions, values: Mapping[str, Floats]) -> dict[str, float]:
+    """Every metric of predictions, of which the `scenario_values` are known."""
+    metrics: dict[str, Any] = averages(values)
+    if not np.isnan(values["category_match"]).all():
         metrics["categories_in_use"] = len(np.unique(top_categories(predictions.category_scores)))
-    if labels.tools.any():
+    if not np.isnan(values["tool_match"]).all():
         metrics["tools_in_use"] = len(np.unique(selected_tools(predictions.tool_scores)))
     return {name: float(value) for name, value in metrics.items()}
 
@@ -82,6 +87,19 @@ def scenario_values(
         "tool_exact": _all_first(tool_hits) * with_tools,
         "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward),
     }
+
+
+def scenario_quality(values: Mapping[str, Floats]) -> Floats:
+    """What `recommendation_quality` is the mean of (N,), from `scenario_values`.
+
+    Where categories are not given, they count as matched as often as in the other scenarios.
+    """
+    match, reward = values["category_match"], values["reward"]
+    unknown = np.isnan(match)
+    if unknown.all():
+        return reward
+    quality: Floats = (np.where(unknown, _mean_of_known(match), match) + reward) / 2
+    return quality
 
 
 def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:

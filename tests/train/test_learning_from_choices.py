@@ -1,0 +1,151 @@
+"""What the model makes of choices: where it starts, what training adds, and that all of it is kept."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from tests.train.small_run import dataset, small
+from trm_np.autograd import Tensor
+from trm_np.checkpoint import load_model
+from trm_np.data.choices import padded
+from trm_np.data.load import Dataset
+from trm_np.data.records import Profile, Scenario
+from trm_np.data.tables import MISSING
+from trm_np.data.task import Task, task_from
+from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares
+from trm_np.model.start_choices import leading_directions
+from trm_np.run import Run
+from trm_np.train import Trainer
+from trm_np.world.choices import choice_values, means, top_gifts
+
+TRIBES = 4  # people of the first choose from the first gifts, and so on
+
+
+def person(index: int, rng: np.random.Generator, data: Dataset, told: bool) -> Scenario:
+    """One of a tribe, who has two of its gifts and chooses another two; `told`, the hobby says which tribe it is."""
+    tribe = index % TRIBES
+    ids = [gift.id for gift in data.gifts][tribe::TRIBES]
+    had_and_chosen = rng.permutation(ids)[:3].tolist()
+    hobbies = (data.vocabulary.hobbies[tribe],) if told else ()
+    profile = Profile(age=30.0 + index % 7, hobbies=hobbies, history=tuple(had_and_chosen[:2]))
+    return Scenario(f"person {index}", profile, chosen=((had_and_chosen[2], 1.0),))
+
+
+@cache
+def tribal(told: bool = True) -> Dataset:
+    data, rng = dataset(), np.random.default_rng(5)
+    people = [person(index, rng, data, told) for index in range(60)]
+    return replace(data, train=tuple(people[:40]), validation=tuple(people[40:50]), test=tuple(people[50:]))
+
+
+def task_of(data: Dataset) -> Task:
+    return task_from(data, small().model.gift_features)
+
+
+def tribe_of_best(scores: np.ndarray) -> list[int]:
+    return [int(best) % TRIBES for best in scores.argmax(axis=1)]
+
+
+def started(data: Dataset) -> Trainer:
+    return Trainer(small(), task_of(data), seed=0)
+
+
+def test_it_starts_by_knowing_the_tribe_of_a_history() -> None:
+    trainer = started(tribal(told=False))
+    found = tribe_of_best(choice_scores(trainer.model, trainer.task.test, trainer.task))
+    assert found == [index % TRIBES for index in range(50, 60)]
+
+
+def test_it_starts_by_knowing_the_tribe_of_a_profile() -> None:
+    trainer = started(tribal())
+    untold = answers_to(trainer.model, trainer.task.test.profiles, trainer.task)
+    found = tribe_of_best(choice_scores(trainer.model, trainer.task.test, trainer.task, untold))
+    assert found == [index % TRIBES for index in range(50, 60)]
+
+
+def test_embeddings_are_the_leading_singular_vectors() -> None:
+    table = (np.random.default_rng(3).random((9, 7)) < 0.4).astype(float)
+    found = leading_directions(csr_array(table), 3)
+    assert found.T @ found == pytest.approx(np.eye(3), abs=1e-8)
+    _, value, _ = np.linalg.svd(table)
+    assert np.linalg.norm(table @ found) ** 2 == pytest.approx((value[:3] ** 2).sum())
+
+
+def test_a_new_gift_has_no_experience_and_the_least_popularity() -> None:
+    experience = started(tribal()).model.experience
+    assert experience is not None
+    taste = Tensor(np.ones((2, experience.embedding.weight.shape[1]), np.float32))
+    logits = experience.logits(taste, np.array([0, MISSING])).data
+    assert logits[:, 1] == pytest.approx(experience.bias.weight.data.min())
+
+
+def test_a_history_is_read_by_the_core_too() -> None:
+    trainer = started(tribal())
+    people = trainer.task.test.profiles
+    told = answers_to(trainer.model, people, trainer.task, padded(trainer.task.test.history)).h.data
+    assert not np.allclose(told, answers_to(trainer.model, people, trainer.task).h.data)
+
+
+def test_without_choices_there_is_no_experience() -> None:
+    trainer = started(dataset())
+    assert trainer.model.experience is None
+    assert trainer.config.model.experienced_gifts == 0
+    assert trainer.draw_batch(np.arange(2)).choices is None
+
+
+def test_shares_are_those_that_rank_best() -> None:
+    trainer = started(tribal())
+    model, task = trainer.model, trainer.task
+    assert model.experience is not None
+    fit_shares(model, task.validation, task, answers_of(model, task.validation, task))
+    fitted = quality(trainer)
+    for shares in ((0.0, 0.0), (0.8, 0.8), (0.1, 0.4)):
+        model.experience.shares.data[...] = shares
+        assert quality(trainer) <= fitted
+
+
+def quality(trainer: Trainer) -> float:
+    split = trainer.task.validation
+    lists = top_gifts(choice_scores(trainer.model, split, trainer.task).__getitem__, split.history)
+    return means(choice_values(lists, split.chosen, split.history))["ndcg_at_10"]
+
+
+def test_training_lowers_the_loss_of_choices() -> None:
+    """By content alone, which starts as a matcher of words and learns whom what was chosen suits."""
+    config = small("dropout", training__epochs=10, training__evaluate_every=100)
+    rates = {name: 3e-3 for name in vars(config.learning_rate) if name != "experience"}
+    config = replace(config, learning_rate=replace(config.learning_rate, **rates))
+    trainer = Trainer(config, task_of(tribal()), seed=0)
+    losses = [record["losses"]["choice"] for record in trainer.epochs()]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_gradients_leave_the_experience_as_it_was_solved() -> None:
+    trainer = started(tribal())
+    assert trainer.model.experience is not None
+    before = trainer.model.experience.state_dict()
+    trainer.learn(trainer.draw_batch(np.arange(4)))
+    for name, value in trainer.model.experience.state_dict().items():
+        assert np.array_equal(value, before[name]), name
+
+
+def test_a_stored_model_ranks_as_the_one_that_was_trained(tmp_path: Path) -> None:
+    run = Run(small(training__epochs=2), tribal(), 0, tmp_path)
+    run.train()
+    stored = load_model(tmp_path / "best.npz")
+    split, task = run.task.test, run.task
+    assert np.array_equal(
+        choice_scores(stored.model, split, task), choice_scores(run.trainer.model, split, task)
+    )
+
+
+def test_few_candidates_learn_too() -> None:
+    config = small(loss__choice_candidates=5, training__epochs=1)
+    trainer = Trainer(config, task_of(tribal()), seed=0)
+    batch = trainer.draw_batch(np.arange(4))
+    assert batch.choices is not None and len(batch.choices.gifts) < len(trainer.task.gifts)
+    assert all(np.isfinite(record["losses"]["choice"]) for record in trainer.epochs())

@@ -1,0 +1,19 @@
+"""What depends on how much there is to learn from, in one place."""
+
+from math import sqrt
+
+MOST_SMOOTHING = 0.5
+SCENARIOS_FOR_A_WORD = 2
+
+
+def smoothing(scenarios: int) -> float:
+    """How far labels are believed less than they say, where `loss.smoothing` is none.
+
+    What few scenarios say of a label may be chance by about 1 / √N: 0.3 of it is spread for 25, 0.05 for 900.
+    """
+    return min(1.5 / sqrt(scenarios), MOST_SMOOTHING)
+
+
+def are_few(scenarios: int, words: int) -> bool:
+    """Whether there are fewer scenarios than training needs to tell the words apart by itself (practice.py)."""
+    return scenarios < SCENARIOS_FOR_A_WORD * words
