@@ -1,12 +1,15 @@
 """An answer as records: the gifts, the tools and what they found, and the warnings that it deserves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any, NamedTuple
 
+from trm_np.common_sense import Possible
+from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.reasons import found_as_data, found_in_words, money, reasons
-from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid
+from trm_np.reasons import found_as_data, found_in_words, joined, money, reasons
+from trm_np.terms import ALLOWABLE
+from trm_np.world.tools import TOOLS, Finding, PriceComparison, price_paid
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Explanation:
     components: dict[str, float]
     influence: dict[str, float]
     reasons: tuple[str, ...]
+    kept_out_by: tuple[str, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -108,7 +112,7 @@ def plain(value: Any) -> Any:
 
 
 def recommended(
-    gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding], days_left: float
+    gift: Gift, pick: Pick, person: Profile, findings: Mapping[str, Finding], days_left: float | None
 ) -> RecommendedGift:
     prices = findings.get("price_comparison")
     offer = prices.offer[pick.place] if isinstance(prices, PriceComparison) else None
@@ -142,18 +146,45 @@ def unknown_tools(selected: Sequence[str]) -> Iterator[str]:
     return (f"{name}: selected, but no tool of this program" for name in selected if name not in TOOLS)
 
 
-def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: float) -> Iterator[str]:
-    """A warning if the gifts are not what was asked for."""
-    days = f"{days_left:g} days"
-    if effect.available is not None and not effect.available.any():
-        yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
-    elif found < k and effect.available is not None and not effect.available.all():
-        yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
-    elif found < k:
-        yield f"{found} gifts, not {k}: there are no more"
+def unknown_gifts(exclude: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    """A warning if what is to be excluded is no gift."""
+    unknown = [shown(gift) for gift in dict.fromkeys(exclude) if gift not in known]
+    if unknown:
+        yield f"exclude: no gift here has the id {' or '.join(unknown)}"
 
 
-def too_dear(gifts: Sequence[Gift], budget: float | None) -> Iterator[str]:
-    """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
-    if budget is not None and min(offer.price for gift in gifts for offer in gift.offers) > budget:
-        yield f"nothing fits a budget of {money(budget)}: these are the best regardless"
+KEPT_OUT = {
+    "excluded": "{} excluded",
+    "age": "{} meant for another age",
+    "sold_out": "{} sold out",
+    "late": "{} too late",
+    "over_budget": "{} over the budget",
+    "alike": "{} too much like another",
+}
+LIFTED_BY = {"age": "--any-age"} | {rule: f"--allow {rule}" for rule in ALLOWABLE}
+ADULT = 18
+
+
+def few_gifts(k: int, found: int, possible: Possible, person: Profile) -> Iterator[str]:
+    """A warning if there are fewer gifts than were asked for, with the reasons."""
+    if found >= k:
+        return
+    kept_out = possible.kept_out | {"alike": int(possible.marks.sum()) - found}
+    why = {rule: number for rule, number in kept_out.items() if number}
+    if not found and person.age is not None and set(why) <= {"excluded", "age"} and "age" in why:
+        whom = "a child" if person.age < ADULT else "a person"
+        others = "adults" if person.age < ADULT else "others"
+        yield f"no gift here is meant for {whom} of {person.age:g}; --any-age shows what {others} get"
+    elif why:
+        reasons = joined([KEPT_OUT[rule].format(number) for rule, number in why.items()])
+        lifts = [LIFTED_BY[rule] for rule in why if rule in LIFTED_BY]
+        lifted = f"; {' or '.join(lifts)} shows more" if lifts else ""
+        yield f"{found or 'no'} gift{'' if found == 1 else 's'}, not {k}: of {len(possible.marks)}, {reasons}{lifted}"
+    else:
+        yield f"{found} gift{'' if found == 1 else 's'}, not {k}: there are no more"
+
+
+def too_dear(possible: Possible, person: Profile) -> Iterator[str]:
+    """A warning if nothing fits the budget."""
+    if possible.nothing_fits and person.budget is not None:
+        yield f"nothing fits a budget of {money(person.budget)}: these come nearest to it, the cheapest first"

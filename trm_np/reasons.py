@@ -7,6 +7,7 @@ any case.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import inf
 from typing import Any
 
 from trm_np.data.records import Gift, Profile
@@ -35,7 +36,7 @@ def reasons(
     components: Mapping[str, float],
     findings: Mapping[str, Finding],
     place: int,
-    days_left: float,
+    days_left: float | None,
 ) -> tuple[str, ...]:
     """What speaks for the gift, and what speaks against it.
 
@@ -54,7 +55,7 @@ def reasons(
         ),
     ]
     if "inventory_check" not in findings:
-        said += _of_the_date(gift, delivery, days_left)
+        said += _of_the_date(gift, delivery, inf if days_left is None else days_left)
     if components["quality"] >= HIGH and "review_analysis" not in findings:
         said.append(f"{gift.rating:.1f} stars")
     return tuple(said) or ("nothing in particular stands out",)
@@ -100,16 +101,14 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None) -> list[str
     match finding:
         case PriceComparison(offer=offer, saving=saving) if saving[place] > 0:
             return [f"{money(saving[place])} cheaper at {offer[place].seller}"]
-        case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
-            days = (
-                prices.offer[place].shipping_days if isinstance(prices, PriceComparison) else arrival[place]
-            )
+        case InventoryCheck(stock=stock, offer=offer, in_time=in_time):
+            first = prices.offer[place] if isinstance(prices, PriceComparison) else offer[place]
             if stock[place] == 0:
                 return ["sold out"]
             if not in_time[place]:
-                return [f"arrives in {counted(days, 'day')}, too late"]
+                return [f"arrives in {counted(first.shipping_days, 'day')}, too late"]
             left = [f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else []
-            return [f"arrives in {counted(days, 'day')}", *left]
+            return [f"arrives in {counted(first.shipping_days, 'day')} from {first.seller}", *left]
         case ReviewAnalysis(reviews=reviews) if reviews[place] == 0:
             return ["no reviews yet"]
         case ReviewAnalysis(rating=rating, reviews=reviews):
@@ -130,11 +129,13 @@ def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int
                 return "no offer below the list prices"
             total = money(sum(saving[index] for index in cheaper))
             return f"{total} saved by the best offers for {of_these(len(cheaper), chosen)}"
-        case InventoryCheck(stock=stock, in_time=in_time):
-            late = int((~in_time & (stock > 0)).sum())
-            punctual, sold_out = int(in_time[list(chosen)].sum()), int((stock == 0).sum())
-            words = f"{of_these(punctual, chosen)} can be there in time"
-            return f"{words}; of {len(gifts)} looked at, {sold_out} sold out and {late} too late"
+        case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
+            had = [index for index in chosen if in_time[index]]
+            if not had:
+                return "none to be had in time"
+            soonest, latest = min(arrival[had]), max(arrival[had])
+            days = counted(latest, "day") if soonest == latest else f"{soonest} to {latest} days"
+            return f"{of_these(len(had), chosen)} to be had within {days}, the scarcest {min(stock[had])} times"
         case ReviewAnalysis(rating=rating, reviews=reviews):
             each = [f"{rating[index]:.2f} from {reviews[index]}" for index in chosen]
             return f"stars, and how many reviews they rest on: {', '.join(each)}"
