@@ -29,7 +29,7 @@ from trm_np.world.realised import realised_reward
 from trm_np.world.tools import price_paid
 
 MISSING = 0.25  # of the people lack this field, for each field, and of the dates
-AGES, BUDGETS, DAYS = (1, 95), (5, 500), (0, 14)
+AGES, BUDGETS, DAYS = (1, 95), (5, 500), (1, 30)
 
 
 def questions(seed: int = 0) -> Iterator[tuple[dict[str, Any], int | None]]:

@@ -6,6 +6,7 @@
 Nothing of training is imported here, and nothing but NumPy.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -28,13 +29,14 @@ from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
 from trm_np.common_sense import Possible, facts, kept_out, looks_of, possible, without_near_doubles
-from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
+from trm_np.data.encode import PAD, Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
 from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
 from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.spelling import closest
 from trm_np.data.tables import (
+    MISSING,
     Bools,
     Floats,
     GiftTable,
@@ -63,13 +65,14 @@ from trm_np.world.tools import (
 SHORTLIST = 64  # gifts that the tools look at: those with the highest predicted reward
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
+EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
 CELLS = 2**12  # profiles × gifts that are looked at together
 
 
 class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, and the supervision steps taken."""
+    highest first, the supervision steps taken, and the tokens (B, S) read."""
 
     table: ProfileTable
     person: Person
@@ -77,6 +80,7 @@ class Thought(NamedTuple):
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
+    tokens: Ints
 
 
 class Consultation(NamedTuple):
@@ -308,6 +312,7 @@ class Recommender:
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
+            inputs.tokens,
         )
 
     def _encode(self, table: GiftTable) -> EncodedGifts:
@@ -357,10 +362,13 @@ class Recommender:
         picked = np.zeros(free.shape, np.bool_)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
         reward = alone
+        margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
-            best = np.where(free & ~picked, reward + bonus, -np.inf).argmax(axis=1)
+            worth = np.where(free & ~picked, reward + bonus, -np.inf)
+            equal = worth >= worth.max(axis=1, keepdims=True) - margin
+            best = np.where(equal, turns, -np.inf).argmax(axis=1)
             more = np.flatnonzero((free & ~picked).any(axis=1))
             picked[more, best[more]] = True
         return [
@@ -373,6 +381,20 @@ class Recommender:
             )
             for row, each in enumerate(seen)
         ]
+
+    def _among_equals(self, thought: Thought, seen: Sequence[Seen]) -> tuple[Floats, Floats]:
+        """By how much gifts may differ and be equal (B, 1), and numbers (B, L) of which the greatest decides among equals.
+
+        Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
+        too little to tell the best from the next best: to give all of them the same few would be no help to them.
+        """
+        unknown = thought.table.hobbies[:, :1] == MISSING
+        turns = np.zeros((len(seen), len(seen[0].place)))
+        for row in np.flatnonzero(unknown):
+            known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
+            rng = np.random.default_rng(zlib.crc32(repr(known).encode()))  # the same for all like this one
+            turns[row] = rng.random(len(self.gifts))[seen[row].place]
+        return np.where(unknown, EQUAL, 0.0), turns
 
     def _in_order(
         self, person: ProfileTable, gifts: GiftTable, picked: Bools, alone: Floats, tier: Ints
