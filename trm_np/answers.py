@@ -161,7 +161,6 @@ KEPT_OUT = {
     "over_budget": "{} over the budget",
     "alike": "{} too much like another",
 }
-LIFTED_BY = {"age": "--any-age"} | {rule: f"--allow {rule}" for rule in ALLOWABLE}
 ADULT = 18
 
 
@@ -177,7 +176,8 @@ def few_gifts(k: int, found: int, possible: Possible, person: Profile) -> Iterat
         yield f"no gift here is meant for {whom} of {person.age:g}; --any-age shows what {others} get"
     elif why:
         reasons = joined([KEPT_OUT[rule].format(number) for rule, number in why.items()])
-        lifts = [LIFTED_BY[rule] for rule in why if rule in LIFTED_BY]
+        allow = ",".join(rule for rule in why if rule in ALLOWABLE)
+        lifts = ["--any-age"] * ("age" in why) + [f"--allow {allow}"] * bool(allow)
         lifted = f"; {' or '.join(lifts)} shows more" if lifts else ""
         yield f"{found or 'no'} gift{'' if found == 1 else 's'}, not {k}: of {len(possible.marks)}, {reasons}{lifted}"
     else:
