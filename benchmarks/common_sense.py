@@ -47,7 +47,10 @@ def broken(gifts: dict[str, Gift], answer: Recommendation, days: int | None) -> 
     fitting = [
         gift
         for gift in gifts.values()
-        if gift.stock and in_time[gift.id] and suits(gift, person) and price_paid(gift) <= (person.budget or inf)
+        if gift.stock
+        and in_time[gift.id]
+        and suits(gift, person)
+        and price_paid(gift) <= (person.budget or inf)
     ]
     if any(gift.stock == 0 for gift in shown):
         yield "sold out"
@@ -114,12 +117,19 @@ def main(model: str | None, number: int, seed: int) -> None:
         ("no hobbies", ("hobbies",)),
         ("no tastes", ("hobbies", "preferences")),
     ):
-        asked = [({field: person[field] for field in person if field not in left_out}, days) for person, days in drawn]
+        asked = [
+            ({field: person[field] for field in person if field not in left_out}, days)
+            for person, days in drawn
+        ]
         answers = [recommender.recommend(person, days_left=days) for person, days in asked]
         found = Counter(
-            rule for answer, (_, days) in zip(answers, asked, strict=True) for rule in broken(gifts, answer, days)
+            rule
+            for answer, (_, days) in zip(answers, asked, strict=True)
+            for rule in broken(gifts, answer, days)
         )
-        with_gifts = [(answer, days) for answer, (_, days) in zip(answers, asked, strict=True) if answer.gifts]
+        with_gifts = [
+            (answer, days) for answer, (_, days) in zip(answers, asked, strict=True) if answer.gifts
+        ]
         used = Counter(gift.id for answer, _ in with_gifts for gift in answer.gifts)
         worth = [realised(recommender, *each) for each in with_gifts]
         columns[kind] = [

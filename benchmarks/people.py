@@ -35,7 +35,9 @@ def people(
         }
         absent = rng.random(len(person)) < missing
         yield {
-            field: value for (field, value), left_out in zip(person.items(), absent, strict=True) if not left_out
+            field: value
+            for (field, value), left_out in zip(person.items(), absent, strict=True)
+            if not left_out
         }
 
 

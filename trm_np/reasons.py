@@ -135,7 +135,7 @@ def found_in_words(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int
                 return "none to be had in time"
             soonest, latest = min(arrival[had]), max(arrival[had])
             days = counted(latest, "day") if soonest == latest else f"{soonest} to {latest} days"
-            return f"{of_these(len(had), chosen)} to be had within {days}, the scarcest {min(stock[had])} times"
+            return f"{of_these(len(had), chosen)} there in {days}; at least {min(stock[had])} left of each"
         case ReviewAnalysis(rating=rating, reviews=reviews):
             each = [f"{rating[index]:.2f} from {reviews[index]}" for index in chosen]
             return f"stars, and how many reviews they rest on: {', '.join(each)}"

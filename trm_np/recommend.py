@@ -383,7 +383,7 @@ class Recommender:
         ]
 
     def _among_equals(self, thought: Thought, seen: Sequence[Seen]) -> tuple[Floats, Floats]:
-        """By how much gifts may differ and be equal (B, 1), and numbers (B, L) of which the greatest decides among equals.
+        """By how much equals may differ (B, 1), and numbers (B, L) of which the greatest decides among equals.
 
         Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
         too little to tell the best from the next best: to give all of them the same few would be no help to them.

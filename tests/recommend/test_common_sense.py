@@ -19,7 +19,9 @@ from trm_np.data.records import Gift, Offer, Profile
 from trm_np.terms import ALLOWABLE
 from trm_np.world.tools import TOOLS
 
-NAMES = st.sampled_from(("Iron Pan 20 cm", "Iron Pan 28 cm", "Red Iron Pan", "Rose", "Rose Bush", "A Rose, Red"))
+NAMES = st.sampled_from(
+    ("Iron Pan 20 cm", "Iron Pan 28 cm", "Red Iron Pan", "Rose", "Rose Bush", "A Rose, Red")
+)
 OFFERS = st.lists(
     st.builds(Offer, st.sampled_from(("Near", "Far")), st.floats(1, 90), st.integers(0, 12)),
     min_size=1,
@@ -54,7 +56,7 @@ def unsuitable(gift: Gift, person: Profile) -> bool:
 
 
 def costs(gift: Gift, terms: dict[str, Any], compared: bool) -> float:
-    """What is paid: with a comparison the best offer that is in time, without one the list price if a seller asks it."""
+    """What is paid: if prices are compared the best offer in time, or else the list price if a seller asks it."""
     fair = [offer for offer in gift.offers if offer.price <= gift.price] or gift.offers
     if not compared:
         return max(gift.price, min(offer.price for offer in fair))
@@ -103,7 +105,9 @@ def alike(one: Gift, other: Gift) -> bool:
 
 @settings(deadline=None)
 @given(PROFILES, AGES, st.fixed_dictionaries(TERMS), CATALOGUES)
-def test_of_any_catalogue(person: Profile, age: float | None, terms: dict[str, Any], gifts: list[Gift]) -> None:
+def test_of_any_catalogue(
+    person: Profile, age: float | None, terms: dict[str, Any], gifts: list[Gift]
+) -> None:
     require_sense(Recommender(untrained(), gifts), replace(person, age=age), terms)
 
 

@@ -93,7 +93,13 @@ def test_the_tools_that_ran_add_what_they_found() -> None:
         "4.6 stars with its 214 reviews weighed",
     )
     said = reasons(TROWEL, MOTHER, ALL_HIGH, found("inventory_check", "trend_analysis"), 0)
-    assert said[4:] == ("fits the budget", "arrives in 2 days from Corner Shop", "only 4 left", "sales rising", "4.6 stars")
+    assert said[4:] == (
+        "fits the budget",
+        "arrives in 2 days from Corner Shop",
+        "only 4 left",
+        "sales rising",
+        "4.6 stars",
+    )
 
 
 def test_the_delivery_named_is_that_of_the_offer_named() -> None:
@@ -180,7 +186,7 @@ def test_what_each_tool_found_in_words_and_as_data() -> None:
     words = {name: found_in_words(finding, gifts, [1, 0]) for name, finding in findings.items()}
     assert words == {
         "price_comparison": "$5 saved by the best offers for 1 of 2",
-        "inventory_check": "1 of 2 to be had within 2 days, the scarcest 4 times",
+        "inventory_check": "1 of 2 there in 2 days; at least 4 left of each",
         "review_analysis": "stars, and how many reviews they rest on: 4.58 from 214, 4.58 from 214",
         "trend_analysis": "sales rising for 1 of 2, falling for none",
         "budget_optimizer": "Trowel and Pan for $55 together",

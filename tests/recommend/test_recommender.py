@@ -413,9 +413,7 @@ def test_the_model_looks_again_at_the_price_paid_and_the_rating_believed() -> No
     plain = [replace(each, offers=(Offer("Near", each.price, 1),)) for each in trained().gifts[:4]]
 
     def predicted(changed: Gift, *tools: str) -> dict[str, float]:
-        found = Recommender(trained(), [changed, *plain[1:]]).recommend(
-            MOTHER, k=4, tools=tools, **ANYTHING
-        )
+        found = Recommender(trained(), [changed, *plain[1:]]).recommend(MOTHER, k=4, tools=tools, **ANYTHING)
         return {each.id: each.predicted_reward for each in found.gifts}
 
     dear = replace(plain[0], price=150.0, offers=(Offer("Near", 150.0, 1), Offer("Bargain", 90.0, 2)))
@@ -502,8 +500,8 @@ def test_on_the_way_to_a_recommendation_nothing_but_numpy_is_imported(model_file
         "rooms = {name.split('.')[1] for name in new if name.startswith('trm_np.')}\n"
         "print(*sorted(name for name in first if 'cython' not in name), *sorted(rooms))"
     )
-    rooms = "answers autograd checkpoint common_sense config data files model npz precision reasons recommend terms world"
-    assert python(code) == f"numpy trm_np {rooms}"
+    rooms = "answers autograd checkpoint common_sense config data files model npz precision reasons recommend"
+    assert python(code) == f"numpy trm_np {rooms} terms world"
 
 
 def test_no_graph_is_built(shipped: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,9 @@ FACTS: dict[str, tuple[Callable[[Said], bool], dict[str, tuple[float, float]]]] 
         lambda s: (
             s.delivery == int(s.words["days"]) <= s.last_day
             and s.found("inventory_check")["in_time"]
-            and any((each.seller, each.shipping_days) == (s.words["seller"], s.delivery) for each in s.gift.offers)
+            and any(
+                (each.seller, each.shipping_days) == (s.words["seller"], s.delivery) for each in s.gift.offers
+            )
         ),
         {},
     ),

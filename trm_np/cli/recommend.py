@@ -88,7 +88,9 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
     help=f"Also what is kept out otherwise: {', '.join(ALLOWABLE)}.",
 )
 @click.option("--any-age", is_flag=True, help="Also what is meant for another age.")
-@click.option("--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Gifts to leave out, by id.")
+@click.option(
+    "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Gifts to leave out, by id."
+)
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
 @click.option("--strict", is_flag=True, help="An unknown name is an error, not a warning.")
 @click.option(

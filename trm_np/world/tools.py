@@ -151,8 +151,10 @@ def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> F
 
 
 def inventory_check(gifts: Sequence[Gift], days_left: float | None = None) -> InventoryCheck:
-    """Stock, and the earliest arrival over sellers at no more than the list price, the cheaper of equal ones; in time: in
-    stock, and there within the days left, if they are known."""
+    """Stock, and the earliest arrival over sellers at no more than the list price, the cheaper of equal ones.
+
+    In time is what is in stock, and there within the days left if they are known.
+    """
     stock = _counts([gift.stock for gift in gifts])
     offer = tuple(min(fair_offers(gift), key=lambda each: (each.shipping_days, each.price)) for gift in gifts)
     arrival_days = _counts([first.shipping_days for first in offer])
