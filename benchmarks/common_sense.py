@@ -137,12 +137,12 @@ def main(model: str | None, number: int, seed: int) -> None:
             sum(0 < len(answer.gifts) < 3 for answer, _ in with_gifts),
             *(found[rule] for rule in RULES),
             f"{len(used)} of {len(gifts)}",
-            f"{max(used.values()) / len(with_gifts):.1%}",
+            *(f"{max(used.values()) / lists:.1%}" for lists in (len(answers), len(with_gifts))),
             f"{np.mean(worth):.4f}",
         ]
     row(f"{number:,} people, seed {seed}", list(columns))
     names = ("lists without a gift", "lists of one or two", *RULES)
-    names += ("gifts in use", "lists, not empty, with the commonest", "realised reward")
+    names += ("gifts in use", "commonest gift, of all lists", "of those that have a gift", "realised reward")
     for index, name in enumerate(names):
         row(name, [values[index] for values in columns.values()])
 
