@@ -75,7 +75,7 @@ def read_question(query: str) -> Question:
 def parameter_value(name: str, text: str) -> object:
     """A number, a truth value or a list where the text is one, as it would be in JSON."""
     if name in LISTED:
-        return [part for part in text.split(",") if part]
+        return [part.strip() for part in text.split(",") if part.strip()]
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     return {"true": True, "false": False}.get(text, text)
