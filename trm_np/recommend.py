@@ -390,7 +390,7 @@ class Recommender:
         """
         unknown = thought.table.hobbies[:, :1] == MISSING
         turns = np.zeros((len(seen), len(seen[0].place)))
-        for row in np.flatnonzero(unknown):
+        for row in np.flatnonzero(unknown).tolist():
             known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
             rng = np.random.default_rng(zlib.crc32(repr(known).encode()))  # the same for all like this one
             turns[row] = rng.random(len(self.gifts))[seen[row].place]
