@@ -7,7 +7,12 @@ from typing import Any
 MISSING = 0.1  # of the people lack this field, for each field
 
 
-def people(seed: int = 0) -> Iterator[dict[str, Any]]:
+def people(
+    seed: int = 0,
+    missing: float = MISSING,
+    ages: tuple[int, int] = (19, 68),
+    budgets: tuple[int, int] = (45, 250),
+) -> Iterator[dict[str, Any]]:
     """Profiles as values of their JSON, without end."""
     import numpy as np
 
@@ -21,16 +26,18 @@ def people(seed: int = 0) -> Iterator[dict[str, Any]]:
 
     while True:
         person = {
-            "age": int(rng.integers(19, 69)),
-            "budget": int(rng.integers(45, 251)),
+            "age": int(rng.integers(ages[0], ages[1] + 1)),
+            "budget": int(rng.integers(budgets[0], budgets[1] + 1)),
             "relationship": some(vocabulary.relationships, 1)[0],
             "occasion": some(vocabulary.occasions, 1)[0],
             "hobbies": some(vocabulary.hobbies, 3),
             "preferences": some(vocabulary.preferences, 3),
         }
-        missing = rng.random(len(person)) < MISSING
+        absent = rng.random(len(person)) < missing
         yield {
-            field: value for (field, value), absent in zip(person.items(), missing, strict=True) if not absent
+            field: value
+            for (field, value), left_out in zip(person.items(), absent, strict=True)
+            if not left_out
         }
 
 

@@ -19,10 +19,11 @@ from trm_np import Recommender
 from trm_np.data.load import load_held_out
 from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, implied_categories, profile_table
-from trm_np.recommend import DAYS_LEFT
 from trm_np.world.realised import realised_reward
 from trm_np.world.tools import TOOLS
 
+DAYS_LEFT = 10
+LIST = 3
 Choice = Callable[
     [int], Sequence[str] | None
 ]  # the tools to run for the scenario of this index; None: the selected
@@ -30,7 +31,9 @@ Choice = Callable[
 
 def realised(recommender: Recommender, people: Sequence[Profile], choose: Choice) -> Floats:
     """The realised reward (N,) of the three gifts recommended to each person, with these tools."""
-    answers = [recommender.recommend(person, tools=choose(index)) for index, person in enumerate(people)]
+    answers = [
+        recommender.recommend(person, LIST, DAYS_LEFT, choose(index)) for index, person in enumerate(people)
+    ]
     place = {gift.id: index for index, gift in enumerate(recommender.gifts)}
     choices = np.array([[place[gift.id] for gift in answer.gifts] for answer in answers])
     paid = np.array([[gift.paid for gift in answer.gifts] for answer in answers])

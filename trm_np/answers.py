@@ -1,14 +1,17 @@
 """An answer as records: the gifts, the tools and what they found, and the warnings that it deserves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from math import isnan
 from typing import Any, NamedTuple
 
+from trm_np.common_sense import Possible
 from trm_np.data.money import in_words as money
+from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.reasons import found_as_data, found_in_words, reasons
-from trm_np.world.tools import TOOLS, Effect, Finding, PriceComparison, price_paid, prices_asked
+from trm_np.reasons import found_as_data, found_in_words, joined, reasons
+from trm_np.terms import ALLOWABLE
+from trm_np.world.tools import TOOLS, Finding, PriceComparison, price_paid
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Explanation:
     components: dict[str, float]
     influence: dict[str, float]
     reasons: tuple[str, ...]
+    kept_out_by: tuple[str, ...]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -117,7 +121,7 @@ def recommended(
     pick: Pick,
     person: Profile,
     findings: Mapping[str, Finding],
-    days_left: float,
+    days_left: float | None,
     currency: str,
 ) -> RecommendedGift:
     prices = findings.get("price_comparison")
@@ -154,19 +158,46 @@ def unknown_tools(selected: Sequence[str]) -> Iterator[str]:
     return (f"{name}: selected, but no tool of this program" for name in selected if name not in TOOLS)
 
 
-def few_gifts(k: int, found: int, looked_at: int, effect: Effect, days_left: float) -> Iterator[str]:
-    """A warning if the gifts are not what was asked for."""
-    days = f"{days_left:g} days"
-    if effect.available is not None and not effect.available.any():
-        yield f"none of the {looked_at} gifts looked at can be there in {days}: these are the best regardless"
-    elif 0 < found < k and effect.available is not None and not effect.available.all():
-        yield f"only {found} of the {looked_at} gifts looked at can be there in {days}"
-    elif found < k:
-        yield f"{found} gifts, not {k}: there are no more"
+def unknown_gifts(exclude: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    """A warning if what is to be excluded is no gift."""
+    unknown = [shown(gift) for gift in dict.fromkeys(exclude) if gift not in known]
+    if unknown:
+        yield f"exclude: no gift here has the id {' or '.join(unknown)}"
 
 
-def too_dear(gifts: Sequence[Gift], budget: float | None, currency: str) -> Iterator[str]:
-    """A warning if nothing fits the budget; `gifts` hold the cheapest that is worth anything."""
-    asked = [price for gift in gifts for price in prices_asked(gift)]
-    if budget is not None and asked and min(asked) > budget:
-        yield f"nothing fits a budget of {money(budget, currency)}: these are the best regardless"
+KEPT_OUT = {
+    "excluded": "{} excluded",
+    "age": "{} meant for another age",
+    "sold_out": "{} sold out",
+    "late": "{} too late",
+    "over_budget": "{} over the budget",
+    "alike": "{} too much like another",
+}
+ADULT = 18
+
+
+def few_gifts(k: int, found: int, possible: Possible, person: Profile) -> Iterator[str]:
+    """A warning if there are fewer gifts than were asked for, with the reasons."""
+    if found >= k:
+        return
+    kept_out = possible.kept_out | {"alike": int(possible.marks.sum()) - found}
+    why = {rule: number for rule, number in kept_out.items() if number}
+    if not found and person.age is not None and set(why) <= {"excluded", "age"} and "age" in why:
+        whom = "a child" if person.age < ADULT else "a person"
+        others = "adults" if person.age < ADULT else "others"
+        yield f"no gift here is meant for {whom} of {person.age:g}; --any-age shows what {others} get"
+    elif why:
+        reasons = joined([KEPT_OUT[rule].format(number) for rule, number in why.items()])
+        allow = ",".join(rule for rule in why if rule in ALLOWABLE)
+        lifts = ["--any-age"] * ("age" in why) + [f"--allow {allow}"] * bool(allow)
+        lifted = f"; {' or '.join(lifts)} shows more" if lifts else ""
+        yield f"{found or 'no'} gift{'' if found == 1 else 's'}, not {k}: of {len(possible.marks)}, {reasons}{lifted}"
+    else:
+        yield f"{found} gift{'' if found == 1 else 's'}, not {k}: there are no more"
+
+
+def too_dear(possible: Possible, person: Profile, currency: str) -> Iterator[str]:
+    """A warning if nothing fits the budget."""
+    if possible.nothing_fits and person.budget is not None:
+        budget = money(person.budget, currency)
+        yield f"nothing fits a budget of {budget}: these come nearest to it, the cheapest first"

@@ -10,6 +10,7 @@ from trm_np.data.json_lines import Line, in_portions_of, parse_line
 from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError
 from trm_np.recommend import Recommender
+from trm_np.terms import Terms
 
 SPREAD_LINES = 2**12  # at a time
 AHEAD = 4  # portions that are given to the executor before the first of them is answered
@@ -23,11 +24,11 @@ class Answered(NamedTuple):
 
 
 def answer_lines(
-    recommender: Recommender, lines: list[Line], k: int, days_left: float, strict: bool, source: str
+    recommender: Recommender, lines: list[Line], terms: Terms, strict: bool, source: str
 ) -> Answered:
     """Answer each line by `recommend`, or by its error."""
     found = [read_line(recommender, line, strict, source) for line in lines]
-    answers = iter(recommender.answer([each for each in found if isinstance(each, Asked)], k, days_left))
+    answers = iter(recommender.answer([each for each in found if isinstance(each, Asked)], terms))
     replies: list[dict[str, Any]] = [
         {"line": number} | (next(answers).to_dict() if isinstance(each, Asked) else {"error": each})
         for (number, _), each in zip(lines, found, strict=True)

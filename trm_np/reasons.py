@@ -7,7 +7,7 @@ any case.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from trm_np.world.tools import (
     PriceComparison,
     ReviewAnalysis,
     TrendAnalysis,
-    delivery_days,
+    first_offer,
     price_paid,
 )
 
@@ -41,17 +41,16 @@ def reasons(
     components: Mapping[str, float],
     findings: Mapping[str, Finding],
     place: int,
-    days_left: float,
+    days_left: float | None,
     currency: str = DOLLARS.currency,
 ) -> tuple[str, ...]:
     """What speaks for the gift, and what speaks against it.
 
     `components` are those of its true reward, by name; `place` is its index in the findings.
     """
-    paid, delivery = price_paid(gift), delivery_days(gift)
+    paid, first = price_paid(gift), first_offer(gift)
     if isinstance(prices := findings.get("price_comparison"), PriceComparison):
-        paid = float(prices.price[place])
-        delivery = offer.shipping_days if (offer := prices.offer[place]) else delivery
+        paid, first = float(prices.price[place]), prices.offer[place]
     said = [
         *_for_the_person(gift, profile, components),
         *_of_the_budget(paid, profile, components, currency),
@@ -62,7 +61,7 @@ def reasons(
         ),
     ]
     if "inventory_check" not in findings:
-        said += _of_the_date(gift, delivery, days_left)
+        said += _of_the_date(gift, first, inf if days_left is None else days_left)
     if components["quality"] >= HIGH and "review_analysis" not in findings and gift.rating is not None:
         said.append(f"{gift.rating:.1f} stars")
     return tuple(said) or ("nothing in particular stands out",)
@@ -89,11 +88,13 @@ def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float
     return said
 
 
-def _of_the_date(gift: Gift, delivery: int, days_left: float) -> list[str]:
+def _of_the_date(gift: Gift, first: Offer | None, days_left: float) -> list[str]:
     """Only what makes it no gift at all: that is said though nobody asked for a check."""
     if gift.stock == 0:
         return ["sold out"]
-    return [f"arrives in {counted(delivery, 'day')}, too late"] if delivery > days_left else []
+    if first is None or first.shipping_days <= days_left:
+        return []
+    return [f"arrives in {counted(first.shipping_days, 'day')}, too late"]
 
 
 def _of_the_budget(
@@ -113,14 +114,16 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None, currency: s
     match finding:
         case PriceComparison(offer=offers, saving=saving) if saving[place] > 0 and (offer := offers[place]):
             return [f"{money(saving[place], currency)} cheaper at {offer.seller}"]
-        case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
-            compared = prices.offer[place] if isinstance(prices, PriceComparison) else None
-            days = arrival[place] if compared is None else compared.shipping_days
+        case InventoryCheck(stock=stock, in_time=in_time):
             if stock[place] == 0:
                 return ["sold out"]
-            if not in_time[place]:
-                return [f"arrives in {counted(days, 'day')}, too late"]
-            arrives = "delivery unknown" if days == UNSTATED else f"arrives in {counted(days, 'day')}"
+            first = (prices if isinstance(prices, PriceComparison) else finding).offer[place]
+            if first is None:
+                arrives = "delivery unknown"
+            elif in_time[place]:
+                arrives = f"arrives in {counted(first.shipping_days, 'day')} from {first.seller}"
+            else:
+                return [f"arrives in {counted(first.shipping_days, 'day')}, too late"]
             if stock[place] == UNSTATED:
                 return [arrives, "stock unknown"]
             return [arrives, *([f"only {stock[place]} left"] if stock[place] <= FEW_LEFT else [])]
@@ -151,12 +154,16 @@ def found_in_words(
             total = money(sum(saving[index] for index in cheaper), currency)
             return f"{total} saved by the best offers for {of_these(len(cheaper), chosen)}"
         case InventoryCheck(stock=stock, arrival_days=arrival, in_time=in_time):
-            unstated = (stock == UNSTATED) | (arrival == UNSTATED)
-            late = int((~in_time & (stock != 0)).sum())
-            punctual, sold_out = int((in_time & ~unstated)[list(chosen)].sum()), int((stock == 0).sum())
-            unknown = unknown_for(int((in_time & unstated)[list(chosen)].sum()), chosen)
-            words = f"{of_these(punctual, chosen)} can be there in time{unknown}"
-            return f"{words}; of {len(gifts)} looked at, {sold_out} sold out and {late} too late"
+            had = [index for index in chosen if in_time[index]]
+            if not had:
+                return "none to be had in time"
+            days = [int(arrival[index]) for index in had if arrival[index] != UNSTATED]
+            left = [int(stock[index]) for index in had if stock[index] != UNSTATED]
+            there = [f"{of_these(len(days), chosen)} there in {span_of_days(days)}"] if days else []
+            there += [f"delivery {unknown}" for unknown in unknown_for(len(had) - len(days), chosen)]
+            pieces = [f"at least {min(left)} left of each"] if left else []
+            pieces += [f"stock {unknown}" for unknown in unknown_for(len(had) - len(left), chosen)]
+            return f"{', '.join(there)}; {', '.join(pieces)}"
         case ReviewAnalysis(rating=rating, reviews=reviews):
             each = [
                 "unknown" if reviews[index] == UNSTATED else f"{rating[index]:.2f} from {reviews[index]}"
@@ -165,8 +172,8 @@ def found_in_words(
             return f"stars, and how many reviews they rest on: {', '.join(each)}"
         case TrendAnalysis(slope=slope, direction=direction):
             rising, falling = (sum(direction[index] == sign for index in chosen) for sign in (1, -1))
-            words = f"sales rising for {of_these(rising, chosen)}, falling for {of_these(falling, chosen)}"
-            return words + unknown_for(int(np.isnan(slope[list(chosen)]).sum()), chosen)
+            words = [f"sales rising for {of_these(rising, chosen)}", f"falling for {of_these(falling, chosen)}"]
+            return ", ".join([*words, *unknown_for(int(np.isnan(slope[list(chosen)]).sum()), chosen)])
         case BudgetOptimizer(bundle=bundle, price=price):
             if not bundle:
                 return "nothing that fits the budget"
@@ -195,13 +202,19 @@ def known_or_none(value: Any) -> Any:
     return None if value is None or isnan(value) or value == UNSTATED else value.item()
 
 
-def unknown_for(number: int, chosen: Sequence[int]) -> str:
-    """Where a sentence is to say that something is not known of so many of the chosen gifts."""
-    return f", unknown for {of_these(number, chosen)}" if number else ""
+def unknown_for(number: int, chosen: Sequence[int]) -> list[str]:
+    """What a sentence says at its end if something is not known of so many of the chosen gifts."""
+    return [f"unknown for {of_these(number, chosen)}"] if number else []
 
 
 def in_words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def span_of_days(days: Sequence[int]) -> str:
+    """3 days; 2 to 5 days."""
+    soonest, latest = min(days), max(days)
+    return counted(latest, "day") if soonest == latest else f"{soonest} to {latest} days"
 
 
 def counted(number: int, thing: str) -> str:

@@ -6,9 +6,11 @@
 Nothing of training is imported here, and nothing but NumPy.
 """
 
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +23,14 @@ from trm_np.answers import (
     recommended,
     selected_tool,
     too_dear,
+    unknown_gifts,
     unknown_tools,
 )
 from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, load_model
-from trm_np.data.encode import Floats32, encode_gifts, encode_profiles
+from trm_np.common_sense import Possible, facts, kept_out, looks_of, possible, without_near_doubles
+from trm_np.data.encode import PAD, Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
 from trm_np.data.load import FilePath, gifts_from_json, load_priced
 from trm_np.data.money import in_words
@@ -34,6 +38,7 @@ from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Profile
 from trm_np.data.spelling import closest
 from trm_np.data.tables import (
+    MISSING,
     Bools,
     Floats,
     GiftTable,
@@ -46,6 +51,7 @@ from trm_np.data.tables import (
 )
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import reasons
+from trm_np.terms import Terms
 from trm_np.world.reward import COMPONENTS, components_in_turn
 from trm_np.world.tools import (
     TOOLS,
@@ -54,23 +60,21 @@ from trm_np.world.tools import (
     Finding,
     catalogue_star_shares,
     combined,
-    inventory_check,
-    price_paid,
     price_that_counts,
     run_tools,
 )
 
 SHORTLIST = 64  # gifts that the tools look at: those with the highest predicted reward
-MOST_GIFTS = 100  # in one answer; the model looks again before each
+LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
-OVER_BUDGET = 4.0  # more than any reward and bonus: what costs too much stands behind all that does not
-DAYS_LEFT = 10.0
+EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
+APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
 CELLS = 2**12  # profiles × gifts that are looked at together
 
 
 class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, and the supervision steps taken."""
+    highest first, the supervision steps taken, and the tokens (B, S) read."""
 
     table: ProfileTable
     person: Person
@@ -78,17 +82,18 @@ class Thought(NamedTuple):
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
+    tokens: Ints
 
 
 class Consultation(NamedTuple):
     """What the tools say to one person: which were selected, what they found, and change, of a shortlist of gifts.
 
-    `had` (G,) marks what the person has already: it is on no shortlist, unless there is nothing else.
+    The shortlist is of the gifts that the rules of common sense leave `possible`.
     """
 
     budget: float | None
-    had: Bools
     selected: list[str]
+    possible: Possible
     shortlist: Ints
     findings: dict[str, Finding]
     effect: Effect
@@ -122,13 +127,14 @@ class Recommender:
             stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
         kept = first_of_doubles(stored.gifts)
-        self.gifts = tuple({gift.id: gift for gift in kept.values()}.values())
+        self.gifts = tuple(dict.fromkeys(kept.values()))
         self.known_ids = {id: gift.id for id, gift in kept.items()}
-        self.places = {gift.id: place for place, gift in enumerate(self.gifts)}
+        places = {gift.id: place for place, gift in enumerate(self.gifts)}
+        self.place = {id: places[known] for id, known in self.known_ids.items()}
         self.table = gift_table(self.gifts, stored.vocabulary)
         self.star_shares = catalogue_star_shares(self.gifts)
-        self.inventory = inventory_check(self.gifts, days_left=0)
-        self.paid = np.array(list(map(price_paid, self.gifts)))
+        self.facts = facts(self.gifts)
+        self.looks = list(map(looks_of, self.gifts))
         self.implied = implied_categories(self.table, stored.vocabulary)
         self.encoded = self._encode(self.table)
         trained_on = [scenario.profile for scenario in stored.scenarios]
@@ -153,59 +159,77 @@ class Recommender:
         self,
         profile: Profile | Mapping[str, Any],
         k: int = 3,
-        days_left: float = DAYS_LEFT,
+        days_left: float | None = None,
         tools: Sequence[str] | None = None,
         strict: bool = False,
         source: str = "profile",
+        *,
+        allow: Sequence[str] = (),
+        any_age: bool = False,
+        exclude: Sequence[str] = (),
     ) -> Recommendation:
-        """The k gifts to give, best first, for a profile as a record or as the value of its JSON.
+        """The k gifts to give, best first, for a profile as a record or as the value of its JSON: fewer, or none, if no
+        others may be given (trm_np/common_sense.py), with a warning that says why.
 
-        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers. No gift of the profile's history is
-        among the k. `days_left` is until the gift is needed; `tools` are run in place of the two that the model
-        selects. A synonym counts as its name, with a note; an unknown name as missing, with a warning, or it is an
-        error if `strict`. Raises `DataError`, in which `source` names the profile, and `ValueError` for another
-        argument.
+        Sequences and arrays are lists of that JSON, NumPy's numbers are numbers. `days_left` is until the gift is
+        needed, if that is known; `tools` are run in place of the two that the model selects. `allow` lifts rules:
+        sold_out, late, over_budget; `any_age` that of the ages a gift is meant for; gifts to `exclude` are given by id,
+        and those of the profile's history are excluded. A synonym counts as its name, with a note; an unknown name as
+        missing, with a warning, or it is an error if `strict`. Raises `DataError`, in which `source` names the profile,
+        and `ValueError` for another argument.
         """
-        (answer,) = self.answer([self.check(profile, strict, source)], k, days_left, tools)
+        terms = Terms(k, days_left, tools, allow, any_age, exclude)
+        (answer,) = self.answer([self.check(profile, strict, source)], terms)
         return answer
 
     def recommend_many(
         self,
         profiles: Sequence[Profile | Mapping[str, Any]],
         k: int = 3,
-        days_left: float = DAYS_LEFT,
+        days_left: float | None = None,
         tools: Sequence[str] | None = None,
         strict: bool = False,
         source: str = "profiles",
+        *,
+        allow: Sequence[str] = (),
+        any_age: bool = False,
+        exclude: Sequence[str] = (),
     ) -> list[Recommendation]:
         """`recommend` for each, in order: the same answers but for the last digits of a float32, several times as fast.
 
         A profile that is refused, named as `[3]`, refuses all.
         """
         asked = [self.check(profile, strict, source, f"[{index}]") for index, profile in enumerate(profiles)]
-        return self.answer(asked, k, days_left, tools)
+        return self.answer(asked, Terms(k, days_left, tools, allow, any_age, exclude))
 
     @no_grad()
     def explain(
         self,
         profile: Profile | Mapping[str, Any],
         gift: str,
-        days_left: float = DAYS_LEFT,
+        days_left: float | None = None,
         strict: bool = False,
         source: str = "profile",
+        *,
+        allow: Sequence[str] = (),
+        any_age: bool = False,
+        exclude: Sequence[str] = (),
     ) -> Explanation:
-        """What speaks for and against the gift of this id alone; arguments as in `recommend`.
+        """What speaks for and against the gift of this id alone, and which rules keep it out of an answer.
 
-        Raises `DataError`, and `ValueError` if no gift has this id.
+        Arguments as in `recommend`. Raises `DataError`, and `ValueError` if no gift has this id.
         """
         if gift not in self.table.ids:
             close = closest(gift, self.table.ids)
             raise ValueError(
                 f"no gift has the id {shown(gift)}{f'; did you mean {shown(close)}?' if close else ''}"
             )
-        days_left = days_until(days_left)
+        terms = Terms(1, days_left, (), allow, any_age, exclude).checked()
         place = self.table.ids.index(gift)
         person, warnings, notes = self.check(profile, strict, source)
+        kept = kept_out(self.facts, person, self.facts.paid, self._excluded(person, terms), terms)
+        if possible(kept).nothing_fits:
+            del kept["over_budget"]
         thought = self._think([person])
         value = float(thought.value[0, place])
         said = dict(less_one_thing(person))
@@ -228,7 +252,8 @@ class Recommender:
             rank=1 + int((thought.value[0] > value).sum()),
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
-            reasons=reasons(self.gifts[place], person, components, {}, 0, days_left, currency),
+            reasons=reasons(self.gifts[place], person, components, {}, 0, terms.days_left, currency),
+            kept_out_by=tuple(rule for rule, marks in kept.items() if marks[place]),
             warnings=(*warnings, *self._unlike_training(person)),
             notes=notes,
         )
@@ -239,31 +264,23 @@ class Recommender:
         return read_profile(value, self.stored.vocabulary, source, place, strict, self.known_ids)
 
     @no_grad()
-    def answer(
-        self,
-        asked: Sequence[Asked],
-        k: int = 3,
-        days_left: float = DAYS_LEFT,
-        tools: Sequence[str] | None = None,
-    ) -> list[Recommendation]:
-        """The answers to profiles that have been checked; the arguments are those of `recommend`."""
-        k, days_left, tools = number_of_gifts(k), days_until(days_left), names_of_tools(tools)
+    def answer(self, asked: Sequence[Asked], terms: Terms) -> list[Recommendation]:
+        """The answers to profiles that have been checked; raises `ValueError` for terms that make no sense."""
+        terms = terms.checked()
         return [
             answer
             for rows in portions(len(asked), len(self.gifts), CELLS)
-            for answer in self._answer(asked[rows], k, days_left, tools)
+            for answer in self._answer(asked[rows], terms)
         ]
 
-    def _answer(
-        self, asked: Sequence[Asked], k: int, days_left: float, tools: Sequence[str] | None
-    ) -> Iterator[Recommendation]:
+    def _answer(self, asked: Sequence[Asked], terms: Terms) -> Iterator[Recommendation]:
         """The answers to a few profiles at once."""
         thought = self._think([each.profile for each in asked])
         consulted = [
-            self._consult(each.profile, value, names, tools, k, days_left)
+            self._consult(each.profile, value, names, terms)
             for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
         ]
-        picked = self._pick(thought, consulted, k)
+        picked = self._pick(thought, consulted, terms.k)
         currency = self.stored.vocabulary.money.currency
         for row, ((profile, warnings, notes), consultation, picks) in enumerate(
             zip(asked, consulted, picked, strict=True)
@@ -274,7 +291,7 @@ class Recommender:
                 profile=profile,
                 currency=currency,
                 gifts=tuple(
-                    recommended(gifts[pick.place], pick, profile, findings, days_left, currency)
+                    recommended(gifts[pick.place], pick, profile, findings, terms.days_left, currency)
                     for pick in picks
                 ),
                 categories=thought.categories[row],
@@ -290,8 +307,9 @@ class Recommender:
                     *warnings,
                     *self._unlike_training(profile),
                     *unknown_tools(consultation.selected),
-                    *few_gifts(k, len(picks), len(gifts), consultation.effect, days_left),
-                    *too_dear(gifts, profile.budget, currency),
+                    *unknown_gifts(terms.exclude, self.place),
+                    *few_gifts(terms.k, len(picks), consultation.possible, profile),
+                    *too_dear(consultation.possible, profile, currency),
                 ),
                 notes=notes,
             )
@@ -312,6 +330,7 @@ class Recommender:
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
+            inputs.tokens,
         )
 
     def _encode(self, table: GiftTable) -> EncodedGifts:
@@ -320,44 +339,34 @@ class Recommender:
             return model.encode_gifts(encode_gifts(table, self.stored.vocabulary, model.gift_features))
 
     def _consult(
-        self,
-        profile: Profile,
-        value: Floats,
-        probabilities: Mapping[str, float],
-        tools: Sequence[str] | None,
-        k: int,
-        days_left: float,
+        self, profile: Profile, value: Floats, probabilities: Mapping[str, float], terms: Terms
     ) -> Consultation:
-        """Run the tools, by default those held to be most helpful, on the best gifts by value (G,)."""
+        """Run the tools, by default those held to be most helpful, on the best by value (G,) that may be given."""
+        tools = terms.tools
         selected = list(probabilities)[:SELECTED_TOOLS] if tools is None else list(dict.fromkeys(tools))
         names = [name for name in selected if tools is not None or name in TOOLS]
-        soon_enough = days_left if "inventory_check" in names else np.inf
-        had = np.zeros(len(self.gifts), np.bool_)
-        had[[self.places[id] for id in profile.history if id in self.places]] = True
-        shortlist = self._shortlist(value, had, k, profile.budget, soon_enough)
+        compared = "price_comparison" in names
+        paid = self.facts.best_price(terms.days_left) if compared else self.facts.paid
+        left = possible(kept_out(self.facts, profile, paid, self._excluded(profile, terms), terms))
+        order = np.lexsort((-value, paid if left.nothing_fits else np.zeros(len(paid))))
+        distinct = without_near_doubles(order[left.marks[order]].tolist(), self.looks)
+        shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
         gifts = [self.gifts[index] for index in shortlist]
-        findings = run_tools(names, gifts, value[shortlist], profile.budget, days_left, self.star_shares)
+        findings = run_tools(
+            names, gifts, value[shortlist], profile.budget, terms.days_left, self.star_shares
+        )
         effect = combined(finding.effect() for finding in findings.values())
-        return Consultation(profile.budget, had, selected, shortlist, findings, effect)
+        return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 
-    def _shortlist(
-        self, value: Floats, had: Bools, k: int, budget: float | None, days_left: float
-    ) -> Ints:
-        """The gifts for the tools to look at, best first: the best, and the best k that are affordable and in time."""
-        order = (-value).argsort(kind="stable")
-        order = order if had.all() else order[~had[order]]
-        fits = ~(self.paid > (np.inf if budget is None else budget))  # what has no known price may fit
-        if days_left < np.inf:
-            fits &= (self.inventory.stock != 0) & (self.inventory.arrival_days <= days_left)
-        chosen = np.zeros(len(value), np.bool_)
-        chosen[order[: max(SHORTLIST, k)]] = True
-        chosen[order[fits[order]][:k]] = True
-        best_first: Ints = order[chosen[order]]
-        return best_first
+    def _excluded(self, profile: Profile, terms: Terms) -> list[int]:
+        """The gifts that are not recommended to this person whatever they are, by place."""
+        return [self.place[gift] for gift in (*terms.exclude, *profile.history) if gift in self.place]
 
     def _pick(self, thought: Thought, consulted: Sequence[Consultation], k: int) -> list[list[Pick]]:
         """The gifts of each shortlist, chosen one by one, each judged given those before it, as the tools say it is."""
         model, longest = self.stored.model, max(len(each.shortlist) for each in consulted)
+        if not longest:
+            return [[] for _ in consulted]
         seen = [self._as_seen(each, longest) for each in consulted]
         bonus, free = np.stack([each.bonus for each in seen]), np.stack([each.free for each in seen])
         gifts = self.table.take(np.concatenate([each.place for each in seen]))
@@ -371,10 +380,13 @@ class Recommender:
         picked = np.zeros(free.shape, np.bool_)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
         reward = alone
+        margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
-            if turn:
+            if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
-            best = np.where(free & ~picked, reward + bonus, -np.inf).argmax(axis=1)
+            worth = np.where(free & ~picked, reward + bonus, -np.inf)
+            equal = worth >= worth.max(axis=1, keepdims=True) - margin
+            best = np.where(equal, turns, -np.inf).argmax(axis=1)
             more = np.flatnonzero((free & ~picked).any(axis=1))
             picked[more, best[more]] = True
         return [
@@ -387,6 +399,20 @@ class Recommender:
             )
             for row, each in enumerate(seen)
         ]
+
+    def _among_equals(self, thought: Thought, seen: Sequence[Seen]) -> tuple[Floats, Floats]:
+        """By how much equals may differ (B, 1), and numbers (B, L) of which the greatest decides among equals.
+
+        Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
+        too little to tell the best from the next best: to give all of them the same few would be no help to them.
+        """
+        unknown = thought.table.hobbies[:, :1] == MISSING
+        turns = np.zeros((len(seen), len(seen[0].place)))
+        for row in np.flatnonzero(unknown).tolist():
+            known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
+            rng = np.random.default_rng(zlib.crc32(repr(known).encode()))  # the same for all like this one
+            turns[row] = rng.random(len(self.gifts))[seen[row].place]
+        return np.where(unknown, EQUAL, 0.0), turns
 
     def _in_order(
         self, person: ProfileTable, gifts: GiftTable, picked: Bools, alone: Floats, tier: Ints
@@ -406,29 +432,22 @@ class Recommender:
 
     def _as_seen(self, consultation: Consultation, length: int) -> Seen:
         """The shortlist as the tools say it is, filled up to a length with gifts that cannot be picked."""
-        budget, had, _, shortlist, findings, effect = consultation
-        listed, rating = self.table.price[shortlist], self.table.rating[shortlist]
-        paid = self.paid[shortlist] if effect.price is None else effect.price
-        bonus = np.zeros(len(shortlist)) if effect.bonus is None else effect.bonus
-        tier = np.zeros(len(shortlist), np.int64)
+        budget, _, left, shortlist, findings, effect = consultation
+        size = len(shortlist)
+        place, tier = np.zeros((2, length), np.int64)
+        place[:size] = shortlist
+        price, rating, bonus = self.table.price[place], self.table.rating[place], np.zeros(length)
+        paid = self.facts.paid[shortlist] if effect.price is None else effect.price
+        price[:size] = price_that_counts(price[:size], paid, np.nan if budget is None else budget)
+        if effect.rating is not None:
+            rating[:size] = effect.rating
+        if effect.bonus is not None:
+            bonus[:size] = effect.bonus
         if isinstance(bundle := findings.get("budget_optimizer"), BudgetOptimizer):
-            tier -= bundle.marks
-        if budget is not None:
-            bonus = bonus - OVER_BUDGET * (paid > budget)
-            tier += paid > budget
-        free = np.ones(len(shortlist), np.bool_)
-        if effect.available is not None and effect.available.any():
-            free = effect.available
-        free = free & ~had[shortlist]
-        filled = np.minimum(np.arange(length), len(shortlist) - 1)
-        return Seen(
-            shortlist[filled],
-            price_that_counts(listed, paid, np.nan if budget is None else budget)[filled],
-            (rating if effect.rating is None else effect.rating)[filled],
-            bonus[filled],
-            free[filled] & (np.arange(length) < len(shortlist)),
-            tier[filled],
-        )
+            tier[:size] -= bundle.marks
+        if left.nothing_fits:
+            tier[:size] = np.unique(paid, return_inverse=True)[1]
+        return Seen(place, price, rating, bonus - APART * tier, np.arange(length) < size, tier)
 
     def _unlike_training(self, person: Profile) -> Iterator[str]:
         """A warning for a number beyond those that the model has learned from."""
@@ -438,30 +457,6 @@ class Recommender:
             if given is not None and not least <= given <= most:
                 span = f"{written(least)} to {written(most)}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
-
-
-def number_of_gifts(k: object) -> int:
-    """Raises ValueError."""
-    number = json_value(k)
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_GIFTS:
-        raise ValueError(f"k={shown(number)}: must be an integer from 1 to {MOST_GIFTS}")
-    return number
-
-
-def days_until(days_left: object) -> float:
-    """Raises ValueError."""
-    days = json_value(days_left)
-    if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
-        raise ValueError(f"days_left={shown(days)}: must be a number, 0 or more")
-    return days
-
-
-def names_of_tools(tools: object) -> list[str] | None:
-    """Raises ValueError; that there are tools of these names is checked when they run."""
-    names = json_value(tools)
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"tools={shown(names)}: must be a list of names")
-    return names
 
 
 def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:

@@ -93,12 +93,18 @@ def test_the_tools_that_ran_add_what_they_found() -> None:
         "4.6 stars with its 214 reviews weighed",
     )
     said = reasons(TROWEL, MOTHER, ALL_HIGH, found("inventory_check", "trend_analysis"), 0)
-    assert said[4:] == ("fits the budget", "arrives in 2 days", "only 4 left", "sales rising", "4.6 stars")
+    assert said[4:] == (
+        "fits the budget",
+        "arrives in 2 days from Corner Shop",
+        "only 4 left",
+        "sales rising",
+        "4.6 stars",
+    )
 
 
 def test_the_delivery_named_is_that_of_the_offer_named() -> None:
     said = reasons(TROWEL, MOTHER, ALL_HIGH, found("price_comparison", "inventory_check"), 0)
-    assert {"$5 cheaper at Quillmarket", "arrives in 6 days"} <= set(said)
+    assert {"$5 cheaper at Quillmarket", "arrives in 6 days from Quillmarket"} <= set(said)
 
 
 def test_what_the_reward_does_not_bear_out_is_no_reason() -> None:
@@ -136,7 +142,7 @@ def test_the_budget_is_held_against_the_best_offer_if_prices_were_compared() -> 
     [
         ({"stock": 0}, "sold out"),
         ({"offers": (Offer("Far Away", 40.0, 30),)}, "arrives in 30 days, too late"),
-        ({"offers": (Offer("Next Door", 40.0, 1),)}, "arrives in 1 day"),
+        ({"offers": (Offer("Next Door", 40.0, 1),)}, "arrives in 1 day from Next Door"),
     ],
 )
 def test_stock_and_arrival_in_words(change: dict[str, Any], reason: str) -> None:
@@ -180,10 +186,10 @@ def test_what_each_tool_found_in_words_and_as_data() -> None:
     words = {name: found_in_words(finding, gifts, [1, 0]) for name, finding in findings.items()}
     assert words == {
         "price_comparison": "$5 saved by the best offers for 1 of 2",
-        "inventory_check": "1 of 2 can be there in time; of 2 looked at, 1 sold out and 0 too late",
+        "inventory_check": "1 of 2 there in 2 days; at least 4 left of each",
         "review_analysis": "stars, and how many reviews they rest on: 4.58 from 214, 4.58 from 214",
         "trend_analysis": "sales rising for 1 of 2, falling for none",
-        "budget_optimizer": "Trowel for $35",
+        "budget_optimizer": "Trowel and Pan for $55 together",
     }
     data = {name: found_as_data(finding, gifts, [1, 0]) for name, finding in findings.items()}
     assert data["price_comparison"]["gift"] == {
@@ -191,9 +197,14 @@ def test_what_each_tool_found_in_words_and_as_data() -> None:
         "price": 35.0,
         "saving": 5.0,
     }
-    assert data["inventory_check"]["pan"] == {"stock": 0, "arrival_days": 2, "in_time": False}
+    assert data["inventory_check"]["pan"] == {
+        "stock": 0,
+        "offer": {"seller": "Corner Shop", "price": 20.0, "shipping_days": 2},
+        "arrival_days": 2,
+        "in_time": False,
+    }
     assert list(data["trend_analysis"]) == ["pan", "gift"]
-    assert data["budget_optimizer"] == {"bundle": ["gift"], "price": 35.0, "value": 0.9}
+    assert data["budget_optimizer"] == {"bundle": ["gift", "pan"], "price": 55.0, "value": 1.79}
 
 
 def test_words_for_one_gift_and_for_none_that_fits() -> None:

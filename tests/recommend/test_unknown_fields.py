@@ -92,7 +92,7 @@ def test_of_what_is_unknown_no_reason_is_made() -> None:
 
 FOUND: dict[str, Any] = {
     "price_comparison": {"offer": None, "price": None, "saving": 0.0},
-    "inventory_check": {"stock": None, "arrival_days": None, "in_time": True},
+    "inventory_check": {"stock": None, "offer": None, "arrival_days": None, "in_time": True},
     "review_analysis": {"rating": None, "reviews": None, "low_share": 0.0},
     "trend_analysis": {"slope": None, "standard_error": None, "direction": 0},
 }

@@ -214,7 +214,7 @@ def wrong_paths(rng: Rng) -> Abuse:
 def wrong_queries(rng: Rng) -> Abuse:
     values = b"0 101 -1 1.5 NaN 1e9 %00 %ff \xff % true %D9%A3 +3".split()
     values += [b"", b"9" * 5000]
-    names = b"top days strict Top x%00".split()
+    names = b"top days strict allow any_age exclude Top x%00".split()
     parts = [one_of(rng, [*names, b""]) + b"=" + one_of(rng, values) for _ in range(rng.integers(1, 4))]
     others = [*b"top = top=3&top=3 top[]=3".split(), b"&" * 3000, b"?" * 9]
     query = one_of(rng, [b"&".join(parts), b";".join(parts), *others])

@@ -3,13 +3,14 @@
 import io
 import re
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 
 from tests.serve.asking import ask, model_file, new_application, recommend
 from trm_np import Recommender, __version__
-from trm_np.serve import wsgi
+from trm_np.serve import question, wsgi
 from trm_np.serve.http import to_json
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
@@ -28,6 +29,24 @@ def application() -> Application:
 def test_an_answer_is_that_of_the_recommender(application: Application) -> None:
     found = Recommender.load(model_file()).recommend(PERSON, k=5, days_left=2)
     assert recommend(application, PERSON, "?top=5&days=2").json == found.to_dict()
+    terms: dict[str, Any] = {
+        "allow": ["late", "sold_out"],
+        "any_age": True,
+        "exclude": ["7", "pocket_poetry"],
+    }
+    found = Recommender.load(model_file()).recommend(PERSON, k=50, **terms)
+    query = "?top=50&allow=late,sold_out&any_age=true&exclude=7,pocket_poetry"
+    assert recommend(application, PERSON, query).json == found.to_dict()
+
+
+def test_a_request_is_answered_with_so_many_gifts_at_most(application: Application) -> None:
+    with patch.object(question, "GIFTS", 100):
+        assert recommend(application, [{"age": 3}] * 2, "?top=45").status == 200
+        refused = recommend(application, [{"age": 3}] * 3, "?top=45")
+    assert (refused.status, refused.json["error"]) == (
+        413,
+        "body: found 135 gifts, for 3 profiles; allowed: at most 100 in all answers",
+    )
 
 
 def test_a_list_is_answered_in_its_order_across_portions(application: Application) -> None:
@@ -38,7 +57,8 @@ def test_a_list_is_answered_in_its_order_across_portions(application: Applicatio
 
 
 @pytest.mark.parametrize(
-    "query", ["?top=2&", "?&&top=2", "?top=%32", "?top=02&days=10", "?top=2&days=10&strict=false"]
+    "query",
+    ["?top=2&", "?&&top=2", "?top=%32", "?top=02&strict=false", "?top=2&any_age=false&allow=&exclude="],
 )
 def test_a_query_is_taken_however_a_program_has_joined_it(application: Application, query: str) -> None:
     assert recommend(application, PERSON, query).json == recommend(application, PERSON, "?top=2").json
@@ -149,26 +169,28 @@ def test_every_answer_says_how_long_it_is_and_that_it_is_what_it_says(applicatio
 
 AS_FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
 REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
-    (400, "?top=0", b"{}", {}, "query: top: found 0; allowed: an integer from 1 to 100"),
-    (400, "?top=101", b"{}", {}, "query: top: found 101; allowed: an integer from 1 to 100"),
-    (400, "?top=%D9%A3", b"{}", {}, 'query: top: found "٣"; allowed: an integer from 1 to 100'),
+    (400, "?top=0", b"{}", {}, "query: top: found 0; allowed: an integer from 1 to 100000"),
+    (400, "?top=100001", b"{}", {}, "query: top: found 100001; allowed: an integer from 1 to 100000"),
+    (400, "?top=%D9%A3", b"{}", {}, 'query: top: found "٣"; allowed: an integer from 1 to 100000'),
     (400, f"?top={'9' * 5000}", b"{}", {}, f'query: top: found "{"9" * 56}...; allowed: an integer'),
-    (400, "?top=-1", b"{}", {}, 'query: top: found "-1"; allowed: an integer from 1 to 100'),
-    (400, "?top=", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100'),
-    (400, "?top=true", b"{}", {}, "query: top: found true; allowed: an integer from 1 to 100"),
+    (400, "?top=-1", b"{}", {}, 'query: top: found "-1"; allowed: an integer from 1 to 100000'),
+    (400, "?top=", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100000'),
+    (400, "?top=true", b"{}", {}, "query: top: found true; allowed: an integer from 1 to 100000"),
     (400, "?days=1.5", b"{}", {}, 'query: days: found "1.5"; allowed: an integer from 0 to 36500'),
     (400, "?strict=yes", b"{}", {}, 'query: strict: found "yes"; allowed: true or false'),
     (400, "?strict=1", b"{}", {}, "query: strict: found 1; allowed: true or false"),
+    (400, "?any_age=7", b"{}", {}, "query: any_age: found 7; allowed: true or false"),
+    (400, "?allow=late,age", b"{}", {}, 'query: allow[1]: found "age"; allowed: one of sold_out, late, over_budget'),
     (400, "?top=1&top=2", b"{}", {}, 'query: found the key "top" more than once; allowed: each key once'),
     (
         400,
         "?topp=1",
         b"{}",
         {},
-        'query: found the unknown key "topp"; allowed: top, days, strict; did you mean',
+        'query: found the unknown key "topp"; allowed: top, days, strict, allow, any_age, exclude; did you mean',
     ),
     (400, "?%00%0d%0aX=1", b"{}", {}, 'query: found the unknown key "\\u0000\\r\\nX"; allowed: top, days'),
-    (400, "?top", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100'),
+    (400, "?top", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100000'),
     (400, "?days=1&gifts", b"{}", {}, 'query: found the unknown key "gifts"; allowed: top, days, strict'),
     (400, "?%ff=1", b"{}", {}, "query: found text that is not UTF-8; allowed: top, days, strict"),
     (400, "", b"", {}, "body: found nothing; allowed: a profile in JSON, or a list of 1 to 1,000 of them"),

@@ -8,6 +8,7 @@ from tests.serve.asking import model_file
 from tests.waiting import HANG, wait_until
 from trm_np.recommend import Recommender
 from trm_np.serve.batching import PORTION, Batches, TooLate
+from trm_np.terms import Terms
 
 FOREVER = 1e9
 PAST = 0.0  # of time.monotonic, as 1e9 is far ahead
@@ -20,13 +21,13 @@ class Answering:
         self.batches: list[list[Any]] = []
         self.began, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
 
-    def answer(self, asked: list[Any], k: int, days_left: int) -> list[Any]:
+    def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
         self.batches.append(list(asked))
         self.began.release()
         self.go_on.acquire()
         if "bad" in asked:
             raise ZeroDivisionError("bad")
-        return [(profile, k) for profile in asked]
+        return [(profile, terms.k) for profile in asked]
 
     def let_all_go_on(self) -> None:
         self.go_on.release(1000)
@@ -38,7 +39,7 @@ class Request(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.outcome: Any = None
-        self.call = lambda: batches.answer(model, list(asked), k, 10, deadline)
+        self.call = lambda: batches.answer(model, list(asked), Terms(k), deadline)
         self.start()
 
     def run(self) -> None:
@@ -129,7 +130,7 @@ def test_many_threads_at_once_lose_nothing_and_mix_nothing_up() -> None:
 
     def ask(age: int) -> tuple[float | None, int]:
         asked = [recommender.check({"age": age}), recommender.check({"age": age})]
-        answers = batches.answer(recommender, asked, 1 + age % 2, 10, FOREVER)
+        answers = batches.answer(recommender, asked, Terms(1 + age % 2, any_age=True), FOREVER)
         assert len(answers) == 2 and answers[0].profile == answers[1].profile
         return answers[0].profile.age, len(answers[0].gifts)
 

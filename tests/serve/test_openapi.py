@@ -67,7 +67,9 @@ def test_every_schema_is_one_and_every_path_is_in_the_document(document: Any) ->
     }
 
 
-@pytest.mark.parametrize("query", ["", "?top=100&days=0", "?top=1&strict=false"])
+@pytest.mark.parametrize(
+    "query", ["", "?top=100&days=0", "?top=1&strict=false", "?any_age=true&allow=sold_out,late&exclude=x"]
+)
 @pytest.mark.parametrize("value", [{}, EVERYTHING, [EVERYTHING, {"budget": 0.01}, {"age": None}]], ids=str)
 def test_answers_are_as_the_document_says(
     application: Application, document: Any, value: Any, query: str
@@ -107,6 +109,7 @@ def test_the_schema_of_an_answer_refuses_what_is_none(application: Application, 
     answer = recommend(application, EVERYTHING).json
     spoilt: list[dict[str, Any]] = [
         {**answer, "gifts": None},
+        {**answer, "gifts": [{}]},
         {**answer, "steps": "3"},
         {**answer, "more": 1},
         {**answer, "categories": {}},

@@ -107,7 +107,10 @@ def test_stock_and_the_earliest_arrival_decide_what_is_in_time() -> None:
     np.testing.assert_array_equal(found.stock, [5, 5, 5, 0])
     np.testing.assert_array_equal(found.arrival_days, [3, 9, 4, 1])
     np.testing.assert_array_equal(found.in_time, [True, False, True, False])
-    np.testing.assert_array_equal(found.effect().available, found.in_time)
+    assert [offer.shipping_days for offer in found.offer] == [3, 9, 4, 1]
+    without_a_date = inventory_check(gifts)
+    np.testing.assert_array_equal(without_a_date.in_time, [True, True, True, False])
+    assert all(column is None for column in vars(found.effect()).values())
 
 
 @given(st.lists(OFFERED_GIFTS, min_size=1, max_size=5), st.integers(0, 9))
@@ -306,15 +309,14 @@ def test_tools_run_in_their_own_order_whatever_the_order_of_names() -> None:
         assert list(run_tools([name], SHOP, VALUE, 60, 10)) == [name]
 
 
-def test_the_bundle_knows_of_offers_and_stock_if_their_tools_ran() -> None:
+def test_the_bundle_knows_of_offers_if_they_were_compared() -> None:
     def bundle(*names: str) -> tuple[int, ...]:
         effect = run_tools(names, SHOP, VALUE, 60, 10)["budget_optimizer"].effect()
         assert effect.bonus is not None
         return tuple(np.flatnonzero(effect.bonus).tolist())
 
     assert bundle("budget_optimizer") == (1,)  # 40 + 28 is beyond 60, so it is the best gift alone
-    assert bundle("budget_optimizer", "inventory_check") == (0,)
-    assert bundle("budget_optimizer", "inventory_check", "price_comparison") == (0, 2)  # 30 + 28
+    assert bundle("budget_optimizer", "price_comparison") == (0, 2)  # 30 + 28
 
 
 def test_a_gift_much_worse_than_the_best_that_fits_is_not_given_as_well() -> None:
@@ -327,7 +329,9 @@ def test_a_gift_much_worse_than_the_best_that_fits_is_not_given_as_well() -> Non
 def test_the_days_left_are_heeded() -> None:
     found = run_tools(["price_comparison", "inventory_check"], SHOP, VALUE, 60, days_left=2)
     np.testing.assert_array_equal(found["price_comparison"].effect().price, [40, 40, 28, 45])
-    np.testing.assert_array_equal(found["inventory_check"].effect().available, [True, False, False, False])
+    in_time = inventory_check(SHOP, days_left=2).in_time
+    np.testing.assert_array_equal(vars(found["inventory_check"])["in_time"], in_time)
+    np.testing.assert_array_equal(in_time, [True, False, False, False])
 
 
 def test_the_stars_of_the_catalogue_may_be_given() -> None:
@@ -346,21 +350,21 @@ def test_an_unknown_tool_is_an_error_that_names_the_known_ones() -> None:
 def test_no_gifts_are_no_trouble() -> None:
     for name, finding in run_tools(list(TOOLS), [], np.zeros(0), 60, 10).items():
         effect = finding.effect()
-        columns = [effect.price, effect.rating, effect.available, effect.bonus]
-        assert [column.shape for column in columns if column is not None] == [(0,)], name
+        columns = [effect.price, effect.rating, effect.bonus]
+        shapes = [column.shape for column in columns if column is not None]
+        assert shapes == ([] if name == "inventory_check" else [(0,)]), name
 
 
 def test_effects_add_up() -> None:
     effect = combined(
         [
             Effect(price=np.array([4.0, 9.0]), bonus=np.array([0.5, 0.0])),
-            Effect(price=np.array([5.0, 8.0]), available=np.array([True, True])),
-            Effect(available=np.array([False, True]), bonus=np.array([1.0, -1.0])),
+            Effect(price=np.array([5.0, 8.0])),
+            Effect(bonus=np.array([1.0, -1.0])),
         ]
     )
     np.testing.assert_array_equal(effect.price, [4, 8])
-    np.testing.assert_array_equal(effect.available, [False, True])
     np.testing.assert_array_equal(effect.bonus, [1.5, -1])
     assert effect.rating is None
     nothing = combined([])
-    assert (nothing.price, nothing.rating, nothing.available, nothing.bonus) == (None, None, None, None)
+    assert (nothing.price, nothing.rating, nothing.bonus) == (None, None, None)

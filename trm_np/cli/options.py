@@ -27,6 +27,11 @@ recipe_option = click.option(
 )
 
 
+def names_in(_: click.Context, __: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in lists with commas between them."""
+    return tuple(name.strip() for each in typed for name in utf_8(each).split(",") if name.strip())
+
+
 def config_options(command: Command) -> Command:
     """--preset, --recipe, --without, --only and --set."""
     for option in (

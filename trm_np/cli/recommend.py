@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named, utf_8
+from trm_np.cli.options import as_json, named, names_in, utf_8
 from trm_np.cli.threads import use_threads
+from trm_np.terms import ALLOWABLE, Terms
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -26,6 +27,14 @@ WIDTH = 100
 MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
 SHOWN_CATEGORIES = 3
 PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion"
+
+
+def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
+    """The rules in lists with commas between them; raises BadParameter."""
+    rules = names_in(context, parameter, typed)
+    for unknown in set(rules) - set(ALLOWABLE):
+        raise click.BadParameter(f"{unknown} is not one of {', '.join(ALLOWABLE)}", param=parameter)
+    return rules
 
 
 @click.command(
@@ -69,13 +78,18 @@ PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occa
     metavar="FILE",
     help="A JSON object in place of these options, or one on each line; - is stdin.",
 )
-@click.option("--top", "k", type=click.IntRange(1, 100), default=3, show_default=True, help="So many gifts.")
+@click.option("--top", "k", type=click.IntRange(1), default=3, show_default=True, help="So many gifts.")
+@click.option("--days", type=click.IntRange(0, 36_500), help="Until the gift is needed, if that is known.")
 @click.option(
-    "--days",
-    type=click.IntRange(0, 36_500),
-    default=10,
-    show_default=True,
-    help="Until the gift is needed.",
+    "--allow",
+    multiple=True,
+    callback=rules_in,
+    metavar="RULE,...",
+    help=f"Also what is kept out otherwise: {', '.join(ALLOWABLE)}.",
+)
+@click.option("--any-age", is_flag=True, help="Also what is meant for another age.")
+@click.option(
+    "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Gifts to leave out, by id."
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
 @click.option("--strict", is_flag=True, help="An unknown name is an error, not a warning.")
@@ -96,7 +110,10 @@ def recommend(
     occasion: str | None,
     profile: str | None,
     k: int,
-    days: int,
+    days: int | None,
+    allow: tuple[str, ...],
+    any_age: bool,
+    exclude: tuple[str, ...],
     catalog: str | None,
     strict: bool,
     processes: int | None,
@@ -128,11 +145,12 @@ def recommend(
         from trm_np.recommend import Recommender
 
         recommender = Recommender.load(model, catalog)
+        terms = Terms(k, days, None, allow, any_age, exclude)
         if profile is not None:
-            answer_file(recommender, profile, (k, days, strict), as_json, processes, dask)
+            answer_file(recommender, profile, terms, strict, as_json, processes, dask)
             return
         try:
-            show(recommender.recommend(person, k, days, strict=strict, source="options"), as_json)
+            show(answer(recommender, person, terms, strict, "options"), as_json)
         except DataError as error:
             raise Refusal(str(error), USAGE) from error
 
@@ -140,7 +158,8 @@ def recommend(
 def answer_file(
     recommender: "Recommender",
     profile: str,
-    question: tuple[int, int, bool],
+    terms: Terms,
+    strict: bool,
     as_json: bool,
     processes: int | None,
     dask: str | None,
@@ -149,18 +168,25 @@ def answer_file(
     from trm_np.data.json_lines import read_json_or_lines
 
     source = "stdin" if profile == "-" else profile
-    k, days, strict = question
     with opened(profile) as stream:
         found: Any = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
         if not isinstance(found, Iterator):
-            show(recommender.recommend(found, k, days, strict=strict, source=source), as_json)
+            show(answer(recommender, found, terms, strict, source), as_json)
             return
         bad = 0
-        for answered in answers_to(recommender, found, (*question, source), processes, dask):
+        for answered in answers_to(recommender, found, (terms, strict, source), processes, dask):
             click.echo(answered.text, nl=False)
             bad += answered.bad
     if bad:
         raise Refusal(f"{source}: {bad} of the lines had no answer; each has its error", DATA_REFUSED)
+
+
+def answer(
+    recommender: "Recommender", person: object, terms: Terms, strict: bool, source: str
+) -> "Recommendation":
+    """The answer to one profile; raises DataError."""
+    (found,) = recommender.answer([recommender.check(person, strict, source)], terms)
+    return found
 
 
 def answers_to(
@@ -214,7 +240,7 @@ def recommendation_text(found: "Recommendation") -> str:
 
     likely = list(found.categories.items())[:SHOWN_CATEGORIES]
     lines = [
-        *gift_lines(found.gifts, found.currency),
+        *(gift_lines(found.gifts, found.currency) if found.gifts else ["no gift"]),
         "",
         f"categories: {', '.join(f'{name} {probability:.2f}' for name, probability in likely)}",
         *tool_lines(found.tools),

@@ -14,6 +14,7 @@ from trm_np.answers import Recommendation
 from trm_np.data.lenient import Asked
 from trm_np.recommend import Recommender
 from trm_np.serve.forking import after_fork
+from trm_np.terms import Terms
 
 PORTION = 64  # profiles that are answered together at most
 
@@ -24,10 +25,10 @@ class TooLate(Exception):
 
 @dataclass(eq=False)
 class Waiting:
-    """Profiles, what is asked of them (model, gifts, days), and in the end their answers, or what went wrong."""
+    """Profiles, what is asked of them (model, terms), and in the end their answers, or what went wrong."""
 
     asked: list[Asked]
-    question: tuple[Recommender, int, int]
+    question: tuple[Recommender, Terms]
     outcome: list[Recommendation] | Exception | None = None
     given_up: bool = False
 
@@ -45,13 +46,13 @@ class Batches:
         self.waiting: deque[Waiting] = deque()  # any thread appends; the one that holds the model takes out
 
     def answer(
-        self, recommender: Recommender, asked: list[Asked], k: int, days_left: int, deadline: float
+        self, recommender: Recommender, asked: list[Asked], terms: Terms, deadline: float
     ) -> list[Recommendation]:
         """`recommender.answer` for at most PORTION profiles, maybe in one batch with others.
 
         Raises TooLate if its turn has not come by `deadline`, of `time.monotonic`.
         """
-        own = Waiting(asked, (recommender, k, days_left))
+        own = Waiting(asked, (recommender, terms))
         self.waiting.append(own)
         while own.outcome is None:
             if not self.model.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -84,9 +85,9 @@ class Batches:
 
 def answer_together(batch: list[Waiting]) -> None:
     """Answer all of a batch; if that fails, each alone, so that it fails for none but the one it is due to."""
-    recommender, k, days_left = batch[0].question
+    recommender, terms = batch[0].question
     try:
-        answers = iter(recommender.answer([asked for each in batch for asked in each.asked], k, days_left))
+        answers = iter(recommender.answer([asked for each in batch for asked in each.asked], terms))
         for each in batch:
             each.outcome = list(islice(answers, len(each.asked)))
     except Exception as error:

@@ -10,10 +10,10 @@ from typing import Any
 from trm_np import __version__
 from trm_np.data import schema
 from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
-from trm_np.recommend import MOST_GIFTS
 from trm_np.serve.http import JSON
 from trm_np.serve.metrics import CONTENT_TYPE
-from trm_np.serve.question import LIMITS, MOST_DAYS, NAME_CHARACTERS, PROFILES, Question
+from trm_np.serve.question import GIFTS, LIMITS, MOST_DAYS, NAME_CHARACTERS, PROFILES
+from trm_np.terms import ALLOWABLE, Terms
 from trm_np.world.reward import COMPONENTS
 
 Schema = dict[str, Any]
@@ -76,15 +76,21 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
 def recommend() -> dict[str, Any]:
     """What POST /recommend is."""
     parameters: dict[str, Schema] = {
-        "top": {"type": "integer", "minimum": 1, "maximum": MOST_GIFTS},
+        "top": {"type": "integer", "minimum": 1, "maximum": GIFTS, "default": Terms().k},
         "days": {"type": "integer", "minimum": 0, "maximum": MOST_DAYS},
-        "strict": {"type": "boolean"},
+        "strict": {"type": "boolean", "default": False},
+        "allow": {"type": "array", "items": {"enum": list(ALLOWABLE)}, "default": []},
+        "any_age": {"type": "boolean", "default": False},
+        "exclude": {"type": "array", "items": TEXT, "default": []},
     }
     meanings = {
-        "top": "So many gifts.",
-        "days": "Until the gift is needed.",
+        "top": "So many gifts; fewer come if no others may be given, and a warning says why.",
+        "days": "Until the gift is needed, if that is known: what cannot be there is left out.",
         "strict": "Whether an unknown word is an error; otherwise it counts as missing, with a warning. "
         "A synonym is not unknown.",
+        "allow": "What is not left out though it otherwise would be.",
+        "any_age": "Whether gifts are not left out that are meant for another age.",
+        "exclude": "Gifts to leave out, by id.",
     }
     asked, answered = reference("Profile"), reference("Recommendation")
     size = {"minItems": 1, "maxItems": PROFILES}
@@ -96,7 +102,9 @@ def recommend() -> dict[str, Any]:
                 "name": name,
                 "in": "query",
                 "description": meanings[name],
-                "schema": {**parameter, "default": getattr(Question(), name)},
+                "style": "form",
+                "explode": False,
+                "schema": parameter,
             }
             for name, parameter in parameters.items()
         ],
@@ -196,7 +204,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         {
             "profile": record(read_profile),
             "currency": CURRENCY,
-            "gifts": {"type": "array", "items": record(gift), "maxItems": MOST_GIFTS},
+            "gifts": {"type": "array", "items": record(gift), "maxItems": GIFTS},
             "categories": record(dict.fromkeys(vocabulary.categories, PROBABILITY)),
             "tools": {"type": "array", "items": record(tool)},
             "tool_probabilities": record(dict.fromkeys(vocabulary.tools, PROBABILITY)),

@@ -9,16 +9,18 @@ from trm_np.data import schema
 from trm_np.data.problems import DataError, Place, Problem, shown
 from trm_np.data.records import Profile
 from trm_np.data.strict_json import RepeatedKeys, parse_json
-from trm_np.recommend import DAYS_LEFT, MOST_GIFTS
 from trm_np.serve.http import JSON, HTTPError
+from trm_np.terms import ALLOWABLE, Terms
 
 BODY_BYTES = 2**20
 PROFILES = 1000
+GIFTS = 100_000  # in all answers to one request
 SECONDS = 10.0  # for one request
 NAME_CHARACTERS = 1000  # what a name may have been meant to be is looked for, which takes time
 LIMITS = {
     "body_bytes": BODY_BYTES,
     "profiles": PROFILES,
+    "gifts": GIFTS,
     "seconds": SECONDS,
     "names": schema.MOST_SAID,
     "history": schema.MOST_CHOICES,
@@ -31,10 +33,9 @@ PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
 
 
 class Question(NamedTuple):
-    """How a profile is to be answered: so many gifts, needed in so many days; whether an unknown name is an error."""
+    """How profiles are to be answered: on which terms, and whether an unknown name is an error."""
 
-    top: int = 3
-    days: int = int(DAYS_LEFT)
+    terms: Terms = Terms()
     strict: bool = False
 
 
@@ -43,7 +44,15 @@ def truth(value: object, at: Place) -> Iterator[Problem]:
         yield at.problem(shown(value), "true or false")
 
 
-PARAMETERS = {"top": schema.integer(1, MOST_GIFTS), "days": schema.integer(0, MOST_DAYS), "strict": truth}
+PARAMETERS = {
+    "top": schema.integer(1, GIFTS),
+    "days": schema.integer(0, MOST_DAYS),
+    "strict": truth,
+    "allow": schema.list_of(schema.name(ALLOWABLE)),
+    "any_age": truth,
+    "exclude": schema.list_of(schema.text),
+}
+LISTED = ("allow", "exclude")  # with commas between the names
 check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))
 
 
@@ -54,18 +63,30 @@ def read_question(query: str) -> Question:
     except UnicodeDecodeError:
         allowed = ", ".join(PARAMETERS)
         raise HTTPError(400, f"query: found text that is not UTF-8; allowed: {allowed}") from None
-    given = RepeatedKeys([(name, parameter_value(text)) for name, text in pairs])
+    given = RepeatedKeys([(name, parameter_value(name, text)) for name, text in pairs])
     problems = list(check_parameters(given, Place("query")))
     if problems:
         raise HTTPError(400, str(DataError(problems)))
-    return Question(**given)
+    said: dict[str, Any] = dict(given)
+    strict = said.pop("strict", False)
+    named = {{"top": "k", "days": "days_left"}.get(name, name): value for name, value in said.items()}
+    return Question(Terms(**named), strict)
 
 
-def parameter_value(text: str) -> object:
-    """A number or a truth value where the text is one, as it would be in JSON."""
+def parameter_value(name: str, text: str) -> object:
+    """A number, a truth value or a list where the text is one, as it would be in JSON."""
+    if name in LISTED:
+        return [part.strip() for part in text.split(",") if part.strip()]
     if text.isascii() and text.isdigit() and len(text) < 10:
         return int(text)
     return {"true": True, "false": False}.get(text, text)
+
+
+def require_few(profiles: int, top: int) -> None:
+    """Raise HTTPError for more gifts than one request is answered with."""
+    if profiles * top > GIFTS:
+        found = f"{profiles * top:,} gifts, for {profiles:,} profiles"
+        raise HTTPError(413, f"body: found {found}; allowed: at most {GIFTS:,} in all answers")
 
 
 def read_profiles(environ: dict[str, Any]) -> tuple[list[Any], bool]:

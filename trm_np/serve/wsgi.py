@@ -15,7 +15,7 @@ from trm_np.data.problems import DataError, shown
 from trm_np.serve.batching import PORTION, Batches, TooLate
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
-from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_modest
+from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_few, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
 
 RETRY_AFTER = 5  # seconds
@@ -83,6 +83,7 @@ class Application:
         began = time.monotonic()
         question = read_question(environ.get("QUERY_STRING", ""))
         profiles, many = read_profiles(environ)
+        require_few(len(profiles), min(question.terms.k, len(now.recommender.gifts)))
         asked = checked(now, profiles, many, question.strict, began + SECONDS)
         pieces: list[bytes] = []
         for first in range(0, len(asked), PORTION):
@@ -94,7 +95,7 @@ class Application:
     def answers(self, now: Snapshot, asked: list[Asked], question: Question, deadline: float) -> bytes:
         """Answers to a few profiles, in JSON, joined by commas; raises HTTPError."""
         try:
-            found = self.batches.answer(now.recommender, asked, question.top, question.days, deadline)
+            found = self.batches.answer(now.recommender, asked, question.terms, deadline)
         except TooLate:
             raise too_late() from None
         return b", ".join(to_json(answer.to_dict()) for answer in found)

@@ -65,10 +65,16 @@ def reward_components(
 
 
 def components_in_turn(profile: ProfileTable, gifts: GiftTable, implied: Bools) -> Floats:
-    """The components (k, 7) of the k gifts of one list for one profile, each given those before it."""
+    """The components (k, 7) of the k gifts of one list for one profile, each given those before it.
+
+    Beside the result, memory is that of CELLS pairs of gifts.
+    """
+    in_turn: Floats = reward_components(profile.take([0]), gifts, implied)[0]
     each = np.arange(len(gifts))
-    at_each_place = profile.take([0] * len(gifts))
-    in_turn: Floats = reward_components(at_each_place, gifts, implied, each[:, None] > each)[each, each]
+    for rows in portions(len(gifts), len(gifts), CELLS):
+        before = each[rows, None] > each
+        alike = (gift_similarity(gifts.take(rows), gifts) * before).sum(axis=1) / np.maximum(each[rows], 1)
+        in_turn[rows, COMPONENTS.index("diversity")] = np.clip(1.0 - alike, 0.0, 1.0)
     return in_turn
 
 

@@ -33,13 +33,12 @@ ROUNDING = 1.0 + 1e-12  # a sum of prices may round to just above the budget tha
 class Effect:
     """What a tool changes for each of G gifts; `None` leaves it as it is.
 
-    price (G,) that would be paid; rating (G,) to be believed; available (G,), whether the gift can
-    be given in time; bonus (G,), added to the predicted reward when gifts are put in order.
+    price (G,) that would be paid; rating (G,) to be believed; bonus (G,), added to the predicted reward when gifts are
+    put in order.
     """
 
     price: Floats | None = None
     rating: Floats | None = None
-    available: Bools | None = None
     bonus: Floats | None = None
 
 
@@ -60,14 +59,18 @@ class PriceComparison:
 
 @dataclass(frozen=True, eq=False)
 class InventoryCheck:
-    """Pieces in stock (G,), days until the earliest arrival (G,), and whether one can be had in time (G,)."""
+    """Pieces in stock (G,), the offer that is there first, its days (G,), and whether one can be had in time (G,).
+
+    It changes nothing: what cannot be had at all is kept out whichever tools run (trm_np/common_sense.py).
+    """
 
     stock: Ints
+    offer: tuple[Offer | None, ...]
     arrival_days: Ints
     in_time: Bools
 
     def effect(self) -> Effect:
-        return Effect(available=self.in_time)
+        return Effect()
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +116,16 @@ class BudgetOptimizer:
 Finding = PriceComparison | InventoryCheck | ReviewAnalysis | TrendAnalysis | BudgetOptimizer
 
 
-def price_comparison(gifts: Sequence[Gift], days_left: float = inf) -> PriceComparison:
-    """The cheapest offer that arrives in time, the faster of equal ones; where none does, the cheapest of all."""
+def price_comparison(gifts: Sequence[Gift], days_left: float | None = None) -> PriceComparison:
+    """The cheapest offer that arrives in time, the faster of equal ones; where none does, the cheapest of all.
+
+    With no date (`None`) all arrive in time.
+    """
+    until = inf if days_left is None else days_left
     offer = tuple(
         min(
             fair_offers(gift),
-            key=lambda offer: (offer.shipping_days > days_left, offer.price, offer.shipping_days),
+            key=lambda offer: (offer.shipping_days > until, offer.price, offer.shipping_days),
             default=None,
         )
         for gift in gifts
@@ -144,16 +151,9 @@ def price_paid(gift: Gift) -> float:
     return float(np.fmax(_or_nan(gift.price), least))
 
 
-def prices_asked(gift: Gift) -> tuple[float, ...]:
-    """What it can be had for, as far as is known: the offers, or the list price."""
-    if gift.offers is not None:
-        return tuple(offer.price for offer in gift.offers)
-    return () if gift.price is None else (gift.price,)
-
-
-def delivery_days(gift: Gift) -> int:
-    """Days until the earliest arrival over sellers at no more than the list price; UNSTATED without offers."""
-    return min((offer.shipping_days for offer in fair_offers(gift)), default=UNSTATED)
+def first_offer(gift: Gift) -> Offer | None:
+    """The offer that is there first of those at no more than the list price, the cheaper of equal ones."""
+    return min(fair_offers(gift), key=lambda offer: (offer.shipping_days, offer.price), default=None)
 
 
 def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
@@ -167,12 +167,16 @@ def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> F
     return counted
 
 
-def inventory_check(gifts: Sequence[Gift], days_left: float) -> InventoryCheck:
-    """Stock, and the earliest arrival over sellers at no more than the list price; in time: in stock, and there within
-    the days left, as far as is known."""
+def inventory_check(gifts: Sequence[Gift], days_left: float | None = None) -> InventoryCheck:
+    """Stock, and the earliest arrival over sellers at no more than the list price, the cheaper of equal ones.
+
+    In time is what is in stock, and there within the days left, as far as either is known.
+    """
     stock = _counts([UNSTATED if gift.stock is None else gift.stock for gift in gifts])
-    arrival_days = _counts(list(map(delivery_days, gifts)))
-    return InventoryCheck(stock, arrival_days, (stock != 0) & (arrival_days <= days_left))
+    offer = tuple(map(first_offer, gifts))
+    arrival_days = _counts([UNSTATED if first is None else first.shipping_days for first in offer])
+    in_time = (stock != 0) & (arrival_days <= (inf if days_left is None else days_left))
+    return InventoryCheck(stock, offer, arrival_days, in_time)
 
 
 def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) -> ReviewAnalysis:
@@ -260,7 +264,7 @@ def run_tools(
     gifts: Sequence[Gift],
     value: Floats,
     budget: float | None,
-    days_left: float,
+    days_left: float | None,
     star_shares: Floats | None = None,
 ) -> dict[str, Finding]:
     """What the named tools find, in the order of TOOLS: prices and stock are known before the bundle is sought.
@@ -285,20 +289,17 @@ def run_tools(
         known = combined(finding.effect() for finding in found.values())
         price = _floats(list(map(price_paid, gifts))) if known.price is None else known.price
         possible = price <= (inf if budget is None else budget)
-        if known.available is not None:
-            possible &= known.available
         worth_giving = possible & (value >= value.max(where=possible, initial=-inf) - BUNDLE_MARGIN)
         found["budget_optimizer"] = budget_optimizer(gifts, value, budget, price, worth_giving)
     return found
 
 
 def combined(effects: Iterable[Effect]) -> Effect:
-    """All effects at once: the lowest price and rating, available only if every tool says so, the sum of bonuses."""
+    """All effects at once: the lowest price and rating, the sum of bonuses."""
     every = list(effects)
     return Effect(
         price=_joined(np.minimum, [effect.price for effect in every]),
         rating=_joined(np.minimum, [effect.rating for effect in every]),
-        available=_joined(np.logical_and, [effect.available for effect in every]),
         bonus=_joined(np.add, [effect.bonus for effect in every]),
     )
 
