@@ -141,18 +141,6 @@ def figures_text(
     return table(rows)
 
 
-def baselines_ahead(metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A line for each strict metric in which a baseline is ahead of the model: which, and by how much."""
-    lines = []
-    for name in (name for name in STRICT if name not in COUNTS and name in metrics):
-        figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
-        best = max(figures, key=lambda each: figures[each], default=None)
-        if best and figures[best] > metrics[name]:
-            found, own = figure(baselines[best], name), figure(metrics, name)
-            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
-    return lines
-
-
 def against_target(metric: str, value: float) -> tuple[str, str]:
     """The report's target for a metric and whether it is met, or two blanks where it has none."""
     if metric not in TARGETS:

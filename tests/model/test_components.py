@@ -85,6 +85,7 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
         "gift_scores": (b, g),
         "value": (b,),
         "outcome": (b,),
+        "slots": (b, CONFIG.model.gift_slots),
     }
 
 

@@ -187,6 +187,7 @@ def with_a_tool_each(labels: Array) -> Array:
     return labels
 
 
+VOTE = 2.0
 LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 7))).map(with_a_tool_each)
 
 
@@ -227,5 +228,5 @@ def test_scenarios_without_tools_say_nothing_of_them() -> None:
     labels = replace(TRAIN.labels, tools=np.concatenate([some, none]).astype(np.float64))
     train = replace(TRAIN.take([0, 1, 2, 0]), labels=labels)
     alone = replace(TRAIN.take([0, 1, 2, 0]), labels=replace(labels, tools=some.astype(np.float64)))
-    np.testing.assert_array_equal(even_ballot(train), even_ballot(alone))
+    np.testing.assert_array_equal(even_ballot(train, VOTE), even_ballot(alone, VOTE))
     np.testing.assert_allclose(shares_of(none), [1 / 4] * 3)

@@ -21,7 +21,7 @@ from trm_np.losses import TERMS, loss_terms
 from trm_np.train import Diverged, Trainer
 
 BAD = [math.nan, math.inf, -math.inf]
-COMPONENTS = list(vars(small().learning_rate))
+COMPONENTS = [name for name, rate in vars(small().learning_rate).items() if rate]
 METRICS = (
     *("category_match_rate", "tool_match_rate", "average_reward", "recommendation_quality"),
     *("category_recall_at_3", "category_precision_at_3", "category_ndcg_at_3", "tool_exact_rate"),

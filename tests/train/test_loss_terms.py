@@ -85,7 +85,7 @@ def drawn() -> tuple[Outputs, Targets, Tensor, Tensor, Array]:
 
     said = Outputs(
         *(normal(B, C), normal(B, K), normal(B, G, 7), normal(B, G), normal(B, G)),
-        *(normal(B, G), normal(B, G), normal(B), normal(B)),
+        *(normal(B, G), normal(B, G), normal(B), normal(B), normal(B, 3)),
     )
     true = Targets(
         (rng.random((B, C)) < 0.3).astype(float),
@@ -140,6 +140,7 @@ def test_every_term_by_its_formula() -> None:
         "value": np.mean([(said.value.data[b] - sum(sorted(true.alone[b])[-3:]) / 3) ** 2 for b in range(B)]),
         "outcome": np.mean([(said.outcome.data[b] - true.alone[b, first[b]]) ** 2 for b in range(B)]),
         "gift_scorer": np.square(said.gift_scores.data - true.alone).mean(),
+        "choice": 0.0,  # nobody chose (tests/train/test_choice_learning.py)
     }
     assert tuple(terms) == tuple(expected) == TERMS
     for name, value in expected.items():
@@ -168,7 +169,7 @@ def test_without_masked_tokens_there_is_nothing_to_guess() -> None:
 
 
 @given(
-    st.lists(st.floats(0, 10), min_size=11, max_size=11), st.lists(st.floats(0, 1), min_size=11, max_size=11)
+    st.lists(st.floats(0, 10), min_size=12, max_size=12), st.lists(st.floats(0, 1), min_size=12, max_size=12)
 )
 def test_the_total_is_the_weighted_sum(values: list[float], weights: list[float]) -> None:
     terms = {name: Tensor(np.float64(value)) for name, value in zip(TERMS, values, strict=True)}

@@ -97,9 +97,10 @@ def test_a_rise_within_the_threshold_is_no_improvement() -> None:
     assert (kept(stopping), stopping.state.bad_evaluations) == (3, 1)
 
 
-def test_a_run_goes_by_the_error_unless_a_share_is_set() -> None:
-    assert trainer(small()).stopping.threshold is None
-    assert trainer(small(training__improvement=0.03)).stopping.threshold == 0.03
+def test_a_run_counts_only_improvements_of_the_configured_share() -> None:
+    assert trainer(small()).stopping.threshold == 0.03
+    assert trainer(small(training__improvement=0)).stopping.threshold == 0
+    assert trainer(small(training__improvement="none")).stopping.threshold is None
 
 
 def test_a_run_compares_the_quality_of_each_validation_scenario() -> None:
@@ -112,7 +113,7 @@ def test_a_run_compares_the_quality_of_each_validation_scenario() -> None:
 
 
 def test_what_is_compared_with_survives_an_interruption(tmp_path: Path) -> None:
-    config = small(training__epochs=8, training__evaluate_every=1)
+    config = small(training__epochs=8, training__evaluate_every=1, training__improvement="none")
     new_run(tmp_path / "whole", config).train()
     answers = iter([False] * 7)
     with pytest.raises(Interrupted):

@@ -71,7 +71,7 @@ def test_switching_augmentation_off_moves_no_other_dice() -> None:
 
 def test_the_generators_differ_from_one_another_and_from_seed_to_seed() -> None:
     draws = [dice.random() for seed in (0, 1) for dice in vars(Generators.from_seed(seed)).values()]
-    assert len(set(draws)) == 2 * 9
+    assert len(set(draws)) == 2 * 10
 
 
 def test_lists_of_none_one_or_two_gifts_are_drawn_equally_often() -> None:
