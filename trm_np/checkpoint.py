@@ -9,7 +9,7 @@ fewer bits (precision.py), and its header then says so.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ class CheckpointError(ValueError):
 class StoredModel:
     """A model as it was stored, in evaluation mode; `scenarios` it was trained on, `arrays` are the rest.
 
-    The weights are float32 whatever the `precision` that they were stored in.
+    The weights are float32 whatever the `precision` that they were stored in. `experience` has the row of each gift, by
+    its id, that the model learned from choices of, whatever the gifts are now.
     """
 
     model: TRM
@@ -65,6 +66,7 @@ class StoredModel:
     scenarios: tuple[Scenario, ...]
     header: dict[str, Any]
     arrays: dict[str, Array]
+    experience: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def precision(self) -> str:
@@ -158,7 +160,11 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
     except (ValueError, MemoryError) as error:
         raise CheckpointError(path, str(error)) from error
     model.eval()
-    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays)
+    experienced = config.model.experienced_gifts
+    if model.experience is not None and experienced != len(gifts):
+        raise CheckpointError(path, f"it knows choices of {experienced} gifts, and has {len(gifts)}")
+    known = {} if model.experience is None else {gift.id: row for row, gift in enumerate(gifts)}
+    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays, known)
 
 
 def digest(value: object) -> str:

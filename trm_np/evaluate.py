@@ -18,6 +18,7 @@ from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
 from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
+from trm_np.model.experience import REWARD_SCALE
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.choices import choice_values, top_gifts, wanted_of
 from trm_np.world.metrics import TOP_GIFTS, Predictions, metrics_of, scenario_quality, scenario_values
@@ -26,7 +27,6 @@ from trm_np.world.reward import best_lists
 PROFILES = 64  # that the core thinks about at a time
 CELLS = 2**12  # profiles × gifts that are judged at a time
 SHARES = (0.0, 0.1, 0.2, 0.4, 0.8)
-REWARD_SCALE = 10.0  # rewards lie in [0, 1], logits within some ten
 CHOICE_CELLS = 2**20  # the same where a product is all that is to be worked out
 
 

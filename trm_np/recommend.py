@@ -49,6 +49,7 @@ from trm_np.data.tables import (
     portions,
     profile_table,
 )
+from trm_np.model.experience import REWARD_SCALE
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import reasons
 from trm_np.terms import Terms
@@ -74,15 +75,25 @@ CELLS = 2**12  # profiles × gifts that are looked at together
 
 class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, the supervision steps taken, and the tokens (B, S) read."""
+    highest first, the supervision steps taken, and the tokens (B, S) read.
+
+    The value is `liking` (B, G), what was learned from choices, and so much of the predicted reward as `reward_share`
+    says: nothing and all of it for a model that learned from none.
+    """
 
     table: ProfileTable
     person: Person
-    value: Floats
+    reward: Floats
+    liking: Floats
+    reward_share: float
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
     tokens: Ints
+
+    @property
+    def value(self) -> Floats:
+        return self.liking + self.reward_share * self.reward
 
 
 class Consultation(NamedTuple):
@@ -137,6 +148,7 @@ class Recommender:
         self.looks = list(map(looks_of, self.gifts))
         self.implied = implied_categories(self.table, stored.vocabulary)
         self.encoded = self._encode(self.table)
+        self.rows = np.array([stored.experience.get(gift.id, MISSING) for gift in self.gifts])
         trained_on = [scenario.profile for scenario in stored.scenarios]
         self.learned_from = {
             "age": span_of(profile.age for profile in trained_on),
@@ -231,13 +243,13 @@ class Recommender:
         if possible(kept).nothing_fits:
             del kept["over_budget"]
         thought = self._think([person])
-        value = float(thought.value[0, place])
+        value = float(thought.reward[0, place])
         said = dict(less_one_thing(person))
         others = list(said.values())
         otherwise = [
             other
             for rows in portions(len(others), len(self.gifts), CELLS)
-            for other in self._think(others[rows]).value[:, place].tolist()
+            for other in self._think(others[rows]).reward[:, place].tolist()
         ]
         influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
         components = by_component(
@@ -249,7 +261,7 @@ class Recommender:
             currency=currency,
             gift=self.gifts[place],
             predicted_reward=value,
-            rank=1 + int((thought.value[0] > value).sum()),
+            rank=1 + int((thought.value[0] > thought.value[0, place]).sum()),
             components=components,
             influence=dict(sorted(influence.items(), key=lambda pair: -pair[1])),
             reasons=reasons(self.gifts[place], person, components, {}, 0, terms.days_left, currency),
@@ -318,20 +330,38 @@ class Recommender:
         """What the model makes of the people, and of every gift for them."""
         model, vocabulary = self.stored.model, self.stored.vocabulary
         table = profile_table(people, vocabulary)
-        inputs = encode_profiles(table, vocabulary)
+        inputs = encode_profiles(table, vocabulary, history=self._histories(people))
         h, steps = model.answer(inputs)
         person = model.read_person(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
-        _, value = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
+        _, reward = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
+        liking, reward_share = np.zeros(reward.shape), 1.0
+        if model.experience is not None:
+            experience, content = model.choose(
+                model.slots_for(person, self.encoded), inputs, self.encoded.embedding, self.rows
+            )
+            content_share, reward_share = model.experience.shares.data.tolist()
+            liking = (experience.data + content_share * content.data).astype(np.float64) / REWARD_SCALE
         return Thought(
             table,
             person,
-            value.data.astype(np.float64),
+            reward.data.astype(np.float64),
+            liking,
+            reward_share,
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
             inputs.tokens,
         )
+
+    def _histories(self, people: Sequence[Profile]) -> Ints | None:
+        """What people have (B, H) by row of the experience, the latest last; None if the model has none."""
+        known = self.stored.experience
+        if not known:
+            return None
+        rows = [[known[gift] for gift in person.history if gift in known] for person in people]
+        width = max(map(len, rows))
+        return np.array([[MISSING] * (width - len(row)) + row for row in rows], np.int64).reshape(len(rows), width)
 
     def _encode(self, table: GiftTable) -> EncodedGifts:
         model = self.stored.model
@@ -378,13 +408,14 @@ class Recommender:
 
         met = model.meet_gifts(thought.person, encoded)
         picked = np.zeros(free.shape, np.bool_)
+        liking = np.take_along_axis(thought.liking, np.stack([each.place for each in seen]), axis=1)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
         reward = alone
         margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
-            worth = np.where(free & ~picked, reward + bonus, -np.inf)
+            worth = np.where(free & ~picked, liking + thought.reward_share * reward + bonus, -np.inf)
             equal = worth >= worth.max(axis=1, keepdims=True) - margin
             best = np.where(equal, turns, -np.inf).argmax(axis=1)
             more = np.flatnonzero((free & ~picked).any(axis=1))
@@ -395,6 +426,7 @@ class Recommender:
                 gifts.take(slice(row * longest, (row + 1) * longest)),
                 picked[row],
                 alone[row],
+                liking[row] + thought.reward_share * alone[row],
                 each.tier,
             )
             for row, each in enumerate(seen)
@@ -406,7 +438,7 @@ class Recommender:
         Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
         too little to tell the best from the next best: to give all of them the same few would be no help to them.
         """
-        unknown = thought.table.hobbies[:, :1] == MISSING
+        unknown = (thought.table.hobbies[:, :1] == MISSING) & (self.stored.model.experience is None)
         turns = np.zeros((len(seen), len(seen[0].place)))
         for row in np.flatnonzero(unknown).tolist():
             known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
@@ -415,14 +447,20 @@ class Recommender:
         return np.where(unknown, EQUAL, 0.0), turns
 
     def _in_order(
-        self, person: ProfileTable, gifts: GiftTable, picked: Bools, alone: Floats, tier: Ints
+        self,
+        person: ProfileTable,
+        gifts: GiftTable,
+        picked: Bools,
+        alone: Floats,
+        value: Floats,
+        tier: Ints,
     ) -> list[Pick]:
-        """The picked ones of some gifts, best first: by tier, then by what is predicted of each alone.
+        """The picked ones of some gifts, best first: by tier, then by the value of each alone.
 
-        None counts for more than one that stands before it because of its tier.
+        The predicted reward of none counts for more than that of one before it.
         """
         places = np.flatnonzero(picked)
-        places = places[np.lexsort((-alone[places], tier[places]))]
+        places = places[np.lexsort((-value[places], tier[places]))]
         reward = np.minimum.accumulate(alone[places])
         components = components_in_turn(person, gifts.take(places), self.implied)
         return [

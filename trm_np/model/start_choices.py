@@ -16,11 +16,10 @@ from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
 from trm_np.autograd.ops import Array
 from trm_np.data.encode import encode_profiles, plain_features
 from trm_np.data.task import Task
-from trm_np.model.experience import BESIDE_HISTORY, Experience
+from trm_np.model.experience import BESIDE_HISTORY, REWARD_SCALE, Experience
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the penalty on squared weights
 FOLDS = 5
-SCALE = 10.0  # of the logits: the softmax over them is then about as sharp as what is known of a person
 CELLS = 2**22  # people × gifts by which a strength is chosen, at most
 
 
@@ -42,11 +41,11 @@ def start_from_choices(experience: Experience, task: Task) -> None:
         at_unit_length(train.history) @ table, aim - said, table, mean, train.chosen, train.history, said
     )
 
-    gain = SCALE**0.5
+    gain = REWARD_SCALE**0.5
     for parameter in experience.parameters():
         parameter.data[...] = 0
     experience.embedding.weight.data[:, : table.shape[1]] = gain * table
-    experience.bias.weight.data[:, 0] = SCALE * mean
+    experience.bias.weight.data[:, 0] = REWARD_SCALE * mean
     for layer, weight in ((experience.from_profile, gain * profile), (experience.from_history, history)):
         layer.weight.data[: weight.shape[1], : weight.shape[0]] = weight.T
     experience.from_profile.bias.data[: table.shape[1]] = -gain * centre @ profile
