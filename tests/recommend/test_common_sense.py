@@ -109,11 +109,11 @@ def require_sense(recommender: Recommender, person: Profile, terms: dict[str, An
         fitting = [each for each in left if not costs(each, terms, compared) > person.budget]
         nothing_fits = bool(left) and not fitting
         assert nothing_fits == any(warning.startswith("nothing fits") for warning in answer.warnings)
-        paid = [each.paid for each in answer.gifts]
+        paid = [nan if each.paid is None else each.paid for each in answer.gifts]
         if nothing_fits:
             assert paid == sorted(paid) and paid[0] == min(costs(each, terms, compared) for each in left)
         else:
-            assert all(price is None or price <= person.budget for price in paid)
+            assert not any(price > person.budget for price in paid)
             left = fitting
     if len(shown) < terms["k"]:  # whatever else there is is like one that is shown
         assert all(each in shown or any(alike(each, other) for other in shown) for each in left)
