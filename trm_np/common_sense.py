@@ -55,7 +55,7 @@ class Facts(NamedTuple):
 
 
 def facts(gifts: Sequence[Gift]) -> Facts:
-    offers = [
+    offers: list[list[tuple[float | None, int | None]]] = [
         [(offer.price, offer.shipping_days) for offer in fair_offers(gift)] or [(gift.price, None)]
         for gift in gifts
     ]

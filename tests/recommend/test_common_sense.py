@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from functools import cache
+from math import nan
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.recommend.stored_models import trained, untrained
 from tests.recommend.test_truth import AGES, PEOPLE
-from tests.world.small_world import GIFTS, PROFILES, gift
+from tests.world.small_world import GIFTS, PROFILES, gift, partly_known
 from trm_np import Recommender
 from trm_np.answers import Recommendation
 from trm_np.common_sense import looks_of, near_doubles
@@ -27,9 +28,8 @@ OFFERS = st.lists(
     min_size=1,
     max_size=3,
 ).map(tuple)
-CATALOGUES = st.lists(
-    st.builds(replace, GIFTS, name=NAMES, offers=OFFERS, stock=st.integers(0, 2)), min_size=1, max_size=9
-).map(lambda gifts: [replace(each, id=str(index)) for index, each in enumerate(gifts)])
+VARIED = st.builds(replace, GIFTS, name=NAMES, offers=OFFERS, stock=st.integers(0, 2))
+HISTORIES = st.lists(st.sampled_from(["0", "1", "2", "no such gift"]), unique=True).map(tuple)
 TERMS: dict[str, st.SearchStrategy[Any]] = {
     "k": st.integers(1, 9),
     "days_left": st.none() | st.integers(0, 12),
@@ -40,26 +40,45 @@ TERMS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def catalogues(gifts: st.SearchStrategy[Gift]) -> st.SearchStrategy[list[Gift]]:
+    return st.lists(gifts, min_size=1, max_size=9).map(
+        lambda drawn: [replace(each, id=str(index)) for index, each in enumerate(drawn)]
+    )
+
+
 @cache
 def shipped() -> Recommender:
     return Recommender(trained())
 
 
+def fair_offers(gift: Gift) -> tuple[Offer, ...]:
+    """Those at no more than the list price; if every one asks more, or the list price is not known, all."""
+    offers = gift.offers or ()
+    return tuple(offer for offer in offers if gift.price is not None and offer.price <= gift.price) or offers
+
+
 def late(gift: Gift, days_left: float | None) -> bool:
-    """No seller at no more than the list price delivers in time; if every one asks more, no seller at all."""
-    fair = [offer for offer in gift.offers if offer.price <= gift.price] or gift.offers
-    return days_left is not None and all(offer.shipping_days > days_left for offer in fair)
+    """No seller delivers in time, as far as is known."""
+    fair = fair_offers(gift)
+    return days_left is not None and bool(fair) and all(offer.shipping_days > days_left for offer in fair)
 
 
 def unsuitable(gift: Gift, person: Profile) -> bool:
-    return person.age is not None and not gift.age_range[0] <= person.age <= gift.age_range[1]
+    if person.age is None or gift.age_range is None:
+        return False
+    return not gift.age_range[0] <= person.age <= gift.age_range[1]
 
 
 def costs(gift: Gift, terms: dict[str, Any], compared: bool) -> float:
-    """What is paid: if prices are compared the best offer in time, or else the list price if a seller asks it."""
-    fair = [offer for offer in gift.offers if offer.price <= gift.price] or gift.offers
+    """What is paid: if prices are compared the best offer in time, or else the list price if a seller asks it.
+
+    It is nan if it is not known.
+    """
+    fair = fair_offers(gift)
+    if not fair:
+        return nan if gift.price is None else gift.price
     if not compared:
-        return max(gift.price, min(offer.price for offer in fair))
+        return max(gift.price or 0.0, min(offer.price for offer in fair))
     until = terms["days_left"]
     in_time = [offer for offer in fair if until is None or offer.shipping_days <= until]
     return min(offer.price for offer in in_time or fair)
@@ -70,12 +89,14 @@ def require_sense(recommender: Recommender, person: Profile, terms: dict[str, An
     by_id = {each.id: each for each in recommender.gifts}
     shown = [by_id[each.id] for each in answer.gifts]
     allow = terms["allow"]
+    unwanted = {*terms["exclude"], *person.history}
+    excluded = {replace(each, id="") for each in recommender.stored.gifts if each.id in unwanted}
     left = [
         each
         for each in recommender.gifts
-        if each.id not in terms["exclude"]
+        if replace(each, id="") not in excluded
         and (terms["any_age"] or not unsuitable(each, person))
-        and ("sold_out" in allow or each.stock > 0)
+        and ("sold_out" in allow or each.stock != 0)
         and ("late" in allow or not late(each, terms["days_left"]))
     ]
     assert all(each in left for each in shown)
@@ -85,14 +106,14 @@ def require_sense(recommender: Recommender, person: Profile, terms: dict[str, An
 
     compared = "price_comparison" in [tool.name for tool in answer.tools]
     if person.budget is not None and "over_budget" not in allow:
-        fitting = [each for each in left if costs(each, terms, compared) <= person.budget]
+        fitting = [each for each in left if not costs(each, terms, compared) > person.budget]
         nothing_fits = bool(left) and not fitting
         assert nothing_fits == any(warning.startswith("nothing fits") for warning in answer.warnings)
-        paid = [each.paid for each in answer.gifts]
+        paid = [nan if each.paid is None else each.paid for each in answer.gifts]
         if nothing_fits:
             assert paid == sorted(paid) and paid[0] == min(costs(each, terms, compared) for each in left)
         else:
-            assert all(price <= person.budget for price in paid)
+            assert not any(price > person.budget for price in paid)
             left = fitting
     if len(shown) < terms["k"]:  # whatever else there is is like one that is shown
         assert all(each in shown or any(alike(each, other) for other in shown) for each in left)
@@ -104,11 +125,27 @@ def alike(one: Gift, other: Gift) -> bool:
 
 
 @settings(deadline=None)
-@given(PROFILES, AGES, st.fixed_dictionaries(TERMS), CATALOGUES)
+@given(PROFILES, AGES, HISTORIES, st.fixed_dictionaries(TERMS), catalogues(VARIED))
 def test_of_any_catalogue(
-    person: Profile, age: float | None, terms: dict[str, Any], gifts: list[Gift]
+    person: Profile, age: float | None, had: tuple[str, ...], terms: dict[str, Any], gifts: list[Gift]
 ) -> None:
-    require_sense(Recommender(untrained(), gifts), replace(person, age=age), terms)
+    require_sense(Recommender(untrained(), gifts), replace(person, age=age, history=had), terms)
+
+
+@settings(deadline=None)
+@given(PROFILES, AGES, HISTORIES, st.fixed_dictionaries(TERMS), catalogues(partly_known(VARIED)))
+def test_of_any_catalogue_of_which_little_is_known(
+    person: Profile, age: float | None, had: tuple[str, ...], terms: dict[str, Any], gifts: list[Gift]
+) -> None:
+    """What is not known keeps nothing out, and a gift of which nothing is known may always be given."""
+    bare = Gift("bare", "Iron Pan 24 cm", "garden")
+    recommender = Recommender(untrained(), [*gifts, bare])
+    asked = replace(person, age=age, history=had)
+    require_sense(recommender, asked, terms)
+    everything = terms | {"k": len(gifts) + 1}
+    assert "bare" in ids(recommender.recommend(asked, **everything))
+    explained = {name: value for name, value in terms.items() if name not in ("k", "tools")}
+    assert recommender.explain(asked, "bare", **explained).kept_out_by == ()
 
 
 @settings(deadline=None)
@@ -227,6 +264,7 @@ def test_near_doubles() -> None:
     assert pair("Red Wool Scarf", "Blue Wool Scarf")
     assert not pair("Red Wool Scarf", "Blue Wool Scarf", category="kitchen")
     assert not pair("Red Wool Scarf", "Blue Wool Scarf", tags=("luxury",))
+    assert not pair("Red Wool Scarf", "Blue Wool Scarf", tags=None)
     assert not pair("Gift 1", "Gift 2")
     assert not pair("The Birdcage", "The Pallbearer")
 

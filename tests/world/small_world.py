@@ -1,5 +1,6 @@
 """A small world to test in: its vocabulary, a gift in one line, and Hypothesis strategies."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,14 @@ GIFTS = st.builds(
     age_range=st.tuples(st.integers(0, 120), st.integers(0, 120)).map(lambda ages: (min(ages), max(ages))),
     occasions=some_of(VOCABULARY.occasions),
 )
+
+OPTIONAL = tuple(field.name for field in fields(Gift) if field.default is None)
+
+
+def partly_known(gifts: st.SearchStrategy[Gift]) -> st.SearchStrategy[Gift]:
+    """Gifts of which some fields are not known."""
+    hidden = st.lists(st.sampled_from(OPTIONAL), unique=True)
+    return st.builds(lambda gift, hidden: replace(gift, **dict.fromkeys(hidden)), gifts, hidden)
 
 
 def random_gifts(rng: np.random.Generator, count: int) -> list[Gift]:

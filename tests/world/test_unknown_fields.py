@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.world.small_world import GIFTS, PROFILES, VOCABULARY, gift
+from tests.world.small_world import GIFTS, OPTIONAL, PROFILES, VOCABULARY, gift, partly_known
 from trm_np.data.encode import content_width, encode_gifts
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import gift_table, implied_categories, profile_table
@@ -32,18 +32,11 @@ from trm_np.world.tools import (
     trend_analysis,
 )
 
-OPTIONAL = tuple(field.name for field in fields(Gift) if field.default is None)
 NOTHING = dict.fromkeys(OPTIONAL, None)
 SOMEBODY = Profile(30, ("garden", "reading"), "mother", 100, "birthday", ("practical",))
 # The component that each field alone decides, whatever the others are.
 DECIDES = {"price": "budget", "rating": "quality", "age_range": "age", "occasions": "occasion", "tags": "hobby"}
 WIDTH = content_width(VOCABULARY) + 9
-
-
-@st.composite
-def partly_known(draw: st.DrawFn) -> Gift:
-    hidden = draw(st.lists(st.sampled_from(OPTIONAL), unique=True))
-    return replace(draw(GIFTS), **dict.fromkeys(hidden, None))
 
 
 def components(profile: Profile, gifts: list[Gift]) -> dict[str, Any]:
@@ -58,7 +51,7 @@ def test_all_but_three_fields_are_optional() -> None:
     assert {field.name for field in fields(Gift)} - set(OPTIONAL) == {"id", "name", "category"}
 
 
-@given(PROFILES, st.lists(partly_known(), min_size=1, max_size=6))
+@given(PROFILES, st.lists(partly_known(GIFTS), min_size=1, max_size=6))
 def test_the_reward_of_what_is_partly_known_is_a_number_between_0_and_1(
     profile: Profile, gifts: list[Gift]
 ) -> None:
@@ -169,7 +162,7 @@ def test_what_has_no_known_price_is_in_no_bundle(budget: float | None) -> None:
 
 
 @settings(max_examples=200)
-@given(st.lists(partly_known(), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9))
+@given(st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9))
 def test_every_tool_speaks_of_what_is_partly_known_in_words_and_in_json(
     gifts: list[Gift], budget: float | None, days_left: int
 ) -> None:
@@ -182,7 +175,7 @@ def test_every_tool_speaks_of_what_is_partly_known_in_words_and_in_json(
         assert str(UNSTATED) not in json.dumps(data, allow_nan=False)
 
 
-@given(PROFILES, st.lists(partly_known(), min_size=3, max_size=5), st.integers(0, 9))
+@given(PROFILES, st.lists(partly_known(GIFTS), min_size=3, max_size=5), st.integers(0, 9))
 def test_a_list_of_what_is_partly_known_is_worth_something_between_0_and_1(
     profile: Profile, gifts: list[Gift], days_left: int
 ) -> None:
