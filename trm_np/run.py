@@ -69,7 +69,6 @@ class Run:
         resume: bool = False,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.config = config
         self.dataset = dataset.first(config.training.scenario_limit)
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = index(seed)  # one of NumPy's is no JSON
@@ -84,6 +83,7 @@ class Run:
         self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
         self.log_length = 0
         self.trainer = Trainer(config, self.task, seed, ranks)
+        self.config = self.trainer.config
         if resume and not (folder / LAST).exists():
             raise CheckpointError(folder / LAST, "no such file", "start without --resume")
         self.lock = open_folder(folder) if self.writes else None

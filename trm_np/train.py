@@ -127,14 +127,19 @@ class RowDice:
 
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     """The model as training starts it; raises ConfigError if none can be built from the configuration."""
-    experienced = replace(config.model, experienced_gifts=len(task.gifts) if task.train.chosen.nnz else 0)
-    config = replace(config, model=experienced)
+    config = with_experience(config, task)
     model = build_model(config, task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
         start(model, task, generators.init)
     if model.experience is not None:
         start_from_choices(model.experience, task)
     return model
+
+
+def with_experience(config: Config, task: Task) -> Config:
+    """The configuration with a place for each gift that the task's choices may teach of."""
+    gifts = len(task.gifts) if task.train.chosen.nnz else 0
+    return replace(config, model=replace(config.model, experienced_gifts=gifts))
 
 
 class Trainer:
@@ -145,7 +150,7 @@ class Trainer:
 
     def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
         require_rows(len(task.train), config.training.batch_size, ranks.size)
-        self.config = config
+        self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
         given = config.loss.smoothing
