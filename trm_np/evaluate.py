@@ -1,7 +1,7 @@
 """What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
@@ -75,13 +75,14 @@ def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | N
 
 def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> Floats:
     """The scores (N, G) by which gifts are ranked for the people of a split, of a model that learned from choices."""
-    experience, content, reward = sources_of_choices(model, split, task, answers)
+    sources = sources_of_choices(model, split, task, answers)
     assert model.experience is not None
-    return joined(experience, content, reward, *model.experience.shares.data.tolist())
+    return joined(sources, *model.experience.shares.data.tolist())
 
 
-def joined(experience: Floats, content: Floats, reward: Floats, content_share: float, reward_share: float) -> Floats:
+def joined(sources: Sequence[Floats], content_share: float, reward_share: float) -> Floats:
     """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
+    experience, content, reward = sources
     scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
     return scores
 
@@ -114,7 +115,7 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
     if len(people) and all(np.isfinite(source).all() for source in sources):
         model.experience.shares.data[...] = max(
             product(SHARES, SHARES),
-            key=lambda shares: choice_quality(joined(*sources, *shares), split).mean(),
+            key=lambda shares: choice_quality(joined(sources, *shares), split).mean(),
         )
 
 

@@ -16,6 +16,7 @@ from trm_np.autograd.cases import CASES, DRAWS, Case, check_case
 from trm_np.autograd.gradcheck import RTOL, GradientError
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, resolve
+from trm_np.data.choices import Choices
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_gifts, encode_profiles, hide
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
@@ -180,14 +181,22 @@ def check_loss(name: str, seed: int) -> float:
         gift_scores=leaf(rng, PROFILES, GIFTS),
         value=leaf(rng, PROFILES),
         outcome=leaf(rng, PROFILES),
+        slots=leaf(rng, PROFILES, s.config.model.gift_slots),
     )
     h = leaf(rng, PROFILES, s.config.model.core_width)
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
+    logits = leaf(rng, PROFILES, GIFTS)
+    share = rng.dirichlet(np.ones(GIFTS), PROFILES).astype(np.float32)
+    offset = rng.normal(size=share.shape).astype(np.float32)
+    # With choices the term of rewards has a part less, so that only their own term is given any.
+    chosen = (logits, Choices(np.arange(GIFTS), share, offset)) if name == "choice" else None
 
     def term() -> Tensor:
-        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, s.config.loss)[name]
+        given = (s.model, h, tokens, s.inputs.answers, said, s.targets, s.config.loss)
+        return loss_terms(*given, chosen=chosen)[name]
 
-    read = [*vars(said).items(), ("h", h), ("token logits", tokens), *s.model.named_parameters()]
+    leaves = [("h", h), ("token logits", tokens), ("choice logits", logits)]
+    read = [*vars(said).items(), *leaves, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
         raise RuntimeError(f"the loss {name} depends on nothing")
@@ -315,7 +324,7 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
     tokens = s.model.core.lm_head(carry.y)
     loss = s.config.loss
-    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing)
+    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0)
     return weighted_total(terms, loss)
 
 
