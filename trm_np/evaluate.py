@@ -1,7 +1,7 @@
 """What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
@@ -81,13 +81,12 @@ def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None 
     answers = answers_of(model, split, task) if answers is None else answers
     if model.experience is None:
         return predict(model, split.profiles, task, answers).predicted_reward
-    return joined(*sources_of_choices(model, task, answers), *model.experience.shares.data.tolist())
+    return joined(sources_of_choices(model, task, answers), *model.experience.shares.data.tolist())
 
 
-def joined(
-    experience: Floats, content: Floats, reward: Floats, content_share: float, reward_share: float
-) -> Floats:
+def joined(sources: Sequence[Floats], content_share: float, reward_share: float) -> Floats:
     """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
+    experience, content, reward = sources
     scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
     return scores
 
@@ -120,7 +119,7 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
     if len(people) and all(np.isfinite(source).all() for source in sources):
         model.experience.shares.data[...] = max(
             product(SHARES, SHARES),
-            key=lambda shares: choice_quality(joined(*sources, *shares), split).mean(),
+            key=lambda shares: choice_quality(joined(sources, *shares), split).mean(),
         )
 
 

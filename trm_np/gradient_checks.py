@@ -197,6 +197,7 @@ def check_loss(name: str, seed: int) -> float:
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
+        # With choices the term of rewards has a part less, so that only their own term is given any.
         chosen = (logits, s.choices) if name == "choice" else None
         loss = s.config.loss
         return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
@@ -342,7 +343,9 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
     loss = s.config.loss
     chosen = logits_of_choices(s.model, outputs, s.inputs, s.task.gift_inputs, s.choices)
-    terms = loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing, chosen)
+    terms = loss_terms(
+        s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
+    )
     return weighted_total(terms, loss)
 
 

@@ -122,7 +122,8 @@ def loss_terms(
 
 def given(targets: Targets) -> dict[str, Array]:
     """For the terms that need labels, which of the B profiles have them."""
-    categories, tools = np.any(targets.categories, axis=1), np.any(targets.tools, axis=1)
+    categories: Array = np.any(targets.categories, axis=1)
+    tools: Array = np.any(targets.tools, axis=1)
     return {"category": categories, "tool": tools, "halting": categories | tools}
 
 
@@ -141,8 +142,13 @@ def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
     Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach".
     """
     return mean_over(
-        choices.share.any(axis=1), F.kl_divergence_with_logits, logits + Tensor(choices.offset), choices.share
+        who_chose(choices), F.kl_divergence_with_logits, logits + Tensor(choices.offset), choices.share
     )
+
+
+def who_chose(choices: Choices) -> Array:
+    """For which of the B people something was chosen."""
+    return np.asarray(choices.share.any(axis=1))
 
 
 def smoothed(labels: Array, smoothing: float) -> Array:
@@ -177,7 +183,7 @@ def shares_of(
         **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
         "masked_tokens": share((answers >= 0).sum(axis=1)),
-        **({} if choices is None else {"choice": share(choices.share.any(axis=1))}),
+        **({} if choices is None else {"choice": share(who_chose(choices))}),
     }
 
 

@@ -69,7 +69,6 @@ class Run:
         resume: bool = False,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.config = config
         self.dataset = dataset.first(config.training.scenario_limit)
         self.task: Task = task_from(self.dataset, config.model.gift_features)
         self.seed = index(seed)  # one of NumPy's is no JSON

@@ -133,7 +133,8 @@ def with_experience(config: Config, task: Task) -> Config:
 
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     """The model as training starts it; raises ConfigError if none can be built from the configuration."""
-    model = build_model(with_experience(config, task), task.vocabulary, generators.init, generators.dropout)
+    config = with_experience(config, task)
+    model = build_model(config, task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
         start(model, task, generators.init)
     if model.experience is not None:
@@ -149,7 +150,7 @@ class Trainer:
 
     def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
         require_rows(len(task.train), config.training.batch_size, ranks.size)
-        self.config = config = with_experience(config, task)
+        self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
         given = config.loss.smoothing

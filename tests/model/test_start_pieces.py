@@ -166,11 +166,11 @@ def test_a_threshold_is_asked_from_both_sides_of_it() -> None:
 # ----------------------------------------------------------------------------------------- even ballots
 
 
-def shares_of(given_tools: Array) -> Array:
+def shares_of(given_tools: Array, vote: float = 1.0) -> Array:
     """What each tool has of a ballot by these labels (N, K), given to the first training scenarios."""
     train = TRAIN.take(np.arange(len(given_tools)))
     given = replace(train, labels=replace(train.labels, tools=given_tools.astype(np.float64)))
-    scores = even_ballot(given, VOTE)
+    scores = even_ballot(given, vote)
     shares: Array = softmax(np.append(scores, 0.0))[:-1]  # abstention scores 0
     return shares
 
@@ -187,18 +187,17 @@ def with_a_tool_each(labels: Array) -> Array:
     return labels
 
 
-VOTE = 2.0
 LABELS = hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 7))).map(with_a_tool_each)
 
 
-@given(LABELS)
-def test_an_even_ballot_gives_the_base_rates_where_votes_can(labels: Array) -> None:
+@given(LABELS, st.sampled_from([1.0, 2.0]))
+def test_an_even_ballot_gives_the_base_rates_where_votes_can(labels: Array, vote: float) -> None:
     often, words = np.clip(labels.mean(axis=0), 0.01, 0.99), words_of(len(labels))
-    wanted = even_share(labels.shape[1]) + np.log(often / (1 - often)) / (VOTE * words)
-    shares = shares_of(labels)
+    wanted = even_share(labels.shape[1]) + np.log(often / (1 - often)) / (vote * words)
+    shares = shares_of(labels, vote)
     assert (shares > 0).all() and shares.sum() < 1
     if (wanted >= 0.01).all() and wanted.sum() <= 0.99:
-        logits = VOTE * words * (shares - even_share(labels.shape[1]))
+        logits = vote * words * (shares - even_share(labels.shape[1]))
         np.testing.assert_allclose(1 / (1 + np.exp(-logits)), often, atol=1e-9)
 
 
@@ -228,5 +227,5 @@ def test_scenarios_without_tools_say_nothing_of_them() -> None:
     labels = replace(TRAIN.labels, tools=np.concatenate([some, none]).astype(np.float64))
     train = replace(TRAIN.take([0, 1, 2, 0]), labels=labels)
     alone = replace(TRAIN.take([0, 1, 2, 0]), labels=replace(labels, tools=some.astype(np.float64)))
-    np.testing.assert_array_equal(even_ballot(train, VOTE), even_ballot(alone, VOTE))
+    np.testing.assert_array_equal(even_ballot(train, 1.0), even_ballot(alone, 1.0))
     np.testing.assert_allclose(shares_of(none), [1 / 4] * 3)

@@ -163,8 +163,9 @@ def test_both_tables_are_printed_where_there_are_both(tmp_path: Path) -> None:
     assert "\nheld-out scenarios " in text and "\nchosen for 6 people " in text
     assert max(map(len, text.splitlines())) <= 110
     assert json.loads((tmp_path / "summary.json").read_bytes())["choices"] == summary["choices"]
+    summary["choices"]["baselines"]["untrained"]["ndcg_at_10"] = 2.0
     said = baselines_ahead(summary["choices"]["test"], summary["choices"]["baselines"], ["ndcg_at_10"])
-    assert said and all(line in text for line in said)
+    assert len(said) == 1 and said[0] in summary_text(summary)
 
 
 def test_choices_alone_are_enough(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
     summary = new_run(tmp_path, small(training__epochs=1)).train()
     judged: dict[str, Any] = judge_stored(load_model(tmp_path / "best.npz"), None)
     assert list(judged) == [
-        *("preset", "test_is_validation", "trained_on", "validation", "test", "baselines"),
+        *("preset", "recipe", "test_is_validation", "trained_on", "validation", "test", "baselines"),
         *("intervals", "hidden", "calibration", "confusion", "scenarios"),
     ]
     assert (judged["preset"], judged["test_is_validation"], judged["trained_on"]) == ("tiny", False, 0)

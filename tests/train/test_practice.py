@@ -177,8 +177,9 @@ def test_more_scenarios_are_believed_more() -> None:
     values = [smoothing(count) for count in range(1, 2000)]
     assert all(after <= before for before, after in pairwise(values))
     assert (smoothing(1), smoothing(25), smoothing(900)) == pytest.approx((0.5, 0.3, 0.05))
-    assert trainer(small()).loss.smoothing == smoothing(25)
-    assert trainer(small("data_diversity")).loss.smoothing == smoothing(2)
+    by_size = {"loss__smoothing": "none"}
+    assert trainer(small(**by_size)).loss.smoothing == smoothing(25)
+    assert trainer(small("data_diversity", **by_size)).loss.smoothing == smoothing(2)
     assert trainer(small(loss__smoothing=0.1)).loss.smoothing == 0.1
 
 

@@ -1,6 +1,6 @@
 """What the lessons measure: for each experiment its configurations, how many seeds, and the data it trains on."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from math import ceil
 
 import numpy as np
@@ -59,10 +59,11 @@ def of_sizes(sizes: tuple[int, ...]) -> dict[str, Config]:
 def rates() -> dict[str, Config]:
     """The learning rate of one group at a time times a factor, for ten epochs."""
     configs = {"as shipped": to_the_end(training__epochs=10)}
-    for group in fields(LearningRateConfig):
+    trained = {name: rate for name, rate in asdict(LearningRateConfig()).items() if rate}
+    for name, rate in trained.items():
         for factor in FACTORS:
-            setting = {f"learning_rate__{group.name}": getattr(LearningRateConfig(), group.name) * factor}
-            configs[f"{group.name} × {factor:g}"] = to_the_end(training__epochs=10, **setting)
+            setting = {f"learning_rate__{name}": rate * factor}
+            configs[f"{name} × {factor:g}"] = to_the_end(training__epochs=10, **setting)
     return configs
 
 

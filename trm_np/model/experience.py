@@ -44,7 +44,8 @@ class Experience(nn.Module):
         mean = Tensor(share[:, None, :]) @ self.of(profiles.history)
         beside = Tensor(np.where(count > 0, BESIDE_HISTORY, 1.0).astype(np.float32))
         said: Tensor = self.from_profile(Tensor(plain_features(profiles)))
-        return said * beside + self.from_history(mean.reshape(len(had), -1))
+        taste: Tensor = said * beside + self.from_history(mean.reshape(len(had), -1))
+        return taste
 
     def logits(self, taste: Tensor, places: Array) -> Tensor:
         """Tastes (B, U) to the logits (B, G) of gifts by their row (G,), MISSING for one that is new.
