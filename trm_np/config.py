@@ -88,7 +88,7 @@ class LearningRateConfig:
     reward_prediction: float = 1e-4
     gift_catalogue: float = 1e-4
     cross_modal_fusion: float = 1e-4
-    experience: float = 0.0  # it is solved: gradients make it worse (docs/choices.md)
+    experience: float = 0.0  # it is solved, not learned (docs/choices.md)
 
 
 @dataclass(frozen=True)

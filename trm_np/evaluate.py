@@ -94,17 +94,29 @@ def joined(sources: Sequence[Floats], content_share: float, reward_share: float)
 def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]:
     """Logits by experience and by content, and the predicted reward: (N, G) each."""
     inputs, h = answers
-    places = np.arange(len(task.gifts))
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = []
         for rows in portions(len(h.data), len(task.gifts), CELLS):
-            asked = inputs.take(rows)
-            person = model.read_person(h[rows], asked)
-            chosen = model.choose(model.slots_for(person, gifts), asked, gifts.embedding, places)
+            person = model.read_person(h[rows], inputs.take(rows))
             _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
-            parts.append([logits.data for logits in (*chosen, reward)])
-    return [np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True)]
+            parts.append(reward.data)
+    return [*chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)]
+
+
+def chosen_logits(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats]:
+    """The logits (N, G) that each gift was chosen, by experience and by content."""
+    inputs, h = answers
+    places = np.arange(len(task.gifts))
+    with evaluating(model):
+        gifts = model.encode_gifts(task.gift_inputs)
+        parts = []
+        for rows in portions(len(h.data), 1, PROFILES):
+            asked = inputs.take(rows)
+            slots = model.slots_for(model.read_person(h[rows], asked), gifts)
+            parts.append([x.data for x in model.choose(slots, asked, gifts.embedding, places)])
+    experience, content = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))
+    return experience, content
 
 
 def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
@@ -149,7 +161,7 @@ def answers_of(model: TRM, split: Split, task: Task) -> Answers:
 def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> float:
     """The listwise loss of choices, a mean over those who chose, with every gift as a candidate."""
     total, people = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
-    scores = sources_of_choices(model, task, answers)[1]
+    _, scores = chosen_logits(model, task, answers)
     for rows in portions(len(people), len(task.gifts), CHOICE_CELLS):
         one = split.take(people[rows])
         choices = choices_among(one.chosen, one.rejected, one.history, np.zeros(len(one), np.bool_), None)
@@ -210,7 +222,11 @@ def best_rewards(split: Split, task: Task) -> Floats:
 
 
 class Evaluation(NamedTuple):
-    """All metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario."""
+    """All metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario.
+
+    Where gifts were chosen, the quality is how well they are ranked, NDCG at 10, and by the same measure at 3 how well
+    the categories are, if some are expected; elsewhere it is that of the report.
+    """
 
     metrics: dict[str, float]
     losses: dict[str, float]
@@ -232,5 +248,7 @@ def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Ev
     quality = scenario_quality(values)
     if model.experience is not None:
         _, people = wanted_of(split.chosen, split.history)
-        quality[people] = choice_quality(choice_scores(model, split, task, answers), split)
+        ranked = choice_quality(choice_scores(model, split, task, answers), split)
+        named = values["category_ndcg"][people]
+        quality[people] = np.where(np.isnan(named), ranked, (named + ranked) / 2)
     return Evaluation(metrics, held_out, quality)
