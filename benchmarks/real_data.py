@@ -40,6 +40,8 @@ SHOWN = ("precision_at_10", "recall_at_10", "ndcg_at_10", "mrr_at_10", "hit_at_1
 # A pass over hundreds of people has many more steps than one over the shipped 25: fewer passes, larger steps.
 SETTINGS = {
     "training.epochs": "15",
+    "training.improvement": "none",  # beyond the standard error
+    "loss.smoothing": "0.06",
     **{
         f"learning_rate.{part}": "1e-3"
         for part in (

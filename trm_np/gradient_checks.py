@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.autograd import Tensor, check_grads, nn, no_grad
 from trm_np.autograd import functional as F
@@ -108,6 +107,8 @@ class Setting:
 
 
 def setting(seed: int) -> Setting:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
+
     dataset = load_dataset()
     config = resolve("tiny", settings=NARROW | {"model.experienced_gifts": str(len(dataset.gifts))})
     task = task_from(dataset, config.model.gift_features)

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.encode import encode_profiles, said_words
 from trm_np.data.tables import (
@@ -81,6 +80,8 @@ class Practice:
     def draw(self, count: int, rng: np.random.Generator) -> Split:
         """So many imagined profiles with their likely labels; what they would choose is not known."""
         profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
+        from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
+
         nothing = csr_array((count, len(self.task.gifts)))
         return Split(profiles, self.likely(profiles), nothing, nothing, nothing)
 

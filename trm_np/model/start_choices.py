@@ -9,14 +9,17 @@ part starts at the solution of a least-squares problem. With Y (M, G) what peopl
 - a bias is the share of people who took the gift.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
-from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
 
 from trm_np.autograd.ops import Array
 from trm_np.data.encode import encode_profiles, plain_features
 from trm_np.data.task import Task
 from trm_np.model.experience import BESIDE_HISTORY, REWARD_SCALE, Experience
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the penalty on squared weights
 FOLDS = 5
@@ -25,6 +28,8 @@ CELLS = 2**22  # people × gifts by which a strength is chosen, at most
 
 def start_from_choices(experience: Experience, task: Task) -> None:
     """Set the parameters of a new model's experience."""
+    from scipy.sparse import csr_array
+
     assert experience.from_profile.bias is not None
     train = task.train
     disliked = train.history.multiply(train.rejected > 0)
@@ -51,8 +56,10 @@ def start_from_choices(experience: Experience, task: Task) -> None:
     experience.from_profile.bias.data[: table.shape[1]] = -gain * centre @ profile
 
 
-def leading_directions(taken: csr_array, width: int) -> Array:
+def leading_directions(taken: "csr_array", width: int) -> Array:
     """The right singular vectors (G, K) of taken (M, G) with the greatest singular values, K at most `width`."""
+    from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
+
     count = min(width, min(taken.shape) - 1)
     _, value, vectors = svds(taken, k=count, v0=np.ones(min(taken.shape)))
     vectors = vectors[value > 1e-6 * value.max()]
@@ -60,7 +67,7 @@ def leading_directions(taken: csr_array, width: int) -> Array:
     return table
 
 
-def at_unit_length(history: csr_array) -> csr_array:
+def at_unit_length(history: "csr_array") -> "csr_array":
     """Each history (M, G) over its length."""
     count = np.maximum(np.diff(history.indptr), 1)
     unit: csr_array = history.multiply(1 / np.sqrt(count)[:, None]).tocsr()
@@ -72,8 +79,8 @@ def ridge(
     aim: Array,
     table: Array,
     mean: Array,
-    liked: csr_array,
-    had: csr_array,
+    liked: "csr_array",
+    had: "csr_array",
     said: Array | None = None,
 ) -> Array:
     """Weights (F, K) of a ridge regression of the aim (M, K), as strong as predicts best in cross-validation.
