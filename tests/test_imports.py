@@ -40,9 +40,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "losses": LEARNING - {"losses"},
     "groups": {"autograd", "config", "model"},
     "evaluate": LEARNING,
-    "stopping": {"autograd"},
+    "stopping": {"autograd", "data"},
+    "sizes": set(),
+    "practice": {"data", "sizes", "world"},
     "parallel": {"config", "extras"},
-    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint", "parallel"},
+    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes"},
     "summary": {"config"},
     "examining": LEARNING | {"evaluate"},
     "examining_text": {"summary"},
@@ -54,7 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
-    "lab": LEARNING | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "summary", "train"},
+    "lab": LEARNING
+    | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"},
     "cli": LEARNING
     | {
         "line_answers",
