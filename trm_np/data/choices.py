@@ -1,12 +1,15 @@
 """What people chose as the model learns from it: histories as lists, and what a listwise loss compares."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from trm_np.data.encode import Floats32
 from trm_np.data.tables import MISSING, Bools, Index, Ints
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 IMPOSSIBLE = -1e4  # added to a logit: its probability is 0 in float32, and the loss stays finite
 
@@ -28,7 +31,7 @@ class Choices:
         return Choices(self.gifts, self.share[index], self.offset[index])
 
 
-def padded(history: csr_array, hidden: Bools | None = None) -> Ints:
+def padded(history: "csr_array", hidden: Bools | None = None) -> Ints:
     """Histories (B, G), sparse, as lists (B, H) of places in their order, -1 in front; nothing where `hidden` (B,)."""
     count = np.diff(history.indptr)
     if hidden is not None:
@@ -42,7 +45,7 @@ def padded(history: csr_array, hidden: Bools | None = None) -> Ints:
 
 
 def choices_among(
-    chosen: csr_array, rejected: csr_array, history: csr_array, hidden: Bools, sample: Ints | None
+    chosen: "csr_array", rejected: "csr_array", history: "csr_array", hidden: Bools, sample: Ints | None
 ) -> Choices:
     """The choices of B people whose history, where it is `hidden` (B,), is what they chose as well.
 
@@ -50,6 +53,8 @@ def choices_among(
     did not choose stands for G / |sample| of its kind: so weighted, the sum of exponentials over the candidates has
     the expectation that it has over all gifts (Bengio and Senécal 2008, "Adaptive importance sampling").
     """
+    from scipy.sparse import csr_array  # late: evaluation is imported where SciPy may be missing
+
     people, gifts = chosen.shape
     had = history.multiply(~hidden[:, None]).tocsr()
     liked = history.multiply(hidden[:, None]).tocsr()
