@@ -424,7 +424,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
         "outcome": squared_error(outputs["outcome"], outcome),
         "gift_scorer": squared_error(outputs["gift_scores"], targets["alone"]),
     }
-    return {**terms, "total": sum(terms[name] * getattr(loss, name) for name in TERMS)}
+    return {**terms, "total": sum(terms[name] * getattr(loss, name) for name in TERMS if name in terms)}
 
 
 # -------------------------------------------------------------------------------------------------- training
