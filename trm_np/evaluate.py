@@ -13,8 +13,8 @@ import numpy as np
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.config import LossConfig
-from trm_np.data.choices import Choices, choices_among, padded
-from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
+from trm_np.data.choices import choices_among, padded
+from trm_np.data.encode import ProfileInputs, encode_profiles
 from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
@@ -139,16 +139,6 @@ def choice_quality(scores: Floats, split: Split) -> Floats:
     """How well scores (N, G) rank what people chose: NDCG at 10 (M,) of each of those M who chose."""
     lists = top_gifts(scores.__getitem__, split.history)
     return choice_values(lists, split.chosen, split.history)["ndcg_at_10"]
-
-
-def logits_of_choices(
-    model: TRM, outputs: Outputs, inputs: ProfileInputs, gifts: GiftInputs, choices: Choices | None
-) -> tuple[Tensor, Choices] | None:
-    """The logits (B, C) by content that the candidates were chosen, and those choices; None without choices."""
-    if choices is None:
-        return None
-    gift = model.gift_catalogue(gifts.take(choices.gifts))
-    return model.choose(outputs.slots, inputs, gift, choices.gifts)[1], choices
 
 
 def answers_of(model: TRM, split: Split, task: Task) -> Answers:

@@ -20,8 +20,15 @@ from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_gifts, encode_profiles, hide
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
-from trm_np.evaluate import logits_of_choices
-from trm_np.losses import TERMS, Targets, loss_terms, targets_of, tool_loss, weighted_total
+from trm_np.losses import (
+    TERMS,
+    Targets,
+    logits_of_choices,
+    loss_terms,
+    targets_of,
+    tool_loss,
+    weighted_total,
+)
 from trm_np.model.core import Carry
 from trm_np.model.tool_selection import TOOL_GAIN
 from trm_np.model.trm import TRM, Outputs, state_answer

@@ -22,9 +22,17 @@ from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.tables import Bools, Index, Ints
 from trm_np.data.task import Split, Task
-from trm_np.evaluate import Evaluation, answers_of, evaluate_model, fit_shares, logits_of_choices
+from trm_np.evaluate import Evaluation, answers_of, evaluate_model, fit_shares
 from trm_np.groups import parameter_groups
-from trm_np.losses import TERMS, Targets, loss_terms, shares_of, targets_of, weighted_total
+from trm_np.losses import (
+    TERMS,
+    Targets,
+    logits_of_choices,
+    loss_terms,
+    shares_of,
+    targets_of,
+    weighted_total,
+)
 from trm_np.model.start import start
 from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer

@@ -35,7 +35,7 @@ def test_a_setting_given_twice_is_refused_and_no_value_of_it_dropped(
 
 def test_combinations_are_all_and_named_by_what_varies() -> None:
     configs = combinations(
-        "tiny", ["training.patience=none,5", "training.augment=true,false", "loss.tool=1"], {}
+        "tiny", "report", ["training.patience=none,5", "training.augment=true,false", "loss.tool=1"], {}
     )
     assert {name: (c.training.patience, c.training.augment, c.loss.tool) for name, c in configs.items()} == {
         "training.patience=none, training.augment=true": (None, True, 1.0),

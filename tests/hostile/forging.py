@@ -31,7 +31,11 @@ Content = dict[str, Array | bytes]  # arrays by name, or the whole .npy of one
 def smallest_config() -> Config:
     """Every width and depth is 1, but the core is 2 wide, since positions turn pairs of numbers."""
     settings = flatten(Config())
-    sizes = {key for key, value in settings.items() if key.startswith("model.") and isinstance(value, int)}
+    sizes = {
+        key
+        for key, value in settings.items()
+        if key.startswith("model.") and isinstance(value, int) and value  # 0 is set by the data
+    }
     return from_flat(settings | dict.fromkeys(sizes, 1) | {"preset": "tiny", "model.core_width": 2})
 
 

@@ -306,7 +306,7 @@ def all_names(count: int) -> list[str]:
 
 # The last three are how often something is done, and take no memory.
 SIZES = [name[6:] for name in content_of(smallest())[0]["config"] if name.startswith("model.")]
-SIZES = [name for name in SIZES if name not in ("tool_head", "latent_steps", "cycles", "supervision_steps")]
+SIZES = [name for name in SIZES if name not in ("tool_head", "latent_steps", "cycles", "supervision_steps", "tool_vote")]
 WIDTHS = [
     name for name in SIZES if not name.endswith("heads") and name not in ("core_blocks", "fusion_layers")
 ]

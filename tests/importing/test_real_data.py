@@ -50,7 +50,10 @@ def movielens(of: str) -> dict[str, list[dict[str, Any]]]:
         for film in range(ITEMS)
     ]
     films = [
-        {"movie_id": film, "movie_title": f"Film {film}", "unknown": 0, "War": film % 2, "Western": 1}
+        {
+            **{"movie_id": film, "movie_title": f"Film {film}", "release_date": "01-Jan-1995"},
+            **{"unknown": 0, "War": film % 2, "Western": 1},
+        }
         for film in range(ITEMS)
     ]
     users = [

@@ -401,6 +401,12 @@ def age_range(value: object, at: Place) -> Iterator[Problem]:
         yield at.problem(shown(value), "the youngest age first, then the oldest")
 
 
+def string(value: object, at: Place) -> Iterator[Problem]:
+    """Any text at all."""
+    if not isinstance(value, str):
+        yield at.problem(shown(value), "text")
+
+
 def text(value: object, at: Place) -> Iterator[Problem]:
     """A name to show."""
     if not is_text(value):

@@ -81,7 +81,7 @@ def recommend() -> dict[str, Any]:
         "strict": {"type": "boolean", "default": False},
         "allow": {"type": "array", "items": {"enum": list(ALLOWABLE)}, "default": []},
         "any_age": {"type": "boolean", "default": False},
-        "exclude": {"type": "array", "items": TEXT, "default": []},
+        "exclude": {**TEXTS, "default": []},
     }
     meanings = {
         "top": "So many gifts; fewer come if no others may be given, and a warning says why.",

@@ -50,7 +50,7 @@ PARAMETERS = {
     "strict": truth,
     "allow": schema.list_of(schema.name(ALLOWABLE)),
     "any_age": truth,
-    "exclude": schema.list_of(schema.text),
+    "exclude": schema.list_of(schema.string),
 }
 LISTED = ("allow", "exclude")  # with commas between the names
 check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))

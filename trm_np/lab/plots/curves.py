@@ -14,7 +14,7 @@ from trm_np.train import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TOTAL = "total"
+TOTAL, CHOICE = "total", "choice"
 MASKED = "masked_tokens"  # nothing is masked at an evaluation: the loss there is 0 and says nothing
 MEASURES = {
     "category": "nats per category",
@@ -28,6 +28,7 @@ MEASURES = {
     "value": "squared error",
     "outcome": "squared error",
     "gift_scorer": "squared error",
+    CHOICE: "nats",
     TOTAL: "weighted sum of all",
 }
 COLUMNS = 4
@@ -46,7 +47,7 @@ def read_records(path: Path) -> list[Record]:
     for number, line in enumerate(whole_lines(path), 1):
         try:
             records.append(json.loads(line))
-            for name in MEASURES:
+            for name in measures_of(records):
                 training(records[-1:], name), validation(records[-1:], name)
             rates_left(records[-1], records[0])
         except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
@@ -56,6 +57,12 @@ def read_records(path: Path) -> list[Record]:
     if not records:
         raise ResultsError(printable(f"{path}: no epoch is done; there is nothing to draw"))
     return records
+
+
+def measures_of(records: Sequence[Record]) -> list[str]:
+    """The terms to draw: that of choices only where there were any."""
+    chosen = any(record["losses"].get(CHOICE) for record in records)
+    return [name for name in MEASURES if name != CHOICE or chosen]
 
 
 def training(records: Sequence[Record], name: str) -> Series:
@@ -70,8 +77,12 @@ def validation(records: Sequence[Record], name: str) -> Series:
 
 
 def rates_left(record: Record, first: Record) -> float:
-    """What share of its first learning rate a record has: of the component that has kept most, if they differ."""
-    return max(float(record["learning_rate"][name] / rate) for name, rate in first["learning_rate"].items())
+    """What share of its first learning rate a record has: of the component that has kept most, if they differ.
+
+    What is solved and not learned has a rate of 0 throughout, and is not counted.
+    """
+    rates = {name: rate for name, rate in first["learning_rate"].items() if rate}
+    return max(float(record["learning_rate"][name] / rate) for name, rate in rates.items())
 
 
 def falls(records: Sequence[Record]) -> Series:
@@ -84,18 +95,21 @@ def draw_curves(
     records: Sequence[Record], best_epoch: int, path: Path, kinds: Sequence[str] = tuple(KINDS)
 ) -> list[Path]:
     """A panel for each loss term and one for the total; `best_epoch` is that of the model kept."""
-    rows = -(-len(MEASURES) // COLUMNS)
+    names = measures_of(records)
+    rows = -(-len(names) // COLUMNS)
     # Margins known beforehand: to measure every word would take as long again, after every run.
     with drawing(rows, COLUMNS, (11, 7.2), None, gridspec_kw=MARGINS, sharex=True) as (figure, panels):
-        for axes, (name, measure) in zip(panels.flat, MEASURES.items(), strict=True):
+        for axes, name in zip(panels.flat, names, strict=False):
             draw_term(axes, records, name)
             mark_epochs(axes, records, best_epoch)
-            label(axes, "", measure, name.replace("_", " "))
+            label(axes, "", MEASURES[name], name.replace("_", " "))
+        for axes in panels.flat[len(names) :]:
+            axes.set_visible(False)
         for axes in panels[-1]:
             axes.set_xlabel("epoch")
-        write_rates(panels.flat[-1], records)
-        handles, names = panels.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="lower center", ncols=len(names))
+        write_rates(panels.flat[len(names) - 1], records)
+        handles, told = panels.flat[0].get_legend_handles_labels()
+        figure.legend(handles, told, loc="lower center", ncols=len(told))
         return save(figure, path, kinds)
 
 

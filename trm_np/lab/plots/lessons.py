@@ -59,7 +59,8 @@ def draw_rates(rows: Sequence[Row], path: Path) -> list[Path]:
     """A panel for each parameter group: the validation loss after the last epoch, against the factor on its rate."""
     with drawing(2, 4, (9.2, 4.8), sharey=True) as (figure, panels):
         shipped = _last_losses(rows, "as shipped")
-        for axes, group in zip(panels.flat, fields(LearningRateConfig), strict=True):
+        learned = [field for field in fields(LearningRateConfig) if field.default]
+        for axes, group in zip(panels.flat, learned, strict=True):
             factors = sorted(
                 {
                     1.0,
