@@ -304,9 +304,10 @@ def all_names(count: int) -> list[str]:
     return [f"{index:05x}" for index in range(count)]
 
 
-# The last three are how often something is done, and take no memory.
+# How often something is done, and how much it counts, take no memory.
 SIZES = [name[6:] for name in content_of(smallest())[0]["config"] if name.startswith("model.")]
-SIZES = [name for name in SIZES if name not in ("tool_head", "latent_steps", "cycles", "supervision_steps", "tool_vote")]
+NO_SIZES = ("tool_head", "latent_steps", "cycles", "supervision_steps", "tool_vote")
+SIZES = [name for name in SIZES if name not in NO_SIZES]
 WIDTHS = [
     name for name in SIZES if not name.endswith("heads") and name not in ("core_blocks", "fusion_layers")
 ]
