@@ -58,6 +58,7 @@ SMALLEST_OUTPUT = 1e-3
 # float32 leaves up to 1e-8 of that element uncertain, in ours and in PyTorch alike, as float64 shows: 1e-4 of 1e-4.
 SMALLEST_GRADIENT = 1e-4
 
+OF_CHOICES = ("slots", "choice")  # read or given only where there are choices, which no copy learns from
 TOLERANCES = {"float32": (1e-5, 1e-4), "float64": (1e-10, 1e-10)}  # of outputs and terms, and of gradients
 
 
@@ -148,8 +149,12 @@ def ours(trainer: Trainer, batch: Batch) -> list[Step]:
             total.backward()
             found.append(
                 (
-                    {name: output.data for name, output in vars(outputs).items()},
-                    {name: term.item() for name, term in {**terms, "total": total}.items()},
+                    {name: output.data for name, output in vars(outputs).items() if name not in OF_CHOICES},
+                    {
+                        name: term.item()
+                        for name, term in {**terms, "total": total}.items()
+                        if name not in OF_CHOICES
+                    },
                     {
                         name: np.zeros_like(p.data) if p.grad is None else p.grad.copy()
                         for name, p in model.named_parameters()

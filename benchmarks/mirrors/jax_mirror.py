@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from trm_np.config import Config
 from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
-from trm_np.losses import TERMS, Targets
+from trm_np.losses import Targets
 from trm_np.model.reward_prediction import COMPONENT_GAIN
 from trm_np.model.tool_selection import TOOL_GAIN, even_share
 from trm_np.train import Batch, Trainer, is_masked
@@ -424,7 +424,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
         "outcome": squared_error(outputs["outcome"], outcome),
         "gift_scorer": squared_error(outputs["gift_scores"], targets["alone"]),
     }
-    return {**terms, "total": sum(terms[name] * getattr(loss, name) for name in TERMS if name in terms)}
+    return {**terms, "total": sum(terms[name] * getattr(loss, name) for name in terms)}
 
 
 # -------------------------------------------------------------------------------------------------- training
