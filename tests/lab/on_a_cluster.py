@@ -19,6 +19,7 @@ from trm_np.lab import cluster as lab_cluster
 from trm_np.lab.sweep import sweep
 from trm_np.lab.trial import Row
 from trm_np.line_answers import spread
+from trm_np.terms import Terms
 
 PEOPLE: list[dict[str, object]] = [{"age": age, "hobbies": ["cooking"]} for age in range(20, 60, 4)]
 
@@ -43,7 +44,7 @@ def main() -> None:
         recommender = Recommender(trained())
         many = executor.submit(recommender.recommend_many, PEOPLE).result()
         lines = [(number, json.dumps(person).encode()) for number, person in enumerate(PEOPLE, 1)]
-        (answered,) = spread(executor, recommender, iter([lines]), 3, 10, False, "people")
+        (answered,) = spread(executor, recommender, iter([lines]), Terms(), False, "people")
     found = {"rows": rows, "arrived": len(arrived), "lines": answered.text}
     json.dump(found | {"many": [each.to_dict() for each in many]}, sys.stdout)
 
