@@ -79,9 +79,9 @@ class Practice:
 
     def draw(self, count: int, rng: np.random.Generator) -> Split:
         """So many imagined profiles with their likely labels; what they would choose is not known."""
-        profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
         from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
 
+        profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
         nothing = csr_array((count, len(self.task.gifts)))
         return Split(profiles, self.likely(profiles), nothing, nothing, nothing)
 

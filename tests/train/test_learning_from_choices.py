@@ -9,14 +9,17 @@ import pytest
 from scipy.sparse import csr_array
 
 from tests.train.small_run import dataset, small
-from trm_np.autograd import Tensor
+from trm_np import Recommender
+from trm_np.autograd import Tensor, no_grad
 from trm_np.checkpoint import load_model
 from trm_np.data.choices import padded
+from trm_np.data.encode import encode_profiles
 from trm_np.data.load import Dataset
 from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares
+from trm_np.model.experience import REWARD_SCALE
 from trm_np.model.start_choices import leading_directions
 from trm_np.run import Run
 from trm_np.train import Trainer
@@ -83,11 +86,47 @@ def test_a_new_gift_has_no_experience_and_the_least_popularity() -> None:
     assert logits[:, 1] == pytest.approx(experience.bias.weight.data.min())
 
 
+def test_a_taste_is_half_of_the_profile_and_the_history_at_unit_length() -> None:
+    trainer = started(tribal())
+    experience, people = trainer.model.experience, trainer.task.test.profiles.take([0])
+    assert experience is not None
+
+    def taste(history: list[int]) -> np.ndarray:
+        told = np.array([history], np.int64)
+        return experience.taste(encode_profiles(people, trainer.task.vocabulary, history=told)).data[0]
+
+    had = experience.embedding.weight.data[[1, 4, 6]].sum(axis=0) / np.sqrt(3)
+    wanted = taste([]) / 2 + experience.from_history.weight.data @ had
+    assert taste([MISSING, 1, 4, 6]) == pytest.approx(wanted, abs=1e-5)
+
+
 def test_a_history_is_read_by_the_core_too() -> None:
     trainer = started(tribal())
     people = trainer.task.test.profiles
     told = answers_to(trainer.model, people, trainer.task, padded(trainer.task.test.history)).h.data
     assert not np.allclose(told, answers_to(trainer.model, people, trainer.task).h.data)
+
+
+@pytest.mark.parametrize("people", [1, 2, 3])
+def test_few_people_are_enough_to_start_from(people: int) -> None:
+    trainer = started(tribal().first(people))
+    scores = choice_scores(trainer.model, trainer.task.test, trainer.task)
+    assert np.isfinite(scores).all()
+    train, liked = trainer.task.train, scores.mean(axis=0)
+    taken = (train.chosen + train.history).toarray().any(axis=0)
+    assert liked[taken].min() > liked[~taken].max()  # what somebody took stands before what nobody did
+
+
+def test_recommendations_are_in_the_order_of_the_scores(tmp_path: Path) -> None:
+    Run(small(training__epochs=1), tribal(), 0, tmp_path).train()
+    recommender = Recommender.load(tmp_path / "best.npz")
+    recommender.stored.model.experience.shares.data[...] = 0.4, 0.8  # type: ignore[union-attr]
+    people = [scenario.profile for scenario in tribal().test]
+    task = task_of(tribal())
+    wanted = choice_scores(recommender.stored.model, task.test, task)
+    with no_grad():
+        found = recommender._think(people).value * REWARD_SCALE
+    assert found == pytest.approx(wanted, rel=1e-4)
 
 
 def test_without_choices_there_is_no_experience() -> None:

@@ -10,7 +10,7 @@ from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
 
 REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who choose a gift: so is a reward
-BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too: measured, docs/choices.md
+BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too, which mostly says the same
 
 
 class Experience(nn.Module):
@@ -34,7 +34,7 @@ class Experience(nn.Module):
         return embeddings
 
     def taste(self, profiles: ProfileInputs) -> Tensor:
-        """What each person looks for (B, U), from profile and history.
+        """The taste (B, U) of each person: what they look for, from profile and history.
 
         The history is a mean over √n: a vector that is one for each gift, at unit length, times the embeddings.
         """

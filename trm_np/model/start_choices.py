@@ -60,8 +60,10 @@ def leading_directions(taken: "csr_array", width: int) -> Array:
     """The right singular vectors (G, K) of taken (M, G) with the greatest singular values, K at most `width`."""
     from scipy.sparse.linalg import svds  # type: ignore[import-untyped]
 
-    count = min(width, min(taken.shape) - 1)
-    _, value, vectors = svds(taken, k=count, v0=np.ones(min(taken.shape)))
+    if min(taken.shape) <= width:  # all of them, which `svds` does not give
+        _, value, vectors = np.linalg.svd(taken.toarray(), full_matrices=False)
+    else:
+        _, value, vectors = svds(taken, k=width, v0=np.ones(min(taken.shape)))
     vectors = vectors[value > 1e-6 * value.max()]
     table: Array = vectors.T * np.sign(vectors.sum(axis=1))
     return table
