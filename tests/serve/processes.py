@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,12 @@ def serving(model: Path, *options: str, waitress: bool = True) -> Iterator[Serve
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    try:
+    with ExitStack() as ends:
+        ends.callback(process.communicate)
+        ends.callback(process.kill)
         server = ServerProcess(process)
+        ends.callback(lambda: [connection.close() for connection in server.connections])
         yield server
-        for connection in server.connections:
-            connection.close()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def reply(connection: http.client.HTTPConnection) -> tuple[int, Any]:
@@ -78,8 +76,6 @@ def post(connection: http.client.HTTPConnection, value: Any, query: str = "") ->
 
 
 def get(server: ServerProcess, path: str) -> tuple[int, Any]:
-    connection = server.connect()
-    connection.request("GET", path)
-    found = reply(connection)
-    connection.close()
-    return found
+    with closing(server.connect()) as connection:
+        connection.request("GET", path)
+        return reply(connection)

@@ -180,7 +180,13 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
     (400, "?strict=yes", b"{}", {}, 'query: strict: found "yes"; allowed: true or false'),
     (400, "?strict=1", b"{}", {}, "query: strict: found 1; allowed: true or false"),
     (400, "?any_age=7", b"{}", {}, "query: any_age: found 7; allowed: true or false"),
-    (400, "?allow=late,age", b"{}", {}, 'query: allow[1]: found "age"; allowed: one of sold_out, late, over_budget'),
+    (
+        400,
+        "?allow=late,age",
+        b"{}",
+        {},
+        'query: allow[1]: found "age"; allowed: one of sold_out, late, over_budget',
+    ),
     (400, "?top=1&top=2", b"{}", {}, 'query: found the key "top" more than once; allowed: each key once'),
     (
         400,
