@@ -1,11 +1,11 @@
 """What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
-from itertools import product
+from itertools import product, starmap
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from trm_np.data.encode import ProfileInputs, encode_profiles
 from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
-from trm_np.model.experience import REWARD_SCALE
+from trm_np.model.experience import Shares
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.choices import choice_values, top_gifts, wanted_of
 from trm_np.world.metrics import TOP_GIFTS, Predictions, metrics_of, scenario_quality, scenario_values
@@ -81,17 +81,12 @@ def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None 
     answers = answers_of(model, split, task) if answers is None else answers
     if model.experience is None:
         return predict(model, split.profiles, task, answers).predicted_reward
-    return joined(sources_of_choices(model, task, answers), *model.experience.shares.data.tolist())
+    *logits, reward = sources_of_choices(model, task, answers)
+    shares = model.experience.fitted_shares()
+    return shares.value(shares.liking(*logits), reward)
 
 
-def joined(sources: Sequence[Floats], content_share: float, reward_share: float) -> Floats:
-    """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
-    experience, content, reward = sources
-    scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
-    return scores
-
-
-def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]:
+def sources_of_choices(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats, Floats]:
     """Logits by experience and by content, and the predicted reward: (N, G) each."""
     inputs, h = answers
     with evaluating(model):
@@ -101,7 +96,7 @@ def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]
             person = model.read_person(h[rows], inputs.take(rows))
             _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
             parts.append(reward.data)
-    return [*chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)]
+    return *chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)
 
 
 def chosen_logits(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats]:
@@ -126,12 +121,14 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
     source is not finite.
     """
     assert model.experience is not None
-    sources = sources_of_choices(model, task, answers)
+    experience, content, reward = sources = sources_of_choices(model, task, answers)
     _, people = wanted_of(split.chosen, split.history)
     if len(people) and all(np.isfinite(source).all() for source in sources):
         model.experience.shares.data[...] = max(
-            product(SHARES, SHARES),
-            key=lambda shares: choice_quality(joined(sources, *shares), split).mean(),
+            starmap(Shares, product(SHARES, SHARES)),
+            key=lambda shares: choice_quality(
+                shares.value(shares.liking(experience, content), reward), split
+            ).mean(),
         )
 
 
