@@ -12,6 +12,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
+from trm_np.autograd.ops import logistic
 from trm_np.config import LossConfig
 from trm_np.data.choices import choices_among, padded
 from trm_np.data.encode import ProfileInputs, encode_profiles
@@ -57,30 +58,43 @@ def answers_to(model: TRM, profiles: ProfileTable, task: Task, history: Ints | N
         return Answers(inputs, F.concatenate(parts, axis=0))
 
 
-def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | None = None) -> Predictions:
+def predict(
+    model: TRM,
+    profiles: ProfileTable,
+    task: Task,
+    answers: Answers | None = None,
+    category_share: float = 0.0,
+) -> Predictions:
     """What the model says of N profiles; `answers` are to be given where they are known already.
 
-    Gifts are picked one by one, since the reward of the next depends on those before.
+    Gifts are picked one by one, since the reward of the next depends on those before. The metrics judge picks by reward
+    alone; with a share the probability of its category counts for a gift too (ranking.py).
     """
     inputs, h = answers_to(model, profiles, task) if answers is None else answers
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = [
-            _predict(model, h[rows], inputs.take(rows), gifts)
+            _predict(model, h[rows], inputs.take(rows), gifts, category_share, task.gifts.category)
             for rows in portions(len(profiles), len(task.gifts), CELLS)
         ]
     columns = ([getattr(part, field.name) for part in parts] for field in fields(Predictions))
     return Predictions(*map(np.concatenate, columns))
 
 
-def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> Floats:
+def choice_scores(
+    model: TRM, split: Split, task: Task, answers: Answers | None = None, category_share: float = 0.0
+) -> Floats:
     """The scores (N, G) by which gifts are ranked for the people of a split.
 
-    A model that did not learn from choices ranks by predicted reward alone. `answers` as in `predict`.
+    A model that did not learn from choices ranks by predicted reward, and by categories as far as the share says.
+    `answers` as in `predict`.
     """
     answers = answers_of(model, split, task) if answers is None else answers
     if model.experience is None:
-        return predict(model, split.profiles, task, answers).predicted_reward
+        said = predict(model, split.profiles, task, answers)
+        likely = logistic(said.category_scores)[:, task.gifts.category]
+        scores: Floats = said.predicted_reward + category_share * likely
+        return scores
     *logits, reward = sources_of_choices(model, task, answers)
     shares = model.experience.fitted_shares()
     return shares.value(shares.liking(*logits), reward)
@@ -157,10 +171,13 @@ def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> fl
     return total / max(len(people), 1)
 
 
-def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
+def _predict(
+    model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts, category_share: float, category: Ints
+) -> Predictions:
     """The predictions for a few profiles, from the core's answers h (B, D)."""
     person = model.read_person(h, inputs)
     met = model.meet_gifts(person, gifts)
+    liking = category_share * person.likely_category(category)
     everyone = np.arange(h.shape[0])
     picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
     choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
@@ -168,7 +185,7 @@ def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) 
         reward = model.judge_gifts(met, gifts, picked)[1].data
         if place == 0:
             first = reward
-        choices[:, place] = np.where(picked, -np.inf, reward).argmax(axis=1)
+        choices[:, place] = np.where(picked, -np.inf, reward + liking).argmax(axis=1)
         picked[everyone, choices[:, place]] = True
     return Predictions(
         category_scores=person.category_logits.data.astype(np.float64),

@@ -65,7 +65,7 @@ from trm_np.world.tools import (
     run_tools,
 )
 
-SHORTLIST = 64  # gifts that the tools look at: those with the highest predicted reward
+SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
 EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
@@ -77,8 +77,8 @@ class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
     highest first, the supervision steps taken, and the tokens (B, S) read.
 
-    The value is `liking` (B, G), what was learned from choices, and so much of the predicted reward as the `shares`
-    say: nothing and all of it for a model that learned from none.
+    The value is `liking` (B, G) and so much of the predicted reward as the `shares` say: what was learned from choices,
+    or without any a share of the probability of the gift's category, and all of the reward.
     """
 
     table: ProfileTable
@@ -335,8 +335,10 @@ class Recommender:
         person = model.read_person(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
         _, reward = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
-        liking, shares = np.zeros(reward.shape), Shares()
-        if model.experience is not None:
+        if model.experience is None:
+            shares = Shares()
+            liking = self.stored.category_share * person.likely_category(self.table.category)
+        else:
             experience, content = model.choose(
                 model.slots_for(person, self.encoded), inputs, self.encoded.embedding, self.rows
             )
