@@ -83,6 +83,20 @@ def rows(runs: Mapping[str, Runs], split: str) -> Iterator[list[str]]:
         yield row + [shown(metric, some[0]["baselines"][name].get(metric)) for name in baselines]
 
 
+def ranking_rows(runs: Mapping[str, Runs]) -> Iterator[list[str]]:
+    """What the categories do to the three gifts shown: two figures of each split, by reward alone and with them."""
+    counted = ("by_reward", "with_categories")
+    yield ["", *(preset for preset in runs for _ in counted)]
+    yield ["the three gifts shown", *("by reward", "and category") * len(runs)]
+    for split in ("validation", "test"):
+        for name in ("reward_vs_best", "gifts_in_expected_categories"):
+            yield [f"{split} {name}"] + [
+                shown(name, mean(run["ranking"][split][way][name] for run in trained))
+                for trained in runs.values()
+                for way in counted
+            ]
+
+
 def shown(metric: str, figure: float | None) -> str:
     """Three decimals; one for a mean of counts; "-" for what a baseline does not have."""
     if figure is None:
@@ -107,7 +121,16 @@ def main(presets: str, seeds: int, processes: int, split: str, options: tuple[st
             runs[preset] = [run.result() for run in started]
             for name in ("best_epoch", "epochs_run", "seconds"):
                 click.echo(f"{preset} {name:<12}  {'  '.join(str(run[name]) for run in runs[preset])}")
-    table = list(rows(runs, split))
+    print_table(list(rows(runs, split)))
+    shares = {preset: [run["ranking"]["category_share"] for run in runs[preset]] for preset in runs}
+    click.echo()
+    for preset, found in shares.items():
+        click.echo(f"{preset} category_share  {'  '.join(map(str, found))}")
+    print_table(list(ranking_rows(runs)))
+
+
+def print_table(table: Sequence[Sequence[str]]) -> None:
+    """The first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for first, *others in table:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))

@@ -76,9 +76,9 @@ class Recommendation:
 class Explanation:
     """What the model thinks of one gift for one person, before any tool has run.
 
-    `components` are true, as in an answer. `rank` is its place among all gifts by predicted reward, from 1; `influence`
-    is by how much each thing said of the person raises that reward: what it is, less what it would be if that alone had
-    not been said, the greatest first.
+    `components` are true, as in an answer. `rank` is its place among all gifts as the model ranks them, from 1;
+    `influence` is by how much each thing said of the person raises the predicted reward: what it is, less what it would
+    be if that alone had not been said, the greatest first.
     """
 
     profile: Profile

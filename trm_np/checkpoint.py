@@ -34,6 +34,7 @@ from trm_np.precision import FULL, REDUCED, as_stored, restore, to_read
 FORMAT = 2
 WEIGHTS = "weights."
 CATALOGUE, SCENARIOS = "catalogue", "scenarios"
+CATEGORY_SHARE = "category_share"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
 LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
@@ -71,6 +72,11 @@ class StoredModel:
     @property
     def precision(self) -> str:
         return str(self.header.get("precision", FULL))
+
+    @property
+    def category_share(self) -> float:
+        """How much the probability of a gift's category counts beside its reward (ranking.py)."""
+        return float(self.header.get(CATEGORY_SHARE, 0.0))
 
 
 def build_model(
@@ -204,6 +210,9 @@ def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) ->
         raise ValueError(f"header: found seed {header['seed']}; allowed: 0 or more")
     if kind == "model":
         check_metrics(header.get("metrics"))
+        share = header.get(CATEGORY_SHARE, 0.0)
+        if type(share) is not float or not 0 <= share <= 1:
+            raise ValueError(f"header: found {CATEGORY_SHARE} {shown(share)}; allowed: 0.0 to 1.0")
     return header
 
 

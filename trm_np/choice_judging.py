@@ -13,11 +13,13 @@ from trm_np.world.choice_baselines import choice_baselines
 from trm_np.world.choices import chance_values, choice_values, exposure_metrics, means, top_gifts
 
 
-def judge_choices(model: TRM, untrained: TRM, linear_rewards: Floats, task: Task) -> dict[str, Any]:
+def judge_choices(
+    model: TRM, untrained: TRM, linear_rewards: Floats, task: Task, category_share: float = 0.0
+) -> dict[str, Any]:
     """The metrics of world/choices.py of a model and of all baselines, and how the model differs from the best.
 
-    `linear_rewards` (N, G) is what the linear model says of the test scenarios. The catalogue is ranked whole, but for
-    each person's history.
+    `linear_rewards` (N, G) is what the linear model says of the test scenarios, and with the `category_share` the model
+    ranks. The catalogue is ranked whole, but for each person's history.
     """
     split, gifts = task.test, len(task.gifts)
     scores, left_out = choice_baselines(task.train, split, task.gifts, task.vocabulary)
@@ -31,10 +33,11 @@ def judge_choices(model: TRM, untrained: TRM, linear_rewards: Floats, task: Task
     baselines |= {
         name: {**means(values[name]), **exposure_metrics(found, gifts)} for name, found in lists.items()
     }
-    ours = ranked(model, split, task)
+    ours = ranked(model, split, task, category_share)
     of_model = choice_values(ours, split.chosen, split.history)
     validation = task.validation
-    in_validation = choice_values(ranked(model, validation, task), validation.chosen, validation.history)
+    found = ranked(model, validation, task, category_share)
+    in_validation = choice_values(found, validation.chosen, validation.history)
     return {
         "people": len(of_model["hit_at_1"]),
         "validation": means(in_validation),
@@ -45,9 +48,10 @@ def judge_choices(model: TRM, untrained: TRM, linear_rewards: Floats, task: Task
     }
 
 
-def ranked(model: TRM, split: Split, task: Task) -> Ints:
+def ranked(model: TRM, split: Split, task: Task, category_share: float = 0.0) -> Ints:
     """The ten gifts (N, 10) that the model ranks first for each person."""
-    return top_gifts(choice_scores(model, split, task).__getitem__, split.history)
+    scores = choice_scores(model, split, task, category_share=category_share)
+    return top_gifts(scores.__getitem__, split.history)
 
 
 def against_best(model: Values, baselines: dict[str, Values]) -> dict[str, dict[str, Any]]:

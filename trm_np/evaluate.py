@@ -1,24 +1,25 @@
 """What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
-from itertools import product
+from itertools import product, starmap
 from typing import NamedTuple
 
 import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
+from trm_np.autograd.ops import logistic
 from trm_np.config import LossConfig
 from trm_np.data.choices import choices_among, padded
 from trm_np.data.encode import ProfileInputs, encode_profiles
 from trm_np.data.tables import Floats, Ints, ProfileTable, portions
 from trm_np.data.task import Split, Task
 from trm_np.losses import choice_loss, loss_terms, targets_of, weighted_total
-from trm_np.model.experience import REWARD_SCALE
+from trm_np.model.experience import Shares
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.choices import choice_values, top_gifts, wanted_of
 from trm_np.world.metrics import TOP_GIFTS, Predictions, metrics_of, scenario_quality, scenario_values
@@ -57,41 +58,49 @@ def answers_to(model: TRM, profiles: ProfileTable, task: Task, history: Ints | N
         return Answers(inputs, F.concatenate(parts, axis=0))
 
 
-def predict(model: TRM, profiles: ProfileTable, task: Task, answers: Answers | None = None) -> Predictions:
+def predict(
+    model: TRM,
+    profiles: ProfileTable,
+    task: Task,
+    answers: Answers | None = None,
+    category_share: float = 0.0,
+) -> Predictions:
     """What the model says of N profiles; `answers` are to be given where they are known already.
 
-    Gifts are picked one by one, since the reward of the next depends on those before.
+    Gifts are picked one by one, since the reward of the next depends on those before. The metrics judge picks by reward
+    alone; with a share the probability of its category counts for a gift too (ranking.py).
     """
     inputs, h = answers_to(model, profiles, task) if answers is None else answers
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = [
-            _predict(model, h[rows], inputs.take(rows), gifts)
+            _predict(model, h[rows], inputs.take(rows), gifts, category_share, task.gifts.category)
             for rows in portions(len(profiles), len(task.gifts), CELLS)
         ]
     columns = ([getattr(part, field.name) for part in parts] for field in fields(Predictions))
     return Predictions(*map(np.concatenate, columns))
 
 
-def choice_scores(model: TRM, split: Split, task: Task, answers: Answers | None = None) -> Floats:
+def choice_scores(
+    model: TRM, split: Split, task: Task, answers: Answers | None = None, category_share: float = 0.0
+) -> Floats:
     """The scores (N, G) by which gifts are ranked for the people of a split.
 
-    A model that did not learn from choices ranks by predicted reward alone. `answers` as in `predict`.
+    A model that did not learn from choices ranks by predicted reward, and by categories as far as the share says.
+    `answers` as in `predict`.
     """
     answers = answers_of(model, split, task) if answers is None else answers
     if model.experience is None:
-        return predict(model, split.profiles, task, answers).predicted_reward
-    return joined(sources_of_choices(model, task, answers), *model.experience.shares.data.tolist())
+        said = predict(model, split.profiles, task, answers)
+        likely = logistic(said.category_scores)[:, task.gifts.category]
+        scores: Floats = said.predicted_reward + category_share * likely
+        return scores
+    *logits, reward = sources_of_choices(model, task, answers)
+    shares = model.experience.fitted_shares()
+    return shares.value(shares.liking(*logits), reward)
 
 
-def joined(sources: Sequence[Floats], content_share: float, reward_share: float) -> Floats:
-    """What experience, content and predicted reward, (N, G) each, say together of the order of gifts."""
-    experience, content, reward = sources
-    scores: Floats = experience + content_share * content + reward_share * REWARD_SCALE * reward
-    return scores
-
-
-def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]:
+def sources_of_choices(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats, Floats]:
     """Logits by experience and by content, and the predicted reward: (N, G) each."""
     inputs, h = answers
     with evaluating(model):
@@ -101,7 +110,7 @@ def sources_of_choices(model: TRM, task: Task, answers: Answers) -> list[Floats]
             person = model.read_person(h[rows], inputs.take(rows))
             _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
             parts.append(reward.data)
-    return [*chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)]
+    return *chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)
 
 
 def chosen_logits(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats]:
@@ -126,12 +135,14 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
     source is not finite.
     """
     assert model.experience is not None
-    sources = sources_of_choices(model, task, answers)
+    experience, content, reward = sources = sources_of_choices(model, task, answers)
     _, people = wanted_of(split.chosen, split.history)
     if len(people) and all(np.isfinite(source).all() for source in sources):
         model.experience.shares.data[...] = max(
-            product(SHARES, SHARES),
-            key=lambda shares: choice_quality(joined(sources, *shares), split).mean(),
+            starmap(Shares, product(SHARES, SHARES)),
+            key=lambda shares: choice_quality(
+                shares.value(shares.liking(experience, content), reward), split
+            ).mean(),
         )
 
 
@@ -160,10 +171,13 @@ def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> fl
     return total / max(len(people), 1)
 
 
-def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) -> Predictions:
+def _predict(
+    model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts, category_share: float, category: Ints
+) -> Predictions:
     """The predictions for a few profiles, from the core's answers h (B, D)."""
     person = model.read_person(h, inputs)
     met = model.meet_gifts(person, gifts)
+    liking = category_share * person.likely_category(category)
     everyone = np.arange(h.shape[0])
     picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
     choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
@@ -171,7 +185,7 @@ def _predict(model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts) 
         reward = model.judge_gifts(met, gifts, picked)[1].data
         if place == 0:
             first = reward
-        choices[:, place] = np.where(picked, -np.inf, reward).argmax(axis=1)
+        choices[:, place] = np.where(picked, -np.inf, reward + liking).argmax(axis=1)
         picked[everyone, choices[:, place]] = True
     return Predictions(
         category_scores=person.category_logits.data.astype(np.float64),

@@ -14,6 +14,7 @@ from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluate import best_rewards, evaluate_model
 from trm_np.examining import examine
 from trm_np.model.trm import TRM
+from trm_np.ranking import ranking_figures
 from trm_np.train import Generators, new_model
 from trm_np.world.baselines import (
     nearest_neighbour_predictions,
@@ -27,11 +28,14 @@ from trm_np.world.metrics import Predictions, evaluate_predictions
 RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means over its draws
 
 
-def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[str, Any]]:
+def judge(
+    model: TRM, task: Task, config: Config, seed: int, category_share: float = 0.0
+) -> dict[str, dict[str, Any]]:
     """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
 
-    One of the baselines is the same model "untrained", as a run with this seed starts it. Where something was chosen
-    for the people of the test scenarios, its metrics come with them.
+    One of the baselines is the same model "untrained", as a run with this seed starts it. "ranking" says what the
+    category share, with which the model ranks, does to its lists; where something was chosen for the people of the test
+    scenarios, "choices" has its metrics.
     """
     untrained = new_model(config, task, Generators.from_seed(seed))
     learnt = learnt_predictions(task.test, task)
@@ -43,8 +47,11 @@ def judge(model: TRM, task: Task, config: Config, seed: int) -> dict[str, dict[s
             "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
         },
     }
+    if model.experience is None:
+        judged["ranking"] = ranking_figures(model, task, category_share)
     if task.test.chosen.nnz:
-        judged["choices"] = judge_choices(model, untrained, learnt["linear"].predicted_reward, task)
+        rewards = learnt["linear"].predicted_reward
+        judged["choices"] = judge_choices(model, untrained, rewards, task, category_share)
     return judged
 
 
@@ -60,7 +67,7 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
         "recipe": stored.config.recipe,
         "test_is_validation": dataset.shares_held_out,
         "trained_on": trained_on(dataset),
-        **judge(stored.model, task, stored.config, stored.header["seed"]),
+        **judge(stored.model, task, stored.config, stored.header["seed"], stored.category_share),
         **examine(stored.model, task, dataset),
     }
 

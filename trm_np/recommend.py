@@ -49,7 +49,7 @@ from trm_np.data.tables import (
     portions,
     profile_table,
 )
-from trm_np.model.experience import REWARD_SCALE
+from trm_np.model.experience import Shares
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import reasons
 from trm_np.terms import Terms
@@ -65,7 +65,7 @@ from trm_np.world.tools import (
     run_tools,
 )
 
-SHORTLIST = 64  # gifts that the tools look at: those with the highest predicted reward
+SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
 EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
@@ -77,15 +77,15 @@ class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
     highest first, the supervision steps taken, and the tokens (B, S) read.
 
-    The value is `liking` (B, G), what was learned from choices, and so much of the predicted reward as `reward_share`
-    says: nothing and all of it for a model that learned from none.
+    The value is `liking` (B, G) and so much of the predicted reward as the `shares` say: what was learned from choices,
+    or without any a share of the probability of the gift's category, and all of the reward.
     """
 
     table: ProfileTable
     person: Person
     reward: Floats
     liking: Floats
-    reward_share: float
+    shares: Shares
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
@@ -93,7 +93,7 @@ class Thought(NamedTuple):
 
     @property
     def value(self) -> Floats:
-        return self.liking + self.reward_share * self.reward
+        return self.shares.value(self.liking, self.reward)
 
 
 class Consultation(NamedTuple):
@@ -335,19 +335,21 @@ class Recommender:
         person = model.read_person(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
         _, reward = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
-        liking, reward_share = np.zeros(reward.shape), 1.0
-        if model.experience is not None:
+        if model.experience is None:
+            shares = Shares()
+            liking = self.stored.category_share * person.likely_category(self.table.category)
+        else:
             experience, content = model.choose(
                 model.slots_for(person, self.encoded), inputs, self.encoded.embedding, self.rows
             )
-            content_share, reward_share = model.experience.shares.data.tolist()
-            liking = (experience.data + content_share * content.data).astype(np.float64) / REWARD_SCALE
+            shares = model.experience.fitted_shares()
+            liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
         return Thought(
             table,
             person,
             reward.data.astype(np.float64),
             liking,
-            reward_share,
+            shares,
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
@@ -415,7 +417,7 @@ class Recommender:
         for turn in range(min(k, longest)):
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
-            worth = np.where(free & ~picked, liking + thought.reward_share * reward + bonus, -np.inf)
+            worth = np.where(free & ~picked, thought.shares.value(liking, reward) + bonus, -np.inf)
             equal = worth >= worth.max(axis=1, keepdims=True) - margin
             best = np.where(equal, turns, -np.inf).argmax(axis=1)
             more = np.flatnonzero((free & ~picked).any(axis=1))
@@ -426,7 +428,7 @@ class Recommender:
                 gifts.take(slice(row * longest, (row + 1) * longest)),
                 picked[row],
                 alone[row],
-                liking[row] + thought.reward_share * alone[row],
+                thought.shares.value(liking[row], alone[row]),
                 each.tier,
             )
             for row, each in enumerate(seen)

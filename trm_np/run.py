@@ -19,7 +19,14 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
+from trm_np.checkpoint import (
+    CATEGORY_SHARE,
+    CheckpointError,
+    StoredModel,
+    digest,
+    load_model,
+    save_checkpoint,
+)
 from trm_np.conditions import conditions, differences
 from trm_np.config import Config, completed, flatten
 from trm_np.data.load import Dataset, as_json
@@ -39,6 +46,7 @@ from trm_np.files import (
 )
 from trm_np.judging import judge
 from trm_np.parallel import ALONE, Ranks
+from trm_np.ranking import fit_category_share
 from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
@@ -145,7 +153,7 @@ class Run:
             raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error
         if self.stored and self.trainer.stopping.best_weights:  # best.npz may be of a later epoch, or damaged
             self.trainer.stopping.restore(self.trainer.model)
-            self.save_model({"validation": self.best_metrics})
+            self.save_model({"validation": self.best_metrics}, self.category_share())
             self.trainer.model.load_state_dict(self.stored.model.state_dict())
         self.stored = None
 
@@ -160,12 +168,21 @@ class Run:
             self.best_metrics = {
                 name: value for name, value in record["validation"].items() if name != "losses"
             }
-            self.save_model({"validation": self.best_metrics})
+            self.save_model({"validation": self.best_metrics}, self.category_share())
         self.save_last()
 
-    def save_model(self, metrics: dict[str, dict[str, float]]) -> None:
-        best_epoch = self.trainer.stopping.state.best_epoch
-        self.write(BEST, "model", {"seed": self.seed, "best_epoch": best_epoch, "metrics": metrics})
+    def category_share(self) -> float:
+        """How much the categories count in the ranking of the trainer's model as it is."""
+        return fit_category_share(self.trainer.model, self.task.validation, self.task)
+
+    def save_model(self, metrics: dict[str, dict[str, float]], category_share: float) -> None:
+        extra = {
+            "seed": self.seed,
+            "best_epoch": self.trainer.stopping.state.best_epoch,
+            "metrics": metrics,
+            **({CATEGORY_SHARE: category_share} if category_share else {}),
+        }
+        self.write(BEST, "model", extra)
 
     def save_last(self) -> None:
         values, arrays = self.trainer.state()
@@ -222,7 +239,8 @@ class Run:
     def finish(self) -> dict[str, Any]:
         """Judge the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        judged = judge(trainer.model, self.task, self.config, self.seed)
+        share = self.category_share()
+        judged = judge(trainer.model, self.task, self.config, self.seed, share)
         summary = {
             "preset": self.config.preset,
             "recipe": self.config.recipe,
@@ -237,7 +255,7 @@ class Run:
             **judged,
         }
         if self.writes:
-            self.save_model({"validation": judged["validation"], "test": judged["test"]})
+            self.save_model({"validation": judged["validation"], "test": judged["test"]}, share)
             atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
             remove(self.folder, [PREVIOUS])
         return summary

@@ -87,6 +87,8 @@ def judged_text(judged: Mapping[str, Any]) -> str:
             figures_text(test, baselines, judged.get("intervals")),
             "\n".join(baselines_ahead(test, baselines)),
         ]
+    if "ranking" in judged:
+        parts.append(ranking_text(judged["ranking"], judged["test_is_validation"]))
     if "choices" in judged:
         parts += choices_texts(judged["choices"])
     if judged["test_is_validation"]:
@@ -95,6 +97,16 @@ def judged_text(judged: Mapping[str, Any]) -> str:
         quality = judged["validation"]["recommendation_quality"]
         parts.append(f"recommendation quality on the validation scenarios: {quality:.3f}")
     return "\n\n".join(filter(None, parts))
+
+
+def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
+    """What the gifts are ranked by, and what the categories do to the lists of three."""
+    share = ranking["category_share"]
+    rows = [("the three gifts shown", "by reward alone", f"with {share:g} × category")]
+    for split in ("test",) if test_is_validation else ("validation", "test"):
+        without, counted = ranking[split]["by_reward"], ranking[split]["with_categories"]
+        rows += [(f"{split}: {title(name)}", figure(without, name), figure(counted, name)) for name in without]
+    return table(rows)
 
 
 def choices_texts(choices: Mapping[str, Any]) -> list[str]:

@@ -165,6 +165,33 @@ def test_more_than_there_is(model: str) -> None:
     assert result.stderr == "Warning: 43 gifts, not 100: of 45, 2 excluded\n"
 
 
+def test_what_a_person_has_is_not_recommended_again(model: str) -> None:
+    """As `history` in a profile is not; without anything else said of the person it will do."""
+    had = ["pocket_poetry", "olive_oil_pair"]
+    for said in (["--history", ", ".join(had)], ["--history", had[0], "--history", had[1]]):
+        found = json.loads(run(model, *PERSON, *said, "--top", "45", "--json").stdout)
+        assert found["profile"]["history"] == had
+        assert found == asked(model, {**PROFILE, "history": had}, k=45)
+        assert not set(had) & {gift["id"] for gift in found["gifts"]}
+    assert run(model, "--history", had[0]).exit_code == 0
+
+
+def test_a_history_of_what_no_gift_is(model: str) -> None:
+    result = run(model, *PERSON, "--history", "pocket_poetri,olive_oil_pair")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        'Note: left out of the history, since the catalogue does not have it: "pocket_poetri"\n'
+    )
+    strict = run(model, *PERSON, "--history", "pocket_poetri", "--strict")
+    assert strict.exit_code == 2 and "options: history[0]" in strict.stderr and "pocket_poetry" in strict.stderr
+    both = run(model, "--profile", "-", "--history", "pocket_poetry", text="{}")
+    assert both.exit_code == 2 and "--profile says all of the person" in both.stderr
+
+
+def asked(model: str, profile: dict[str, Any], k: int) -> Any:
+    return json.loads(json.dumps(Recommender.load(model).recommend(profile, k).to_dict()))
+
+
 def test_all_gifts_sold_out(model: str, tmp_path: Path) -> None:
     path = catalogue(tmp_path / "empty_shelves.json", *(replace(gift, stock=0) for gift in trained().gifts))
     bare = run(model, *CHRISTMAS, "--catalog", path)

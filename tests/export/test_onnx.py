@@ -12,9 +12,10 @@ import pytest
 from tests.recommend.stored_models import trained
 from tests.train.small_run import small
 from tests.world.small_world import VOCABULARY, gift
+from trm_np import Recommender
 from trm_np.autograd import no_grad
 from trm_np.checkpoint import StoredModel, build_model
-from trm_np.data.encode import ProfileInputs, encode_profiles
+from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
 from trm_np.data.tables import profile_table
 from trm_np.export.errors import ExportError, ExtraMissing
 from trm_np.export.onnx_file import (
@@ -52,9 +53,17 @@ MODELS = {
 }
 
 
+OURS = ("category_logits", "tool_logits", "components", "reward", "steps")
+
+
 def session_of(stored: StoredModel) -> Any:
     data = onnx_model(stored, encoded_gifts(stored)).SerializeToString()
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+
+
+def given(gifts: GiftInputs) -> dict[str, Any]:
+    """Gifts in place of those stored, as the graph takes them."""
+    return {f"gift_{name}": getattr(gifts, name) for name in ("features", "price", "rating", "age_range")}
 
 
 def people(stored: StoredModel, count: int) -> ProfileInputs:
@@ -73,10 +82,28 @@ def assert_same(ours: dict[str, Any], theirs: list[Any]) -> None:
 def test_the_graph_says_what_the_model_says(name: str, tmp_path: Path) -> None:
     found = export_onnx(MODELS[name](), tmp_path / "model.onnx")
     assert found["profiles"] == 100
-    assert list(found["differences"]) == ["category_logits", "tool_logits", "components", "reward", "steps"]
+    assert list(found["differences"]) == [*OURS, "value"]
     assert max(found["differences"].values()) <= TOLERANCE == 1e-5
     proto = onnx.load(tmp_path / "model.onnx")
     assert proto.opset_import[0].version <= 21
+
+
+def test_the_value_is_what_a_recommendation_ranks_by() -> None:
+    """Where categories count, of the gifts stored, and of others."""
+    stored = replace(of_small_world(), header={"category_share": 0.4})
+    session, recommender = session_of(stored), Recommender(stored)
+    drawn = list(drawn_profiles(stored.vocabulary, 9, np.random.default_rng(7)))
+    profiles = encode_profiles(profile_table(drawn, stored.vocabulary), stored.vocabulary)
+    with no_grad():
+        wanted = recommender._think(drawn).value
+    for gifts in (stored.gifts, stored.gifts[::-1] * 2):
+        encoded = encoded_gifts(replace(stored, gifts=gifts))
+        picked = np.zeros((9, len(gifts)), np.bool_)
+        asked = inputs_of(session, profiles, picked) | given(encoded)
+        value, reward = session.run(["value", "reward"], asked)
+        places = [recommender.place[each.id] for each in gifts]
+        np.testing.assert_allclose(value, wanted[:, places], atol=1e-5)
+        assert np.abs(value - reward).max() > 0.1
 
 
 def test_people_halt_when_the_model_says_so() -> None:
@@ -100,8 +127,7 @@ def test_other_gifts_may_be_given_in_place_of_those_stored() -> None:
     gifts = encoded_gifts(other)
     picked = np.arange(3 * 8).reshape(3, 8) % 5 == 0
     ours = our_answer(other.model, profiles, other.model.encode_gifts(gifts), picked)
-    given = {f"gift_{name}": getattr(gifts, name) for name in ("features", "price", "rating", "age_range")}
-    assert_same(ours, session.run(list(ours), inputs_of(session, profiles, picked) | given))
+    assert_same(ours, session.run(list(ours), inputs_of(session, profiles, picked) | given(gifts)))
 
 
 def test_gifts_picked_already_change_the_answer() -> None:

@@ -76,7 +76,7 @@ def test_nobody_is_better_than_the_oracle_and_those_who_look_at_the_profile_beat
 
 def test_a_judgement_has_both_splits_and_the_model_as_it_started(started: Trainer) -> None:
     judged = judge(started.model, started.task, started.config, seed=0)
-    assert list(judged) == ["validation", "test", "baselines"]
+    assert list(judged) == ["validation", "test", "baselines", "ranking"]
     assert list(judged["baselines"]) == [*BASELINES, "untrained"]
     on_test = evaluate_baselines(started.task.test, started.task)
     assert {name: judged["baselines"][name] for name in BASELINES} == on_test
@@ -91,7 +91,7 @@ def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
     judged: dict[str, Any] = judge_stored(load_model(tmp_path / "best.npz"), None)
     assert list(judged) == [
         *("preset", "recipe", "test_is_validation", "trained_on", "validation", "test", "baselines"),
-        *("intervals", "hidden", "calibration", "confusion", "scenarios"),
+        *("ranking", "intervals", "hidden", "calibration", "confusion", "scenarios"),
     ]
     assert (judged["preset"], judged["test_is_validation"], judged["trained_on"]) == ("tiny", False, 0)
     assert list(summary["baselines"]) == list(judged["baselines"])

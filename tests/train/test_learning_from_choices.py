@@ -19,7 +19,7 @@ from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares
-from trm_np.model.experience import REWARD_SCALE
+from trm_np.model.experience import Shares
 from trm_np.model.start_choices import leading_directions
 from trm_np.run import Run
 from trm_np.train import Trainer
@@ -125,8 +125,17 @@ def test_recommendations_are_in_the_order_of_the_scores(tmp_path: Path) -> None:
     task = task_of(tribal())
     wanted = choice_scores(recommender.stored.model, task.test, task)
     with no_grad():
-        found = recommender._think(people).value * REWARD_SCALE
+        found = recommender._think(people).value
     assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_experience_content_and_reward_make_one_value_in_units_of_reward() -> None:
+    """As docs/choices.md has it, experience + a · content + b · 10 · reward, over 10."""
+    experience, content, reward = np.array([[3.0, -1.0]]), np.array([[2.0, 4.0]]), np.array([[0.5, 0.7]])
+    shares = Shares(content=0.5, reward=0.2)
+    found = shares.value(shares.liking(experience, content), reward)
+    assert found == pytest.approx(np.array([[(3 + 1 + 1) / 10, (-1 + 2 + 1.4) / 10]]))
+    assert Shares().value(np.zeros((1, 2)), reward) == pytest.approx(reward)  # without choices
 
 
 def test_without_choices_there_is_no_experience() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
 SHOWN_CATEGORIES = 3
-PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion"
+PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion, --history"
 
 
 def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,6 +73,13 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
 )
 @click.option("--occasion", type=utf_8, metavar="NAME", help="What the gift is for: birthday, wedding, ...")
 @click.option(
+    "--history",
+    multiple=True,
+    callback=names_in,
+    metavar="ID,...",
+    help="Gifts that the person has already, by id: they are not recommended.",
+)
+@click.option(
     "--profile",
     callback=named,
     metavar="FILE",
@@ -108,6 +115,7 @@ def recommend(
     preferences: tuple[str, ...],
     relationship: str | None,
     occasion: str | None,
+    history: tuple[str, ...],
     profile: str | None,
     k: int,
     days: int | None,
@@ -125,6 +133,7 @@ def recommend(
         "budget": budget,
         "hobbies": list(hobbies),
         "preferences": list(preferences),
+        "history": list(history),
         "relationship": relationship,
         "occasion": occasion,
     }

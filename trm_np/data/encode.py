@@ -27,6 +27,7 @@ PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
 NO_ANSWER = -100  # a target that the loss leaves out
 REMEMBERED = 32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
+GIFT_NUMBERS = 4  # of a gift's features: price, rating, and the ages it is meant for; the marks of its category follow
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
 
@@ -96,7 +97,7 @@ def state_width(vocabulary: Vocabulary) -> int:
 
 
 def gift_token_width(vocabulary: Vocabulary) -> int:
-    return 4 + len(vocabulary.categories) + len(BUDGET_TIERS)
+    return GIFT_NUMBERS + len(vocabulary.categories) + len(BUDGET_TIERS)
 
 
 def token_count(vocabulary: Vocabulary) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trm_np.autograd import nn
-from trm_np.data.encode import GiftInputs, ProfileInputs
+from trm_np.data.encode import GIFT_NUMBERS, GiftInputs, ProfileInputs
 from trm_np.export.graph import Graph, Value
 from trm_np.export.graph_layers import linear, of_first, of_last, rms_norm, self_attention, sequential, silu
 from trm_np.model.category_matching import CategoryMatching
@@ -61,10 +61,13 @@ class User:
     budget: Value
 
 
-def inference_graph(model: TRM, profiles: ProfileInputs, gifts: GiftInputs) -> tuple[Graph, Outputs]:
+def inference_graph(
+    model: TRM, profiles: ProfileInputs, gifts: GiftInputs, category_share: float
+) -> tuple[Graph, Outputs]:
     """The graph and its outputs by name, each with dtype and shape; of `profiles` only the widths are read.
 
-    The numbers of profiles, tokens and gifts are free. `gifts` are what is judged where none are given.
+    The numbers of profiles, tokens and gifts are free. `gifts` are what is judged where none are given; "value" is what
+    they are ranked by, with this share of their categories.
     """
     g = Graph(model)
     asked = profile_inputs(g, profiles)
@@ -85,12 +88,16 @@ def inference_graph(model: TRM, profiles: ProfileInputs, gifts: GiftInputs) -> t
         components = reward_prediction(g, model, user, known, judged, gift, mean)
         reward = fuse(g, model.reward_prediction, components)
     categories = model.category_matching.category_embedding.weight.shape[0]
+    with g.part("ranking"):
+        category_of = judged.features.cut(1, GIFT_NUMBERS, GIFT_NUMBERS + categories).transpose(1, 0)
+        value = reward + g.node("Sigmoid", category_logits) @ category_of * category_share
     tools = model.tool_selection.score.weight.shape[0]
     return g, {
         "category_logits": (category_logits, np.float32, ("profiles", categories)),
         "tool_logits": (tool_logits, np.float32, ("profiles", tools)),
         "components": (components, np.float32, ("profiles", "gifts", len(COMPONENTS))),
         "reward": (reward, np.float32, ("profiles", "gifts")),
+        "value": (value, np.float32, ("profiles", "gifts")),
         "steps": (steps, np.int64, ("profiles",)),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trm_np import __version__
 from trm_np.autograd import no_grad
-from trm_np.autograd.ops import Array
+from trm_np.autograd.ops import Array, logistic
 from trm_np.checkpoint import StoredModel
 from trm_np.config import flatten
 from trm_np.data.encode import GiftInputs, ProfileInputs, encode_gifts, encode_profiles
@@ -73,7 +73,7 @@ def onnx_model(stored: StoredModel, gifts: GiftInputs) -> Any:
 
     vocabulary = stored.vocabulary
     someone = encode_profiles(profile_table([Profile()], vocabulary), vocabulary)
-    graph, outputs = inference_graph(stored.model, someone, gifts)
+    graph, outputs = inference_graph(stored.model, someone, gifts, stored.category_share)
     properties = {
         "vocabulary": json.dumps(vocabulary.lists),
         "money": json.dumps(asdict(vocabulary.money)),
@@ -94,6 +94,7 @@ def largest_differences(session: Any, stored: StoredModel, gifts: GiftInputs) ->
         profiles = encode_profiles(profile_table(people, stored.vocabulary), stored.vocabulary)
         picked = rng.random((size, len(stored.gifts))) < PICKED / len(stored.gifts)
         ours = our_answer(stored.model, profiles, encoded, picked)
+        ours["value"] = our_value(ours, stored)
         theirs = session.run(list(ours), inputs_of(session, profiles, picked))
         for (name, expected), value in zip(ours.items(), theirs, strict=True):
             if value.shape != expected.shape:
@@ -133,6 +134,13 @@ def our_answer(
         "reward": reward.data,
         "steps": steps,
     }
+
+
+def our_value(answer: Arrays, stored: StoredModel) -> Array:
+    """What the stored gifts are ranked by (B, G), from `our_answer`."""
+    category = gift_table(stored.gifts, stored.vocabulary).category
+    value: Array = answer["reward"] + stored.category_share * logistic(answer["category_logits"])[:, category]
+    return value
 
 
 def drawn_profiles(vocabulary: Vocabulary, count: int, rng: np.random.Generator) -> Iterator[Profile]:

@@ -1,5 +1,7 @@
 """Experience: what people's choices teach of the gifts themselves, beside what the catalogue says of them."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from trm_np.autograd import Tensor, nn
@@ -13,11 +15,31 @@ REWARD_SCALE = 10.0  # a logit of experience is so many times the share of peopl
 BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too, which mostly says the same
 
 
+class Shares(NamedTuple):
+    """How much the content of a gift and its predicted reward count in the ranking beside experience.
+
+    Without choices the reward is all there is.
+    """
+
+    content: float = 0.0
+    reward: float = 1.0
+
+    def liking(self, experience: Array, content: Array) -> Array:
+        """What choices taught (B, G), in units of reward, from logits by experience and by content."""
+        liking: Array = (experience + self.content * content) / REWARD_SCALE
+        return liking
+
+    def value(self, liking: Array, reward: Array) -> Array:
+        """What gifts (B, G) are ranked by: what was learned of them, and so much of their predicted reward."""
+        value: Array = liking + self.reward * reward
+        return value
+
+
 class Experience(nn.Module):
     """An embedding and a bias for each gift that could be chosen in training, and what a person looks for among them.
 
     It is solved, not learned by gradients (model/start_choices.py). A gift that is new to the model has neither: it is
-    known by its content alone. `shares` are how much content and predicted reward count in the ranking beside it.
+    known by its content alone. `shares` are the `Shares` as one parameter.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, rng: np.random.Generator) -> None:
@@ -27,6 +49,9 @@ class Experience(nn.Module):
         self.from_profile = nn.Linear(plain_width(vocabulary), width, rng=rng)
         self.from_history = nn.Linear(width, width, bias=False, rng=rng)
         self.shares = nn.Parameter(np.zeros(2, np.float32))
+
+    def fitted_shares(self) -> Shares:
+        return Shares(*self.shares.data.tolist())
 
     def of(self, history: Array) -> Tensor:
         """The embeddings (B, H, U) of the gifts of histories (B, H)."""

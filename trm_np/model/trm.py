@@ -80,6 +80,11 @@ class Person:
     tool_logits: Tensor
     tool_parameters: Tensor
 
+    def likely_category(self, category: Array) -> Array:
+        """The probability (B, G) of the category of each gift, given by its place (G,)."""
+        probability: Array = self.category_logits.sigmoid().data[:, category].astype(np.float64)
+        return probability
+
 
 class TRM(nn.Module):
     """Core, decision heads and the five components, for one vocabulary."""
