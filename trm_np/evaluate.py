@@ -223,9 +223,14 @@ class Evaluation(NamedTuple):
     quality: Floats
 
 
-def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Evaluation:
-    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked."""
-    answers = answers_of(model, split, task)
+def evaluate_model(
+    model: TRM, split: Split, task: Task, loss: LossConfig, answers: Answers | None = None
+) -> Evaluation:
+    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked.
+
+    `answers` as in `predict`.
+    """
+    answers = answers_of(model, split, task) if answers is None else answers
     held_out = evaluation_loss(model, split, task, loss, answers)
     if not math.isfinite(held_out["total"]):
         return Evaluation({}, held_out, np.full(len(split), np.nan))

@@ -140,13 +140,12 @@ class TRM(nn.Module):
         """
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
-        known = user.u + fold(h, user.u.shape[1])
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         components = self.reward_prediction(user, h, gifts, gift, mean_of_picked(picked, gift, h.shape[0]))
         slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
         heads = self.decision_heads
         return Outputs(
-            category_logits=self.category_matching(known),
+            category_logits=self.match_categories(user.u, h, profiles),
             tool_logits=tool_logits,
             components=components,
             reward=self.reward_prediction.fuse(components),
@@ -178,6 +177,12 @@ class TRM(nn.Module):
         )
         return slots
 
+    def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
+        """Category logits (B, C): of what is said and thought, and of the taste where choices taught one."""
+        taste = None if self.experience is None else self.experience.taste(profiles)
+        logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
+        return logits
+
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
         """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
         words = self.core.embed(profiles.tokens[:, 1:])
@@ -193,7 +198,7 @@ class TRM(nn.Module):
         """What the core's answer h (B, D) says of the profiles themselves."""
         user = self.user_profiling(profiles)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
-        category_logits = self.category_matching(user.u + fold(h, user.u.shape[1]))
+        category_logits = self.match_categories(user.u, h, profiles)
         return Person(user, h, category_logits, tool_logits, tool_parameters)
 
     def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
