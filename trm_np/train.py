@@ -280,7 +280,7 @@ class Trainer:
                 outputs = model.read(h, part.inputs, part.gifts, part.picked)
                 said = carry.y[:, : part.inputs.answers.shape[1]]  # a history behind them is never masked
                 tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
-                chosen = logits_of_choices(model, outputs, part.inputs, self.task.gift_inputs, part.choices)
+                chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
                     *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
                     chosen,

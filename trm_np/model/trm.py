@@ -167,8 +167,13 @@ class TRM(nn.Module):
         """
         assert self.experience is not None
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        content = self.gift_catalogue.gift_logits(slots, gift)
-        return experience, content + self.experience.popularity(places)
+        return experience, self.choose_by_content(slots, gift, places)
+
+    def choose_by_content(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
+        """The second of the logits that `choose` gives, without the first."""
+        assert self.experience is not None
+        content: Tensor = self.gift_catalogue.gift_logits(slots, gift)
+        return content + self.experience.popularity(places)
 
     def slots_for(self, person: Person, gifts: EncodedGifts) -> Tensor:
         """The recommendation head's slot scores (B, slots) for people who look over these gifts."""
@@ -178,8 +183,9 @@ class TRM(nn.Module):
         return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
-        """Category logits (B, C): of what is said and thought, and of the taste where choices taught one."""
-        taste = None if self.experience is None else self.experience.taste(profiles)
+        """Category logits (B, C): of what is said and thought, and of the taste, as it is, where choices taught one."""
+        with no_grad():
+            taste = None if self.experience is None else self.experience.taste(profiles)
         logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
         return logits
 
