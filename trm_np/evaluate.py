@@ -237,9 +237,19 @@ class Evaluation(NamedTuple):
     quality: Floats
 
 
-def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Evaluation:
-    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked."""
-    answers = answers_of(model, split, task)
+def evaluate_model(
+    model: TRM,
+    split: Split,
+    task: Task,
+    loss: LossConfig,
+    answers: Answers | None = None,
+    training_loss: float | None = None,
+) -> Evaluation:
+    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked.
+
+    `answers` as in `predict`; the `training_loss`, from which the gap is, is to be given where it is known already.
+    """
+    answers = answers_of(model, split, task) if answers is None else answers
     held_out = evaluation_loss(model, split, task, loss, answers)
     if not math.isfinite(held_out["total"]):
         return Evaluation({}, held_out, np.full(len(split), np.nan))
@@ -247,8 +257,9 @@ def evaluate_model(model: TRM, split: Split, task: Task, loss: LossConfig) -> Ev
     world = (split.labels, split.profiles, task.gifts, task.implied)
     values = scenario_values(predictions, *world, best_rewards(split, task))
     metrics = metrics_of(predictions, values)
-    training = evaluation_loss(model, task.train, task, loss)
-    metrics["generalization_gap"] = abs(training["total"] - held_out["total"])
+    if training_loss is None:
+        training_loss = evaluation_loss(model, task.train, task, loss)["total"]
+    metrics["generalization_gap"] = abs(training_loss - held_out["total"])
     quality = scenario_quality(values)
     if model.experience is not None:
         _, people = wanted_of(split.chosen, split.history)

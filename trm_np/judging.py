@@ -11,7 +11,7 @@ from trm_np.config import Config
 from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
 from trm_np.data.problems import DataError, Place
 from trm_np.data.task import Split, Task, task_from
-from trm_np.evaluate import best_rewards, evaluate_model
+from trm_np.evaluate import best_rewards, evaluate_model, evaluation_loss
 from trm_np.examining import examine
 from trm_np.model.trm import TRM
 from trm_np.ranking import ranking_figures
@@ -39,9 +39,10 @@ def judge(
     """
     untrained = new_model(config, task, Generators.from_seed(seed))
     learnt = learnt_predictions(task.test, task)
+    gap = {"training_loss": evaluation_loss(model, task.train, task, config.loss)["total"]}
     judged: dict[str, dict[str, Any]] = {
-        "validation": evaluate_model(model, task.validation, task, config.loss)[0],
-        "test": evaluate_model(model, task.test, task, config.loss)[0],
+        "validation": evaluate_model(model, task.validation, task, config.loss, **gap)[0],
+        "test": evaluate_model(model, task.test, task, config.loss, **gap)[0],
         "baselines": {
             **evaluate_baselines(task.test, task, learnt),
             "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],

@@ -15,7 +15,7 @@ from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
 from trm_np.data.choices import Choices
-from trm_np.data.encode import GiftInputs, ProfileInputs
+from trm_np.data.encode import GiftInputs
 from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
@@ -138,13 +138,13 @@ def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tens
 
 
 def logits_of_choices(
-    model: TRM, outputs: Outputs, inputs: ProfileInputs, gifts: GiftInputs, choices: Choices | None
+    model: TRM, outputs: Outputs, gifts: GiftInputs, choices: Choices | None
 ) -> tuple[Tensor, Choices] | None:
     """The logits (B, C) by content that the candidates were chosen, and those choices; None without choices."""
     if choices is None:
         return None
     gift = model.gift_catalogue(gifts.take(choices.gifts))
-    return model.choose(outputs.slots, inputs, gift, choices.gifts)[1], choices
+    return model.choose_by_content(outputs.slots, gift, choices.gifts), choices
 
 
 def choice_loss(logits: Tensor, choices: Choices) -> Tensor:

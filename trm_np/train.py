@@ -146,7 +146,7 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     if config.training.word_start:
         start(model, task, generators.init)
     if model.experience is not None:
-        start_from_choices(model.experience, task)
+        start_from_choices(model, task)
     return model
 
 
@@ -280,7 +280,7 @@ class Trainer:
                 outputs = model.read(h, part.inputs, part.gifts, part.picked)
                 said = carry.y[:, : part.inputs.answers.shape[1]]  # a history behind them is never masked
                 tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
-                chosen = logits_of_choices(model, outputs, part.inputs, self.task.gift_inputs, part.choices)
+                chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
                     *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
                     chosen,
@@ -380,9 +380,10 @@ class Trainer:
         """The model on the validation scenarios, once the shares of an experience are fitted there."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
+            answers = answers_of(model, task.validation, task)
             if model.experience is not None:
-                fit_shares(model, task.validation, task, answers_of(model, task.validation, task))
-            return evaluate_model(model, task.validation, task, self.config.loss)
+                fit_shares(model, task.validation, task, answers)
+            return evaluate_model(model, task.validation, task, self.config.loss, answers)
 
     # ------------------------------------------------------------------------- to go on another day
 

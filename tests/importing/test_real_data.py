@@ -52,7 +52,7 @@ def movielens(of: str) -> dict[str, list[dict[str, Any]]]:
     films = [
         {
             **{"movie_id": film, "movie_title": f"Film {film}", "release_date": "01-Jan-1995"},
-            **{"unknown": 0, "War": film % 2, "Western": 1},
+            **{"unknown": 0, "War": 1, "Western": film % 2},
         }
         for film in range(ITEMS)
     ]
@@ -138,3 +138,10 @@ def test_each_source_is_converted_and_compared(
     profile = held_out["test"][-1]["profile"]
     assert profile["age"] == {"movielens": 31, "groceries": 65, "clothing": 41}[source]
     assert ("history" in profile) == (source != "clothing")
+
+
+def test_the_rarest_genre_of_a_film_is_its_category(real_data: ModuleType, tmp_path: Path) -> None:
+    contents, _ = real_data.movielens(wheel_of(tmp_path, movielens(real_data.WIDEDEEP)), tmp_path)
+    gifts = json.loads(contents["gift_catalog.json"])["gifts"]
+    assert [gift["category"] for gift in gifts] == ["War", "Western"] * (ITEMS // 2)
+    assert gifts[1]["tags"] == ["Western", "War", "1990s"]

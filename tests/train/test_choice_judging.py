@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,44 @@ def test_both_tables_are_printed_where_there_are_both(tmp_path: Path) -> None:
     summary["choices"]["baselines"]["untrained"]["ndcg_at_10"] = 2.0
     said = baselines_ahead(summary["choices"]["test"], summary["choices"]["baselines"], ["ndcg_at_10"])
     assert len(said) == 1 and said[0] in summary_text(summary)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["labels and choices", "choices alone"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("trained")
+    return Run(small(training__epochs=1), with_choices(request.param), 0, folder).train()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "named"),
+    [
+        ("ridge", "ridge regression from the profile"),
+        ("item_cosine", "the cosines of gifts in histories"),
+        ("ease", "EASE on histories"),
+    ],
+)
+def test_the_summary_names_a_closed_form_exactly_where_it_is_ahead(
+    baseline: str, named: str, trained: dict[str, Any]
+) -> None:
+    summary = deepcopy(trained)
+    ours, baselines = summary["choices"]["test"], summary["choices"]["baselines"]
+    strict = [name for name in ours if name.endswith("_at_10")]
+    for metrics in baselines.values():
+        metrics |= {name: ours[name] - 0.1 for name in strict if name in metrics}
+    assert len(strict) == 5 and "is better" not in choice_part(summary)
+    for metric in strict:
+        for ahead in (-0.01, 0.0, 0.01):
+            baselines[baseline][metric] = round(ours[metric], 3) + ahead
+            said = [line for line in choice_part(summary).splitlines() if "is better" in line]
+            shown = f"{baselines[baseline][metric]:.3f}, the model {ours[metric]:.3f}"
+            words = metric.replace("_at_", "@")
+            assert said == ([f"{words} is better by {named}: {shown}"] if ahead > 0 else [])
+        baselines[baseline][metric] = ours[metric] - 0.1
+
+
+def choice_part(summary: dict[str, Any]) -> str:
+    """The text of a summary from the table of what was chosen on."""
+    return summary_text(summary).partition("chosen for ")[2]
 
 
 def test_choices_alone_are_enough(tmp_path: Path) -> None:

@@ -13,13 +13,14 @@ from trm_np import Recommender
 from trm_np.autograd import Tensor, no_grad
 from trm_np.checkpoint import load_model
 from trm_np.data.choices import padded
-from trm_np.data.encode import encode_profiles
+from trm_np.data.encode import encode_profiles, plain_width
 from trm_np.data.load import Dataset
 from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
-from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares
+from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares, predict
 from trm_np.model.experience import Shares
+from trm_np.model.start import linears
 from trm_np.model.start_choices import leading_directions
 from trm_np.run import Run
 from trm_np.train import Trainer
@@ -98,6 +99,36 @@ def test_a_taste_is_half_of_the_profile_and_the_history_at_unit_length() -> None
     had = experience.embedding.weight.data[[1, 4, 6]].sum(axis=0) / np.sqrt(3)
     wanted = taste([]) / 2 + experience.from_history.weight.data @ had
     assert taste([MISSING, 1, 4, 6]) == pytest.approx(wanted, abs=1e-5)
+
+
+def named(data: Dataset, people: int) -> Dataset:
+    """So many people to learn from, each expected to like the category of their tribe; no profile tells which."""
+    rng, categories = np.random.default_rng(6), data.vocabulary.categories
+
+    def expecting(index: int) -> Scenario:
+        one = person(index, rng, data, told=False)
+        return replace(one, expected_categories=(categories[index % TRIBES],))
+
+    train = tuple(expecting(index) for index in range(people))
+    return replace(data, train=train, test=tuple(expecting(index) for index in range(12)))
+
+
+def test_with_enough_people_the_categories_start_at_what_the_taste_foretells() -> None:
+    trainer = started(named(dataset(), 2 * plain_width(dataset().vocabulary)))
+    task = trainer.task
+    found = predict(trainer.model, task.test.profiles, task, answers_of(trainer.model, task.test, task))
+    assert tribe_of_best(found.category_scores) == [index % TRIBES for index in range(12)]
+    likely = 1 / (1 + np.exp(-found.category_scores))
+    assert likely.mean() == pytest.approx(task.train.labels.categories.mean(), abs=0.03)
+    untold = predict(trainer.model, task.test.profiles, task).category_scores
+    assert (untold.max(axis=1) < found.category_scores.max(axis=1)).all()
+
+
+def test_few_people_leave_the_categories_to_the_words() -> None:
+    few = started(named(dataset(), 2 * plain_width(dataset().vocabulary) - 1)).model.category_matching
+    assert few.from_taste.bias is not None
+    assert not few.from_taste.weight.data.any() and not few.from_taste.bias.data.any()
+    assert linears(few.score)[-1].weight.data.any()
 
 
 def test_a_history_is_read_by_the_core_too() -> None:

@@ -31,13 +31,16 @@ class CategoryMatching(nn.Module):
             nn.ReLU(),
             nn.Linear(config.category_hidden, 1, rng=rng),
         )
+        if config.experienced_gifts:
+            self.from_taste = nn.Linear(config.user_width, categories, rng=rng)
 
-    def forward(self, user: Tensor) -> Tensor:
-        """user (B, U), what is known of the person, to category logits (B, C)."""
+    def forward(self, user: Tensor, taste: Tensor | None = None) -> Tensor:
+        """user (B, U), what is known of the person, and the taste (B, U) of experience to category logits (B, C)."""
         category = as_columns(self.category_embedding.weight)
         x = self.meeting(as_rows(user), category) * category
         for layer in self.layers:
             x = x + layer(x)
         x = x + self.attention(x, x, x)
         logits: Tensor = self.score(x)
-        return logits.reshape(*x.shape[:2])
+        logits = logits.reshape(*x.shape[:2])
+        return logits if taste is None else logits + self.from_taste(taste)

@@ -6,7 +6,8 @@ part starts at the solution of a least-squares problem. With Y (M, G) what peopl
 - the embeddings are the leading right singular vectors E (G, U) of Y (Cremonesi et al. 2010, "Performance of
   recommender algorithms on top-n recommendation tasks");
 - from the profile and from the history ridge regressions lead to (Y - mean) E, the second to what the first leaves;
-- a bias is the share of people who took the gift.
+- a bias is the share of people who took the gift;
+- a logistic regression leads from the taste to the expected categories.
 """
 
 from typing import TYPE_CHECKING
@@ -14,19 +15,60 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trm_np.autograd.ops import Array
-from trm_np.data.encode import encode_profiles, plain_features
-from trm_np.data.task import Task
+from trm_np.data.choices import padded
+from trm_np.data.encode import encode_profiles, plain_features, plain_width
+from trm_np.data.tables import portions
+from trm_np.data.task import Split, Task
+from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.experience import BESIDE_HISTORY, REWARD_SCALE, Experience
+from trm_np.model.start import linears, silence
+from trm_np.model.trm import TRM
+from trm_np.sizes import are_few
+from trm_np.world.linear import fit_best, log_loss, logistic_weights, with_constant
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # of the penalty on squared weights
 FOLDS = 5
+LIKELY_STRENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)  # the same, from tastes to categories
+PEOPLE = 64  # whose histories are read at a time
 CELLS = 2**22  # people × gifts by which a strength is chosen, at most
 
 
-def start_from_choices(experience: Experience, task: Task) -> None:
+def start_from_choices(model: TRM, task: Task) -> None:
+    """Set the parameters of a new model's experience, and let its categories follow from it."""
+    assert model.experience is not None
+    solve_experience(model.experience, task)
+    follow_taste(model.category_matching, model.experience, task)
+
+
+def follow_taste(matching: CategoryMatching, experience: Experience, task: Task) -> None:
+    """Start the categories at a logistic regression from the taste, with the matching of words silent.
+
+    Where too few scenarios have categories to tell words apart, the words start as ever and the taste is silent.
+    """
+    assert matching.from_taste.bias is not None
+    matching.from_taste.weight.data[...] = matching.from_taste.bias.data[...] = 0
+    train, labels = task.train, task.train.labels.categories
+    given = np.flatnonzero(labels.any(axis=1))
+    if are_few(len(given), plain_width(task.vocabulary)):
+        return
+    tastes = [taste_of(experience, train.take(given[rows]), task) for rows in portions(len(given), 1, PEOPLE)]
+    known = with_constant(np.concatenate(tastes).astype(np.float64))
+    weights = fit_best(logistic_weights, log_loss, known, labels[given], LIKELY_STRENGTHS)
+    matching.from_taste.bias.data[...] = weights[0]
+    matching.from_taste.weight.data[...] = weights[1:].T
+    silence(linears(matching.score)[-1])
+
+
+def taste_of(experience: Experience, people: Split, task: Task) -> Array:
+    """The tastes (B, U) of people with their histories."""
+    inputs = encode_profiles(people.profiles, task.vocabulary, history=padded(people.history))
+    return experience.taste(inputs).data
+
+
+def solve_experience(experience: Experience, task: Task) -> None:
     """Set the parameters of a new model's experience."""
     from scipy.sparse import csr_array
 

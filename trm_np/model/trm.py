@@ -145,13 +145,12 @@ class TRM(nn.Module):
         """
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
-        known = user.u + fold(h, user.u.shape[1])
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         components = self.reward_prediction(user, h, gifts, gift, mean_of_picked(picked, gift, h.shape[0]))
         slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
         heads = self.decision_heads
         return Outputs(
-            category_logits=self.category_matching(known),
+            category_logits=self.match_categories(user.u, h, profiles),
             tool_logits=tool_logits,
             components=components,
             reward=self.reward_prediction.fuse(components),
@@ -173,8 +172,13 @@ class TRM(nn.Module):
         """
         assert self.experience is not None
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        content = self.gift_catalogue.gift_logits(slots, gift)
-        return experience, content + self.experience.popularity(places)
+        return experience, self.choose_by_content(slots, gift, places)
+
+    def choose_by_content(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
+        """The second of the logits that `choose` gives, without the first."""
+        assert self.experience is not None
+        content: Tensor = self.gift_catalogue.gift_logits(slots, gift)
+        return content + self.experience.popularity(places)
 
     def slots_for(self, person: Person, gifts: EncodedGifts) -> Tensor:
         """The recommendation head's slot scores (B, slots) for people who look over these gifts."""
@@ -182,6 +186,13 @@ class TRM(nn.Module):
             person.user.u, person.h, gifts.embedding, person.tool_parameters
         )
         return slots
+
+    def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
+        """Category logits (B, C): of what is said and thought, and of the taste, as it is, where choices taught one."""
+        with no_grad():
+            taste = None if self.experience is None else self.experience.taste(profiles)
+        logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
+        return logits
 
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
         """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
@@ -198,7 +209,7 @@ class TRM(nn.Module):
         """What the core's answer h (B, D) says of the profiles themselves."""
         user = self.user_profiling(profiles)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
-        category_logits = self.category_matching(user.u + fold(h, user.u.shape[1]))
+        category_logits = self.match_categories(user.u, h, profiles)
         return Person(user, h, category_logits, tool_logits, tool_parameters)
 
     def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
