@@ -248,10 +248,11 @@ Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
 def core(s: Setting) -> Component:
     x, y, z = (leaf(s.rng, *s.inputs.tokens.shape, s.config.model.core_width) for _ in range(3))
     had = leaf(s.rng, PROFILES, s.config.model.user_width)
+    absent = s.inputs.padding[:, None, None, :]
 
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
-        carry = s.model.core(question, Carry(y, z), s.inputs.positions, s.inputs.padding)
+        carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
         heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
         return joined(carry.z, *heads, s.model.core.remember(had))
 
