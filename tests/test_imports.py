@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
     | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
+    "puzzles": {"autograd", "config", "data", "files", "model"},
     "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING,
