@@ -52,11 +52,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judging": LEARNING | {"evaluate", "checkpoint", "choice_judging", "examining", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
-    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "summary", "train"},
-    "puzzles": {"autograd", "config", "data", "files", "model"},
+    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "stopping", "summary", "train"},
+    "puzzles": {"autograd", "checkpoint", "config", "data", "files", "model", "npz", "run", "stopping", "train"},
     "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
-    "gradient_checks": LEARNING,
+    "gradient_checks": LEARNING | {"puzzles"},
     "lab": LEARNING
     | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"},
     "cli": LEARNING

@@ -13,12 +13,14 @@ times.jsonl     when each epoch ended, in seconds of training; all else is the s
 import errno
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from trm_np.autograd import nn
+from trm_np.autograd.ops import Array
 from trm_np.checkpoint import CheckpointError, StoredModel, digest, load_model, save_checkpoint
 from trm_np.conditions import conditions, differences
 from trm_np.config import Config, completed, flatten
@@ -39,6 +41,7 @@ from trm_np.files import (
 )
 from trm_np.judging import judge
 from trm_np.parallel import ALONE, Ranks
+from trm_np.stopping import EarlyStopping
 from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
@@ -51,39 +54,56 @@ class OutputError(OSError):
     """The output folder cannot be used."""
 
 
-class Run:
-    """One run of a trainer on a dataset, in a folder, which is locked until `train` ends.
+class Trains(Protocol):
+    """What a run asks of a trainer: its model is the one that is kept, in evaluation and in files."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def stopping(self) -> EarlyStopping: ...
+    def epochs(self, interrupted: Callable[[], bool]) -> Iterator[Record]: ...
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]: ...
+    def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None: ...
+
+
+class Stored(Protocol):
+    """A file of a run, as it was read."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def header(self) -> dict[str, Any]: ...
+    @property
+    def arrays(self) -> dict[str, Array]: ...
+
+
+class FolderRun:
+    """A run of whatever trainer in a folder, which is locked until `train` ends.
 
     A new run takes away the files of an earlier one when training begins. With `resume` it goes on from the folder's
     last.npz, with the same bits as if it had never stopped; `warnings` say under which other conditions the bits may
-    differ. Of several `ranks` all train, and the first writes. Raises ConfigError, CheckpointError, FolderInUse or
+    differ. Of several ranks all train, and the first `writes`. Raises ConfigError, CheckpointError, FolderInUse or
     OutputError before anything is changed.
+
+    `digests` know the data again. What the files hold besides, `write`, `load` and `finish` of a subclass know.
     """
 
     def __init__(
         self,
-        config: Config,
-        dataset: Dataset,
+        trainer: Trains,
+        config: Any,
+        digests: dict[str, str],
         seed: int,
         folder: Path,
-        resume: bool = False,
+        resume: bool,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.dataset = dataset.first(config.training.scenario_limit)
-        self.task: Task = task_from(self.dataset, config.model.gift_features)
-        self.seed = index(seed)  # one of NumPy's is no JSON
-        self.folder = folder
-        self.digests = {
-            name: digest(value)
-            for name, value in {**as_json(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
-        }  # to know it again
-        self.writes = ranks.is_first
+        self.trainer, self.config, self.digests = trainer, config, digests
+        self.seed, self.folder, self.writes = seed, folder, ranks.is_first
         self.conditions = conditions(ranks.size)
         self.warnings: list[str] = []
         self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
         self.log_length = 0
-        self.trainer = Trainer(config, self.task, seed, ranks)
-        self.config = self.trainer.config
         if resume and not (folder / LAST).exists():
             raise CheckpointError(folder / LAST, "no such file", "start without --resume")
         self.lock = open_folder(folder) if self.writes else None
@@ -92,6 +112,20 @@ class Run:
         except BaseException:
             self.unlock()
             raise
+
+    def load(self, path: Path) -> Stored:
+        """Read a training file of such a run; raises CheckpointError."""
+        raise NotImplementedError
+
+    def write(
+        self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
+    ) -> None:
+        """Write the trainer's model to a file of this name: a "model", or what "training" needs."""
+        raise NotImplementedError
+
+    def finish(self) -> dict[str, Any]:
+        """Judge the best model once on what no choice has seen; write best.npz and summary.json."""
+        raise NotImplementedError
 
     def train(
         self,
@@ -180,29 +214,13 @@ class Run:
         keep_as(self.folder / LAST, self.folder / PREVIOUS)
         self.write(LAST, "training", extra, arrays)
 
-    def write(
-        self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
-    ) -> None:
-        data = self.dataset
-        save_checkpoint(
-            self.folder / name,
-            kind,
-            self.trainer.model,
-            self.config,
-            data.vocabulary,
-            data.gifts,
-            data.train,
-            extra,
-            arrays,
-        )
-
-    def resume(self) -> StoredModel:
+    def resume(self) -> Stored:
         """Take up the training of last.npz, which is returned; raises CheckpointError."""
         path = self.folder / LAST
         try:
-            stored = load_model(path, kind="training")
+            stored = self.load(path)
         except CheckpointError as error:
-            raise with_older_offered(error, self.folder / PREVIOUS) from error
+            raise self.with_older_offered(error) from error
         header = stored.header
         refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
         try:
@@ -218,6 +236,65 @@ class Run:
             reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
             raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
         return stored
+
+    def with_older_offered(self, error: CheckpointError) -> CheckpointError:
+        """The same refusal, with the advice to go on from the older file, if that one can be read."""
+        older = self.folder / PREVIOUS
+        try:
+            epochs = self.load(older).header["training"]["progress"]["epochs"]
+        except (CheckpointError, KeyError, TypeError):
+            return error
+        advice = f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
+        return CheckpointError(error.path, error.reason, advice)
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """Write summary.json: training is done."""
+        atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+        remove(self.folder, [PREVIOUS])
+
+
+class Run(FolderRun):
+    """A run that teaches a recommender by a dataset."""
+
+    trainer: Trainer
+
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        seed: int,
+        folder: Path,
+        resume: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        seed = index(seed)  # one of NumPy's is no JSON
+        self.dataset = dataset.first(config.training.scenario_limit)
+        self.task: Task = task_from(self.dataset, config.model.gift_features)
+        digests = {
+            name: digest(value)
+            for name, value in {**as_json(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
+        }
+        trainer = Trainer(config, self.task, seed, ranks)
+        super().__init__(trainer, trainer.config, digests, seed, folder, resume, ranks)
+
+    def load(self, path: Path) -> StoredModel:
+        return load_model(path, kind="training")
+
+    def write(
+        self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
+    ) -> None:
+        data = self.dataset
+        save_checkpoint(
+            self.folder / name,
+            kind,
+            self.trainer.model,
+            self.config,
+            data.vocabulary,
+            data.gifts,
+            data.train,
+            extra,
+            arrays,
+        )
 
     def finish(self) -> dict[str, Any]:
         """Judge the best model once on the test scenarios; write best.npz and summary.json."""
@@ -238,8 +315,7 @@ class Run:
         }
         if self.writes:
             self.save_model({"validation": judged["validation"], "test": judged["test"]})
-            atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
-            remove(self.folder, [PREVIOUS])
+            self.end(summary)
         return summary
 
 
@@ -260,18 +336,6 @@ def refuse_other_run(
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         reason = f"cannot go on from another run: {'; '.join(differing[:3])}{more}"
         raise CheckpointError(path, reason, "resume with what it was started with, or choose another --out")
-
-
-def with_older_offered(error: CheckpointError, older: Path) -> CheckpointError:
-    """The same refusal, with the advice to go on from the older file, if that one can be read."""
-    try:
-        epochs = load_model(older, kind="training").header["training"]["progress"]["epochs"]
-    except (CheckpointError, KeyError, TypeError):
-        return error
-    advice = (
-        f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
-    )
-    return CheckpointError(error.path, error.reason, advice)
 
 
 def open_folder(folder: Path) -> Any:

@@ -190,13 +190,13 @@ class Sudoku(Task):
             cells[turned] = cells[turned].swapaxes(1, 2)
         digits = np.argsort(rng.random((count, n)), axis=1) + 1
         symbols = np.concatenate([np.full((count, 1), BLANK), digits], axis=1)
-        return Symmetries(cells.reshape(count, -1), symbols)
+        return Symmetries(cells.reshape(count, self.cells), symbols)
 
     def _draw_lines(self, rng: np.random.Generator, count: int, size: int) -> Ints:
         """Orders (K, n) of rows or columns that stay together in groups of `size`."""
         groups = np.argsort(rng.random((count, self.size // size)), axis=1)
         within = np.argsort(rng.random((count, self.size // size, size)), axis=2)
-        lines: Ints = (groups[:, :, None] * size + within).reshape(count, -1)
+        lines: Ints = (groups[:, :, None] * size + within).reshape(count, self.size)
         return lines
 
     def canonical(self, question: Board) -> bytes:
