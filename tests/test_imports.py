@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "profiling",
         "parallel",
         "process",
+        "puzzles",
         "reasons",
         "recommend",
         "serve",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.puzzles import bad_files
 from trm_np.data.problems import DataError, Place
-from trm_np.puzzles.files import PORTION, board_from, portions_of, read_portions, read_puzzles, write_puzzles
+from trm_np.puzzles.files import PORTION, board_from, csv_of, portions_of, read_portions, read_puzzles
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
 
@@ -44,10 +44,14 @@ def test_a_file_is_read_in_each_of_its_forms(form: str, tmp_path: Path) -> None:
     assert np.array_equal(found.rounds, PUZZLES.rounds)
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "puzzles.csv"
-    write_puzzles(path, SUDOKU_6, PUZZLES)
-    assert path.read_text() == FORMS["puzzle,solution"]
+def test_what_is_written_is_as_people_keep_it() -> None:
+    assert csv_of(SUDOKU_6, PUZZLES).decode() == FORMS["puzzle,solution"]
+
+
+def test_of_a_long_file_only_the_first_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "puzzles").write_text(FORMS["published"])
+    found = read_puzzles(tmp_path / "puzzles", SUDOKU_6, most=5)
+    assert np.array_equal(found.questions, PUZZLES.questions[:5])
 
 
 def test_each_of_many_faulty_files_is_refused_as_expected(tmp_path: Path) -> None:

@@ -152,10 +152,10 @@ def test_the_model_kept_is_the_average_of_the_best_evaluation(finished: Path) ->
 def test_the_summary_says_what_the_model_can(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     stored, (_, _, test) = load_puzzle_model(finished / "best.npz", tasks=KNOWN), sets()
-    course = think(stored.model, test.questions, 12)
+    course = think(stored.model, test.questions, 3)
     shares = (course.boards == test.answers).all(axis=2).mean(axis=1)
     assert list(summary["solved_by_steps"].values()) == shares.tolist()
-    assert list(summary["solved_by_steps"]) == [str(step) for step in range(1, 13)]
+    assert list(summary["solved_by_steps"]) == ["1", "2", "3"]
     assert summary["solved"] == shares[2]
     assert sum(group["puzzles"] for group in summary["solved_by_difficulty"]) == len(test)
     assert summary["parameters"] == sum(p.size for p in stored.model.parameters())

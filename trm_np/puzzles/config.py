@@ -17,18 +17,19 @@ class ThinkingConfig:
     core_blocks: int = 2
     core_heads: int = 4
     core_hidden: int = 128
-    latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z)
+    latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
     cycles: int = 1  # T: this many times in all, only the last with gradient
-    supervision_steps: int = 8  # N_sup: at most this many with the carry handed on
+    supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
 
 
 @dataclass(frozen=True)
 class PracticeConfig:
     """How long, in what portions, and how fast."""
 
-    epochs: int = 25
+    epochs: int = 30
     updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
     batch_size: int = 32
+    extra: int = 0  # givens more than are needed, at most, of puzzles that are made
     augment: bool = True  # a symmetry drawn anew whenever a puzzle is
     learning_rate: float = 2e-3  # risen to in `warmup` updates, then falling by a cosine to its share `final`
     warmup: int = 100
@@ -40,7 +41,7 @@ class PracticeConfig:
     average: float = 0.995  # of the averaged weights, what an update leaves of those before it
     halting: float = 0.5  # weight of the loss of halting beside that of the cells
     explore: float = 0.1  # how often a puzzle is thought about for a drawn number of steps at least
-    evaluate_every: int = 5  # epochs
+    evaluate_every: int = 10  # epochs
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class PuzzleConfig:
 
     model: ThinkingConfig = field(default_factory=ThinkingConfig)
     training: PracticeConfig = field(default_factory=PracticeConfig)
+
+
+PRESETS: dict[str, PuzzleConfig] = {
+    "sudoku6": PuzzleConfig(),
+    "sudoku9": PuzzleConfig(training=PracticeConfig(extra=12)),
+}
 
 
 def resolve(base: PuzzleConfig, settings: Mapping[str, Any]) -> PuzzleConfig:
@@ -73,7 +80,7 @@ def check(config: PuzzleConfig) -> None:
             continue
         if isinstance(value, int):
             most = MOST_STEPS if name == "supervision_steps" else LARGEST_SIZE
-            least = 0 if name == "warmup" else 1
+            least = 0 if name in ("extra", "warmup", "latent_steps") else 1
             if not least <= value <= most:
                 raise ConfigError(f"{key}={value}: must be from {least} to {most}")
         elif not 0 <= value <= (1 if name in ("final", "explore", "average") else 1e6):

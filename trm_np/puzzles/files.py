@@ -7,7 +7,6 @@ import csv
 import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from trm_np.data.problems import DataError, Place, Problem, shown
 from trm_np.data.strict_json import opened
 from trm_np.data.tables import Bools
-from trm_np.files import atomic_write
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.task import BLANK, Board, Task
 
@@ -69,13 +67,16 @@ def portions_of(file: BinaryIO, at: Place, task: Task) -> Iterator[Portion]:
         raise DataError([at.problem("a header and no puzzle", "a puzzle on each line after it")])
 
 
-def read_puzzles(path: str | os.PathLike[str], task: Task) -> Puzzles:
-    """All puzzles of a file, each with one answer, which is found where the file has none; raises `DataError`."""
-    questions, answers = [], []
+def read_puzzles(path: str | os.PathLike[str], task: Task, most: int | None = None) -> Puzzles:
+    """The first puzzles of a file, each with one answer, which is found where the file has none; raises `DataError`."""
+    questions, answers, count = [], [], 0
     for portion in read_portions(path, task):
         questions.append(portion.questions)
         answers.append(portion.answers if portion.answers is not None else answered(portion, str(path), task))
-    return Puzzles.of(task, np.concatenate(questions), np.concatenate(answers))
+        count += len(portion.lines)
+        if most is not None and count >= most:
+            break
+    return Puzzles.of(task, np.concatenate(questions)[:most], np.concatenate(answers)[:most])
 
 
 def answered(portion: Portion, file: str, task: Task) -> Board:
@@ -91,11 +92,11 @@ def answered(portion: Portion, file: str, task: Task) -> Board:
     return np.stack([solutions[0] for solutions in found])
 
 
-def write_puzzles(path: Path, task: Task, puzzles: Puzzles) -> None:
-    """Write CSV with `puzzle,solution`; raises WriteError."""
+def csv_of(task: Task, puzzles: Puzzles) -> bytes:
+    """The puzzles as CSV with `puzzle,solution`."""
     pairs = zip(puzzles.questions, puzzles.answers, strict=True)
     rows = (f"{task.text(question)},{task.text(answer)}\n" for question, answer in pairs)
-    atomic_write(path, "".join([f"{','.join(HEADERS[0])}\n", *rows]).encode())
+    return "".join([f"{','.join(HEADERS[0])}\n", *rows]).encode()
 
 
 # --------------------------------------------------------------------------------------------------- lines

@@ -60,8 +60,11 @@ class PuzzleModel(nn.Module):
         return Carry(Tensor(y), Tensor(y.copy()))
 
     def forward(self, questions: Board, carry: Carry) -> Carry:
-        """One supervision step on B questions (B, S)."""
-        after: Carry = self.core(self.core.embed(questions), carry, None, self.blocked)
+        """One supervision step on B questions (B, S); without a latent step there is no recursion: y = f(x)."""
+        x = self.core.embed(questions)
+        if not self.config.latent_steps:
+            carry = Carry(x, Tensor(np.zeros_like(x.data)))
+        after: Carry = self.core(x, carry, None, self.blocked)
         return after
 
     def read(self, carry: Carry) -> Said:

@@ -14,8 +14,6 @@ from trm_np.puzzles.task import Task
 from trm_np.puzzles.training import PuzzleTrainer
 from trm_np.run import FolderRun
 
-FURTHER = 4  # times as many steps as in training, at which the model is judged in the end
-
 
 class PuzzleRun(FolderRun):
     """A run that teaches puzzles: `validation` says which model is kept, and `test` in the end how good it is."""
@@ -49,8 +47,8 @@ class PuzzleRun(FolderRun):
         save_puzzle_model(self.folder / name, kind, self.trainer.model, self.config, extra, arrays)
 
     def finish(self) -> dict[str, Any]:
-        trainer, steps = self.trainer, self.config.model.supervision_steps
-        found = evaluate(trainer.model, self.test, FURTHER * steps)
+        trainer = self.trainer
+        found = evaluate(trainer.model, self.test, self.config.model.supervision_steps)
         summary = {
             "puzzle": self.task.name,
             "seed": self.seed,
