@@ -13,7 +13,8 @@ CHANGED = "*"
 
 def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
     """What the model thinks of one board (S,) after each step, until it is sure or has taken so many steps."""
-    task, before, seen = model.task, question, []
+    task, before = model.task, question
+    seen: list[dict[str, Any]] = []
     for step, thought in enumerate(thoughts(model, question[None], steps), start=1):
         board, right = thought.boards[0], float(thought.right[0])
         changed = np.flatnonzero(board != before).tolist()
