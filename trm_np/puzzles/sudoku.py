@@ -7,6 +7,7 @@ import numpy as np
 from trm_np.data.tables import Bools, Ints
 from trm_np.puzzles.task import BLANK, Board, Effort, Symmetries, Task
 
+WORTH_A_SCAN = 30  # blanks: with fewer, a search is over before hidden singles have been looked for
 Given = tuple[int, int, int]  # row, column and digit, from 0
 Colours = tuple[list[int], list[int], list[int]]  # of rows, columns and digits
 
@@ -85,16 +86,20 @@ class Sudoku(Task):
                 found.append(list(cells))
                 return len(found) >= most
             fewest, choice, candidates = self.size + 1, 0, 0
+            free = []
             for place, cell in enumerate(blanks):
-                free = rows[row[cell]] & columns[column[cell]] & boxes[box[cell]]
+                digits = rows[row[cell]] & columns[column[cell]] & boxes[box[cell]]
                 if cell == banned[0]:
-                    free &= ~(1 << banned[1])
-                count = free.bit_count()
+                    digits &= ~(1 << banned[1])
+                free.append(digits)
+                count = digits.bit_count()
                 if count < fewest:
-                    fewest, choice, candidates = count, place, free
+                    fewest, choice, candidates = count, place, digits
                     if count <= 1:
                         break
-            if not fewest:
+            if fewest > 1 and len(blanks) > WORTH_A_SCAN:
+                choice, candidates = self._hidden(blanks, free, left) or (choice, candidates)
+            if not candidates:
                 return False
             cell = blanks.pop(choice)
             r, c, b = row[cell], column[cell], box[cell]
@@ -120,6 +125,26 @@ class Sudoku(Task):
 
         fill()
         return found
+
+    def _hidden(self, blanks: list[int], free: list[int], left: "Left") -> tuple[int, int] | None:
+        """A place among the blanks, and the digits to try there: of a digit with one place in a unit, or with none."""
+        for of_cell, digits_left in (
+            (self.row, left.rows),
+            (self.column, left.columns),
+            (self.box, left.boxes),
+        ):
+            once, twice = [0] * self.size, [0] * self.size
+            for cell, digits in zip(blanks, free, strict=True):
+                unit = of_cell[cell]
+                twice[unit] |= once[unit] & digits
+                once[unit] |= digits
+            if any(needed & ~found for needed, found in zip(digits_left, once, strict=True)):
+                return 0, 0
+            for place, cell in enumerate(blanks):
+                single = free[place] & once[of_cell[cell]] & ~twice[of_cell[cell]]
+                if single:
+                    return place, single
+        return None
 
     # -------------------------------------------------------------------------------------------------- to make
 
