@@ -88,13 +88,13 @@ class Sudoku(Task):
             fewest, choice, candidates = self.size + 1, 0, 0
             free = []
             for place, cell in enumerate(blanks):
-                digits = rows[row[cell]] & columns[column[cell]] & boxes[box[cell]]
+                here = rows[row[cell]] & columns[column[cell]] & boxes[box[cell]]
                 if cell == banned[0]:
-                    digits &= ~(1 << banned[1])
-                free.append(digits)
-                count = digits.bit_count()
+                    here &= ~(1 << banned[1])
+                free.append(here)
+                count = here.bit_count()
                 if count < fewest:
-                    fewest, choice, candidates = count, place, digits
+                    fewest, choice, candidates = count, place, here
                     if count <= 1:
                         break
             if fewest > 1 and len(blanks) > WORTH_A_SCAN:
