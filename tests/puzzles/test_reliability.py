@@ -1,5 +1,7 @@
 """Whatever ends a run on puzzles, it goes on to the same bytes, and its file lacks nothing that it stands on."""
 
+import shlex
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.puzzles.small_puzzles import SMALL, new_run, small
-from tests.reliability.kills import Training, kill_until_done, stop_until_done
+from tests.reliability.kills import STOPS, Training, kill_until_done, wait_until_training
 from tests.reliability.test_state import PASSING, leaves
 from trm_np.puzzles.files import csv_of
 from trm_np.puzzles.run import PuzzleRun
@@ -45,17 +47,28 @@ def whole(training: Callable[[Path], Training], tmp_path_factory: pytest.TempPat
     return run.results()
 
 
-@pytest.mark.parametrize("until_done", [kill_until_done, stop_until_done])
-def test_a_run_that_is_ended_again_and_again_ends_with_the_same_bytes(
-    until_done: Callable[..., tuple[int, list[str]]],
-    training: Callable[[Path], Training],
-    whole: dict[str, bytes],
-    tmp_path: Path,
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
+    training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     run = training(tmp_path / "a run's folder")
-    times, broken = until_done(run, 0.3, np.random.default_rng(0))
+    times, broken = kill_until_done(run, 0.3, np.random.default_rng(0))
     assert broken == []
     assert times > 0
+    assert run.results() == whole
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_a_signal_saves_and_says_how_to_go_on(
+    number: signal.Signals, training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    run = training(tmp_path)
+    process = run.start(held=True)
+    wait_until_training(run, process, 0)
+    process.send_signal(number)
+    _, errors = process.communicate()
+    assert process.returncode == 128 + number
+    assert shlex.join([*run.command[1:], "--resume"]) in errors
+    run.start().communicate()
     assert run.results() == whole
 
 
