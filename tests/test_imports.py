@@ -53,10 +53,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judging": LEARNING | {"evaluate", "checkpoint", "choice_judging", "examining", "ranking", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
-    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "ranking", "summary", "train"},
+    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "ranking", "stopping", "summary"}
+    | {"train"},
+    "puzzles": {"autograd", "checkpoint", "config", "data", "files", "model", "npz", "run", "stopping", "train"},
     "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
-    "gradient_checks": LEARNING,
+    "gradient_checks": LEARNING | {"puzzles"},
     "lab": LEARNING
     | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"},
     "cli": LEARNING
@@ -76,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "profiling",
         "parallel",
         "process",
+        "puzzles",
         "reasons",
         "recommend",
         "serve",

@@ -9,6 +9,7 @@ fewer bits (precision.py), and its header then says so.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from trm_np.autograd import nn
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, completed, flatten, from_flat
@@ -38,6 +40,13 @@ CATEGORY_SHARE = "category_share"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
 LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
+# What the kinds of files are, and what reads them.
+KINDS = {
+    "model": "it recommends gifts: trm recommend reads it",
+    "training": "it is the training of a model that recommends gifts: trm-train --resume reads it",
+    "puzzle model": "it solves puzzles: trm puzzle solve reads it",
+    "puzzle training": "it is the training of a model that solves puzzles: trm puzzle train --resume reads it",
+}
 
 
 class CheckpointError(ValueError):
@@ -131,33 +140,39 @@ def save_checkpoint(
 
 def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
     """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it."""
+    with refusing(path, "trm-train makes one, best.npz in its --out folder"), open_npz(path) as file:
+        header = read_header(path, file.header, kind)
+        config = read_config(header)
+        vocabulary = read_vocabulary(header)
+        require_parts(config.model, len(file.forms))
+        model = build_model(config, vocabulary)
+        weights = entries_of(model)
+        arrays: dict[str, Array] = {}
+        if kind == "training":
+            prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
+            arrays = beside(weights, prefixes)
+        stored = to_read(weights, read_precision(header))
+        file.read(stored | arrays, (CATALOGUE, SCENARIOS))
+        require_finite(stored | arrays)
+        restore(weights, stored)
+        require_finite(weights)
+        gifts = read_catalogue(file, header, vocabulary)
+        scenarios = read_scenarios(file, gifts, vocabulary)
+    model.eval()
+    experienced = config.model.experienced_gifts
+    if model.experience is not None and experienced != len(gifts):
+        raise CheckpointError(path, f"it knows choices of {experienced} gifts, and has {len(gifts)}")
+    known = {} if model.experience is None else {gift.id: row for row, gift in enumerate(gifts)}
+    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays, known)
+
+
+@contextmanager
+def refusing(path: str | PathLike[str], maker: str) -> Iterator[None]:
+    """Within, whatever is wrong with a file becomes a CheckpointError; `maker` says what makes such a file."""
     try:
-        with open_npz(path) as file:
-            header = read_header(path, file.header, kind)
-            config = read_config(header)
-            vocabulary = read_vocabulary(header)
-            require_parts(config, len(file.forms))
-            model = build_model(config, vocabulary)
-            weights = entries_of(model)
-            arrays: dict[str, Array] = {}
-            if kind == "training":
-                prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
-                arrays = {
-                    prefix + name.removeprefix(WEIGHTS): np.empty_like(w)
-                    for prefix in prefixes
-                    for name, w in weights.items()
-                }
-            stored = to_read(weights, read_precision(header))
-            file.read(stored | arrays, (CATALOGUE, SCENARIOS))
-            require_finite(stored | arrays)
-            restore(weights, stored)
-            require_finite(weights)
-            gifts = read_catalogue(file, header, vocabulary)
-            scenarios = read_scenarios(file, gifts, vocabulary)
+        yield
     except FileNotFoundError:
-        raise CheckpointError(
-            path, "no such file", "trm-train makes one, best.npz in its --out folder"
-        ) from None
+        raise CheckpointError(path, "no such file", maker) from None
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
         raise CheckpointError(path, reason, "see that it is a file, and its permissions") from error
@@ -165,12 +180,6 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
         raise
     except (ValueError, MemoryError) as error:
         raise CheckpointError(path, str(error)) from error
-    model.eval()
-    experienced = config.model.experienced_gifts
-    if model.experience is not None and experienced != len(gifts):
-        raise CheckpointError(path, f"it knows choices of {experienced} gifts, and has {len(gifts)}")
-    known = {} if model.experience is None else {gift.id: row for row, gift in enumerate(gifts)}
-    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays, known)
 
 
 def digest(value: object) -> str:
@@ -182,9 +191,18 @@ def digest(value: object) -> str:
 # ------------------------------------------------------------------------------------------- its content
 
 
-def entries_of(model: TRM) -> dict[str, Array]:
+def entries_of(model: nn.Module) -> dict[str, Array]:
     """The weights by the name of their entry."""
     return {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
+
+
+def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, Array]:
+    """Room for an array beside each weight, under each of these prefixes instead of its own."""
+    return {
+        prefix + name.removeprefix(WEIGHTS): np.empty_like(weight)
+        for prefix in prefixes
+        for name, weight in weights.items()
+    }
 
 
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
@@ -202,18 +220,26 @@ def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) ->
         raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
         reason = f"found kind {shown(header.get('kind'))}; needed here: {shown(kind)}"
-        raise CheckpointError(path, reason, "best.npz holds a model, last.npz is there to --resume")
+        raise CheckpointError(path, reason, advice_on(header.get("kind"), kind))
     for key, needed in (("seed", int), ("config", dict)):
         if type(header.get(key)) is not needed:
             raise ValueError(f"header: {key} is missing or not what it should be")
     if header["seed"] < 0:
         raise ValueError(f"header: found seed {header['seed']}; allowed: 0 or more")
-    if kind == "model":
+    if kind.endswith("model"):
         check_metrics(header.get("metrics"))
         share = header.get(CATEGORY_SHARE, 0.0)
         if type(share) is not float or not 0 <= share <= 1:
             raise ValueError(f"header: found {CATEGORY_SHARE} {shown(share)}; allowed: 0.0 to 1.0")
     return header
+
+
+def advice_on(found: object, kind: str) -> str:
+    """What to do with a file of another kind."""
+    other = next((about for name, about in KINDS.items() if name == found), "")
+    if other and str(found).startswith("puzzle") != kind.startswith("puzzle"):
+        return other
+    return "best.npz holds a model, last.npz is there to --resume"
 
 
 def check_metrics(metrics: object) -> None:
@@ -249,7 +275,11 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     names = {name: tuple(header["vocabulary"][name]) for name in lists}
     # Not among the lists: a program that knows no synonyms reads the model all the same.
     synonyms = header.get("synonyms", {})
-    refuse(schema.synonyms(Vocabulary(**names, synonyms={}, money=DOLLARS))(synonyms, Place("header", "synonyms")))
+    refuse(
+        schema.synonyms(Vocabulary(**names, synonyms={}, money=DOLLARS))(
+            synonyms, Place("header", "synonyms")
+        )
+    )
     return Vocabulary(**names, synonyms=synonyms, money=read_money(header))
 
 
@@ -292,10 +322,10 @@ def checked_values(lines: Iterable[bytes], check: schema.Check, name: str) -> It
         yield value
 
 
-def require_parts(config: Config, entries: int) -> None:
-    """Raise ValueError for settings that ask for more modules in a row than the file has arrays."""
+def require_parts(settings: object, entries: int) -> None:
+    """Raise ValueError for settings of a model that ask for more modules in a row than the file has arrays."""
     for name in ("core_blocks", "fusion_layers"):
-        if getattr(config.model, name) > entries:
+        if getattr(settings, name, 0) > entries:
             raise ValueError(f"not the arrays that its settings need: model.{name} is more than {entries}")
 
 

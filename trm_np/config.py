@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LARGEST_SIZE = 100_000  # of any width or depth: beyond it a model would not fit into memory
 MOST_NAMES = 12  # that an error lists
@@ -23,6 +26,8 @@ ALLOWED = {
     "int | None": "an integer or none",
     "float | None": "a number or none",
 }
+
+Settings = TypeVar("Settings", bound="DataclassInstance")  # a configuration: its sections are dataclasses too
 
 
 class ConfigError(ValueError):
@@ -241,10 +246,18 @@ def resolve(
     for name in off:
         for key, value in SWITCHES[one_of(name, SWITCHES, "optimization")].items():
             config = _with(config, key, value)
-    for key, given in (settings or {}).items():
-        value = _parse(key, given) if isinstance(given, str) else _of_type(key, given)
-        config = _with(config, key, value)
+    config = with_settings(config, settings or {})
     _check(config)
+    return config
+
+
+def with_settings(config: Settings, settings: Mapping[str, Any]) -> Settings:
+    """The configuration with each of these values, or texts of them, in place of its own; raises ConfigError."""
+    for key, given in settings.items():
+        kind = _kind(config, key)
+        config = _with(
+            config, key, _parse(key, kind, given) if isinstance(given, str) else _of_type(key, kind, given)
+        )
     return config
 
 
@@ -261,8 +274,8 @@ def one_of(name: str, known: Iterable[str], kind: str) -> str:
     raise ConfigError(f"no {kind} named {name!r}; {hint}")
 
 
-def flatten(config: Config) -> dict[str, Any]:
-    """Every setting by its dotted key, in definition order."""
+def flatten(config: Any) -> dict[str, Any]:
+    """Every setting of a configuration by its dotted key, in definition order."""
     flat: dict[str, Any] = {}
     for name, value in asdict(config).items():
         if isinstance(value, dict):
@@ -281,17 +294,22 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 def from_flat(settings: Mapping[str, Any]) -> Config:
     """The inverse of `flatten`; raises ConfigError on an unknown key or a value of the wrong type."""
     config = Config(preset=str(settings.get("preset", "")), recipe=str(settings.get("recipe", "")))
-    for key, value in settings.items():
-        if key not in ("preset", "recipe"):
-            config = _with(config, key, _of_type(key, value))
+    config = with_stored(config, {key: settings[key] for key in settings if key not in ("preset", "recipe")})
     _check(config)
     return config
 
 
+def with_stored(config: Settings, settings: Mapping[str, Any]) -> Settings:
+    """The configuration with these values, as a file has them; raises ConfigError."""
+    for key, value in settings.items():
+        config = _with(config, key, _of_type(key, _kind(config, key), value))
+    return config
+
+
 @cache
-def _types() -> dict[str, str]:
+def _types(of: type) -> dict[str, str]:
     """The type of every setting, as it is written above, by its dotted key."""
-    sections = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
+    sections = {name: kind for name, kind in get_type_hints(of).items() if is_dataclass(kind)}
     return {
         f"{name}.{f.name}": f.type.__name__ if isinstance(f.type, type) else str(f.type)
         for name, kind in sections.items()
@@ -299,14 +317,18 @@ def _types() -> dict[str, str]:
     }
 
 
-def _with(config: Config, key: str, value: Any) -> Config:
-    one_of(key, _types(), "setting")
+def _kind(config: Settings, key: str) -> str:
+    types = _types(type(config))
+    return types[one_of(key, types, "setting")]
+
+
+def _with(config: Settings, key: str, value: Any) -> Settings:
+    _kind(config, key)
     section, name = key.split(".")
     return replace(config, **{section: replace(getattr(config, section), **{name: value})})
 
 
-def _parse(key: str, text: str) -> Any:
-    kind = _types()[one_of(key, _types(), "setting")]
+def _parse(key: str, kind: str, text: str) -> Any:
     try:
         if text == "none" and "None" in kind:
             return None
@@ -319,10 +341,9 @@ def _parse(key: str, text: str) -> Any:
         raise ConfigError(f"{key}={text}: must be {ALLOWED[kind]}") from None
 
 
-def _of_type(key: str, given: Any) -> Any:
+def _of_type(key: str, kind: str, given: Any) -> Any:
     """The value, of NumPy as Python has it; raises ConfigError if the setting may not have it."""
     value = given.tolist() if hasattr(given, "tolist") else given
-    kind = _types()[one_of(key, _types(), "setting")]
     allowed = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}[kind.split(" ")[0]]
     is_number_in_disguise = isinstance(value, bool) and kind != "bool"
     if not (value is None and "None" in kind) and (not isinstance(value, allowed) or is_number_in_disguise):

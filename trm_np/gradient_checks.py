@@ -1,4 +1,4 @@
-"""Gradient checks of everything that learns: rules and layers, losses, components, and the whole model.
+"""Gradient checks of everything that learns: rules and layers, losses, components, and the whole models.
 
 In float64, against finite differences. The model is the `tiny` preset, narrowed, on few scenarios and gifts,
 with so few corners of ReLUs that a difference quotient seldom meets one.
@@ -32,6 +32,9 @@ from trm_np.losses import (
 from trm_np.model.core import Carry
 from trm_np.model.tool_selection import TOOL_GAIN
 from trm_np.model.trm import TRM, Outputs, state_answer
+from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.model import PuzzleModel, losses
+from trm_np.puzzles.sudoku import Sudoku
 
 REDRAWS = 5  # a corner of a ReLU near by spoils a draw, a wrong gradient spoils every one
 PROFILES, GIFTS = 2, 4
@@ -81,6 +84,7 @@ def all_checks() -> list[tuple[str, Check]]:
         *((f"component: {name}", lambda seed, name=name: check_component(name, seed)) for name in COMPONENTS),
         ("whole model, recursion and dropout", check_whole_model),
         ("recursion: gradient stops at the last cycle", check_cycles),
+        ("puzzle model, cells and halting", check_puzzle_model),
     ]
 
 
@@ -248,10 +252,11 @@ Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
 def core(s: Setting) -> Component:
     x, y, z = (leaf(s.rng, *s.inputs.tokens.shape, s.config.model.core_width) for _ in range(3))
     had = leaf(s.rng, PROFILES, s.config.model.user_width)
+    absent = s.inputs.padding[:, None, None, :]
 
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
-        carry = s.model.core(question, Carry(y, z), s.inputs.positions, s.inputs.padding)
+        carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
         heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
         return joined(carry.z, *heads, s.model.core.remember(had))
 
@@ -385,6 +390,24 @@ def check_cycles(seed: int) -> float:
     if not errors[worst] <= RTOL:
         raise GradientError(f"{worst}: two cycles differ from one after another by {errors[worst]:.2g}")
     return errors[worst]
+
+
+def check_puzzle_model(seed: int) -> float:
+    """The losses of a step in the middle of thinking, for every parameter and for what was thought before."""
+    rng, task = np.random.default_rng(seed), Sudoku(2, 2)
+    settings = ThinkingConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
+    model = PuzzleModel(settings, task, rng).astype(np.float64)
+    for parameter in model.core.halt_head.parameters():
+        parameter.data[...] = rng.normal(size=parameter.shape)  # of zeros the gradient ends there
+    pairs = [task.generate(rng) for _ in range(PROFILES)]
+    questions, answers = map(np.stack, zip(*pairs, strict=True))
+    y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))
+
+    def function() -> Tensor:
+        cells, halting = losses(model.read(model(questions, Carry(y, z))), answers)
+        return cells + halting
+
+    return check_each(function, [("y", y), ("z", z), *model.named_parameters()], rng)
 
 
 def relative_error(found: Array, wanted: Array) -> float:

@@ -13,12 +13,14 @@ times.jsonl     when each epoch ended, in seconds of training; all else is the s
 import errno
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from trm_np.autograd import nn
+from trm_np.autograd.ops import Array
 from trm_np.checkpoint import (
     CATEGORY_SHARE,
     CheckpointError,
@@ -47,6 +49,7 @@ from trm_np.files import (
 from trm_np.judging import judge
 from trm_np.parallel import ALONE, Ranks
 from trm_np.ranking import fit_category_share
+from trm_np.stopping import EarlyStopping
 from trm_np.summary import switches
 from trm_np.train import Interrupted, Record, Trainer
 
@@ -59,39 +62,56 @@ class OutputError(OSError):
     """The output folder cannot be used."""
 
 
-class Run:
-    """One run of a trainer on a dataset, in a folder, which is locked until `train` ends.
+class Trains(Protocol):
+    """What a run asks of a trainer: its model is the one that is kept, in evaluation and in files."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def stopping(self) -> EarlyStopping: ...
+    def epochs(self, interrupted: Callable[[], bool]) -> Iterator[Record]: ...
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]: ...
+    def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None: ...
+
+
+class Stored(Protocol):
+    """A file of a run, as it was read."""
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def header(self) -> dict[str, Any]: ...
+    @property
+    def arrays(self) -> dict[str, Array]: ...
+
+
+class FolderRun:
+    """A run of whatever trainer in a folder, which is locked until `train` ends.
 
     A new run takes away the files of an earlier one when training begins. With `resume` it goes on from the folder's
     last.npz, with the same bits as if it had never stopped; `warnings` say under which other conditions the bits may
-    differ. Of several `ranks` all train, and the first writes. Raises ConfigError, CheckpointError, FolderInUse or
+    differ. Of several ranks all train, and the first `writes`. Raises ConfigError, CheckpointError, FolderInUse or
     OutputError before anything is changed.
+
+    `digests` know the data again. What the files hold besides, `write`, `load` and `finish` of a subclass know.
     """
 
     def __init__(
         self,
-        config: Config,
-        dataset: Dataset,
+        trainer: Trains,
+        config: Any,
+        digests: dict[str, str],
         seed: int,
         folder: Path,
-        resume: bool = False,
+        resume: bool,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.dataset = dataset.first(config.training.scenario_limit)
-        self.task: Task = task_from(self.dataset, config.model.gift_features)
-        self.seed = index(seed)  # one of NumPy's is no JSON
-        self.folder = folder
-        self.digests = {
-            name: digest(value)
-            for name, value in {**as_json(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
-        }  # to know it again
-        self.writes = ranks.is_first
+        self.trainer, self.config, self.digests = trainer, config, digests
+        self.seed, self.folder, self.writes = seed, folder, ranks.is_first
         self.conditions = conditions(ranks.size)
         self.warnings: list[str] = []
         self.best_metrics: dict[str, float] = {}  # of the model kept, on the validation scenarios
         self.log_length = 0
-        self.trainer = Trainer(config, self.task, seed, ranks)
-        self.config = self.trainer.config
         if resume and not (folder / LAST).exists():
             raise CheckpointError(folder / LAST, "no such file", "start without --resume")
         self.lock = open_folder(folder) if self.writes else None
@@ -100,6 +120,20 @@ class Run:
         except BaseException:
             self.unlock()
             raise
+
+    def load(self, path: Path) -> Stored:
+        """Read a training file of such a run; raises CheckpointError."""
+        raise NotImplementedError
+
+    def write(
+        self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
+    ) -> None:
+        """Write the trainer's model to a file of this name: a "model", or what "training" needs."""
+        raise NotImplementedError
+
+    def finish(self) -> dict[str, Any]:
+        """Judge the best model once on what no choice has seen; write best.npz and summary.json."""
+        raise NotImplementedError
 
     def train(
         self,
@@ -153,7 +187,7 @@ class Run:
             raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error
         if self.stored and self.trainer.stopping.best_weights:  # best.npz may be of a later epoch, or damaged
             self.trainer.stopping.restore(self.trainer.model)
-            self.save_model({"validation": self.best_metrics}, self.category_share())
+            self.save_model({"validation": self.best_metrics})
             self.trainer.model.load_state_dict(self.stored.model.state_dict())
         self.stored = None
 
@@ -168,21 +202,17 @@ class Run:
             self.best_metrics = {
                 name: value for name, value in record["validation"].items() if name != "losses"
             }
-            self.save_model({"validation": self.best_metrics}, self.category_share())
+            self.save_model({"validation": self.best_metrics})
         self.save_last()
 
-    def category_share(self) -> float:
-        """How much the categories count in the ranking of the trainer's model as it is."""
-        return fit_category_share(self.trainer.model, self.task.validation, self.task)
-
-    def save_model(self, metrics: dict[str, dict[str, float]], category_share: float) -> None:
-        extra = {
-            "seed": self.seed,
-            "best_epoch": self.trainer.stopping.state.best_epoch,
-            "metrics": metrics,
-            **({CATEGORY_SHARE: category_share} if category_share else {}),
-        }
+    def save_model(self, metrics: dict[str, dict[str, float]]) -> None:
+        best_epoch = self.trainer.stopping.state.best_epoch
+        extra = {"seed": self.seed, "best_epoch": best_epoch, "metrics": metrics, **self.fitted()}
         self.write(BEST, "model", extra)
+
+    def fitted(self) -> dict[str, Any]:
+        """What is fitted to the model as it is, to be stored with it."""
+        return {}
 
     def save_last(self) -> None:
         values, arrays = self.trainer.state()
@@ -196,6 +226,72 @@ class Run:
         }
         keep_as(self.folder / LAST, self.folder / PREVIOUS)
         self.write(LAST, "training", extra, arrays)
+
+    def resume(self) -> Stored:
+        """Take up the training of last.npz, which is returned; raises CheckpointError."""
+        path = self.folder / LAST
+        try:
+            stored = self.load(path)
+        except CheckpointError as error:
+            raise self.with_older_offered(error) from error
+        header = stored.header
+        refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
+        try:
+            self.trainer.load_state(header["training"], stored.arrays)
+            self.log_length = int(header["log_length"])
+            self.best_metrics = dict(header["best_metrics"])
+            self.warnings = differences(header["conditions"], self.conditions)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
+        self.trainer.model.load_state_dict(stored.model.state_dict())
+        log = self.folder / METRICS
+        if not log.is_file() or not 0 <= self.log_length <= log.stat().st_size:
+            reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
+            raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
+        return stored
+
+    def with_older_offered(self, error: CheckpointError) -> CheckpointError:
+        """The same refusal, with the advice to go on from the older file, if that one can be read."""
+        older = self.folder / PREVIOUS
+        try:
+            epochs = self.load(older).header["training"]["progress"]["epochs"]
+        except (CheckpointError, KeyError, TypeError):
+            return error
+        advice = f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
+        return CheckpointError(error.path, error.reason, advice)
+
+    def end(self, summary: dict[str, Any]) -> None:
+        """Write summary.json: training is done."""
+        atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+        remove(self.folder, [PREVIOUS])
+
+
+class Run(FolderRun):
+    """A run that teaches a recommender by a dataset."""
+
+    trainer: Trainer
+
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        seed: int,
+        folder: Path,
+        resume: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        seed = index(seed)  # one of NumPy's is no JSON
+        self.dataset = dataset.first(config.training.scenario_limit)
+        self.task: Task = task_from(self.dataset, config.model.gift_features)
+        digests = {
+            name: digest(value)
+            for name, value in {**as_json(self.dataset), "vocabulary": self.dataset.vocabulary.lists}.items()
+        }
+        trainer = Trainer(config, self.task, seed, ranks)
+        super().__init__(trainer, trainer.config, digests, seed, folder, resume, ranks)
+
+    def load(self, path: Path) -> StoredModel:
+        return load_model(path, kind="training")
 
     def write(
         self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
@@ -213,34 +309,18 @@ class Run:
             arrays,
         )
 
-    def resume(self) -> StoredModel:
-        """Take up the training of last.npz, which is returned; raises CheckpointError."""
-        path = self.folder / LAST
-        try:
-            stored = load_model(path, kind="training")
-        except CheckpointError as error:
-            raise with_older_offered(error, self.folder / PREVIOUS) from error
-        header = stored.header
-        refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
-        try:
-            self.trainer.load_state(header["training"], stored.arrays)
-            self.log_length = int(header["log_length"])
-            self.best_metrics = dict(header["best_metrics"])
-            self.warnings = differences(header["conditions"], self.conditions)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
-        self.trainer.model.load_state_dict(stored.model.state_dict())
-        log = self.folder / METRICS
-        if not log.is_file() or not 0 <= self.log_length <= log.stat().st_size:
-            reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
-            raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
-        return stored
+    def category_share(self) -> float:
+        """How much the categories count in the ranking of the trainer's model as it is."""
+        return fit_category_share(self.trainer.model, self.task.validation, self.task)
+
+    def fitted(self) -> dict[str, Any]:
+        share = self.category_share()
+        return {CATEGORY_SHARE: share} if share else {}
 
     def finish(self) -> dict[str, Any]:
         """Judge the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        share = self.category_share()
-        judged = judge(trainer.model, self.task, self.config, self.seed, share)
+        judged = judge(trainer.model, self.task, self.config, self.seed, self.category_share())
         summary = {
             "preset": self.config.preset,
             "recipe": self.config.recipe,
@@ -255,9 +335,8 @@ class Run:
             **judged,
         }
         if self.writes:
-            self.save_model({"validation": judged["validation"], "test": judged["test"]}, share)
-            atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
-            remove(self.folder, [PREVIOUS])
+            self.save_model({"validation": judged["validation"], "test": judged["test"]})
+            self.end(summary)
         return summary
 
 
@@ -278,18 +357,6 @@ def refuse_other_run(
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         reason = f"cannot go on from another run: {'; '.join(differing[:3])}{more}"
         raise CheckpointError(path, reason, "resume with what it was started with, or choose another --out")
-
-
-def with_older_offered(error: CheckpointError, older: Path) -> CheckpointError:
-    """The same refusal, with the advice to go on from the older file, if that one can be read."""
-    try:
-        epochs = load_model(older, kind="training").header["training"]["progress"]["epochs"]
-    except (CheckpointError, KeyError, TypeError):
-        return error
-    advice = (
-        f"{older.name} beside it is whole and stands at epoch {epochs}: give it the name {LAST} and resume"
-    )
-    return CheckpointError(error.path, error.reason, advice)
 
 
 def open_folder(folder: Path) -> Any:

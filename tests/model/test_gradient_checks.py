@@ -12,8 +12,9 @@ from trm_np.autograd import Tensor
 from trm_np.autograd.cases import CASES
 from trm_np.autograd.gradcheck import GradientError
 from trm_np.losses import TERMS
-from trm_np.model.core import Core
+from trm_np.model.core import Carry, Core
 from trm_np.model.pairs import fold
+from trm_np.puzzles.model import PuzzleModel, Said
 
 
 def test_there_is_a_check_for_every_rule_loss_and_component() -> None:
@@ -38,16 +39,29 @@ def cut_words(x: Tensor, width: int) -> Tensor:
     return fold(x, width) if x.ndim == 2 else fold(x, width).detach()
 
 
+def cut_thought(model: PuzzleModel, carry: Carry) -> Said:
+    return Said(model.core.lm_head(carry.y), model.core.halt_head(carry.y.detach().mean(axis=1)))
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "spoilt", "check"),
     [
         (trm_np.model.tool_selection, "fold", cut_answer, "component: tool_selection"),
         (trm_np.model.tool_selection, "fold", cut_words, "component: tool_selection"),
         (Core, "embed", cut_question, "component: core"),
+        (Core, "embed", cut_question, "puzzle model, cells and halting"),
+        (PuzzleModel, "read", cut_thought, "puzzle model, cells and halting"),
         # Gradient through every cycle, not only through the last.
         (trm_np.model.core, "no_grad", nullcontext, "recursion: gradient stops at the last cycle"),
     ],
-    ids=["an input cut off", "the words cut off", "a table cut off", "a cycle too many"],
+    ids=[
+        "an input cut off",
+        "the words cut off",
+        "a table cut off",
+        "a table of puzzles cut off",
+        "a thought cut off",
+        "a cycle too many",
+    ],
 )
 def test_a_gradient_that_stops_too_early_or_too_late_is_caught(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, spoilt: Any, check: str

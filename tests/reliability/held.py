@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-from trm_np.run import METRICS, Run
+from trm_np.run import METRICS, FolderRun
 
 
 def main() -> None:
-    train = Run.train
+    train = FolderRun.train
 
-    def train_held(run: Run, interrupted: Callable[[], bool], *rest: Any) -> dict[str, Any]:
+    def train_held(run: FolderRun, interrupted: Callable[[], bool], *rest: Any) -> dict[str, Any]:
         log = run.folder / METRICS
 
         def held() -> bool:
@@ -29,7 +29,7 @@ def main() -> None:
 
         return train(run, held, *rest)
 
-    Run.train = train_held  # type: ignore[method-assign, assignment]
+    FolderRun.train = train_held  # type: ignore[method-assign, assignment]
     del sys.argv[0]
     runpy.run_path(sys.argv[0], run_name="__main__")
 

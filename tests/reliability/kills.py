@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,21 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Training:
-    """A run by the command in a folder of its own, whose seed and settings stay the same; `command` are its options."""
+    """A run by the command in a folder of its own, whose seed and settings stay the same; `command` are its options.
 
-    def __init__(self, folder: Path, *command: str) -> None:
-        self.folder = folder
-        self.command = [sys.executable, str(ROOT / "bin" / "trm-train"), *command, "--out", str(folder)]
+    `program` is a script of bin/, and the words to it that train; `load` reads what it writes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *command: str,
+        program: Sequence[str] = ("trm-train",),
+        load: Callable[[Path, str], object] = load_model,
+    ) -> None:
+        self.folder, self.load = folder, load
+        script, *words = program
+        self.command = [sys.executable, str(ROOT / "bin" / script), *words, *command, "--out", str(folder)]
 
     def start(self, held: bool = False) -> subprocess.Popen[str]:
         """Start it, or go on with it where there is something to go on with; `held` as in held.py."""
@@ -52,7 +63,7 @@ class Training:
         for name, kind in ((BEST, "model"), (LAST, "training")):
             try:
                 if (self.folder / name).exists():
-                    load_model(self.folder / name, kind)
+                    self.load(self.folder / name, kind)
             except CheckpointError as error:
                 found.append(str(error))
         return found

@@ -19,6 +19,7 @@ COMMANDS = (
     "init",
     "inspect",
     "lab",
+    "puzzle",
     "recommend",
     "serve",
     "simulate",

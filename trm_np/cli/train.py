@@ -159,21 +159,6 @@ def noted_signals() -> Iterator[list[int]]:
         yield received
 
 
-@contextmanager
-def progress(epochs: int, done: int, quiet: bool) -> Iterator[Callable[["Record"], None]]:
-    """What shows each epoch's record: a bar on a terminal, a line at evaluations elsewhere, or nothing."""
-    if quiet:
-        yield lambda record: None
-    elif sys.stderr.isatty():
-        bar: ProgressBar[Record] = click.progressbar(
-            length=epochs - done, label="training", file=sys.stderr, item_show_func=quality
-        )
-        with bar:
-            yield lambda record: bar.update(1, record)
-    else:
-        yield lambda record: click.echo(line(record), err=True) if "validation" in record else None
-
-
 def quality(record: "Record | None") -> str | None:
     """The validation quality, in the bar, where it has just been measured."""
     if record is None or "validation" not in record:
@@ -189,3 +174,24 @@ def line(record: "Record") -> str:
         f"validation: loss {found['losses']['total']:.4f}  {match}"
         f"reward {found['average_reward']:.3f}  quality {found['recommendation_quality']:.3f}"
     )
+
+
+@contextmanager
+def progress(
+    epochs: int,
+    done: int,
+    quiet: bool,
+    brief: Callable[["Record | None"], str | None] = quality,
+    line: Callable[["Record"], str] = line,
+) -> Iterator[Callable[["Record"], None]]:
+    """What shows each epoch's record: a bar on a terminal, a line at evaluations elsewhere, or nothing."""
+    if quiet:
+        yield lambda record: None
+    elif sys.stderr.isatty():
+        bar: ProgressBar[Record] = click.progressbar(
+            length=epochs - done, label="training", file=sys.stderr, item_show_func=brief
+        )
+        with bar:
+            yield lambda record: bar.update(1, record)
+    else:
+        yield lambda record: click.echo(line(record), err=True) if "validation" in record else None

@@ -12,6 +12,7 @@ In the paper's code y is z_H, z is z_L, n is L_cycles and T is H_cycles.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +20,23 @@ from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
-from trm_np.config import ModelConfig
+
+
+class CoreConfig(Protocol):
+    """The settings that a core has, whatever it thinks about: width D, blocks, heads, hidden width, n and T."""
+
+    @property
+    def core_width(self) -> int: ...
+    @property
+    def core_blocks(self) -> int: ...
+    @property
+    def core_heads(self) -> int: ...
+    @property
+    def core_hidden(self) -> int: ...
+    @property
+    def latent_steps(self) -> int: ...
+    @property
+    def cycles(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -36,11 +53,11 @@ class Carry:
 class Block(nn.Module):
     """Attention, then SwiGLU; each is added to its input and the sum is normalised."""
 
-    def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: CoreConfig, rng: np.random.Generator) -> None:
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
-    def forward(self, x: Tensor, rotation: Rotation, blocked: Array | None) -> Tensor:
+    def forward(self, x: Tensor, rotation: Rotation | None, blocked: Array | None) -> Tensor:
         attention, swiglu = self.attention, self.swiglu
         qkv, out = attention.in_proj_weight, attention.out_proj.weight
         x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
@@ -48,9 +65,12 @@ class Block(nn.Module):
 
 
 class Core(nn.Module):
-    """Token embedding, the recursion, and the heads that read the answer: masked tokens and halting."""
+    """Token embedding, the recursion, and the heads that read the answer: tokens and halting.
 
-    def __init__(self, config: ModelConfig, tokens: int, rng: np.random.Generator) -> None:
+    `memories` is the width of what else may be remembered beside the tokens of a question, 0 where nothing is.
+    """
+
+    def __init__(self, config: CoreConfig, tokens: int, rng: np.random.Generator, memories: int = 0) -> None:
         self.config = config
         # Standard deviation 1/√D, and √D on the way out, as in the paper's code: the vectors are of unit size
         # and learn √D times as fast as the same vectors stored at unit size would.
@@ -59,8 +79,8 @@ class Core(nn.Module):
         self.blocks = nn.ModuleList(Block(config, rng) for _ in range(config.core_blocks))
         self.lm_head = nn.Linear(config.core_width, tokens, bias=False, rng=rng)
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
-        if config.experienced_gifts:
-            self.remember = nn.Linear(config.user_width, config.core_width, bias=False, rng=rng)
+        if memories:
+            self.remember = nn.Linear(memories, config.core_width, bias=False, rng=rng)
 
     def embed(self, tokens: Array) -> Tensor:
         """Tokens (B, S) to vectors (B, S, D)."""
@@ -72,10 +92,13 @@ class Core(nn.Module):
         zeros = Tensor(np.zeros_like(x.data))
         return Carry(zeros, zeros)
 
-    def forward(self, x: Tensor, carry: Carry, positions: Array, padding: Array) -> Carry:
-        """Deep recursion on the question x (B, S, D): positions (S,), padding (B, S) True where no token is."""
-        rotation = rotation_of(tuple(positions.tolist()), self.config.core_width, self.config.core_heads)
-        blocked = padding[:, None, None, :] if padding.any() else None
+    def forward(self, x: Tensor, carry: Carry, positions: Array | None, blocked: Array | None) -> Carry:
+        """Deep recursion on the question x (B, S, D), whose tokens have positions (S,) or none.
+
+        `blocked`, broadcastable to (B, heads, S, S), is True where a head may not look, from query to key.
+        """
+        width, heads = self.config.core_width, self.config.core_heads
+        rotation = None if positions is None else rotation_of(tuple(positions.tolist()), width, heads)
 
         def f(u: Tensor) -> Tensor:
             for block in self.blocks:

@@ -99,7 +99,8 @@ class TRM(nn.Module):
         model, dropout = config.model, config.dropout
         self.config = model
         self.gift_features = max(model.gift_features, content_width(vocabulary))
-        self.core = Core(model, max(model.core_tokens, token_count(vocabulary)), rng)
+        memories = model.user_width if model.experienced_gifts else 0
+        self.core = Core(model, max(model.core_tokens, token_count(vocabulary)), rng, memories)
         self.decision_heads = DecisionHeads(model, state_width(vocabulary), gift_token_width(vocabulary), rng)
         self.user_profiling = UserProfiling(model, vocabulary, dropout.profile_encoder, rng, dropout_rng)
         self.category_matching = CategoryMatching(
@@ -120,14 +121,14 @@ class TRM(nn.Module):
             tokens.append(self.core.remember(self.experience.of(profiles.history[:, -REMEMBERED:])))
         return F.concatenate(tokens, axis=1)
 
-    def places(self, profiles: ProfileInputs) -> tuple[Array, Array]:
-        """The positions (S,) and padding (B, S) of the question's tokens: a history is one more field."""
+    def places(self, profiles: ProfileInputs) -> tuple[Array, Array | None]:
+        """The positions (S,) of the question's tokens, and which are none (B, 1, 1, S); a history is one more field."""
         positions, padding = profiles.positions, profiles.padding
-        if self.experience is None or not profiles.history.shape[1]:
-            return positions, padding
-        absent = profiles.history[:, -REMEMBERED:] == MISSING
-        field = np.full(absent.shape[1], positions[-1] + 1)
-        return np.concatenate([positions, field]), np.concatenate([padding, absent], axis=1)
+        if self.experience is not None and profiles.history.shape[1]:
+            absent = profiles.history[:, -REMEMBERED:] == MISSING
+            field = np.full(absent.shape[1], positions[-1] + 1)
+            positions, padding = np.concatenate([positions, field]), np.concatenate([padding, absent], axis=1)
+        return positions, padding[:, None, None, :] if padding.any() else None
 
     def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
         """One supervision step of the core: from the carry (None: the start) to the next."""

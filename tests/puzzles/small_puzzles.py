@@ -1,0 +1,47 @@
+"""A run on puzzles that is over in a moment: 4 × 4 boards, of which there are few, and narrow widths."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trm_np.puzzles.config import PuzzleConfig, resolve
+from trm_np.puzzles.run import PuzzleRun
+from trm_np.puzzles.sets import Puzzles, make_puzzles
+from trm_np.puzzles.sudoku import Sudoku
+from trm_np.puzzles.training import PuzzleTrainer
+
+TASK = Sudoku(2, 2)
+SMALL = {
+    "model.core_width": 8,
+    "model.core_blocks": 1,
+    "model.core_hidden": 6,
+    "model.supervision_steps": 3,
+    "training.epochs": 3,
+    "training.updates": 4,
+    "training.batch_size": 5,
+    "training.evaluate_every": 2,
+    "training.explore": 0.5,
+}
+
+
+@cache
+def sets() -> tuple[Puzzles, Puzzles, Puzzles]:
+    """To learn from, to choose by, and to judge by."""
+    every = make_puzzles(TASK, 24, np.random.default_rng(0))
+    return every.take(slice(0, 12)), every.take(slice(12, 18)), every.take(slice(18, 24))
+
+
+def small(**settings: Any) -> PuzzleConfig:
+    """The small configuration; a setting `training__epochs=3` is training.epochs."""
+    given = {key.replace("__", "."): value for key, value in settings.items()}
+    return resolve(PuzzleConfig(), SMALL | given)
+
+
+def trainer(config: PuzzleConfig, seed: int = 0) -> PuzzleTrainer:
+    return PuzzleTrainer(config, TASK, *sets()[:2], seed)
+
+
+def new_run(folder: Path, config: PuzzleConfig, seed: int = 0, resume: bool = False) -> PuzzleRun:
+    return PuzzleRun(config, TASK, *sets(), seed, folder, resume)

@@ -1,0 +1,219 @@
+"""`trm puzzle`: Sudoku, made, learnt and solved by the same recursive core that recommends gifts."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals
+from trm_np.cli.options import as_json, named
+from trm_np.cli.output import write_new
+from trm_np.cli.puzzle_train import kind, task_named, train
+from trm_np.cli.threads import use_threads
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+    from trm_np.data.json_lines import Line
+    from trm_np.puzzles.model import PuzzleModel
+    from trm_np.puzzles.stored import StoredPuzzleModel
+
+DIAL = 4  # times the steps of training, which thinking may take at most
+
+steps_option = click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help=f"Think at most so long, up to {DIAL} times as in training.  [default: as in training]",
+)
+
+
+@click.group(
+    cls=OneLineGroup,
+    help="""Sudoku of 6 × 6 and 9 × 9: made, learnt and solved by the recursive core.
+
+    \b
+    Example: trm puzzle make --count 5
+    """,
+)
+def puzzle() -> None:
+    pass
+
+
+@puzzle.command(
+    help="""Make puzzles of a KIND, sudoku6 or sudoku9, each with one solution and no two the same up to symmetry.
+
+    \b
+    Example: trm puzzle make sudoku9 --count 5 --extra 12 --out nine.csv
+    """,
+)
+@kind
+@click.option("--count", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="So many.")
+@click.option(
+    "--extra",
+    type=click.IntRange(0, 60),
+    default=0,
+    show_default=True,
+    help="Up to so many givens more than are needed, which makes them easier.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+)
+@click.option(
+    "--out", callback=named, default="puzzles.csv", show_default=True, metavar="FILE", help="A new CSV file."
+)
+@as_json
+def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) -> None:
+    use_threads(all_cores=False)
+    with refusals():
+        import numpy as np
+
+        from trm_np.cli.output import refuse_old
+        from trm_np.puzzles.files import csv_of
+        from trm_np.puzzles.sets import make_puzzles
+
+        task, path = task_named(kind), Path(out)
+        refuse_old(str(path.parent), [path.name])
+        made = make_puzzles(task, count, np.random.default_rng(seed), extra)
+        write_new(str(path.parent), {path.name: csv_of(task, made)})
+        rounds, counts = np.unique(made.rounds, return_counts=True)
+        givens = (made.questions > 0).sum(axis=1)
+        least, middle, most = (int(each) for each in np.quantile(givens, (0, 0.5, 1), method="lower"))
+        found = {
+            "file": out,
+            "puzzle": task.name,
+            "puzzles": len(made),
+            "givens": [least, middle, most],
+            "rounds": dict(zip(map(str, rounds.tolist()), counts.tolist(), strict=True)),
+            "singles_only": float((made.guesses == 0).mean()),
+        }
+        if as_json:
+            click.echo(json.dumps(found, indent=2))
+        else:
+            click.echo(
+                f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}; "
+                f"singles alone solve {found['singles_only']:.3f}"
+            )
+
+
+@puzzle.command(
+    help="""Solve a BOARD, or one on each line of stdin, by a stored MODEL, and show how it thinks.
+
+    A board is written row by row, with . or 0 for a blank. After each step stands the probability, as the model sees
+    it, that all of it is right; cells that have changed are marked. Boards from stdin are answered line by line, a
+    bad one by its error, and the exit code is 65 at the end.
+
+    \b
+    Example: trm puzzle solve checkpoints/sudoku6/best.npz ......5.....1..3.6.4..2...4..2..3..5
+    """,
+)
+@click.argument("model", callback=named)
+@click.argument("board", required=False)
+@steps_option
+@as_json
+def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> None:
+    use_threads(all_cores=False)
+    with refusals():
+        from trm_np.puzzles.files import board_from
+        from trm_np.puzzles.solving import solution_text
+        from trm_np.puzzles.solving import solve as solved
+        from trm_np.puzzles.stored import load_puzzle_model
+
+        stored = load_puzzle_model(model)
+        most = steps_of(stored, steps)
+        if board is None or board == "-":
+            if solve_lines(stored.model, most, as_json):
+                raise click.exceptions.Exit(DATA_REFUSED)
+            return
+        found = solved(stored.model, board_from(board, stored.task, "BOARD"), most)
+        click.echo(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
+
+
+@puzzle.command(
+    help="""How many puzzles a stored MODEL solves: by thinking steps, and by how hard they are for a person.
+
+    Without a file, of 1,000 puzzles made from the seed of its training, which held the same ones out.
+
+    \b
+    Example: trm puzzle evaluate checkpoints/sudoku6/best.npz --steps 16
+    """,
+)
+@click.argument("model", callback=named)
+@click.option(
+    "--puzzles", callback=named, metavar="FILE", help="Puzzles to judge it on: a board a line, or CSV."
+)
+@click.option(
+    "--count", type=click.IntRange(min=1), help="Only so many, the first.  [default: all, or 1000 made]"
+)
+@steps_option
+@as_json
+def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | None, as_json: bool) -> None:
+    use_threads(all_cores=False)
+    with refusals():
+        from trm_np.puzzles import evaluating
+        from trm_np.puzzles.files import read_puzzles
+        from trm_np.puzzles.sets import make_test
+        from trm_np.puzzles.stored import load_puzzle_model
+
+        stored = load_puzzle_model(model)
+        most = steps_of(stored, steps)
+        if puzzles is None:
+            extra = stored.config.training.extra
+            judged = make_test(stored.task, stored.header["seed"], extra, count)
+        else:
+            judged = read_puzzles(puzzles, stored.task, count)
+        found = evaluating.evaluate(stored.model, judged, most)
+        click.echo(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
+
+
+def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
+    """How long to think; raises UsageError for longer than there is a reason to believe in."""
+    trained = stored.config.model.supervision_steps
+    if steps is not None and steps > DIAL * trained:
+        raise click.UsageError(f"--steps {steps}: at most {DIAL * trained}, {DIAL} times those of training")
+    return steps or trained
+
+
+def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
+    """Answer the boards of stdin as they come; whether one was bad."""
+    from trm_np.data.json_lines import Lines
+
+    bad = False
+    for portion in Lines(cast("BufferedReader", sys.stdin.buffer), "stdin").portions():
+        for found in answers(model, portion, steps):
+            bad |= "error" in found
+            if as_json:
+                click.echo(json.dumps(found))
+            elif "error" in found:
+                click.echo(f"Error: {found['error']}", err=True)
+            else:
+                wrong = f"; wrong: {found['fault']}" if found["fault"] else ""
+                click.echo(f"{found['answer']} in {found['steps']} steps{wrong}")
+    return bad
+
+
+def answers(model: "PuzzleModel", portion: list["Line"], steps: int) -> list[dict[str, Any]]:
+    """One for each line, in order."""
+    import numpy as np
+
+    from trm_np.data.problems import DataError
+    from trm_np.puzzles.files import board_from
+    from trm_np.puzzles.solving import solve_all
+
+    found: list[dict[str, Any]] = []
+    boards, places = [], []
+    for number, text in portion:
+        try:
+            boards.append(board_from(text.decode(errors="replace"), model.task, f"stdin: line {number}"))
+            places.append(len(found))
+            found.append({})
+        except DataError as error:
+            found.append({"error": str(error)})
+    if boards:
+        for place, answer in zip(places, solve_all(model, np.stack(boards), steps), strict=True):
+            found[place] = answer
+    return found
+
+
+puzzle.add_command(train)

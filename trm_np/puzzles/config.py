@@ -1,0 +1,95 @@
+"""Every setting of a puzzle model and of its training; the defaults are those for Sudoku of 6 × 6."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, with_stored
+
+MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored as bytes
+
+
+@dataclass(frozen=True)
+class ThinkingConfig:
+    """Widths and depths, in the terms of the core."""
+
+    core_width: int = 64
+    core_blocks: int = 2
+    core_heads: int = 4
+    core_hidden: int = 128
+    latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
+    cycles: int = 1  # T: this many times in all, only the last with gradient
+    supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
+
+
+@dataclass(frozen=True)
+class PracticeConfig:
+    """How long, in what portions, and how fast."""
+
+    epochs: int = 30
+    updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
+    batch_size: int = 32
+    extra: int = 0  # givens more than are needed, at most, of puzzles that are made
+    augment: bool = True  # a symmetry drawn anew whenever a puzzle is
+    learning_rate: float = 2e-3  # risen to in `warmup` updates, then falling by a cosine to its share `final`
+    warmup: int = 100
+    final: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    weight_decay: float = 0.1
+    clip_norm: float = 1.0
+    average: float = 0.995  # of the averaged weights, what an update leaves of those before it
+    halting: float = 0.5  # weight of the loss of halting beside that of the cells
+    explore: float = 0.1  # how often a puzzle is thought about for a drawn number of steps at least
+    evaluate_every: int = 10  # epochs
+
+
+@dataclass(frozen=True)
+class PuzzleConfig:
+    """A run, resolved. It is stored with the weights."""
+
+    model: ThinkingConfig = field(default_factory=ThinkingConfig)
+    training: PracticeConfig = field(default_factory=PracticeConfig)
+
+
+PRESETS: dict[str, PuzzleConfig] = {
+    "sudoku6": PuzzleConfig(),
+    "sudoku9": PuzzleConfig(training=PracticeConfig(extra=12)),
+}
+
+
+def resolve(base: PuzzleConfig, settings: Mapping[str, Any]) -> PuzzleConfig:
+    """The configuration with these settings, "training.epochs": 3 or "3"; raises ConfigError."""
+    config = with_settings(base, settings)
+    check(config)
+    return config
+
+
+def from_flat(settings: Mapping[str, Any]) -> PuzzleConfig:
+    """The inverse of `flatten`; raises ConfigError on an unknown key or a value that no run could use."""
+    config = with_stored(PuzzleConfig(), settings)
+    check(config)
+    return config
+
+
+def check(config: PuzzleConfig) -> None:
+    """Raise ConfigError on the first value that no run could use."""
+    for key, value in flatten(config).items():
+        name = key.partition(".")[2]
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int):
+            most = MOST_STEPS if name == "supervision_steps" else LARGEST_SIZE
+            least = 0 if name in ("extra", "warmup", "latent_steps") else 1
+            if not least <= value <= most:
+                raise ConfigError(f"{key}={value}: must be from {least} to {most}")
+        elif not 0 <= value <= (1 if name in ("final", "explore", "average") else 1e6):
+            raise ConfigError(f"{key}={value}: must be finite, not negative, and at most 1 if it is a share")
+        elif name in ("beta1", "beta2") and value >= 1:
+            raise ConfigError(f"{key}={value}: must be below 1")
+    if config.training.clip_norm == 0:
+        raise ConfigError("training.clip_norm=0: must be positive, or nothing would be learnt")
+    if config.model.core_width % config.model.core_heads:
+        raise ConfigError(
+            f"model.core_width={config.model.core_width}: must be a multiple of model.core_heads"
+        )

@@ -1,0 +1,94 @@
+"""How many puzzles a model solves: after each step of thinking, by how hard they are, and when it halts by itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trm_np.data.tables import Bools, Ints
+from trm_np.puzzles.model import Course, PuzzleModel, think
+from trm_np.puzzles.sets import Puzzles
+
+QUARTERS = 4
+
+
+def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
+    """Shares of puzzles whose whole board is right: `solved` after N_sup steps, and after each of so many.
+
+    `solved_by_difficulty` has the quarters, as near as can be, by the rounds of singles that a person needs; then what
+    halting gives, and what singles alone would, without a guess.
+    """
+    trained = model.config.supervision_steps
+    course = think(model, puzzles.questions, max(steps, trained))
+    right = course.boards == puzzles.answers
+    solved = right.all(axis=2)
+    return {
+        "puzzles": len(puzzles),
+        "steps": trained,
+        "solved": share(solved[trained - 1]),
+        "cells": share(right[trained - 1]),
+        "solved_by_steps": {str(step + 1): share(each) for step, each in enumerate(solved[:steps])},
+        "solved_by_difficulty": [
+            {
+                "rounds": [low, high],
+                "puzzles": int(among.sum()),
+                "solved": share(solved[trained - 1, among]),
+                "solved_by_steps": {
+                    str(step + 1): share(each[among]) for step, each in enumerate(solved[:steps])
+                },
+            }
+            for low, high, among in by_difficulty(puzzles.rounds)
+        ],
+        "halting": halting(course, solved, trained),
+        "singles_only": share(puzzles.guesses == 0),
+    }
+
+
+def share(right: Bools) -> float:
+    return float(right.mean())
+
+
+def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
+    """At most four groups, about as large: the least and most rounds of each, and which puzzles are in it."""
+    ends = sorted(
+        {int(end) for end in np.quantile(rounds, np.arange(1, QUARTERS + 1) / QUARTERS, method="lower")}
+    )
+    lows = [int(rounds.min()), *(end + 1 for end in ends)]
+    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=False)]
+    return [group for group in groups if group[2].any()]
+
+
+def halting(course: Course, solved: Bools, trained: int) -> dict[str, float]:
+    """The same where each puzzle is thought about until the model halts, at most N_sup steps."""
+    within = Course(course.boards[:trained], course.right[:trained])
+    step = within.halted()
+    return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}
+
+
+def evaluation_text(found: dict[str, Any]) -> str:
+    """The evaluation as a table to read."""
+    steps = marks(found)
+    rows: list[tuple[str, Any, Any]] = [("all", found["puzzles"], found["solved_by_steps"])]
+    for group in found["solved_by_difficulty"]:
+        low, high = group["rounds"]
+        name = f"{low} rounds" if low == high else f"{low} to {high} rounds"
+        rows.append((name, group["puzzles"], group["solved_by_steps"]))
+    head = f"{'solved after so many steps':<28}{'puzzles':>8}" + "".join(f"{step:>7}" for step in steps)
+    lines = [
+        f"{name:<28}{count:>8}" + "".join(f"{by_steps[step]:>7.3f}" for step in steps)
+        for name, count, by_steps in rows
+    ]
+    halted = found["halting"]
+    return "\n".join([
+        head,
+        *lines,
+        f"cells right after {found['steps']} steps: {found['cells']:.4f}",
+        f"halting by itself: {halted['solved']:.3f} solved in {halted['mean_steps']:.2f} steps on average",
+        f"singles alone, as a person begins: {found['singles_only']:.3f} solved",
+    ])  # fmt: skip
+
+
+def marks(found: dict[str, Any]) -> Sequence[str]:
+    """The steps that are shown: powers of two, and the last."""
+    steps = list(map(int, found["solved_by_steps"]))
+    return [str(step) for step in steps if step & (step - 1) == 0 or step in (found["steps"], steps[-1])]

@@ -1,0 +1,218 @@
+"""Files of puzzles: a board on each line, or CSV with `puzzle,solution` or `source,question,answer,rating`.
+
+They are read and checked in portions, so that a file may be of any length.
+"""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from trm_np.data.problems import DataError, Place, Problem, shown
+from trm_np.data.strict_json import opened
+from trm_np.data.tables import Bools
+from trm_np.puzzles.sets import Puzzles
+from trm_np.puzzles.task import BLANK, Board, Task
+
+HEADERS = (("puzzle", "solution"), ("question", "answer"))  # question and answer among the columns
+PORTION = 4096  # lines that are checked at once
+LONGEST_LINE = 4096  # bytes
+ZERO = "0"  # a blank too, unless it is a symbol
+NO_SYMBOL = 255
+
+Line = tuple[int, str]  # its number, from 1, and its text
+
+
+class Portion(NamedTuple):
+    """Some puzzles of a file: the line of each, its question (N, S), and the answers (N, S) where the file has them."""
+
+    lines: list[int]
+    questions: Board
+    answers: Board | None
+
+
+def read_portions(path: str | os.PathLike[str], task: Task) -> Iterator[Portion]:
+    """The puzzles of a file, checked; raises `DataError` with all that is wrong with the first bad portion."""
+    at = Place(str(path))
+    with opened(path) as file:
+        yield from portions_of(file, at, task)
+
+
+def portions_of(file: BinaryIO, at: Place, task: Task) -> Iterator[Portion]:
+    """The same of an open file, pipe or terminal."""
+    lines = text_lines(file, at)
+    first = next(lines, None)
+    if first is None:
+        raise DataError([at.problem("no puzzle", f"a board of {task.cells} characters on each line")])
+    columns = columns_of(first, at) if "," in first[1] else None
+    rest = lines if columns else chained(first, lines)
+    width = len(cells_of(first, at))
+    empty = True
+    while some := list(islice(rest, PORTION)):
+        empty = False
+        numbers = [number for number, _ in some]
+        if columns is None:
+            yield Portion(numbers, boards_of([text for _, text in some], numbers, at, task), None)
+            continue
+        rows = [cells_of(line, at, width) for line in some]
+        question, answer = ([row[column] for row in rows] for column in columns)
+        questions = boards_of(question, numbers, at, task)
+        answers = boards_of(answer, numbers, at, task)
+        refuse_wrong_answers(questions, answers, numbers, at, task)
+        yield Portion(numbers, questions, answers)
+    if empty:
+        raise DataError([at.problem("a header and no puzzle", "a puzzle on each line after it")])
+
+
+def read_puzzles(path: str | os.PathLike[str], task: Task, most: int | None = None) -> Puzzles:
+    """The first puzzles of a file, each with one answer, which is found where the file has none; raises `DataError`."""
+    questions, answers, count = [], [], 0
+    for portion in read_portions(path, task):
+        questions.append(portion.questions)
+        answers.append(portion.answers if portion.answers is not None else answered(portion, str(path), task))
+        count += len(portion.lines)
+        if most is not None and count >= most:
+            break
+    return Puzzles.of(task, np.concatenate(questions)[:most], np.concatenate(answers)[:most])
+
+
+def answered(portion: Portion, file: str, task: Task) -> Board:
+    """The one answer of each puzzle."""
+    found = [task.solutions(question) for question in portion.questions]
+    refuse(
+        Place(file, f"line {line}").problem(
+            "no solution" if not solutions else "more than one solution", "a puzzle with one solution"
+        )
+        for line, solutions in zip(portion.lines, found, strict=True)
+        if len(solutions) != 1
+    )
+    return np.stack([solutions[0] for solutions in found])
+
+
+def csv_of(task: Task, puzzles: Puzzles) -> bytes:
+    """The puzzles as CSV with `puzzle,solution`."""
+    pairs = zip(puzzles.questions, puzzles.answers, strict=True)
+    rows = (f"{task.text(question)},{task.text(answer)}\n" for question, answer in pairs)
+    return "".join([f"{','.join(HEADERS[0])}\n", *rows]).encode()
+
+
+# --------------------------------------------------------------------------------------------------- lines
+
+
+def text_lines(file: BinaryIO, at: Place) -> Iterator[Line]:
+    """The lines that are not blank."""
+    number = 0
+    while data := file.readline(LONGEST_LINE + 1):
+        number += 1
+        here = Place(at.file, f"line {number}")
+        if len(data) > LONGEST_LINE:
+            raise DataError([here.problem(f"more than {LONGEST_LINE:,} bytes", "a board on each line")])
+        try:
+            text = data.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            raise DataError([here.problem("text that is not UTF-8", "UTF-8")]) from None
+        if text:
+            yield number, text
+
+
+def chained(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
+    yield first
+    yield from rest
+
+
+def columns_of(header: Line, at: Place) -> tuple[int, int]:
+    """Where in CSV with this header question and answer stand."""
+    number, text = header
+    names = [name.strip().lower() for name in cells_of(header, at)]
+    for question, answer in HEADERS:
+        if names.count(question) == names.count(answer) == 1:
+            return names.index(question), names.index(answer)
+    allowed = f"{' or '.join(map(','.join, HEADERS))} among the columns, each once"
+    raise DataError([Place(at.file, f"line {number}").problem(f"the header {shown(text)}", allowed)])
+
+
+def cells_of(line: Line, at: Place, width: int | None = None) -> list[str]:
+    """The cells of a line of CSV, of which there are to be so many."""
+    number, text = line
+    here = Place(at.file, f"line {number}")
+    try:
+        cells = next(csv.reader([text])) if '"' in text else text.split(",")
+    except csv.Error as error:
+        raise DataError([here.problem(f"text that is not CSV ({error})", "CSV")]) from error
+    if width is not None and len(cells) != width:
+        raise DataError([here.problem(f"a line of {len(cells)}", f"{width} cells, as in the header")])
+    return cells
+
+
+# -------------------------------------------------------------------------------------------------- boards
+
+
+def boards_of(texts: list[str], numbers: list[int], at: Place, task: Task) -> Board:
+    """The boards (N, S) that these texts are; raises `DataError` with all that are none, or break a rule."""
+    refuse(
+        place_of(at, number).problem(f"a board of {len(text)} characters", f"{task.cells}")
+        for text, number in zip(texts, numbers, strict=True)
+        if len(text) != task.cells
+    )
+    codes = np.array(texts).view(np.uint32).reshape(len(texts), -1)[:, : task.cells]
+    boards = symbol_table(task)[np.minimum(codes, 255)]
+    refuse(unknown_symbols(boards, texts, numbers, at, task))
+    refuse(
+        place_of(at, numbers[row]).problem(task.fault(boards[row]), task.rules)
+        for row in np.flatnonzero(task.broken(boards)).tolist()
+    )
+    return boards
+
+
+def symbol_table(task: Task) -> Board:
+    """The place of each symbol by its character's code, NO_SYMBOL for any other."""
+    table = np.full(256, NO_SYMBOL, np.uint8)
+    if ZERO not in task.symbols:
+        table[ord(ZERO)] = BLANK
+    for place, symbol in enumerate(task.symbols):
+        table[ord(symbol)] = place
+    return table
+
+
+def unknown_symbols(
+    boards: Board, texts: list[str], numbers: list[int], at: Place, task: Task
+) -> Iterator[Problem]:
+    """The first character of each board that is no symbol."""
+    blanks = task.symbols[BLANK] if ZERO in task.symbols else f"{task.symbols[BLANK]} or {ZERO}"
+    allowed = f"{' '.join(task.symbols[1:])}, and {blanks} for a blank"
+    unknown: Bools = boards == NO_SYMBOL
+    for row in np.flatnonzero(unknown.any(axis=1)).tolist():
+        cell = int(unknown[row].argmax())
+        yield place_of(at, numbers[row]).problem(f"{shown(texts[row][cell])} at {task.place(cell)}", allowed)
+
+
+def refuse_wrong_answers(questions: Board, answers: Board, numbers: list[int], at: Place, task: Task) -> None:
+    blank, other = answers == BLANK, (answers != questions) & (questions != BLANK)
+    for wrong, found, allowed in (
+        (blank, "an answer with a blank", "a symbol in every cell"),
+        (other, "an answer that changes the question", "an answer that keeps what is given"),
+    ):
+        refuse(
+            place_of(at, numbers[row]).problem(f"{found} at {task.place(int(wrong[row].argmax()))}", allowed)
+            for row in np.flatnonzero(wrong.any(axis=1)).tolist()
+        )
+
+
+def place_of(at: Place, number: int) -> Place:
+    """A line of a file; the whole of what has no lines, such as an argument."""
+    return Place(at.file, f"line {number}") if number else at
+
+
+def board_from(text: str, task: Task, name: str) -> Board:
+    """One board, given by name, such as an argument of a command; raises `DataError`."""
+    board: Board = boards_of([text.strip()], [0], Place(name), task)[0]
+    return board
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    found = list(problems)
+    if found:
+        raise DataError(found)

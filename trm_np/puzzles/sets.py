@@ -1,0 +1,100 @@
+"""Many puzzles: made, or taken from files, each different from all others in more than dress."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from trm_np.config import ConfigError
+from trm_np.data.tables import Index, Ints
+from trm_np.puzzles.task import Board, Task
+
+TEST, VALIDATION = 1000, 125  # puzzles that are made to be held out
+APART = 1  # what sets the dice of puzzles that are held out apart from those of the others
+MOST_TRIES = 50  # for each puzzle: a small kind has few that are different
+
+
+class TooFewPuzzles(ConfigError):
+    """There are not as many puzzles as asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Puzzles:
+    """N questions and their answers (N, S), and how hard each is for a person (N,)."""
+
+    questions: Board
+    answers: Board
+    rounds: Ints
+    guesses: Ints
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def take(self, index: Index) -> "Puzzles":
+        """Those that `index` picks."""
+        return Puzzles(self.questions[index], self.answers[index], self.rounds[index], self.guesses[index])
+
+    @classmethod
+    def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":
+        """Puzzles of a task, whose difficulty is found out."""
+        efforts = [task.effort(*pair) for pair in zip(questions, answers, strict=True)]
+        rounds, guesses = np.array(efforts, np.int64).reshape(-1, 2).T
+        return cls(questions, answers, rounds, guesses)
+
+
+def make_puzzles(
+    task: Task,
+    count: int,
+    rng: np.random.Generator,
+    extra: int = 0,
+    known: set[bytes] | None = None,
+) -> Puzzles:
+    """So many puzzles, no two of them the same up to symmetry, and none one of those `known`, which it adds them to.
+
+    `extra` is the task's. Raises TooFewPuzzles.
+    """
+    known = set() if known is None else known
+    pairs: list[tuple[Board, Board]] = []
+    for _ in range(MOST_TRIES * count):
+        question, answer = task.generate(rng, extra)
+        form = task.canonical(question)
+        if form not in known:
+            known.add(form)
+            pairs.append((question, answer))
+        if len(pairs) == count:
+            return Puzzles.of(task, *map(np.stack, zip(*pairs, strict=True)))
+    raise TooFewPuzzles(f"{task.name}: found {len(pairs)} different puzzles; needed: {count}")
+
+
+class HeldOut(NamedTuple):
+    """What training never learns from: `test` judges in the end, `validation` says which model is kept."""
+
+    test: Puzzles
+    validation: Puzzles
+    known: set[bytes]  # the canonical forms of all of them
+
+
+def make_held_out(task: Task, seed: int, extra: int) -> HeldOut:
+    """TEST and VALIDATION puzzles. Raises TooFewPuzzles."""
+    rng, known = np.random.default_rng([seed, APART]), set[bytes]()
+    test, validation = (make_puzzles(task, count, rng, extra, known) for count in (TEST, VALIDATION))
+    return HeldOut(test, validation, known)
+
+
+def make_test(task: Task, seed: int, extra: int, count: int | None = None) -> Puzzles:
+    """The first puzzles, or all, of the `test` that `make_held_out` makes of the seed. Raises TooFewPuzzles."""
+    return make_puzzles(task, count or TEST, np.random.default_rng([seed, APART]), extra)
+
+
+def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
+    """One in five of these puzzles to validate on, the others to test."""
+    places = np.arange(len(puzzles))
+    validating = places % 5 == 4 if len(puzzles) > 4 else places < 1
+    known = {task.canonical(each) for each in puzzles.questions}
+    return HeldOut(puzzles.take(~validating), puzzles.take(validating), known)
+
+
+def without_twins(task: Task, puzzles: Puzzles, known: set[bytes]) -> Puzzles:
+    """The puzzles none of whose twins is known."""
+    new = [task.canonical(each) not in known for each in puzzles.questions]
+    return puzzles.take(np.array(new, bool))

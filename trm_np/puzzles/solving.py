@@ -1,0 +1,75 @@
+"""Solve a board step by step, as it can be shown."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trm_np.puzzles.model import SURE, PuzzleModel, think, thoughts
+from trm_np.puzzles.task import BLANK, Board, Task
+
+CHANGED = "*"
+
+
+def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
+    """What the model thinks of one board (S,) after each step, until it is sure or has taken so many steps."""
+    task, before = model.task, question
+    seen: list[dict[str, Any]] = []
+    for step, thought in enumerate(thoughts(model, question[None], steps), start=1):
+        board, right = thought.boards[0], float(thought.right[0])
+        changed = np.flatnonzero(board != before).tolist()
+        seen.append({"step": step, "board": task.text(board), "changed": changed, "right": right})
+        before = board
+        if right >= SURE:
+            break
+    return {
+        "puzzle": task.name,
+        "question": task.text(question),
+        "answer": task.text(before),
+        "fault": fault_of(task, question, before),
+        "steps": len(seen),
+        "halted": bool(seen[-1]["right"] >= SURE),
+        "thoughts": seen,
+    }
+
+
+def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
+    """Many boards (N, S) at once: the answer to each, where the model halted."""
+    course, task = think(model, questions, steps), model.task
+    for row, step in enumerate(course.halted().tolist()):
+        answer = course.boards[step, row]
+        yield {
+            "question": task.text(questions[row]),
+            "answer": task.text(answer),
+            "fault": fault_of(task, questions[row], answer),
+            "steps": step + 1,
+            "halted": bool(course.right[step, row] >= SURE),
+        }
+
+
+def fault_of(task: Task, question: Board, answer: Board) -> str:
+    """Why this is no answer to the question; empty if it is one."""
+    if (blank := answer == BLANK).any():
+        return f"a blank at {task.place(int(blank.argmax()))}"
+    if (other := (answer != question) & (question != BLANK)).any():
+        return f"another symbol than the one given at {task.place(int(other.argmax()))}"
+    return task.fault(answer)
+
+
+def solution_text(task: Task, found: dict[str, Any]) -> str:
+    """The boards one after the other: what has changed is marked, and what was given stands in no other way."""
+    lines = [grid(task, found["question"], ())]
+    for thought in found["thoughts"]:
+        lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
+        lines.append(grid(task, thought["board"], thought["changed"]))
+    steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
+    end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
+    rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"
+    return "\n".join([*lines, f"{end}; {rules}"])
+
+
+def grid(task: Task, board: str, changed: Any) -> str:
+    """A board as it stands on paper, with a mark at each cell that has changed."""
+    cells = [f"{symbol}{CHANGED if cell in changed else ' '}" for cell, symbol in enumerate(board)]
+    rows = (cells[start : start + task.columns] for start in range(0, task.cells, task.columns))
+    return "\n".join("  " + " ".join(row).rstrip() for row in rows) + "\n"

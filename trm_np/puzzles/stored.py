@@ -1,0 +1,128 @@
+"""Files of puzzle models: what checkpoint.py is for the recommender, in the same layout and read as strictly.
+
+The header says which task it is of, and its symbols; the masks of the heads are the task's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd.init import Blank
+from trm_np.autograd.ops import Array
+from trm_np.checkpoint import (
+    BEST,
+    FORMAT,
+    MOMENTS,
+    beside,
+    entries_of,
+    read_header,
+    refusing,
+    require_finite,
+    require_parts,
+)
+from trm_np.config import ConfigError, flatten
+from trm_np.data.problems import listed, shown
+from trm_np.files import atomic_write
+from trm_np.npz import npz_pieces, open_npz
+from trm_np.puzzles.config import PuzzleConfig, from_flat
+from trm_np.puzzles.model import PuzzleModel
+from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
+from trm_np.puzzles.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9)}
+LEARNER = "learner."  # before the name of a weight as it is learnt, of which WEIGHTS are the average
+MAKER = "trm puzzle train makes one, best.npz in its --out folder"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPuzzleModel:
+    """A model as it was stored, in evaluation mode; `arrays` are what training needs besides."""
+
+    model: PuzzleModel
+    config: PuzzleConfig
+    task: Task
+    header: dict[str, Any]
+    arrays: dict[str, Array]
+
+
+def save_puzzle_model(
+    path: Path,
+    kind: str,
+    model: PuzzleModel,
+    config: PuzzleConfig,
+    extra: Mapping[str, Any],
+    arrays: Mapping[str, Array] | None = None,
+) -> None:
+    """Write a "model", or with further entries a "training" file; equal content, equal bytes. Raises WriteError."""
+    header = {
+        "format": FORMAT,
+        "kind": f"puzzle {kind}",
+        "task": identity(model.task),
+        "config": flatten(config),
+        **extra,
+    }
+    atomic_write(path, *npz_pieces(header, {**entries_of(model), **(arrays or {})}))
+
+
+def identity(task: Task) -> dict[str, Any]:
+    """What a task is known by in a file."""
+    return {
+        "name": task.name,
+        "symbols": task.symbols,
+        "rows": task.rows,
+        "columns": task.columns,
+        "heads": len(task.sees),
+    }
+
+
+def load_puzzle_model(
+    path: str | PathLike[str], kind: str = "model", tasks: Mapping[str, Task] = TASKS
+) -> StoredPuzzleModel:
+    """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError."""
+    with refusing(path, MAKER), open_npz(path) as file:
+        header = read_header(path, file.header, f"puzzle {kind}")
+        task = read_task(header, tasks)
+        try:
+            config = from_flat(header["config"])
+        except ConfigError as error:
+            raise ValueError(f"header: config: {error}") from error
+        for key in flatten(config).keys() - header["config"].keys():
+            raise ValueError(f"header: config lacks {shown(key)}")
+        require_parts(config.model, len(file.forms))
+        model = PuzzleModel(config.model, task, Blank())
+        weights = entries_of(model)
+        arrays: dict[str, Array] = {}
+        if kind == "training":
+            has_best = any(name.startswith(BEST) for name in file.forms)
+            arrays = beside(weights, (LEARNER, *MOMENTS, *((BEST,) if has_best else ())))
+            arrays |= room_for_places(config, task)
+        file.read(weights | arrays, ())
+        require_finite(weights | arrays)
+    return StoredPuzzleModel(model.eval(), config, task, header, arrays)
+
+
+def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:
+    """Arrays for the puzzles that a batch is thinking about, by the names of their entries."""
+    batch, width = config.training.batch_size, config.model.core_width
+    latent, board, each = (batch, task.cells, width), (batch, task.cells), (batch,)
+    return {
+        **{name: np.empty(latent, np.float32) for name in ("y", "z")},
+        **{name: np.empty(board, np.uint8) for name in ("questions", "answers")},
+        **{name: np.empty(each, np.uint8) for name in ("steps", "least", "finished")},
+    }
+
+
+def read_task(header: Mapping[str, Any], tasks: Mapping[str, Task]) -> Task:
+    """The task that the header names, if it is the one known by that name."""
+    found = header.get("task")
+    name = found.get("name") if isinstance(found, dict) else None
+    if not isinstance(name, str) or name not in tasks:
+        raise ValueError(f"header: found a puzzle named {shown(name)}; known: {listed(list(tasks))}")
+    task = tasks[name]
+    if found != identity(task):
+        raise ValueError(f"header: found the puzzle {shown(found)}; {name} here is {shown(identity(task))}")
+    return task

@@ -1,0 +1,269 @@
+"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down. Where its files go is the business of run.py.
+
+The puzzles of a batch are at different steps of thinking, each with its own y and z. An update of the weights is one
+supervision step for all of them; one that is done thinking, or thinks so, makes room for a new puzzle.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd import Tensor
+from trm_np.autograd.ops import Array
+from trm_np.autograd.optim import AdamW, clip_norm_
+from trm_np.data.tables import Bools
+from trm_np.model.core import Carry
+from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
+from trm_np.puzzles.model import PuzzleModel, Said, average_, halts, losses, solved, think
+from trm_np.puzzles.sets import Puzzles
+from trm_np.puzzles.stored import LEARNER
+from trm_np.puzzles.task import Board, Task
+from trm_np.stopping import EarlyStopping, StoppingState
+from trm_np.train import Diverged, Interrupted, Record, copy_into, in_json, out_of_json
+
+TERMS = ("cells", "halting")
+RISING = 10  # updates after which the average is that of about half of them
+
+
+@dataclass(frozen=True)
+class Generators:
+    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+
+    init: np.random.Generator
+    puzzles: np.random.Generator
+    symmetries: np.random.Generator
+    exploration: np.random.Generator
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "Generators":
+        seeds = np.random.SeedSequence(seed).spawn(len(fields(cls)))
+        return cls(*map(np.random.default_rng, seeds))
+
+
+@dataclass
+class PuzzleProgress:
+    """Where training stands: finished epochs, updates in the one under way, and sums so far."""
+
+    epochs: int = 0
+    updates: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    stopped_by: str = ""
+
+
+@dataclass
+class Places:
+    """The places of a batch: B puzzles, the y and z (B, S, D) of each, the steps thought and to think at `least`."""
+
+    y: Array
+    z: Array
+    questions: Board
+    answers: Board
+    steps: Board
+    least: Board
+    finished: Board  # 1 where a new puzzle is due
+
+    @classmethod
+    def empty(cls, model: PuzzleModel, count: int) -> "Places":
+        """All waiting for a puzzle."""
+        carry, board = model.start(count), np.zeros((count, model.task.cells), np.uint8)
+        steps = np.zeros(count, np.uint8)
+        return cls(carry.y.data, carry.z.data, board, board.copy(), steps, steps.copy(), steps + 1)
+
+    def arrays(self) -> dict[str, Array]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+class PuzzleTrainer:
+    """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
+
+    Everything random comes from `seed`. Raises ConfigError if no model can be built from the configuration.
+    """
+
+    def __init__(
+        self, config: PuzzleConfig, task: Task, puzzles: Puzzles, validation: Puzzles, seed: int
+    ) -> None:
+        self.config, self.task = config, task
+        self.puzzles, self.validation = puzzles, validation
+        self.generators = Generators.from_seed(seed)
+        self.learner = PuzzleModel(config.model, task, self.generators.init)
+        self.model = PuzzleModel(config.model, task, self.generators.init).eval()
+        self.model.load_state_dict(self.learner.state_dict())
+        training = config.training
+        self.optimizer = AdamW(
+            self.learner.parameters(),
+            betas=(training.beta1, training.beta2),
+            weight_decay=training.weight_decay,
+        )
+        self.places = Places.empty(self.learner, training.batch_size)
+        self.stopping = EarlyStopping(
+            patience=training.epochs, threshold=0.0
+        )  # to keep the best: it never stops
+        self.progress = PuzzleProgress()
+
+    def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
+        """Train to the end; yields the record of each epoch.
+
+        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so.
+        """
+        while not self.progress.stopped_by:
+            while self.progress.updates < self.config.training.updates:
+                if interrupted():
+                    raise Interrupted
+                self.take_new_puzzles()
+                self.update()
+            yield self.end_epoch()
+
+    def take_new_puzzles(self) -> None:
+        """Where a puzzle is finished, another one, each time as one of its twins, and thinking from nothing."""
+        places, dice, training = self.places, self.generators, self.config.training
+        free = np.flatnonzero(places.finished)
+        drawn = dice.puzzles.integers(len(self.puzzles), size=len(free))
+        twins = self.task.draw_symmetries(dice.symmetries, len(free)) if training.augment else None
+        for boards, place in (
+            (self.puzzles.questions, places.questions),
+            (self.puzzles.answers, places.answers),
+        ):
+            place[free] = twins.applied(boards[drawn]) if twins else boards[drawn]
+        places.y[free] = places.z[free] = 0
+        places.steps[free] = places.finished[free] = 0
+        places.least[free] = draw_least(
+            training, self.config.model.supervision_steps, len(free), dice.exploration
+        )
+
+    def update(self) -> None:
+        """One supervision step: think on from the carry, learn from what is said, and hand the carry on."""
+        places, training = self.places, self.config.training
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
+            carry = self.learner(places.questions, Carry(Tensor(places.y), Tensor(places.z)))
+            said = self.learner.read(carry)
+            cells, halting = losses(said, places.answers)
+            self.count(said, cells.item(), halting.item())
+            (cells + halting * training.halting).backward()
+            norm = clip_norm_(self.optimizer.gradients(), training.clip_norm)
+            self.require_finite("gradient norm", norm)
+            self.optimizer.param_groups[0]["lr"] = self.learning_rate()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        self.progress.updates += 1
+        done = self.updates_done()
+        average_(self.model, self.learner, min(training.average, done / (done + RISING)))
+        places.y, places.z = carry.y.data, carry.z.data
+        places.steps += 1
+        places.finished = self.is_finished(said).astype(np.uint8)
+
+    def is_finished(self, said: Said) -> Bools:
+        """Which places have thought enough: N_sup steps, or until the answer seems right, but as many as drawn."""
+        places = self.places
+        found: Bools = halts(said) & (places.steps >= places.least)
+        return found | (places.steps >= self.config.model.supervision_steps)
+
+    def updates_done(self) -> int:
+        return self.progress.epochs * self.config.training.updates + self.progress.updates
+
+    def learning_rate(self) -> float:
+        """That of the next update: a linear rise, then half a period of a cosine (Loshchilov and Hutter 2017)."""
+        training, done = self.config.training, self.updates_done()
+        way = done / (training.epochs * training.updates)
+        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
+        return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
+
+    def count(self, said: Said, cells: float, halting: float) -> None:
+        """Add the losses of an update, and the share solved, to the sums of the epoch; raises Diverged."""
+        self.require_finite("loss cells", cells)
+        self.require_finite("loss halting", halting)
+        share = float(solved(said, self.places.answers).mean())
+        for name, value in (("cells", cells), ("halting", halting), ("solved", share)):
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+
+    def require_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise Diverged(what, value, self.progress.epochs + 1, self.progress.updates)
+
+    def end_epoch(self) -> Record:
+        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        done, training = self.progress, self.config.training
+        means = {name: total / training.updates for name, total in done.sums.items()}
+        record: Record = {
+            "epoch": done.epochs + 1,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "losses": {name: means[name] for name in TERMS},
+            "total": means["cells"] + training.halting * means["halting"],
+            "solved": means["solved"],
+        }
+        is_last = record["epoch"] == training.epochs
+        if record["epoch"] % training.evaluate_every == 0 or is_last:
+            record["validation"] = self.evaluate(record["epoch"])
+        self.progress = PuzzleProgress(epochs=record["epoch"], stopped_by="epochs" if is_last else "")
+        return record
+
+    def evaluate(self, epoch: int) -> dict[str, float]:
+        """Boards solved, and cells right, of the validation puzzles after N_sup steps; the best model is kept."""
+        puzzles = self.validation
+        boards = think(self.model, puzzles.questions, self.config.model.supervision_steps).boards[-1]
+        right = boards == puzzles.answers
+        self.stopping.step(right.all(axis=1).astype(np.float64), epoch, self.model)
+        return {"solved": float(right.all(axis=1).mean()), "cells": float(right.mean())}
+
+    # ------------------------------------------------------------------------- to go on another day
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that training needs to go on, but the average of the weights: values for JSON, and arrays."""
+        values = {
+            "progress": asdict(self.progress),
+            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "optimizer_steps": self.optimizer.steps,
+            "stopping": in_json(self.stopping.state),
+        }
+        arrays = {f"best.{name}": weight for name, weight in self.stopping.best_weights.items()}
+        for (name, weight), (first, second) in zip(
+            self.learner.named_parameters(), self.optimizer.moments, strict=True
+        ):
+            arrays |= {
+                LEARNER + name: weight.data,
+                f"first_moment.{name}": first,
+                f"second_moment.{name}": second,
+            }
+        return values, {**arrays, **self.places.arrays()}
+
+    def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
+        progress = PuzzleProgress(**values["progress"])
+        require_places(arrays, self.task)
+        for (name, weight), (first, second) in zip(
+            self.learner.named_parameters(), self.optimizer.moments, strict=True
+        ):
+            for place, prefix in (
+                (weight.data, LEARNER),
+                (first, "first_moment."),
+                (second, "second_moment."),
+            ):
+                copy_into(place, arrays[prefix + name])
+        for name, place in self.places.arrays().items():
+            copy_into(place, arrays[name])
+        for name, dice in vars(self.generators).items():
+            dice.bit_generator.state = values["generators"][name]
+        counts = zip(self.optimizer.steps, values["optimizer_steps"], strict=True)
+        self.optimizer.steps = [int(count) for _, count in counts]
+        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
+        if self.stopping.has_kept:
+            best = self.model.state_dict()
+            for name, own in best.items():
+                copy_into(own, arrays[f"best.{name}"])
+            self.stopping.best_weights = best
+        self.progress = progress
+
+
+def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
+    """The steps (K,) that new puzzles are to be thought about at least: 0, or rarely a number from 2 to `most`."""
+    drawn = rng.integers(min(2, most), most, count, endpoint=True)
+    return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
+
+
+def require_places(arrays: Mapping[str, Array], task: Task) -> None:
+    """Raise ValueError for boards of symbols that the task does not have."""
+    for name in ("questions", "answers"):
+        if arrays[name].max() >= len(task.symbols):
+            raise ValueError(f"{name}: found symbol {arrays[name].max()}; allowed: below {len(task.symbols)}")
