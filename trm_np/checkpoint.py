@@ -21,6 +21,7 @@ from trm_np.autograd import nn
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import Config, ConfigError, completed, flatten, from_flat
+from trm_np.cost import CostError, cost_of, require_modest
 from trm_np.data import schema
 from trm_np.data.load import as_json, gift_from, scenario_from, stock_of
 from trm_np.data.money import DOLLARS, Money
@@ -47,6 +48,7 @@ KINDS = {
     "puzzle model": "it solves puzzles: trm puzzle solve reads it",
     "puzzle training": "it is the training of a model that solves puzzles: trm puzzle train --resume reads it",
 }
+TRUST = "use a smaller model, or --trust (trust=True) if you know where the file comes from"
 
 
 class CheckpointError(ValueError):
@@ -138,8 +140,11 @@ def save_checkpoint(
     atomic_write(path, *npz_pieces(header, {**as_arrays, **weights, **(arrays or {})}))
 
 
-def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
-    """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it."""
+def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = False) -> StoredModel:
+    """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it.
+
+    A model of which an answer costs more than cost.py allows is refused too, unless it is to `trust`.
+    """
     with refusing(path, "trm-train makes one, best.npz in its --out folder"), open_npz(path) as file:
         header = read_header(path, file.header, kind)
         config = read_config(header)
@@ -157,6 +162,8 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
         restore(weights, stored)
         require_finite(weights)
         gifts = read_catalogue(file, header, vocabulary)
+        if kind == "model" and not trust:
+            require_modest(cost_of(config.model, vocabulary, len(gifts)), file.size)
         scenarios = read_scenarios(file, gifts, vocabulary)
     model.eval()
     experienced = config.model.experienced_gifts
@@ -178,6 +185,8 @@ def refusing(path: str | PathLike[str], maker: str) -> Iterator[None]:
         raise CheckpointError(path, reason, "see that it is a file, and its permissions") from error
     except CheckpointError:
         raise
+    except CostError as error:
+        raise CheckpointError(path, str(error), TRUST) from error
     except (ValueError, MemoryError) as error:
         raise CheckpointError(path, str(error)) from error
 

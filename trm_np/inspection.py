@@ -39,9 +39,9 @@ def inspect_new(
     return findings(build_model(config, data.vocabulary), config, data.vocabulary, train, data.gifts, {})
 
 
-def inspect_stored(path: FilePath) -> dict[str, Any]:
-    """The same of a model file, and its metrics; raises CheckpointError."""
-    stored = load_model(path)
+def inspect_stored(path: FilePath, trust: bool = False) -> dict[str, Any]:
+    """The same of a model file, and its metrics; raises CheckpointError, as `load_model` does."""
+    stored = load_model(path, trust=trust)
     metrics = stored.header["metrics"]
     return findings(stored.model, stored.config, stored.vocabulary, stored.scenarios, stored.gifts, metrics)
 

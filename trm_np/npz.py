@@ -189,6 +189,11 @@ class Npz:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
+    @property
+    def size(self) -> int:
+        """Bytes of all arrays, with their heads."""
+        return max(member.end for member in self.members.values())
+
     def read(self, places: Mapping[str, Array], texts: Collection[str]) -> None:
         """Fill `places`: the arrays of the file, which has these names, dtypes and shapes, `texts`, and no others.
 

@@ -6,6 +6,7 @@
 Nothing of training is imported here, and nothing but NumPy.
 """
 
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -28,8 +29,9 @@ from trm_np.answers import (
 )
 from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
-from trm_np.checkpoint import StoredModel, load_model
+from trm_np.checkpoint import TRUST, CheckpointError, StoredModel, load_model
 from trm_np.common_sense import Possible, facts, kept_out, looks_of, possible, without_near_doubles
+from trm_np.cost import CostError, cost_of, require_modest
 from trm_np.data.encode import PAD, Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
 from trm_np.data.load import FilePath, gifts_from_json, load_priced
@@ -49,6 +51,7 @@ from trm_np.data.tables import (
     portions,
     profile_table,
 )
+from trm_np.deadline import require_time
 from trm_np.model.experience import Shares
 from trm_np.model.trm import EncodedGifts, Person
 from trm_np.reasons import reasons
@@ -70,7 +73,8 @@ LOOKS = 100  # the model looks again before each of so many gifts; one more chan
 SELECTED_TOOLS = 2
 EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
-CELLS = 2**12  # profiles × gifts that are looked at together
+CELLS = 2**12  # profiles × gifts that are looked at together, where there is nothing larger than the gifts
+BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at most
 
 
 class Thought(NamedTuple):
@@ -149,6 +153,8 @@ class Recommender:
         self.implied = implied_categories(self.table, stored.vocabulary)
         self.encoded = self._encode(self.table)
         self.rows = np.array([stored.experience.get(gift.id, MISSING) for gift in self.gifts])
+        each = cost_of(stored.config.model, stored.vocabulary, len(self.gifts)).each
+        self.cells_each = max(len(self.gifts), each // BYTES_OF_A_CELL)
         trained_on = [scenario.profile for scenario in stored.scenarios]
         self.learned_from = {
             "age": span_of(profile.age for profile in trained_on),
@@ -156,14 +162,19 @@ class Recommender:
         }
 
     @classmethod
-    def load(cls, path: FilePath, catalogue: FilePath | None = None) -> "Recommender":
+    def load(
+        cls, path: FilePath, catalogue: FilePath | None = None, trust: bool = False
+    ) -> "Recommender":
         """Read a model file, and a catalogue file in place of the gifts that it stores.
 
-        Raises `CheckpointError` and `DataError`.
+        Raises `CheckpointError` and `DataError`. Files by which an answer would cost too much (trm_np/cost.py) are
+        refused, unless they are to `trust`.
         """
-        stored = load_model(path)
+        stored = load_model(path, trust=trust)
         if catalogue is not None:
             gifts, currency = load_priced(catalogue, stored.vocabulary)
+            if not trust:
+                require_affordable(stored, len(gifts), path, catalogue)
             stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.shown_in(currency))
         return cls(stored)
 
@@ -248,7 +259,7 @@ class Recommender:
         others = list(said.values())
         otherwise = [
             other
-            for rows in portions(len(others), len(self.gifts), CELLS)
+            for rows in portions(len(others), self.cells_each, CELLS)
             for other in self._think(others[rows]).reward[:, place].tolist()
         ]
         influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
@@ -281,7 +292,7 @@ class Recommender:
         terms = terms.checked()
         return [
             answer
-            for rows in portions(len(asked), len(self.gifts), CELLS)
+            for rows in portions(len(asked), self.cells_each, CELLS)
             for answer in self._answer(asked[rows], terms)
         ]
 
@@ -415,6 +426,7 @@ class Recommender:
         reward = alone
         margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
+            require_time()
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
             worth = np.where(free & ~picked, thought.shares.value(liking, reward) + bonus, -np.inf)
@@ -497,6 +509,15 @@ class Recommender:
             if given is not None and not least <= given <= most:
                 span = f"{written(least)} to {written(most)}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
+
+
+def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> None:
+    """Raise CheckpointError if an answer from so many gifts costs more than files of this size may ask for."""
+    try:
+        cost = cost_of(stored.config.model, stored.vocabulary, gifts)
+        require_modest(cost, sum(os.path.getsize(path) for path in paths))
+    except CostError as error:
+        raise CheckpointError(paths[-1], str(error), TRUST) from error
 
 
 def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:

@@ -501,8 +501,8 @@ def test_on_the_way_to_a_recommendation_nothing_but_numpy_is_imported(model_file
         "rooms = {name.split('.')[1] for name in new if name.startswith('trm_np.')}\n"
         "print(*sorted(name for name in first if 'cython' not in name), *sorted(rooms))"
     )
-    rooms = "answers autograd checkpoint common_sense config data files model npz precision reasons recommend"
-    assert python(code) == f"numpy trm_np {rooms} terms world"
+    rooms = "answers autograd checkpoint common_sense config cost data deadline files model npz precision"
+    assert python(code) == f"numpy trm_np {rooms} reasons recommend terms world"
 
 
 def test_no_graph_is_built(shipped: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:

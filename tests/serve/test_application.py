@@ -2,18 +2,27 @@
 
 import io
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 
+from tests.hostile.forging import smallest_config, untrained
 from tests.serve.asking import ask, model_file, new_application, recommend
+from tests.waiting import HANG
+from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender, __version__
+from trm_np.config import flatten, from_flat
+from trm_np.deadline import TooLate
 from trm_np.serve import question, wsgi
 from trm_np.serve.http import to_json
+from trm_np.serve.metrics import Metrics
 from trm_np.serve.question import BODY_BYTES
-from trm_np.serve.wsgi import Application
+from trm_np.serve.served import ServedModel
+from trm_np.serve.wsgi import FAILURES, Application
 
 PERSON = {"age": 34, "hobbies": ["cooking"], "budget": 120}
 
@@ -426,3 +435,40 @@ def test_without_a_model_there_is_no_application(
         monkeypatch.setenv("TRM_MODEL", value)
     with pytest.raises(ValueError, match=f"^{said}"):
         _ = trm_np.serve.application
+
+
+def test_health_fails_while_nothing_can_be_answered_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "best.npz"
+    sizes = {f"model.{name}": 10_000 for name in ("latent_steps", "cycles", "supervision_steps")}
+    config = from_flat(flatten(smallest_config()) | sizes)
+    path.write_bytes(untrained(config, VOCABULARY, [gift(id=f"gift{index}") for index in range(3)]))
+    metrics = Metrics()
+    application = Application(ServedModel(str(path), None, metrics, trust=True), metrics)
+    monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", 0.0)
+    application.batches.failures = FAILURES
+    failing = ask(application, "/health")
+    assert failing.status == 503 and failing.json["status"] == "failing"
+    assert failing.json["reason"] == "no answer in time"
+    shutil.copy(model_file(), path)
+    application.served.look(asked=True)
+    monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", HANG)
+    assert ask(application, "/health").json["status"] == "ok"
+    assert application.batches.failures == 0
+
+
+def test_requests_without_an_answer_are_counted_until_one_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = new_application()
+    recommender = application.served.now.recommender
+    answer = recommender.answer
+
+    def too_late(*_: object) -> None:
+        raise TooLate
+
+    monkeypatch.setattr(recommender, "answer", too_late)
+    assert [recommend(application, {"age": 30}).status for _ in range(2)] == [503, 503]
+    assert application.batches.failures == 2
+    monkeypatch.setattr(recommender, "answer", answer)
+    assert recommend(application, {"age": 30}).status == 200
+    assert application.batches.failures == 0

@@ -6,8 +6,9 @@ from typing import Any
 
 from tests.serve.asking import model_file
 from tests.waiting import HANG, wait_until
+from trm_np.deadline import TooLate
 from trm_np.recommend import Recommender
-from trm_np.serve.batching import PORTION, Batches, TooLate
+from trm_np.serve.batching import PORTION, Batches
 from trm_np.terms import Terms
 
 FOREVER = 1e9
@@ -138,3 +139,21 @@ def test_many_threads_at_once_lose_nothing_and_mix_nothing_up() -> None:
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(ask, ages)) == [(age, 1 + age % 2) for age in ages]
     assert not batches.waiting
+
+
+def test_those_out_of_time_leave_the_batch_and_the_others_are_answered_together() -> None:
+    class Slow(Answering):
+        def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
+            found = super().answer(asked, terms)
+            if "late" in asked:
+                raise TooLate
+            return found
+
+    model, batches = Slow(), Batches()
+    requests = while_the_model_is_held(model, batches, ["a"], ["b"])
+    requests.append(Request(batches, model, "late", deadline=FOREVER - 1))
+    wait_until(lambda: len(batches.waiting) >= 3)
+    model.let_all_go_on()
+    assert [request.ended() for request in requests[1:3]] == [[("a", 3)], [("b", 3)]]
+    assert isinstance(requests[3].ended(), TooLate)
+    assert model.batches == [["first"], ["a", "b", "late"], ["a", "b"]]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, trust
 from trm_np.cli.threads import is_large, use_threads
 
 
@@ -35,9 +35,10 @@ from trm_np.cli.threads import is_large, use_threads
 @click.option(
     "--seeds", type=click.IntRange(min=1), help="Of --cross-validate: so many seeds, from 0.  [default: 1]"
 )
+@trust
 @as_json
 def evaluate(
-    model: str, held_out: str | None, cross_validate: bool, seeds: int | None, as_json: bool
+    model: str, held_out: str | None, cross_validate: bool, seeds: int | None, trust: bool, as_json: bool
 ) -> None:
     if seeds is not None and not cross_validate:
         raise click.UsageError("--seeds: only with --cross-validate, which trains")
@@ -47,7 +48,7 @@ def evaluate(
         from trm_np.checkpoint import load_model
         from trm_np.data.problems import printable_lines
 
-        stored = load_model(model)
+        stored = load_model(model, trust=trust)
         if cross_validate:
             with progress(cross_validation.FOLDS * (seeds or 1)) as done:
                 found = cross_validation.cross_validate(stored, held_out, range(seeds or 1), done)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, trust
 from trm_np.cli.threads import is_large, use_threads
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ ENDINGS = {
     metavar="FILE",
     help="Of --half and --int8: scenarios to judge it on; the shipped ones if not given.",
 )
+@trust
 @as_json
-def export(model: str, out: str | None, held_out: str | None, as_json: bool, **forms: bool) -> None:
+def export(
+    model: str, out: str | None, held_out: str | None, trust: bool, as_json: bool, **forms: bool
+) -> None:
     form = chosen(forms)
     if held_out is not None and form not in PRECISIONS:
         raise click.UsageError(f"--held-out: --{form} changes no metric")
@@ -68,7 +71,7 @@ def export(model: str, out: str | None, held_out: str | None, as_json: bool, **f
         from trm_np.data.problems import printable, printable_lines
         from trm_np.export.errors import ExportError
 
-        stored = load_model(model)
+        stored = load_model(model, trust=trust)
         path = Path(out) if out else beside(Path(model), ENDINGS[form])
         require_target(path, Path(model))
         try:

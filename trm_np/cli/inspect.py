@@ -5,7 +5,15 @@ import json
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import as_json, config_from, config_options, data_options, named, refuse_given
+from trm_np.cli.options import (
+    as_json,
+    config_from,
+    config_options,
+    data_options,
+    named,
+    refuse_given,
+    trust,
+)
 from trm_np.cli.threads import use_threads
 
 
@@ -20,6 +28,7 @@ from trm_np.cli.threads import use_threads
 @click.argument("model", callback=named, required=False)
 @config_options
 @data_options
+@trust
 @as_json
 @click.pass_context
 def inspect(
@@ -33,6 +42,7 @@ def inspect(
     scenarios: str | None,
     held_out: str | None,
     catalog: str | None,
+    trust: bool,
     as_json: bool,
 ) -> None:
     use_threads(all_cores=False)
@@ -45,7 +55,7 @@ def inspect(
             found = inspect_new(config, scenarios, held_out, catalog)
         else:
             refuse_given(
-                context, "a stored MODEL has its own settings and data", allowed=("model", "as_json")
+                context, "a stored MODEL has its own settings and data", allowed=("model", "trust", "as_json")
             )
-            found = inspect_stored(model)
+            found = inspect_stored(model, trust)
         click.echo(json.dumps(found, indent=2) if as_json else printable_lines(inspection_text(found)))

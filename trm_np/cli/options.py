@@ -67,6 +67,10 @@ def data_options(command: Command) -> Command:
     return command
 
 
+trust = click.option(
+    "--trust", is_flag=True, help="Take a MODEL whatever an answer costs: only if you know where it comes from."
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 

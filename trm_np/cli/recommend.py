@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named, names_in, utf_8
+from trm_np.cli.options import as_json, named, names_in, trust, utf_8
 from trm_np.cli.threads import use_threads
 from trm_np.terms import ALLOWABLE, Terms
 
@@ -106,6 +106,7 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
     help="Answer the lines of --profile in so many processes, thousands at a time.",
 )
 @click.option("--dask", metavar="ADDRESS", help="The same on a Dask cluster, such as tcp://127.0.0.1:8786.")
+@trust
 @as_json
 def recommend(
     model: str,
@@ -126,6 +127,7 @@ def recommend(
     strict: bool,
     processes: int | None,
     dask: str | None,
+    trust: bool,
     as_json: bool,
 ) -> None:
     said = {
@@ -153,7 +155,7 @@ def recommend(
         from trm_np.data.problems import DataError
         from trm_np.recommend import Recommender
 
-        recommender = Recommender.load(model, catalog)
+        recommender = Recommender.load(model, catalog, trust)
         terms = Terms(k, days, None, allow, any_age, exclude)
         if profile is not None:
             answer_file(recommender, profile, terms, strict, as_json, processes, dask)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals
-from trm_np.cli.options import named
+from trm_np.cli.options import named, trust
 from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
 
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
-def serve(model: str, host: str, port: int, catalog: str | None) -> None:
+@trust
+def serve(model: str, host: str, port: int, catalog: str | None, trust: bool) -> None:
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
         from trm_np.serve.listening import listen
@@ -56,7 +57,7 @@ def serve(model: str, host: str, port: int, catalog: str | None) -> None:
         from trm_np.serve.wsgi import Application
 
         metrics = Metrics()
-        served = ServedModel(model, catalog, metrics)
+        served = ServedModel(model, catalog, metrics, trust)
         run(Application(served, metrics), served, listen(host, port))
 
 

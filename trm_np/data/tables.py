@@ -169,11 +169,14 @@ def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
 
     A hobby names the category of its own name; it implies one where at least half the gifts with known tags have it.
     """
-    member = (gifts.category[:, None] == np.arange(len(vocabulary.categories))) & gifts.tags_known[:, None]
-    tagged = gifts.hobby_tags.T.astype(np.int64) @ member.astype(np.int64)
-    size = member.sum(axis=0)
-    named = np.array(vocabulary.hobbies)[:, None] == np.array(vocabulary.categories)
-    implied: Bools = named | ((size > 0) & (2 * tagged >= size))
+    implied = np.zeros((len(vocabulary.hobbies), len(vocabulary.categories)), np.bool_)
+    for category in np.unique(gifts.category[gifts.tags_known]):
+        tags = gifts.hobby_tags[gifts.tags_known & (gifts.category == category)]
+        implied[:, category] = 2 * tags.sum(axis=0) >= len(tags)
+    place = {name: index for index, name in enumerate(vocabulary.categories)}
+    for row, hobby in enumerate(vocabulary.hobbies):
+        if hobby in place:
+            implied[row, place[hobby]] = True
     return implied
 
 

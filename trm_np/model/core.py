@@ -20,6 +20,7 @@ from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
 from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
+from trm_np.deadline import require_time
 
 
 class CoreConfig(Protocol):
@@ -107,6 +108,7 @@ class Core(nn.Module):
 
         def latent_recursion(y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
             for _ in range(self.config.latent_steps):
+                require_time()
                 z = f(x + y + z)
             return f(y + z), z
 

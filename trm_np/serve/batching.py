@@ -12,6 +12,7 @@ from itertools import islice
 
 from trm_np.answers import Recommendation
 from trm_np.data.lenient import Asked
+from trm_np.deadline import TooLate, until
 from trm_np.recommend import Recommender
 from trm_np.serve.forking import after_fork
 from trm_np.terms import Terms
@@ -19,22 +20,22 @@ from trm_np.terms import Terms
 PORTION = 64  # profiles that are answered together at most
 
 
-class TooLate(Exception):
-    """It was not this request's turn in time."""
-
-
 @dataclass(eq=False)
 class Waiting:
-    """Profiles, what is asked of them (model, terms), and in the end their answers, or what went wrong."""
+    """Profiles, what is asked of them (model, terms), until when, and in the end their answers, or what went wrong."""
 
     asked: list[Asked]
     question: tuple[Recommender, Terms]
+    deadline: float
     outcome: list[Recommendation] | Exception | None = None
     given_up: bool = False
 
 
 class Batches:
-    """A model that one thread at a time holds, and those that wait for it, in order."""
+    """A model that one thread at a time holds, and those that wait for it, in order.
+
+    `failures` in a row have been the last of what it was asked: without an answer at their deadline, or an error.
+    """
 
     def __init__(self) -> None:
         self.begin()
@@ -42,6 +43,7 @@ class Batches:
 
     def begin(self) -> None:
         """Nobody holds the model, and nobody waits."""
+        self.failures = 0
         self.model = threading.Lock()
         self.waiting: deque[Waiting] = deque()  # any thread appends; the one that holds the model takes out
 
@@ -50,9 +52,9 @@ class Batches:
     ) -> list[Recommendation]:
         """`recommender.answer` for at most PORTION profiles, maybe in one batch with others.
 
-        Raises TooLate if its turn has not come by `deadline`, of `time.monotonic`.
+        Raises TooLate if they are not answered by `deadline`, of `time.monotonic`.
         """
-        own = Waiting(asked, (recommender, terms))
+        own = Waiting(asked, (recommender, terms), deadline)
         self.waiting.append(own)
         while own.outcome is None:
             if not self.model.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -60,7 +62,7 @@ class Batches:
                 raise TooLate
             try:
                 if own.outcome is None:
-                    answer_together(self._next_batch())
+                    self._answer_together(self._next_batch())
             finally:
                 self.model.release()
         if isinstance(own.outcome, Exception):
@@ -82,17 +84,28 @@ class Batches:
         self.waiting.extendleft(reversed(others))
         return batch
 
+    def _answer_together(self, batch: list[Waiting]) -> None:
+        """Answer all of a batch; if that fails, each alone, so that it fails for none but the one it is due to.
 
-def answer_together(batch: list[Waiting]) -> None:
-    """Answer all of a batch; if that fails, each alone, so that it fails for none but the one it is due to."""
-    recommender, terms = batch[0].question
-    try:
-        answers = iter(recommender.answer([asked for each in batch for asked in each.asked], terms))
-        for each in batch:
-            each.outcome = list(islice(answers, len(each.asked)))
-    except Exception as error:
-        if len(batch) == 1:
-            batch[0].outcome = error
-        else:
+        Those who are out of time leave it, and the others begin again.
+        """
+        recommender, terms = batch[0].question
+        asked = [profile for each in batch for profile in each.asked]
+        first = min(each.deadline for each in batch)
+        try:
+            with until(first):
+                answers = iter(recommender.answer(asked, terms))
+            self.failures = 0
             for each in batch:
-                answer_together([each])
+                each.outcome = list(islice(answers, len(each.asked)))
+        except Exception as error:
+            late = [each for each in batch if each.deadline <= first] if isinstance(error, TooLate) else []
+            left = [each for each in batch if each not in late]
+            for each in late or (batch if len(batch) == 1 else []):
+                each.outcome = error
+                self.failures += 1
+            if late and left:
+                self._answer_together(left)
+            elif len(batch) > 1:
+                for each in left:
+                    self._answer_together([each])

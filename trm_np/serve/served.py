@@ -44,14 +44,15 @@ class ServedModel:
     A thread looks at the files, in each process: a request never does.
     """
 
-    def __init__(self, path: str, catalogue: str | None, metrics: Metrics) -> None:
-        """Raises CheckpointError and DataError."""
+    def __init__(self, path: str, catalogue: str | None, metrics: Metrics, trust: bool = False) -> None:
+        """Raises CheckpointError and DataError; `trust` as in `Recommender.load`."""
         self.path = path
         self.catalogue = catalogue
         self.metrics = metrics
+        self.trust = trust
         self.refused = ""
         self._asked = threading.Event()
-        self.now = load(path, catalogue)
+        self.now = load(path, catalogue, trust)
         self._tried = self._seen = self.now.signature
 
     def watch(self) -> None:
@@ -83,7 +84,7 @@ class ServedModel:
 
     def _load(self) -> None:
         try:
-            self.now = load(self.path, self.catalogue)
+            self.now = load(self.path, self.catalogue, self.trust)
             self.refused = ""
         except Exception as error:  # even a bug: without this thread no later file would be loaded
             known = isinstance(error, (CheckpointError, DataError))
@@ -105,10 +106,10 @@ def file_signature(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def load(path: str, catalogue: str | None) -> Snapshot:
+def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:
     """Raises CheckpointError and DataError."""
     before = signature(path, catalogue)
-    recommender = Recommender.load(path, catalogue)
+    recommender = Recommender.load(path, catalogue, trust)
     said = description(recommender, path)
     health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
     openapi = document(recommender.stored.vocabulary)

@@ -11,14 +11,18 @@ from typing import Any
 from urllib.parse import quote
 
 from trm_np.data.lenient import Asked
-from trm_np.data.problems import DataError, shown
-from trm_np.serve.batching import PORTION, Batches, TooLate
+from trm_np.data.problems import DataError, printable, shown
+from trm_np.data.records import Profile
+from trm_np.deadline import TooLate, require_time, until
+from trm_np.serve.batching import PORTION, Batches
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
 from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_few, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
+from trm_np.terms import Terms
 
 RETRY_AFTER = 5  # seconds
+FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
 METHODS = {
     "/": "GET",
     "/recommend": "POST",
@@ -70,8 +74,7 @@ class Application:
             case "/openapi.json":
                 return Response(200, [to_json(now.openapi | {"servers": [{"url": prefix or "/"}]})])
             case "/health":
-                refused = {"refused": self.served.refused} if self.served.refused else {}
-                return Response(200, [to_json({"status": "ok"} | now.health | refused)])
+                return self.health(now)
             case "/metrics":
                 return Response(200, [self.metrics.text().encode()], CONTENT_TYPE)
         if prefix and not environ.get("PATH_INFO"):  # all else is beside the page, which ends in a slash
@@ -84,21 +87,36 @@ class Application:
         question = read_question(environ.get("QUERY_STRING", ""))
         profiles, many = read_profiles(environ)
         require_few(len(profiles), min(question.terms.k, len(now.recommender.gifts)))
-        asked = checked(now, profiles, many, question.strict, began + SECONDS)
         pieces: list[bytes] = []
-        for first in range(0, len(asked), PORTION):
-            require_time(began + SECONDS)
-            pieces += [b", ", self.answers(now, asked[first : first + PORTION], question, began + SECONDS)]
+        try:
+            with until(began + SECONDS):
+                asked = checked(now, profiles, many, question.strict)
+                for first in range(0, len(asked), PORTION):
+                    require_time()
+                    portion = asked[first : first + PORTION]
+                    pieces += [b", ", self.answers(now, portion, question, began + SECONDS)]
+        except TooLate:
+            raise too_late() from None
         self.metrics.count_answer(len(asked), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
     def answers(self, now: Snapshot, asked: list[Asked], question: Question, deadline: float) -> bytes:
-        """Answers to a few profiles, in JSON, joined by commas; raises HTTPError."""
-        try:
-            found = self.batches.answer(now.recommender, asked, question.terms, deadline)
-        except TooLate:
-            raise too_late() from None
+        """Answers to a few profiles, in JSON, joined by commas; raises TooLate."""
+        found = self.batches.answer(now.recommender, asked, question.terms, deadline)
         return b", ".join(to_json(answer.to_dict()) for answer in found)
+
+    def health(self, now: Snapshot) -> Response:
+        """What is served; 503 if the last requests had no answer, and a small question has none now."""
+        said = now.health | ({"refused": self.served.refused} if self.served.refused else {})
+        if self.batches.failures >= FAILURES:
+            try:
+                with until(time.monotonic() + HEALTH_SECONDS):
+                    now.recommender.answer([Asked(Profile())], Terms())
+                self.batches.failures = 0
+            except Exception as error:
+                reason = "no answer in time" if isinstance(error, TooLate) else repr(error)
+                return Response(503, [to_json({"status": "failing", "reason": printable(reason)} | said)])
+        return Response(200, [to_json({"status": "ok"} | said)])
 
 
 def require_method(path: str, method: str) -> None:
@@ -111,22 +129,16 @@ def require_method(path: str, method: str) -> None:
         raise HTTPError(405, message, (("Allow", allowed),))
 
 
-def require_time(deadline: float) -> None:
-    """Raise HTTPError once it is later than the deadline."""
-    if time.monotonic() > deadline:
-        raise too_late()
-
-
 def too_late() -> HTTPError:
     message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
-def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool, deadline: float) -> list[Asked]:
-    """The profiles, each checked; raises HTTPError for the first that is refused."""
+def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool) -> list[Asked]:
+    """The profiles, each checked; raises HTTPError for the first that is refused, and TooLate."""
     asked = []
     for index, value in enumerate(profiles):
-        require_time(deadline)
+        require_time()
         place = f"[{index}]" if many else ""
         try:
             require_modest(value, place)

@@ -1,0 +1,70 @@
+"""What an answer costs, worked out from settings and sizes before anything is computed, and how much of it may be.
+
+The weights of a model cost no more than the file that holds them. What multiplies them does: how often the recursion
+goes round, the squares of lists, gifts by widths. A small file can ask for any of it.
+"""
+
+from typing import NamedTuple
+
+from trm_np.config import ModelConfig
+from trm_np.data.encode import content_width
+from trm_np.data.vocabulary import Vocabulary
+
+MOST_WORK = 25 * 10**9  # multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset
+MOST_MEMORY = 64 * 2**20  # bytes of an answer, and so many more for each byte of the files:
+MEMORY_OF_A_BYTE = 16
+
+WORDS = 16  # of a question of usual length
+CALLS = 3_000_000  # multiply-adds in the time that NumPy takes to be called for one block of the core
+LOOKED_AT = 64  # gifts of each answer that are encoded once more, as the tools say they are
+NAMED = 200  # bytes of a probability by name
+NUMBER = 4  # bytes
+
+
+class CostError(ValueError):
+    """An answer would cost more than one may, unless whoever asks trusts the file."""
+
+
+class Cost(NamedTuple):
+    """Multiply-adds of an answer, bytes that all answers share, and bytes of each one. An estimate, rather too high."""
+
+    work: int
+    shared: int
+    each: int
+
+
+def cost_of(model: ModelConfig, vocabulary: Vocabulary, gifts: int) -> Cost:
+    """The cost of an answer by a model of these settings, from so many gifts."""
+    core, user, width = model.core_width, model.user_width, model.category_width
+    categories, tools = len(vocabulary.categories), len(vocabulary.tools)
+    features = max(model.gift_features, content_width(vocabulary))
+    hidden = user + 6 * model.reward_hidden  # of a gift, when it is judged
+
+    blocks = model.supervision_steps * model.cycles * (model.latent_steps + 1) * model.core_blocks
+    block = WORDS * (4 * core**2 + 3 * core * model.core_hidden + 2 * WORDS * core)
+    matched = categories * (8 * width**2 + width * model.category_hidden + 2 * width * categories)
+    chosen = WORDS * (user * model.tool_width + 5 * model.tool_width**2 + model.tool_width * tools)
+    encoded = features * user + user**2 + user * hidden
+    projected = 2 * core**2 * model.fusion_layers if model.experienced_gifts else 0
+    judged = gifts * (encoded + user * model.reward_hidden + projected) + LOOKED_AT * encoded
+    work = blocks * (block + CALLS) + matched + chosen + judged
+
+    gift = NUMBER * (3 * features + 4 * categories + 4 * user + 2 * hidden)
+    thought = WORDS * (8 * core + 3 * model.core_hidden + 3 * model.core_heads * WORDS)
+    matching = 6 * categories * width + 2 * model.category_heads * categories**2
+    choosing = WORDS * (8 * model.tool_width + 3 * tools)
+    judging = 8 * gifts * model.reward_hidden + (3 * gifts * core if model.experienced_gifts else 0)
+    said = WORDS * features + NAMED * (categories + tools + gifts)
+    each = NUMBER * (thought + matching + choosing + judging) + LOOKED_AT * gift + said
+    return Cost(work, gifts * gift + 10 * categories * len(vocabulary.hobbies), each)
+
+
+def require_modest(cost: Cost, file_bytes: int) -> None:
+    """Raise CostError for more work or memory than an answer may take by files of so many bytes."""
+    most = MOST_MEMORY + MEMORY_OF_A_BYTE * file_bytes
+    for found, allowed, what in (
+        (cost.work, MOST_WORK, "multiply-adds"),
+        (cost.shared + cost.each, most, "bytes of memory"),
+    ):
+        if found > allowed:
+            raise CostError(f"by its settings and sizes an answer takes {found:,} {what}; allowed: {allowed:,}")

@@ -1,0 +1,30 @@
+"""A time by which work is to be done, looked at within it: what runs long asks `require_time` now and then."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+NEVER = float("inf")
+_deadline: ContextVar[float] = ContextVar("deadline", default=NEVER)
+
+
+class TooLate(Exception):
+    """The deadline has passed."""
+
+
+@contextmanager
+def until(deadline: float) -> Iterator[None]:
+    """Have what this thread does here end with TooLate at the `deadline`, of `time.monotonic`."""
+    before = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(before)
+
+
+def require_time() -> None:
+    """Raise TooLate once it is later than the deadline; nothing where there is none."""
+    deadline = _deadline.get()
+    if deadline != NEVER and time.monotonic() > deadline:
+        raise TooLate
