@@ -71,7 +71,8 @@ from trm_np.world.tools import (
 SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
-EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
+EQUAL = 0.06  # of reward, if no hobbies are known: what differs by less is as good
+TURN = 1e-3  # of reward: less than matters, for the one whose turn it is among equals
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
 CELLS = 2**12  # profiles × gifts that are looked at together, where there is nothing larger than the gifts
 BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at most
@@ -79,7 +80,7 @@ BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at mo
 
 class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, the supervision steps taken, and the tokens (B, S) read.
+    highest first, the supervision steps taken, and whose turn it is among equals.
 
     The value is `liking` (B, G) and so much of the predicted reward as the `shares` say: what was learned from choices,
     or without any a share of the probability of the gift's category, and all of the reward.
@@ -93,11 +94,23 @@ class Thought(NamedTuple):
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
-    tokens: Ints
+    equals: list["Equals"]
 
     @property
     def value(self) -> Floats:
         return self.shares.value(self.liking, self.reward)
+
+
+class Equals(NamedTuple):
+    """By how much the value of equals may differ, and numbers (G,) from 0 to 1 of which the greatest decides."""
+
+    margin: float
+    turns: Floats
+
+    def decided(self, value: Floats, places: Ints) -> Floats:
+        """The values (L,) of gifts by place (L,), those of equals of the best as good as the same."""
+        best = value.max(initial=-np.inf)
+        return np.where(value >= best - self.margin, best + TURN * self.turns[places], value)
 
 
 class Consultation(NamedTuple):
@@ -300,8 +313,10 @@ class Recommender:
         """The answers to a few profiles at once."""
         thought = self._think([each.profile for each in asked])
         consulted = [
-            self._consult(each.profile, value, names, terms)
-            for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
+            self._consult(each.profile, value, equals, names, terms)
+            for each, value, equals, names in zip(
+                asked, thought.value, thought.equals, thought.tools, strict=True
+            )
         ]
         picked = self._pick(thought, consulted, terms.k)
         currency = self.stored.vocabulary.money.currency
@@ -364,7 +379,10 @@ class Recommender:
             [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
             [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
             steps,
-            inputs.tokens,
+            [
+                self._equals(hobbies, tokens)
+                for hobbies, tokens in zip(table.hobbies, inputs.tokens.tolist(), strict=True)
+            ],
         )
 
     def _histories(self, people: Sequence[Profile]) -> Ints | None:
@@ -382,7 +400,7 @@ class Recommender:
             return model.encode_gifts(encode_gifts(table, self.stored.vocabulary, model.gift_features))
 
     def _consult(
-        self, profile: Profile, value: Floats, probabilities: Mapping[str, float], terms: Terms
+        self, profile: Profile, value: Floats, equals: Equals, probabilities: Mapping[str, float], terms: Terms
     ) -> Consultation:
         """Run the tools, by default those held to be most helpful, on the best by value (G,) that may be given."""
         tools = terms.tools
@@ -395,9 +413,11 @@ class Recommender:
         distinct = without_near_doubles(order[left.marks[order]].tolist(), self.looks)
         shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
         gifts = [self.gifts[index] for index in shortlist]
-        findings = run_tools(
-            names, gifts, value[shortlist], profile.budget, terms.days_left, self.star_shares
-        )
+        decided = equals.decided(value[shortlist], shortlist)
+        findings = run_tools(names, gifts, decided, profile.budget, terms.days_left, self.star_shares)
+        if isinstance(found := findings.get("budget_optimizer"), BudgetOptimizer):
+            worth = float(value[shortlist[list(found.bundle)]].sum())
+            findings["budget_optimizer"] = replace(found, value=worth)
         effect = combined(finding.effect() for finding in findings.values())
         return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 
@@ -424,14 +444,13 @@ class Recommender:
         liking = np.take_along_axis(thought.liking, np.stack([each.place for each in seen]), axis=1)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
         reward = alone
-        margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
             require_time()
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
             worth = np.where(free & ~picked, thought.shares.value(liking, reward) + bonus, -np.inf)
-            equal = worth >= worth.max(axis=1, keepdims=True) - margin
-            best = np.where(equal, turns, -np.inf).argmax(axis=1)
+            rows = zip(thought.equals, worth, seen, strict=True)
+            best = np.array([equals.decided(row, each.place).argmax() for equals, row, each in rows])
             more = np.flatnonzero((free & ~picked).any(axis=1))
             picked[more, best[more]] = True
         return [
@@ -446,19 +465,22 @@ class Recommender:
             for row, each in enumerate(seen)
         ]
 
-    def _among_equals(self, thought: Thought, seen: Sequence[Seen]) -> tuple[Floats, Floats]:
-        """By how much equals may differ (B, 1), and numbers (B, L) of which the greatest decides among equals.
+    def _equals(self, hobbies: Ints, tokens: Sequence[int]) -> Equals:
+        """Who is equal for a person of these hobbies (H,) and tokens, and whose turn it is.
 
         Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
-        too little to tell the best from the next best: to give all of them the same few would be no help to them.
+        too little to tell the best from the next best: to give all of them the same few would be no help to them. The
+        turn is drawn, the same for all like this person; the dearer of two gifts comes first more often, since a cheap
+        one fits every budget, and would be in too many lists.
         """
-        unknown = (thought.table.hobbies[:, :1] == MISSING) & (self.stored.model.experience is None)
-        turns = np.zeros((len(seen), len(seen[0].place)))
-        for row in np.flatnonzero(unknown).tolist():
-            known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
-            rng = np.random.default_rng(zlib.crc32(repr(known).encode()))  # the same for all like this one
-            turns[row] = rng.random(len(self.gifts))[seen[row].place]
-        return np.where(unknown, EQUAL, 0.0), turns
+        size = len(self.gifts)
+        if hobbies[0] != MISSING or self.stored.model.experience is not None:
+            return Equals(0.0, np.zeros(size))
+        known = sorted(token for token in tokens if token != PAD)
+        rng = np.random.default_rng(zlib.crc32(repr(known).encode()))
+        usual = self.stored.vocabulary.money.middle
+        wait = rng.exponential(size=size) * np.sqrt(usual / np.nan_to_num(self.table.price, nan=usual))
+        return Equals(EQUAL, 1 / (1 + wait))  # who waits least comes first: with a chance as the root of the price
 
     def _in_order(
         self,
