@@ -39,7 +39,8 @@ FIRST_GENRE, LAST_GENRE = "unknown", "Western"
 SHOWN = ("precision_at_10", "recall_at_10", "ndcg_at_10", "mrr_at_10", "hit_at_1", "coverage")
 # A pass over hundreds of people has many more steps than one over the shipped 25: fewer passes, larger steps.
 SETTINGS = {
-    "training.epochs": "6",
+    **dict.fromkeys(("model.cycles", "model.latent_steps", "model.supervision_steps"), "1"),  # docs/choices.md
+    "training.epochs": "4",
     "training.evaluate_every": "2",
     "training.improvement": "none",  # beyond the standard error
     "loss.smoothing": "none",  # by the number of people
@@ -92,6 +93,7 @@ def groceries(wheel: Path, folder: Path) -> Converted:
         "item.name": ["product_type"],
         "item.category": ["department"],
         "item.tags": ["product_category"],
+        "order.quantity": [],  # of fuel there are thousands a time: its weight would drown all else
         "profile.preferences": ["income", "household_comp", "kids_count", "home_ownership"],
     }
     return convert(orders, items, people, mapped, most_items=2000)

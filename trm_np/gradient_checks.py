@@ -279,8 +279,8 @@ def user_profiling(s: Setting) -> Component:
 
 
 def category_matching(s: Setting) -> Component:
-    user = leaf(s.rng, PROFILES, s.config.model.user_width)
-    return lambda: s.model.category_matching(user), [("user", user)]
+    user, taste = (leaf(s.rng, PROFILES, s.config.model.user_width) for _ in range(2))
+    return lambda: s.model.category_matching(user, taste), [("user", user), ("taste", taste)]
 
 
 def tool_selection(s: Setting) -> Component:
@@ -355,7 +355,7 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
     tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
     loss = s.config.loss
-    chosen = logits_of_choices(s.model, outputs, s.inputs, s.task.gift_inputs, s.choices)
+    chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
     terms = loss_terms(
         s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
     )

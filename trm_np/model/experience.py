@@ -11,7 +11,7 @@ from trm_np.data.encode import ProfileInputs, plain_features, plain_width
 from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
 
-REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who choose a gift: so is a reward
+REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who take a gift: so is a reward
 BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too, which mostly says the same
 
 
