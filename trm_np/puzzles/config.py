@@ -26,7 +26,7 @@ class ThinkingConfig:
 class PracticeConfig:
     """How long, in what portions, and how fast."""
 
-    epochs: int = 30
+    epochs: int = 20
     updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
     batch_size: int = 32
     extra: int = 0  # givens more than are needed, at most, of puzzles that are made
