@@ -123,6 +123,9 @@ def test_files_of_ones_own_are_learnt_and_judged_by(tmp_path: Path) -> None:
     run("make", "--count", "5", "--out", "test.csv")  # the first of the same
     found = json.loads(run(*TRAIN, "--puzzles", "all.csv", "--held-out", "test.csv", "--json").stdout)
     assert found["puzzles"] == 4  # one in five validates
+    Path("one.csv").write_text(f"{QUESTION}\n")
+    too_few = run(*TRAIN, "--quiet", "--held-out", "one.csv")
+    assert too_few.stderr == "Error: sudoku6: found 1 puzzle to hold out; needed: at least 2\n"
     refused = run(*TRAIN, "--puzzles", "test.csv", "--held-out", "all.csv")
     assert refused.exit_code == 65
     assert refused.stderr.endswith(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.errors import DATA_REFUSED, OneLine, Refusal, refusals
 from trm_np.cli.options import as_json, named, parse_setting
 from trm_np.cli.threads import use_threads
 from trm_np.cli.train import noted_signals, progress
@@ -143,7 +143,9 @@ def puzzles_to_learn(
         return make_puzzles(task, count, np.random.default_rng(seed), extra, set(apart.known))
     found = without_twins(task, read_puzzles(file, task, count), apart.known)
     if not len(found):
-        raise Refusal(f"{file}: all its puzzles are twins of those held out; give others to learn from", 65)
+        raise Refusal(
+            f"{file}: all its puzzles are twins of those held out; give others to learn from", DATA_REFUSED
+        )
     return found
 
 

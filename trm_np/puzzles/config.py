@@ -6,6 +6,9 @@ from typing import Any
 
 from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, with_stored
 
+# A weight moves by less than ten learning rates at an update, which so cannot overflow.
+AT_MOST_ONE = ("learning_rate", "weight_decay", "final", "average", "explore")
+LARGEST_WEIGHT = 1000  # of a loss, or norm of a gradient
 MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored as bytes
 
 
@@ -26,7 +29,7 @@ class ThinkingConfig:
 class PracticeConfig:
     """How long, in what portions, and how fast."""
 
-    epochs: int = 30
+    epochs: int = 20
     updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
     batch_size: int = 32
     extra: int = 0  # givens more than are needed, at most, of puzzles that are made
@@ -83,8 +86,10 @@ def check(config: PuzzleConfig) -> None:
             least = 0 if name in ("extra", "warmup", "latent_steps") else 1
             if not least <= value <= most:
                 raise ConfigError(f"{key}={value}: must be from {least} to {most}")
-        elif not 0 <= value <= (1 if name in ("final", "explore", "average") else 1e6):
-            raise ConfigError(f"{key}={value}: must be finite, not negative, and at most 1 if it is a share")
+        elif not 0 <= value <= (1 if name in AT_MOST_ONE else LARGEST_WEIGHT):
+            raise ConfigError(
+                f"{key}={value}: must be from 0 to {1 if name in AT_MOST_ONE else LARGEST_WEIGHT}"
+            )
         elif name in ("beta1", "beta2") and value >= 1:
             raise ConfigError(f"{key}={value}: must be below 1")
     if config.training.clip_norm == 0:
