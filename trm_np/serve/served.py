@@ -11,7 +11,7 @@ from trm_np import __version__
 from trm_np.checkpoint import CheckpointError
 from trm_np.data.problems import DataError, printable
 from trm_np.npz import open_npz
-from trm_np.recommend import Recommender
+from trm_np.recommend import ModelError, Recommender
 from trm_np.serve.forking import after_fork
 from trm_np.serve.http import to_json
 from trm_np.serve.metrics import Metrics
@@ -106,10 +106,19 @@ def file_signature(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def try_out(recommender: Recommender, path: str) -> None:
+    """Ask one question; raises CheckpointError if it has no answer in numbers."""
+    try:
+        recommender.try_out()
+    except ModelError as error:
+        raise CheckpointError(path, str(error)) from error
+
+
 def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:
     """Raises CheckpointError and DataError."""
     before = signature(path, catalogue)
     recommender = Recommender.load(path, catalogue, trust)
+    try_out(recommender, path)
     said = description(recommender, path)
     health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
     openapi = document(recommender.stored.vocabulary)
