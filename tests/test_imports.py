@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recommend": {"autograd", "data", "deadline", "model", "world"}
     | {"answers", "checkpoint", "common_sense", "cost", "reasons", "terms"},
     "line_answers": {"data", "recommend", "terms"},
-    "serve": {"answers", "checkpoint", "data", "deadline", "extras", "npz", "recommend", "terms", "world"},
+    "serve": {"data", "deadline", "extras", "npz", "process", "world"}
+    | {"answers", "checkpoint", "cost", "recommend", "terms"},
     "simulation": {"data", "world"},
     "importing": {"config", "data", "extras"},
     "examples": set(),
