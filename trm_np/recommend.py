@@ -74,8 +74,13 @@ SELECTED_TOOLS = 2
 EQUAL = 0.06  # of reward, if no hobbies are known: what differs by less is as good
 TURN = 1e-3  # of reward: less than matters, for the one whose turn it is among equals
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
+QUIETLY: Any = {"over": "ignore", "invalid": "ignore"}  # what comes of it is looked at: require_numbers
 CELLS = 2**12  # profiles × gifts that are looked at together, where there is nothing larger than the gifts
 BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at most
+
+
+class ModelError(ValueError):
+    """A model answers with what is no number."""
 
 
 class Thought(NamedTuple):
@@ -164,7 +169,8 @@ class Recommender:
         self.facts = facts(self.gifts)
         self.looks = list(map(looks_of, self.gifts))
         self.implied = implied_categories(self.table, stored.vocabulary)
-        self.encoded = self._encode(self.table)
+        with np.errstate(**QUIETLY):
+            self.encoded = self._encode(self.table)
         self.rows = np.array([stored.experience.get(gift.id, MISSING) for gift in self.gifts])
         each = cost_of(stored.config.model, stored.vocabulary, len(self.gifts)).each
         self.cells_each = max(len(self.gifts), each // BYTES_OF_A_CELL)
@@ -212,7 +218,7 @@ class Recommender:
         sold_out, late, over_budget; `any_age` that of the ages a gift is meant for; gifts to `exclude` are given by id,
         and those of the profile's history are excluded. A synonym counts as its name, with a note; an unknown name as
         missing, with a warning, or it is an error if `strict`. Raises `DataError`, in which `source` names the profile,
-        and `ValueError` for another argument.
+        `ModelError`, and `ValueError` for another argument.
         """
         terms = Terms(k, days_left, tools, allow, any_age, exclude)
         (answer,) = self.answer([self.check(profile, strict, source)], terms)
@@ -253,7 +259,7 @@ class Recommender:
     ) -> Explanation:
         """What speaks for and against the gift of this id alone, and which rules keep it out of an answer.
 
-        Arguments as in `recommend`. Raises `DataError`, and `ValueError` if no gift has this id.
+        Arguments as in `recommend`. Raises `DataError`, `ModelError`, and `ValueError` if no gift has this id.
         """
         if gift not in self.table.ids:
             close = closest(gift, self.table.ids)
@@ -301,13 +307,21 @@ class Recommender:
 
     @no_grad()
     def answer(self, asked: Sequence[Asked], terms: Terms) -> list[Recommendation]:
-        """The answers to profiles that have been checked; raises `ValueError` for terms that make no sense."""
+        """The answers to profiles that have been checked.
+
+        Raises `ValueError` for terms that make no sense, `ModelError`, and `TooLate` at a deadline.
+        """
         terms = terms.checked()
-        return [
-            answer
-            for rows in portions(len(asked), self.cells_each, CELLS)
-            for answer in self._answer(asked[rows], terms)
-        ]
+        with np.errstate(**QUIETLY):
+            return [
+                answer
+                for rows in portions(len(asked), self.cells_each, CELLS)
+                for answer in self._answer(asked[rows], terms)
+            ]
+
+    def try_out(self) -> None:
+        """Answer a question of which nothing is known; raises `ModelError`."""
+        self.answer([Asked(Profile())], Terms())
 
     def _answer(self, asked: Sequence[Asked], terms: Terms) -> Iterator[Recommendation]:
         """The answers to a few profiles at once."""
@@ -370,14 +384,16 @@ class Recommender:
             )
             shares = model.experience.fitted_shares()
             liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
+        categories, tools = person.category_logits.sigmoid().data, likely(person.tool_logits).data
+        require_numbers(reward=reward.data, choice=liking, category=categories, tool=tools)
         return Thought(
             table,
             person,
             reward.data.astype(np.float64),
             liking,
             shares,
-            [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
-            [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
+            [by_name(vocabulary.categories, row) for row in categories],
+            [by_name(vocabulary.tools, row) for row in tools],
             steps,
             [
                 self._equals(hobbies, tokens)
@@ -443,6 +459,7 @@ class Recommender:
         picked = np.zeros(free.shape, np.bool_)
         liking = np.take_along_axis(thought.liking, np.stack([each.place for each in seen]), axis=1)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
+        require_numbers(reward=alone)
         reward = alone
         for turn in range(min(k, longest)):
             require_time()
@@ -531,6 +548,13 @@ class Recommender:
             if given is not None and not least <= given <= most:
                 span = f"{written(least)} to {written(most)}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
+
+
+def require_numbers(**outputs: Floats | Floats32) -> None:
+    """Raise ModelError for an output that is not finite, by what it is of."""
+    for name, values in outputs.items():
+        if not np.isfinite([values.min(), values.max()]).all():
+            raise ModelError(f"the model's {name} is not a finite number: its weights are of no use; train again")
 
 
 def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> None:

@@ -51,7 +51,7 @@ from trm_np.parallel import ALONE, Ranks
 from trm_np.ranking import fit_category_share
 from trm_np.stopping import EarlyStopping
 from trm_np.summary import switches
-from trm_np.train import Interrupted, Record, Trainer
+from trm_np.train import Interrupted, Record, Trainer, require_kind
 
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 METRICS, SUMMARY, CURVES, TIMES = "metrics.jsonl", "summary.json", "curves.svg", "times.jsonl"
@@ -238,8 +238,13 @@ class FolderRun:
         refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
         try:
             self.trainer.load_state(header["training"], stored.arrays)
-            self.log_length = int(header["log_length"])
-            self.best_metrics = dict(header["best_metrics"])
+            for name, kind in (
+                ("log_length", int),
+                ("best_metrics", dict[str, float]),
+                ("conditions", dict[str, str]),
+            ):
+                require_kind(name, header[name], kind)
+            self.log_length, self.best_metrics = header["log_length"], header["best_metrics"]
             self.warnings = differences(header["conditions"], self.conditions)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(path, f"its training state is damaged ({error!r})") from error

@@ -148,6 +148,7 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.data.problems import DataError
     from trm_np.files import FolderInUse
     from trm_np.lab.results import ResultsError
+    from trm_np.recommend import ModelError
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
@@ -158,6 +159,7 @@ def exit_code(error: Exception) -> int | None:
         (Diverged, DIVERGED),
         (DataError, DATA_REFUSED),
         (CheckpointError, DATA_REFUSED),
+        (ModelError, DATA_REFUSED),
         (ResultsError, DATA_REFUSED),
         (OutputError, CANNOT_CREATE),
         (FolderInUse, IN_USE),

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError, printable, shown
-from trm_np.data.records import Profile
 from trm_np.deadline import TooLate, require_time, until
+from trm_np.recommend import ModelError
 from trm_np.serve.batching import PORTION, Batches
 from trm_np.serve.http import HTTPError, Response, to_json
+from trm_np.serve.log import say
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
 from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_few, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
-from trm_np.terms import Terms
 
 RETRY_AFTER = 5  # seconds
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
@@ -58,8 +58,10 @@ class Application:
             return self.answer_to(path, environ)
         except HTTPError as error:
             return error.response()
+        except ModelError as error:
+            return HTTPError(500, str(error)).response()
         except Exception:  # a bug, which must end neither the server nor in silence
-            traceback.print_exc(file=environ["wsgi.errors"])
+            say(traceback.format_exc().rstrip(), environ["wsgi.errors"])
             return HTTPError(500, "a bug in the server: its log says more").response()
 
     def answer_to(self, path: str, environ: Environ) -> Response:
@@ -107,11 +109,15 @@ class Application:
 
     def health(self, now: Snapshot) -> Response:
         """What is served; 503 if the last requests had no answer, and a small question has none now."""
-        said = now.health | ({"refused": self.served.refused} if self.served.refused else {})
+        said: dict[str, Any] = dict(now.health)
+        if self.served.refused:
+            said["refused"] = self.served.refused
+        if self.served.looked is not None:
+            said["seconds_since_look"] = round(time.monotonic() - self.served.looked, 1)
         if self.batches.failures >= FAILURES:
             try:
                 with until(time.monotonic() + HEALTH_SECONDS):
-                    now.recommender.answer([Asked(Profile())], Terms())
+                    now.recommender.try_out()
                 self.batches.failures = 0
             except Exception as error:
                 reason = "no answer in time" if isinstance(error, TooLate) else repr(error)
