@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "npz": {"autograd", "files"},
     "conditions": set(),
     "world": {"config", "data"},
-    "model": {"autograd", "config", "data", "deadline"},
+    "model": {"autograd", "config", "data", "deadline", "sizes", "world"},
     "precision": {"autograd"},
     "deadline": set(),
     "cost": {"config", "data"},
