@@ -43,8 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stopping": {"autograd", "data"},
     "sizes": set(),
     "practice": {"data", "sizes", "world"},
+    "start_choices": {"autograd", "data", "model", "sizes", "world"},
     "parallel": {"config", "extras"},
-    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes"},
+    "train": LEARNING
+    | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes", "start_choices"},
     "summary": {"config"},
     "examining": LEARNING | {"evaluate"},
     "examining_text": {"summary"},

@@ -16,7 +16,7 @@ BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too
 class Experience(nn.Module):
     """An embedding and a bias for each gift that could be chosen in training, and what a person looks for among them.
 
-    It is solved, not learned by gradients (model/start_choices.py). A gift that is new to the model has neither: it is
+    It is solved, not learned by gradients (start_choices.py). A gift that is new to the model has neither: it is
     known by its content alone. `shares` are how much content and predicted reward count in the ranking beside it.
     """
 
