@@ -172,11 +172,12 @@ def scores_of_models(
     config = resolve("tiny", settings={**SETTINGS, **settings})
     dataset = load_dataset(*(folder / name for name in (SCENARIOS, HELD_OUT, CATALOGUE)))
     found: dict[str, Score] = {}
+    ended: list[float] = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as out:
-            before, ended = time.process_time(), [0.0]
+            before = time.process_time()
             run = Run(config, dataset, seed, Path(out))
-            summary = run.train(show=lambda _, ended=ended: ended.append(time.process_time()))
+            summary = run.train(show=lambda _: ended.append(time.process_time()))
         model = run.trainer.model
         recall, linear, popular = (
             metrics.get("category_recall_at_3", float("nan"))

@@ -36,10 +36,10 @@ from trm_np.losses import (
     weighted_total,
 )
 from trm_np.model.start import start
-from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
 from trm_np.practice import Practice, is_practice_needed
+from trm_np.start_choices import start_from_choices
 from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).

@@ -21,8 +21,8 @@ from trm_np.data.task import Task, task_from
 from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares, predict
 from trm_np.model.experience import REWARD_SCALE, Shares
 from trm_np.model.start import linears
-from trm_np.model.start_choices import leading_directions
 from trm_np.run import Run
+from trm_np.start_choices import leading_directions
 from trm_np.train import Trainer
 from trm_np.world.choices import choice_values, means, top_gifts
 
