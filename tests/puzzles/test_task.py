@@ -56,7 +56,7 @@ def test_the_example_is_a_task() -> None:
 
 def test_the_example_is_learnt_stored_and_answered(tmp_path: Path) -> None:
     task, every = example(), puzzles()
-    settings = {
+    settings: dict[str, float] = {
         "model.core_heads": 2,
         "model.core_width": 16,
         "model.core_hidden": 24,

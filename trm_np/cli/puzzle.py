@@ -25,7 +25,7 @@ DIAL = 4  # times the steps of training, which thinking may take at most
 steps_option = click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help=f"Think at most so long, up to {DIAL} times as in training.  [default: twice]",
+    help=f"Think at most so long, up to {DIAL} times as in training.  [default: model.answer_steps]",
 )
 
 

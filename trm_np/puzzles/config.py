@@ -22,8 +22,8 @@ class ThinkingConfig:
     core_hidden: int = 128
     latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
     cycles: int = 1  # T: this many times in all, only the last with gradient
-    supervision_steps: int = 8  # N_sup: at most this many with the carry handed on
-    answer_steps: int = 16  # the same of an answer, which goes on getting better after those of training
+    supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
+    answer_steps: int = 16  # the same of an answer: it may go on getting better after the steps of training
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class PuzzleConfig:
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
-    "sudoku9": PuzzleConfig(training=PracticeConfig(extra=12)),
+    "sudoku9": PuzzleConfig(
+        ThinkingConfig(supervision_steps=8, answer_steps=32),
+        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+    ),
 }
 
 
