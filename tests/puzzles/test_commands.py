@@ -29,6 +29,7 @@ SMALL = [
         "model.core_blocks": 1,
         "model.core_hidden": 12,
         "model.supervision_steps": 3,
+        "model.answer_steps": 3,
         "training.epochs": 2,
         "training.updates": 6,
         "training.evaluate_every": 1,

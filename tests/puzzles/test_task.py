@@ -56,16 +56,15 @@ def test_the_example_is_a_task() -> None:
 
 def test_the_example_is_learnt_stored_and_answered(tmp_path: Path) -> None:
     task, every = example(), puzzles()
-    settings = {
+    settings: dict[str, float] = {
         "model.core_heads": 2,
         "model.core_width": 16,
         "model.core_hidden": 24,
         "model.core_blocks": 1,
     }
-    training = {"training.epochs": 1, "training.updates": 150, "training.learning_rate": 5e-3}
-    config = resolve(
-        PuzzleConfig(), settings | training | {"model.supervision_steps": 3, "training.average": 0.97}
-    )
+    settings |= {"model.supervision_steps": 3, "model.answer_steps": 3, "training.learning_rate": 5e-3}
+    settings |= {"training.epochs": 1, "training.updates": 150, "training.average": 0.97}
+    config = resolve(PuzzleConfig(), settings)
     trainer = PuzzleTrainer(config, task, every, every, seed=0)
     list(trainer.epochs())
     found = evaluate(trainer.model, every, 3)

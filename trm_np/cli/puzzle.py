@@ -25,7 +25,7 @@ DIAL = 4  # times the steps of training, which thinking may take at most
 steps_option = click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help=f"Think at most so long, up to {DIAL} times as in training.  [default: as in training]",
+    help=f"Think at most so long, up to {DIAL} times as in training.  [default: model.answer_steps]",
 )
 
 
@@ -169,10 +169,11 @@ def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | No
 
 def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
     """How long to think; raises UsageError for longer than there is a reason to believe in."""
-    trained = stored.config.model.supervision_steps
-    if steps is not None and steps > DIAL * trained:
-        raise click.UsageError(f"--steps {steps}: at most {DIAL * trained}, {DIAL} times those of training")
-    return steps or trained
+    config = stored.config.model
+    most = max(DIAL * config.supervision_steps, config.answer_steps)
+    if steps is not None and steps > most:
+        raise click.UsageError(f"--steps {steps}: at most {most}, {DIAL} times those of training")
+    return steps or config.answer_steps
 
 
 def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:

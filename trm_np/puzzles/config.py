@@ -23,6 +23,7 @@ class ThinkingConfig:
     latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
     cycles: int = 1  # T: this many times in all, only the last with gradient
     supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
+    answer_steps: int = 16  # the same of an answer: it may go on getting better after the steps of training
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class PuzzleConfig:
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
-    "sudoku9": PuzzleConfig(training=PracticeConfig(extra=12)),
+    "sudoku9": PuzzleConfig(
+        ThinkingConfig(supervision_steps=8, answer_steps=32),
+        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+    ),
 }
 
 
@@ -82,7 +86,7 @@ def check(config: PuzzleConfig) -> None:
         if isinstance(value, bool):
             continue
         if isinstance(value, int):
-            most = MOST_STEPS if name == "supervision_steps" else LARGEST_SIZE
+            most = MOST_STEPS if name in ("supervision_steps", "answer_steps") else LARGEST_SIZE
             least = 0 if name in ("extra", "warmup", "latent_steps") else 1
             if not least <= value <= most:
                 raise ConfigError(f"{key}={value}: must be from {least} to {most}")
