@@ -16,6 +16,7 @@ from trm_np.data.problems import printable
 
 Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
+OF_LINKS_AND_PIPES = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # what open says of them
 HOLDER_BYTES = 200  # of the lock's text that are shown
 
 
@@ -93,7 +94,7 @@ def append_line(path: Path, line: str) -> None:
     """Append a line, all of it or nothing, and make it safe on disk; raises WriteError."""
     data = line.encode() + b"\n"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             length = os.fstat(descriptor).st_size
             try:
@@ -107,6 +108,32 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise WriteError(path, len(data), error) from error
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a folder that may be another's: no link is followed, and nothing but a file opened.
+
+    A pipe is not waited for. Raises OSError.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in OF_LINKS_AND_PIPES:
+            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file") from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def require_plain(path: Path) -> None:
+    """Raise OSError for a link, or for what is no file; nothing may be there."""
+    with suppress(FileNotFoundError):
+        os.close(open_plain(path, os.O_RDONLY))
 
 
 def write_all(descriptor: int, piece: Piece) -> None:
@@ -139,7 +166,7 @@ def temporary_of(path: Path) -> Path:
 def cut(path: Path, length: int) -> None:
     """Cut the file back to so many bytes, and make an empty one where there is none; raises WriteError."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT)
         try:
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
@@ -187,7 +214,8 @@ def lock_folder(folder: Path) -> Any:
     import fcntl
     import socket
 
-    file = open(folder / LOCK, "a+b", buffering=0)  # noqa: SIM115  # as long as the lock is held
+    descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    file = os.fdopen(descriptor, "a+b", buffering=0)  # as long as the lock is held
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.truncate(0)

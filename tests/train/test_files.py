@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.train.small_run import new_run, small
 from trm_np.files import (
     FolderInUse,
     WriteError,
     append_line,
     atomic_write,
     clear_temporaries,
+    cut,
     keep_as,
     lock_folder,
+    require_plain,
     unlock_folder,
 )
+from trm_np.run import OutputError
 
 
 def test_it_writes_and_overwrites(tmp_path: Path) -> None:
@@ -123,3 +127,44 @@ def test_a_folder_has_one_writer_and_a_second_is_told_who_it_is(tmp_path: Path) 
         lock_folder(tmp_path)
     unlock_folder(lock)
     unlock_folder(lock_folder(tmp_path))
+
+
+def another(folder: Path, kind: str) -> Path:
+    """Somebody else's file, and where ours should be a link to it, a pipe, or a folder."""
+    theirs, ours = folder / "theirs", folder / "ours"
+    theirs.write_bytes(b"as it was")
+    if kind == "link":
+        ours.symlink_to(theirs)
+    elif kind == "pipe":
+        os.mkfifo(ours)
+    else:
+        ours.mkdir()
+    return ours
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_log_or_lock_that_is_no_file_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    ours = another(tmp_path, kind)
+    lock = tmp_path / "run" / ".lock"
+    lock.parent.mkdir()
+    ours.rename(lock)
+    for write in (
+        lambda: append_line(lock, "a line"),
+        lambda: cut(lock, 0),
+        lambda: lock_folder(lock.parent),
+        lambda: require_plain(lock) if kind != "folder" else append_line(lock, ""),
+    ):
+        with pytest.raises(OSError, match=r"is a link, or no file|s a directory"):
+            write()
+    assert (tmp_path / "theirs").read_bytes() == b"as it was"
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "times.jsonl", ".lock"])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_a_run_refuses_such_a_folder_before_it_begins(tmp_path: Path, kind: str, name: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    another(tmp_path, kind).rename(folder / name)
+    with pytest.raises(OutputError, match=rf"{name} is a|s a directory"):
+        new_run(folder, small(training__epochs=1))
+    assert (tmp_path / "theirs").read_bytes() == b"as it was"
