@@ -17,6 +17,7 @@ from trm_np.data.problems import printable
 Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
 OF_LINKS_AND_PIPES = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # what open says of them
+TEMPORARY, NAME_KEPT = ".tmp", 50  # how a temporary name ends, and characters of the file's in it
 HOLDER_BYTES = 200  # of the lock's text that are shown
 
 
@@ -42,15 +43,15 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new one,
     of which the umask takes some. A symbolic link is followed. What is no file, such as a device, is refused.
 
-    They go to a temporary file beside it, which takes its name once it is safe on disk. The temporary name is the
-    same each time, so that what a killed process left behind is overwritten, or taken away by `clear_temporaries`.
+    They go to a temporary file beside it, which takes its name once it is safe on disk. It is new each time, so that of
+    several that write at once the last one wins, whole; `clear_temporaries` takes away what a killed process left.
     """
     target = Path(os.path.realpath(path))
     temporary = temporary_of(target)
     try:
-        before = file_status(target)
+        before = file_status(path)  # of what `path` leads to, also where that has no name, as a pipe at /dev/stdout
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, first)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
         try:
             for piece in pieces:
                 write_all(descriptor, piece)
@@ -151,8 +152,6 @@ def keep_as(path: Path, older: Path) -> None:
     """
     temporary = temporary_of(older)
     with suppress(OSError):
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
         os.link(path, temporary)
         os.replace(temporary, older)
     with suppress(OSError):
@@ -160,7 +159,12 @@ def keep_as(path: Path, older: Path) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
+    """A name beside it that nobody else uses."""
+    return path.with_name(f".{path.name[:NAME_KEPT]}.{os.urandom(8).hex()}{TEMPORARY}")
+
+
+def is_temporary_of(name: str, of: str) -> bool:
+    return name.startswith(f".{of[:NAME_KEPT]}.") and name.endswith(TEMPORARY)
 
 
 def cut(path: Path, length: int) -> None:
@@ -185,7 +189,8 @@ def remove(folder: Path, names: Iterable[str]) -> None:
 
 def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
     """Take away what a killed process left of these files; raises OSError."""
-    remove(folder, (temporary_of(folder / name).name for name in names))
+    of = tuple(names)
+    remove(folder, [each for each in os.listdir(folder) if any(is_temporary_of(each, name) for name in of)])
 
 
 def sync_folder(folder: Path) -> None:

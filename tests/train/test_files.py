@@ -31,16 +31,20 @@ def test_it_writes_and_overwrites(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_behind_is_overwritten_or_taken_away(tmp_path: Path) -> None:
-    for name in (".file.tmp", ".other.tmp"):
+    for name in (".file.0123.tmp", ".other.4567.tmp", ".other.tmp", ".others.4567.tmp", "other.tmp"):
         (tmp_path / name).write_bytes(b"a long half of something")
     atomic_write(tmp_path / "file", b"whole")
     clear_temporaries(tmp_path, ["file", "other"])
-    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"whole"]
+    assert {file.name for file in tmp_path.iterdir()} == {"file", ".others.4567.tmp", "other.tmp"}
+    assert (tmp_path / "file").read_bytes() == b"whole"
 
 
-def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_temporary_name_that_is_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_np.files.os.urandom", lambda _: b"known")
     (tmp_path / "theirs").write_bytes(b"as it was")
-    (tmp_path / ".file.tmp").symlink_to(tmp_path / "theirs")
+    (tmp_path / f".file.{b'known'.hex()}.tmp").symlink_to(tmp_path / "theirs")
     with pytest.raises(WriteError):
         atomic_write(tmp_path / "file", b"ours")
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
@@ -168,3 +172,36 @@ def test_a_run_refuses_such_a_folder_before_it_begins(tmp_path: Path, kind: str,
     with pytest.raises(OutputError, match=rf"{name} is a|s a directory"):
         new_run(folder, small(training__epochs=1))
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
+
+
+def test_of_two_that_write_at_once_the_last_wins_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = tmp_path / "file", os.replace
+
+    def while_another_writes(temporary: Path, target: Path) -> None:
+        monkeypatch.setattr("trm_np.files.os.replace", replace)
+        atomic_write(path, b"the other's")
+        assert path.read_bytes() == b"the other's"
+        replace(temporary, target)
+
+    monkeypatch.setattr("trm_np.files.os.replace", while_another_writes)
+    atomic_write(path, b"ours")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"ours")]
+
+
+def test_a_pipe_that_a_link_leads_to_is_refused(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    link = tmp_path / "stdout"
+    link.symlink_to(f"/dev/fd/{writing}")
+    try:
+        with pytest.raises(WriteError, match="it is there and is no file"):
+            atomic_write(link, b"x")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert link.is_symlink()
+
+
+def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    atomic_write(path, b"whole")
+    assert path.read_bytes() == b"whole"
