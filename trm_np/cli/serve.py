@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.errors import OneLine, Refusal, refusals, say
 from trm_np.cli.options import named, trust
 from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
@@ -68,7 +68,7 @@ def run(application: "Application", served: "ServedModel", listening: "Sequence[
     server = server_for(application, listening)
     with signals(server.drain, served.reload) as received:
         served.watch()
-        click.echo(said(served, listening), err=True)
+        say(said(served, listening), err=True)
         unanswered = server.run()
     if unanswered:
         raise Refusal(f"interrupted: {unanswered} requests had no answer in time", 128 + received[0])
