@@ -6,9 +6,11 @@ Every file that this program writes goes through here.
 import errno
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from trm_np.data.problems import printable
 Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
 OF_LINKS_AND_PIPES = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # what open says of them
+CANNOT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # of file systems
 TEMPORARY, NAME_KEPT = ".tmp", 50  # how a temporary name ends, and characters of the file's in it
 HOLDER_BYTES = 200  # of the lock's text that are shown
 
@@ -57,7 +60,7 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
                 write_all(descriptor, piece)
             if before:
                 make_alike(descriptor, before)
-            os.fsync(descriptor)
+            make_safe(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, target)
@@ -100,7 +103,7 @@ def append_line(path: Path, line: str) -> None:
             length = os.fstat(descriptor).st_size
             try:
                 write_all(descriptor, data)
-                os.fsync(descriptor)
+                make_safe(descriptor)
             except BaseException:
                 with suppress(OSError):
                     os.ftruncate(descriptor, length)
@@ -173,7 +176,7 @@ def cut(path: Path, length: int) -> None:
         descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT)
         try:
             os.ftruncate(descriptor, length)
-            os.fsync(descriptor)
+            make_safe(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -197,9 +200,26 @@ def sync_folder(folder: Path) -> None:
     """Make what was renamed in the folder last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        make_safe(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_safe(descriptor: int) -> None:
+    """Have the system write an open file or folder to the disk; raises OSError, but not where it cannot do such."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        warn_once("files are not made safe on disk here (fsync): they are whole unless the power goes")
+
+
+@cache
+def warn_once(what: str) -> None:
+    """Say what this file system cannot do, the first time."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(f"Warning: {what}", file=sys.stderr, flush=True)
 
 
 def try_to_write(folder: Path) -> None:
@@ -222,7 +242,12 @@ def lock_folder(folder: Path) -> Any:
     descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     file = os.fdopen(descriptor, "a+b", buffering=0)  # as long as the lock is held
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+            warn_once("this folder cannot be locked (flock): see yourself that one run at a time writes to it")
         file.truncate(0)
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())

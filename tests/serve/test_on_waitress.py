@@ -180,3 +180,17 @@ def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: 
     running.thread.join(HANG)
     running.server.drain()  # once more, when all is over
     assert running.end() == 0
+
+
+def test_large_bodies_and_answers_need_no_temporary_folder(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_folder(*_: object, **__: object) -> None:
+        raise FileNotFoundError("no usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_folder)
+    monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.newfile", no_folder)
+    body = json.dumps([{"age": 30}] * 40 + [{}] * 10).encode() + b" " * 300_000
+    head = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    status, value = status_and_value(running.ask(head + body))
+    assert status == b"200" and len(value) == 50

@@ -1,7 +1,9 @@
 """Files are written whole or not at all; lines are appended whole; a folder has one writer."""
 
+import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from trm_np.files import (
     lock_folder,
     require_plain,
     unlock_folder,
+    warn_once,
 )
 from trm_np.run import OutputError
 
@@ -205,3 +208,58 @@ def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     atomic_write(path, b"whole")
     assert path.read_bytes() == b"whole"
+
+
+CANNOT = ("EINVAL", "ENOSYS", "ENOTSUP", "ENOLCK")
+
+
+@pytest.fixture
+def warned_of_nothing() -> Iterator[None]:
+    warn_once.cache_clear()
+    yield
+    warn_once.cache_clear()
+
+
+def fails(name: str) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+
+    return call
+
+
+@pytest.mark.usefixtures("warned_of_nothing")
+@pytest.mark.parametrize("name", CANNOT)
+def test_a_file_system_that_cannot_fsync_is_written_to_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setattr("trm_np.files.os.fsync", fails(name))
+    atomic_write(tmp_path / "file", b"whole")
+    append_line(tmp_path / "log", "a line")
+    cut(tmp_path / "log", 3)
+    assert ((tmp_path / "file").read_bytes(), (tmp_path / "log").read_bytes()) == (b"whole", b"a l")
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: files are not made safe on disk here (fsync): they are whole unless the power goes"
+    ]
+
+
+@pytest.mark.usefixtures("warned_of_nothing")
+@pytest.mark.parametrize("name", CANNOT)
+def test_a_file_system_without_locks_is_trained_on_with_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setattr("fcntl.flock", fails(name))
+    for _ in range(2):
+        unlock_folder(lock_folder(tmp_path))
+    assert capsys.readouterr().err.splitlines() == [
+        "Warning: this folder cannot be locked (flock): see yourself that one run at a time writes to it"
+    ]
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EROFS"])
+def test_a_disk_that_fails_is_none_that_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("trm_np.files.os.fsync", fails(name))
+    with pytest.raises(WriteError):
+        atomic_write(tmp_path / "file", b"whole")
+    assert list(tmp_path.iterdir()) == []
