@@ -47,18 +47,28 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which a proxy, or a name server, leads to a server for this machine alone; may be given again.",
+)
 @trust
-def serve(model: str, host: str, port: int, catalog: str | None, trust: bool) -> None:
+def serve(
+    model: str, host: str, port: int, catalog: str | None, allow_host: tuple[str, ...], trust: bool
+) -> None:
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
-        from trm_np.serve.listening import listen
+        from trm_np.serve.listening import is_loopback, listen
         from trm_np.serve.metrics import Metrics
         from trm_np.serve.served import ServedModel
         from trm_np.serve.wsgi import Application
 
         metrics = Metrics()
         served = ServedModel(model, catalog, metrics, trust)
-        run(Application(served, metrics), served, listen(host, port))
+        listening = listen(host, port)
+        hosts = {name.lower() for name in (host, *allow_host)} if is_loopback(listening) else None
+        run(Application(served, metrics, hosts), served, listening)
 
 
 def run(application: "Application", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:

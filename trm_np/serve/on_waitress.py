@@ -54,6 +54,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             super().parse_header(header_plus)
         except ValueError as error:  # of an address, or of a number with too many digits
             raise ParsingError(str(error)) from error
+        first, *fields = header_plus.split(b"\r\n")
+        names = [field.partition(b":")[0].strip().lower() for field in fields]
+        if b"content-length" in names and b"transfer-encoding" in names:
+            raise ParsingError("Content-Length and Transfer-Encoding, of which one may be given")
+        if names.count(b"host") != 1 and not (first.endswith(b"HTTP/1.0") and b"host" not in names):
+            raise ParsingError(f"{names.count(b'host')} times Host, which is to be given once")
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
