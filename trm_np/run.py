@@ -43,6 +43,7 @@ from trm_np.files import (
     keep_as,
     lock_folder,
     remove,
+    require_plain,
     try_to_write,
     unlock_folder,
 )
@@ -250,7 +251,7 @@ class FolderRun:
             raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
         self.trainer.model.load_state_dict(stored.model.state_dict())
         log = self.folder / METRICS
-        if not log.is_file() or not 0 <= self.log_length <= log.stat().st_size:
+        if not log.is_file() or self.log_length > log.stat().st_size:
             reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
             raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
         return stored
@@ -377,6 +378,8 @@ def open_folder(folder: Path) -> Any:
         for name in FILES:
             if (folder / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
+        for name in (METRICS, TIMES):
+            require_plain(folder / name)
     except FolderInUse:
         raise
     except OSError as error:
@@ -389,5 +392,6 @@ def open_folder(folder: Path) -> Any:
 def seconds_before(times: Path) -> float:
     """What times.jsonl says that training has taken so far; 0 where it does not say."""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
-        return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])
+        if times.is_file():  # a pipe would be waited for
+            return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])
     return 0.0

@@ -58,7 +58,7 @@ class OneLine(click.Command):
             code, line = ending(error)
         if line:
             with suppress(OSError):
-                click.echo(line, err=True)
+                say(line, err=True)
         give_up_unwritten()
         sys.exit(code)
 
@@ -104,6 +104,13 @@ def ending(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError):
         return IO_FAILED, f"Error: {line_of(error)}"
     return BUG, ""
+
+
+def say(text: str, err: bool = False) -> None:
+    """Write lines of which some may come from a file: nothing in them commands the terminal."""
+    from trm_np.data.problems import printable_lines
+
+    click.echo(printable_lines(text), err=err)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals
+from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
 from trm_np.cli.options import as_json, named
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
@@ -91,7 +91,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         if as_json:
             click.echo(json.dumps(found, indent=2))
         else:
-            click.echo(
+            say(
                 f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}; "
                 f"singles alone solve {found['singles_only']:.3f}"
             )
@@ -127,7 +127,7 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
                 raise click.exceptions.Exit(DATA_REFUSED)
             return
         found = solved(stored.model, board_from(board, stored.task, "BOARD"), most)
-        click.echo(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
+        say(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
 
 
 @puzzle.command(
@@ -164,7 +164,7 @@ def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | No
         else:
             judged = read_puzzles(puzzles, stored.task, count)
         found = evaluating.evaluate(stored.model, judged, most)
-        click.echo(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
+        say(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
 
 
 def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
@@ -187,10 +187,10 @@ def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
             if as_json:
                 click.echo(json.dumps(found))
             elif "error" in found:
-                click.echo(f"Error: {found['error']}", err=True)
+                say(f"Error: {found['error']}", err=True)
             else:
                 wrong = f"; wrong: {found['fault']}" if found["fault"] else ""
-                click.echo(f"{found['answer']} in {found['steps']} steps{wrong}")
+                say(f"{found['answer']} in {found['steps']} steps{wrong}")
     return bad
 
 

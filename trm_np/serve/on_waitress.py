@@ -27,6 +27,7 @@ from trm_np.serve.wsgi import Application
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of what nobody looks at
+IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
@@ -34,8 +35,8 @@ ADJUSTMENTS: dict[str, Any] = {
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
     "max_request_header_size": 2**14,
     "max_request_body_size": 2 * BODY_BYTES,  # with the framing of chunks; the application counts without
-    "inbuf_overflow": 2**16,  # a larger body, and a larger answer that is not read, is kept in a file
-    "outbuf_overflow": 2**16,
+    "inbuf_overflow": IN_MEMORY,  # else in a file, for which there may be no folder
+    "outbuf_overflow": IN_MEMORY,
     "outbuf_high_watermark": 2**40,  # no thread waits for a client to read
     "channel_request_lookahead": 0,
     "asyncore_use_poll": True,  # select() knows no more than 1,024 files
@@ -53,6 +54,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             super().parse_header(header_plus)
         except ValueError as error:  # of an address, or of a number with too many digits
             raise ParsingError(str(error)) from error
+        first, *fields = header_plus.split(b"\r\n")
+        names = [field.partition(b":")[0].strip().lower() for field in fields]
+        if b"content-length" in names and b"transfer-encoding" in names:
+            raise ParsingError("Content-Length and Transfer-Encoding, of which one may be given")
+        if names.count(b"host") != 1 and not (first.endswith(b"HTTP/1.0") and b"host" not in names):
+            raise ParsingError(f"{names.count(b'host')} times Host, which is to be given once")
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]

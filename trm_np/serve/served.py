@@ -9,6 +9,7 @@ from typing import Any
 from trm_np import __version__
 from trm_np.checkpoint import CheckpointError
 from trm_np.data.problems import DataError, printable
+from trm_np.deadline import TooLate, until
 from trm_np.npz import open_npz
 from trm_np.recommend import ModelError, Recommender
 from trm_np.serve.forking import after_fork
@@ -16,7 +17,7 @@ from trm_np.serve.http import to_json
 from trm_np.serve.log import say
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.openapi import document
-from trm_np.serve.question import LIMITS
+from trm_np.serve.question import LIMITS, SECONDS
 from trm_np.serve.trial import TrialError, tried
 
 LOOK_EVERY = 1.0  # seconds
@@ -118,11 +119,14 @@ def file_signature(path: str) -> tuple[int, ...]:
 
 
 def try_out(recommender: Recommender, path: str) -> None:
-    """Ask one question; raises CheckpointError if it has no answer in numbers."""
+    """Ask one question; raises CheckpointError if it has no answer in numbers, or none in time."""
     try:
-        recommender.try_out()
+        with until(time.monotonic() + SECONDS):
+            recommender.try_out()
     except ModelError as error:
         raise CheckpointError(path, str(error)) from error
+    except TooLate as error:
+        raise CheckpointError(path, f"one question has no answer within {SECONDS:g} seconds") from error
 
 
 def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:

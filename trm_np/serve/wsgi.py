@@ -5,7 +5,7 @@ import hashlib
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +32,8 @@ METHODS = {
     "/openapi.json": "GET",
 }
 
+LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d{1,3}){3}|\[::1\]")
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -39,7 +41,9 @@ StartResponse = Callable[..., Any]
 class Application:
     """Answers requests with the model that is served when they begin."""
 
-    def __init__(self, served: ServedModel, metrics: Metrics) -> None:
+    def __init__(self, served: ServedModel, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
+        """`hosts` are the names by which it is asked, besides those of this machine itself; any if `None`."""
+        self.hosts = hosts
         self.served = served
         self.metrics = metrics
         self.batches = Batches()
@@ -54,6 +58,7 @@ class Application:
 
     def respond(self, path: str, environ: Environ) -> Response:
         try:
+            require_host(environ.get("HTTP_HOST", ""), self.hosts)
             require_method(path, environ["REQUEST_METHOD"])
             return self.answer_to(path, environ)
         except HTTPError as error:
@@ -123,6 +128,13 @@ class Application:
                 reason = "no answer in time" if isinstance(error, TooLate) else repr(error)
                 return Response(503, [to_json({"status": "failing", "reason": printable(reason)} | said)])
         return Response(200, [to_json({"status": "ok"} | said)])
+
+
+def require_host(said: str, hosts: Collection[str] | None) -> None:
+    """Raise HTTPError for another name than those of this machine itself, as a page from elsewhere has it resolved."""
+    name = re.sub(r":\d*$", "", said).lower().rstrip(".")
+    if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
+        raise HTTPError(400, f"Host: found {shown(said)}; allowed: localhost, and what --allow-host names")
 
 
 def require_method(path: str, method: str) -> None:
