@@ -170,7 +170,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once_and_the_rest_taken_on() 
         with pytest.raises(Overloaded), batches.admit(1):
             pass
         assert batches.admitted == 1000
-    with batches.admit(400), batches.admit(400), pytest.raises(Overloaded), batches.admit(1):
+    with batches.admit(300), batches.admit(300), pytest.raises(Overloaded), batches.admit(1):
         pass
     assert batches.admitted == 0
 

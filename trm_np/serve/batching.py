@@ -22,7 +22,7 @@ from trm_np.terms import Terms
 PORTION = 64  # profiles that are answered together at most
 MANY = 16  # from so many on, answers tell how fast they are under load
 SHARE_OF_NEW = 0.2  # of the newest measure in the pace
-MOST_SECONDS = 8.0  # of work that is taken on at a time
+MOST_SECONDS = 6.0  # of work that is taken on at a time
 
 
 class Overloaded(Exception):
@@ -124,7 +124,8 @@ class Batches:
             with until(first):
                 answers = iter(recommender.answer(asked, terms))
             if len(asked) >= MANY:
-                self.pace += SHARE_OF_NEW * ((time.monotonic() - began) / len(asked) - self.pace)
+                now = (time.monotonic() - began) / len(asked)
+                self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)
             self.failures = 0
             for each in batch:
                 each.outcome = list(islice(answers, len(each.asked)))
