@@ -46,6 +46,16 @@ def limit(memory: "int | None", seconds: int) -> None:
             resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
+def most_files() -> "int | None":
+    """How many files this process may have open at a time; None where that is not known."""
+    try:
+        import resource
+    except ImportError:  # not of POSIX
+        return None
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if most == resource.RLIM_INFINITY else int(most)
+
+
 def leave(*_: object) -> "NoReturn":
     """End the process here and now: an exception may be swallowed, or printed, by what is being imported."""
     try:

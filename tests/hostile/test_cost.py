@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.hostile import content
 from tests.hostile.forging import content_of, forged, smallest, smallest_config, untrained
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.cli import trm
 from trm_np.config import Config, flatten, from_flat, resolve
-from trm_np.cost import MOST_MEMORY, MOST_WORK, cost_of
+from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
 from trm_np.data.load import as_json, load_dataset
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.deadline import TooLate, until
@@ -200,3 +201,11 @@ def test_a_server_neither_begins_nor_goes_on_with_such_a_model(useless: Path, tm
     path.write_bytes(useless.read_bytes())
     served.look(asked=True)
     assert served.now is before and "is not a finite number" in served.refused
+
+
+def test_well_formed_files_with_hostile_content_cost_little_or_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    with np.errstate(over="ignore"):
+        for data in content.files(6, np.random.default_rng(1)):
+            path.write_bytes(data)
+            assert content.cost_of_using(path).bytes < MOST_MEMORY + MEMORY_OF_A_BYTE * len(data)

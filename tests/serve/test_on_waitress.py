@@ -1,6 +1,8 @@
 """The application in waitress, over sockets: what is no HTTP is refused in JSON, and slow clients stop no other."""
 
+import errno
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -205,3 +207,30 @@ def test_large_bodies_and_answers_need_no_temporary_folder(
     head = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
     status, value = status_and_value(running.ask(head + body))
     assert status == b"200" and len(value) == 50
+
+
+def test_connections_that_say_nothing_make_room_for_one_that_does(running: Running) -> None:
+    limit = running.server.adjustments.connection_limit
+    for _ in range(limit + 100):
+        running.send(b"")
+    assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    assert len(running.server.channels()) < limit
+
+
+def test_when_no_more_files_can_be_opened_it_is_said_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(on_waitress, "say", said.append)
+    (listener,) = running.server.listeners
+
+    def no_more(_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trm_np.serve.on_waitress.TcpWSGIServer.accept", no_more)
+        waiting = running.send(b"GET /health HTTP/1.0\r\n\r\n")
+        wait_until(lambda: said)
+        listener.handle_accept()
+    assert said == ["Warning: no more files can be opened (ulimit -n), so that connections wait"]
+    assert b"200 OK" in read_all(waiting)

@@ -14,7 +14,7 @@ from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError, printable, shown
 from trm_np.deadline import TooLate, require_time, until
 from trm_np.recommend import ModelError
-from trm_np.serve.batching import PORTION, Batches
+from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.log import say
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
@@ -96,7 +96,7 @@ class Application:
         require_few(len(profiles), min(question.terms.k, len(now.recommender.gifts)))
         pieces: list[bytes] = []
         try:
-            with until(began + SECONDS):
+            with self.batches.admit(len(profiles)), until(began + SECONDS):
                 asked = checked(now, profiles, many, question.strict)
                 for first in range(0, len(asked), PORTION):
                     require_time()
@@ -104,6 +104,8 @@ class Application:
                     pieces += [b", ", self.answers(now, portion, question, began + SECONDS)]
         except TooLate:
             raise too_late() from None
+        except Overloaded:
+            raise overloaded() from None
         self.metrics.count_answer(len(asked), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
@@ -149,6 +151,11 @@ def require_method(path: str, method: str) -> None:
 
 def too_late() -> HTTPError:
     message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
+    return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
+
+
+def overloaded() -> HTTPError:
+    message = "load: found more requests than can be answered in time; allowed: the same again, later"
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
