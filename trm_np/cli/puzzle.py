@@ -179,6 +179,7 @@ def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
 def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
     """Answer the boards of stdin as they come; whether one was bad."""
     from trm_np.data.json_lines import Lines
+    from trm_np.puzzles.solving import ending
 
     bad = False
     for portion in Lines(cast("BufferedReader", sys.stdin.buffer), "stdin").portions():
@@ -189,8 +190,7 @@ def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
             elif "error" in found:
                 say(f"Error: {found['error']}", err=True)
             else:
-                wrong = f"; wrong: {found['fault']}" if found["fault"] else ""
-                say(f"{found['answer']} in {found['steps']} steps{wrong}")
+                say(f"{found['answer']} {ending(found)}")
     return bad
 
 

@@ -61,10 +61,15 @@ def solution_text(task: Task, found: dict[str, Any]) -> str:
     for thought in found["thoughts"]:
         lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
         lines.append(grid(task, thought["board"], thought["changed"]))
+    return "\n".join([*lines, ending(found)])
+
+
+def ending(found: dict[str, Any]) -> str:
+    """When thinking ended, and whether it came to an answer."""
     steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
     end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
     rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"
-    return "\n".join([*lines, f"{end}; {rules}"])
+    return f"{end}; {rules}"
 
 
 def grid(task: Task, board: str, changed: Any) -> str:
