@@ -212,8 +212,8 @@ class Trainer:
             self.stopping.step(self.judged().quality, 0, self.model)
 
     def dealt(self) -> Ints:
-        """The scenarios of an epoch, in order."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats)
+        """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
+        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practice else 1)
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""

@@ -146,6 +146,12 @@ def test_an_epoch_deals_each_scenario_so_often(repeats: int, rows: list[int]) ->
     assert [len(t.draw_batch(chosen)) for chosen in t.remaining_batches()] == rows
 
 
+def test_without_practice_an_epoch_deals_each_scenario_once() -> None:
+    t = trainer(small(training__repeats=3))
+    t.begin_epoch()
+    assert sorted(t.progress.order) == list(range(25))
+
+
 def test_imagining_does_not_move_the_other_dice() -> None:
     rows = np.arange(16)
     a, b = (trainer(small(training__imagined=share)).draw_batch(rows) for share in (0, 1))
