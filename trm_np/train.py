@@ -161,8 +161,9 @@ class Trainer:
         self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
+        self.practises = config.training.imagined > 0 and is_practice_needed(task)
         given = config.loss.smoothing
-        self.smoothing = sizes.smoothing(len(task.train)) if given is None else given
+        self.smoothing = sizes.smoothing(len(task.train), self.practises) if given is None else given
         self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
@@ -185,9 +186,7 @@ class Trainer:
     @cached_property
     def practice(self) -> Practice | None:
         """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        if not self.config.training.imagined or not is_practice_needed(self.task):
-            return None
-        return Practice(self.task, Generators.from_seed(self.seed).votes)
+        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.practises else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
@@ -213,7 +212,7 @@ class Trainer:
 
     def dealt(self) -> Ints:
         """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practice else 1)
+        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practises else 1)
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
