@@ -4,6 +4,7 @@
 python tests/campaign.py flips
 python tests/campaign.py edits --count 100000
 python tests/campaign.py hostile
+python tests/campaign.py content --count 2000
 python tests/campaign.py kills --count 300
 python tests/campaign.py signals --count 60
 python tests/campaign.py faults
@@ -13,6 +14,7 @@ import os
 import resource
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,15 +25,17 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 import click
 import numpy as np
 
-from tests.hostile import damage, forging, kinds, watching
+from tests.hostile import content, damage, forging, kinds, watching
 from tests.reliability.faults import FAULTS, Evaluated, trials
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from trm_np.config import resolve
+from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.data.load import load_dataset
 from trm_np.run import Run
 
 MEGABYTE = 2**20
 LONGEST_LOAD, LONGEST_LIFE = 1.0, 2.0  # seconds
+LONGEST_USE = 3.0  # with every allocation traced, which takes several times as long
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
 OPTIONS = (
     "--quiet",
@@ -116,6 +120,24 @@ def hostile() -> None:
     slowest, largest = (max(each[key] for each in found) for key in ("seconds", "bytes"))
     figures = f"at most {slowest:.2f} s and {largest / MEGABYTE:.1f} MB"
     end(f"{len(found)} kinds, {len(found) - len(failed)} refused without a trace, {figures}", bool(failed))
+
+
+@campaign.command("content")
+@click.option("--count", default=2000, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def hostile_content(count: int, seed: int) -> None:
+    """Well-formed files with hostile content: what loading them and one answer take, where they are not refused."""
+    found: list[tuple[content.Cost, int]] = []
+    with memory_folder() as name:
+        path = Path(name) / "model.npz"
+        for data in content.files(count, np.random.default_rng(seed)):
+            path.write_bytes(data)
+            found.append((content.cost_of_using(path), len(data)))
+    counts = ", ".join(f"{times:,} {what}" for what, times in Counter(cost.ended for cost, _ in found).items())
+    slowest = max(cost.seconds for cost, _ in found)
+    most = max(cost.bytes - MEMORY_OF_A_BYTE * size for cost, size in found)
+    figures = f"at most {slowest:.2f} s of a processor and {most / MEGABYTE:.1f} MB, and 16 bytes for each byte"
+    end(f"{count:,} files, seed {seed}: {counts}; {figures}", slowest > LONGEST_USE or most > MOST_MEMORY)
 
 
 @campaign.command()

@@ -14,7 +14,7 @@ LEARNING = {"autograd", "config", "data", "world", "model", "losses"}
 MAY_IMPORT: dict[str, set[str]] = {
     "autograd": set(),
     "config": set(),
-    "data": {"config"},
+    "data": {"config", "deadline"},
     "files": {"data"},
     "npz": {"autograd", "files"},
     "conditions": set(),
@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recommend": {"autograd", "data", "deadline", "model", "world"}
     | {"answers", "checkpoint", "common_sense", "cost", "reasons", "terms"},
     "line_answers": {"data", "recommend", "terms"},
-    "serve": {"answers", "checkpoint", "data", "deadline", "extras", "npz", "recommend", "terms", "world"},
+    "serve": {"data", "deadline", "extras", "npz", "process", "world"}
+    | {"answers", "checkpoint", "cost", "recommend", "terms"},
     "simulation": {"data", "world"},
     "importing": {"config", "data", "extras"},
     "examples": set(),
@@ -46,8 +47,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stopping": {"autograd", "data"},
     "sizes": set(),
     "practice": {"data", "sizes", "world"},
+    "start_choices": {"autograd", "data", "model", "sizes", "world"},
     "parallel": {"config", "extras"},
-    "train": LEARNING | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes"},
+    "train": LEARNING
+    | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes", "start_choices"},
     "summary": {"config"},
     "examining": LEARNING | {"evaluate"},
     "examining_text": {"summary"},
@@ -105,7 +108,10 @@ OF_PROCESSES = {
     "multiprocessing.resource_tracker",
     "multiprocessing.connection.Connection",
 }
-EXCEPTIONS = {ROOT / "trm_np" / "lab" / "processes.py": OF_PROCESSES}
+EXCEPTIONS = {
+    ROOT / "trm_np" / "lab" / "processes.py": OF_PROCESSES,
+    ROOT / "trm_np" / "serve" / "trial.py": {f"subprocess{rest}" for rest in ("", ".run", ".TimeoutExpired")},
+}
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "breakpoint", "globals", "locals"}
 NEVER_OF = {
     "np": {"load", "loads", "save", "savez", "savez_compressed", "fromfile", "memmap", "ctypeslib"},

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+OF_OPENBLAS = tuple(f"{of}openblas_get_corename{bits}" for of in ("scipy_", "") for bits in ("64_", ""))
 THREADS = "OPENBLAS_NUM_THREADS"  # set by the command before NumPy loads
 
 
@@ -20,15 +21,29 @@ def conditions(ranks: int) -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "blas": f"{blas.get('name')} {blas.get('version')}",
+        "kernel": kernel(),
         "threads": os.environ.get(THREADS, "not set"),
         "ranks": str(ranks),
     }
 
 
+def kernel() -> str:
+    """For which processor OpenBLAS computes: one of many in its library, by what it finds or OPENBLAS_CORETYPE says."""
+    try:
+        import ctypes  # which a Python that was built without libffi lacks
+
+        library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined, unused-ignore]
+        name = next(getattr(library, each) for each in OF_OPENBLAS if hasattr(library, each))
+    except (ImportError, OSError, AttributeError, StopIteration):
+        return "not known"
+    name.restype = ctypes.c_char_p
+    return str(name().decode())
+
+
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is not as it was, in words."""
+    """What is not as it was, in words; what an earlier version did not record is not known to differ."""
     return [
-        f"{name} was {before.get(name)}, now {value}"
+        f"{name} was {before[name]}, now {value}"
         for name, value in now.items()
-        if before.get(name) != value
+        if before.get(name, value) != value
     ]

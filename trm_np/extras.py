@@ -9,7 +9,7 @@ BRINGS = {
     "parquet": ("pyarrow>=15",),
     "onnx": ("onnx>=1.16", "onnxruntime>=1.19"),
     "cluster": ("distributed>=2024.1",),
-    "serve": ("waitress>=3",),
+    "serve": ("waitress>=3.0.1,<4",),
     "mpi": ("mpi4py>=4.1", "mpich>=4.1.3"),
 }
 

@@ -6,9 +6,11 @@ Every file that this program writes goes through here.
 import errno
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from trm_np.data.problems import printable
 
 Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
+OF_LINKS_AND_PIPES = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # what open says of them
+CANNOT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # of file systems
+TEMPORARY, NAME_KEPT = ".tmp", 50  # how a temporary name ends, and characters of the file's in it
 HOLDER_BYTES = 200  # of the lock's text that are shown
 
 
@@ -41,21 +46,21 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new one,
     of which the umask takes some. A symbolic link is followed. What is no file, such as a device, is refused.
 
-    They go to a temporary file beside it, which takes its name once it is safe on disk. The temporary name is the
-    same each time, so that what a killed process left behind is overwritten, or taken away by `clear_temporaries`.
+    They go to a temporary file beside it, which takes its name once it is safe on disk. It is new each time, so that of
+    several that write at once the last one wins, whole; `clear_temporaries` takes away what a killed process left.
     """
     target = Path(os.path.realpath(path))
     temporary = temporary_of(target)
     try:
-        before = file_status(target)
+        before = file_status(path)  # of what `path` leads to, also where that has no name, as a pipe at /dev/stdout
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, first)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
         try:
             for piece in pieces:
                 write_all(descriptor, piece)
             if before:
                 make_alike(descriptor, before)
-            os.fsync(descriptor)
+            make_safe(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, target)
@@ -93,12 +98,12 @@ def append_line(path: Path, line: str) -> None:
     """Append a line, all of it or nothing, and make it safe on disk; raises WriteError."""
     data = line.encode() + b"\n"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             length = os.fstat(descriptor).st_size
             try:
                 write_all(descriptor, data)
-                os.fsync(descriptor)
+                make_safe(descriptor)
             except BaseException:
                 with suppress(OSError):
                     os.ftruncate(descriptor, length)
@@ -107,6 +112,32 @@ def append_line(path: Path, line: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise WriteError(path, len(data), error) from error
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a file of a folder that may be another's: no link is followed, and nothing but a file opened.
+
+    A pipe is not waited for. Raises OSError.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno in OF_LINKS_AND_PIPES:
+            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file") from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def require_plain(path: Path) -> None:
+    """Raise OSError for a link, or for what is no file; nothing may be there."""
+    with suppress(FileNotFoundError):
+        os.close(open_plain(path, os.O_RDONLY))
 
 
 def write_all(descriptor: int, piece: Piece) -> None:
@@ -124,8 +155,6 @@ def keep_as(path: Path, older: Path) -> None:
     """
     temporary = temporary_of(older)
     with suppress(OSError):
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
         os.link(path, temporary)
         os.replace(temporary, older)
     with suppress(OSError):
@@ -133,16 +162,21 @@ def keep_as(path: Path, older: Path) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
+    """A name beside it that nobody else uses."""
+    return path.with_name(f".{path.name[:NAME_KEPT]}.{os.urandom(8).hex()}{TEMPORARY}")
+
+
+def is_temporary_of(name: str, of: str) -> bool:
+    return name.startswith(f".{of[:NAME_KEPT]}.") and name.endswith(TEMPORARY)
 
 
 def cut(path: Path, length: int) -> None:
     """Cut the file back to so many bytes, and make an empty one where there is none; raises WriteError."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT)
         try:
             os.ftruncate(descriptor, length)
-            os.fsync(descriptor)
+            make_safe(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -158,16 +192,34 @@ def remove(folder: Path, names: Iterable[str]) -> None:
 
 def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
     """Take away what a killed process left of these files; raises OSError."""
-    remove(folder, (temporary_of(folder / name).name for name in names))
+    of = tuple(names)
+    remove(folder, [each for each in os.listdir(folder) if any(is_temporary_of(each, name) for name in of)])
 
 
 def sync_folder(folder: Path) -> None:
     """Make what was renamed in the folder last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        make_safe(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_safe(descriptor: int) -> None:
+    """Have the system write an open file or folder to the disk; raises OSError, but not where it cannot do such."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        warn_once("files are not made safe on disk here (fsync): they are whole unless the power goes")
+
+
+@cache
+def warn_once(what: str) -> None:
+    """Say what this file system cannot do, the first time."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(f"Warning: {what}", file=sys.stderr, flush=True)
 
 
 def try_to_write(folder: Path) -> None:
@@ -187,9 +239,15 @@ def lock_folder(folder: Path) -> Any:
     import fcntl
     import socket
 
-    file = open(folder / LOCK, "a+b", buffering=0)  # noqa: SIM115  # as long as the lock is held
+    descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    file = os.fdopen(descriptor, "a+b", buffering=0)  # as long as the lock is held
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in CANNOT:
+                raise
+            warn_once("this folder cannot be locked (flock): see yourself that one run at a time writes to it")
         file.truncate(0)
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())

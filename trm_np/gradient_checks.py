@@ -37,6 +37,7 @@ from trm_np.puzzles.model import PuzzleModel, losses
 from trm_np.puzzles.sudoku import Sudoku
 
 REDRAWS = 5  # a corner of a ReLU near by spoils a draw, a wrong gradient spoils every one
+NEAR_BY = 0.05  # how far a point is moved away from a corner
 PROFILES, GIFTS = 2, 4
 
 NARROW = {
@@ -158,7 +159,7 @@ def check_each(
 ) -> float:
     """Check the gradient of `function()` for each tensor that it reads; returns the largest relative error.
 
-    A draw whose difference quotients meet a corner is drawn again.
+    A draw whose difference quotients meet a corner is drawn again, at another point near by.
     """
     return max(check_with_redraws(lambda _: function(), name, tensor, rng) for name, tensor in named)
 
@@ -166,12 +167,17 @@ def check_each(
 def check_with_redraws(
     function: Callable[..., Tensor], name: str, tensor: Tensor, rng: np.random.Generator
 ) -> float:
-    for left in reversed(range(REDRAWS)):
-        try:
-            return check_grads(function, tensor, rng=rng, names=[name], directions=1)
-        except GradientError:
-            if not left:
-                raise
+    start = tensor.data
+    try:
+        for left in reversed(range(REDRAWS)):
+            try:
+                return check_grads(function, tensor, rng=rng, names=[name], directions=1)
+            except GradientError:
+                if not left:
+                    raise
+                tensor.data = start + rng.normal(scale=NEAR_BY, size=start.shape)
+    finally:
+        tensor.data = start
     raise AssertionError("unreachable")
 
 
@@ -279,8 +285,8 @@ def user_profiling(s: Setting) -> Component:
 
 
 def category_matching(s: Setting) -> Component:
-    user = leaf(s.rng, PROFILES, s.config.model.user_width)
-    return lambda: s.model.category_matching(user), [("user", user)]
+    user, taste = (leaf(s.rng, PROFILES, s.config.model.user_width) for _ in range(2))
+    return lambda: s.model.category_matching(user, taste), [("user", user), ("taste", taste)]
 
 
 def tool_selection(s: Setting) -> Component:
@@ -355,7 +361,7 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
     tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
     loss = s.config.loss
-    chosen = logits_of_choices(s.model, outputs, s.inputs, s.task.gift_inputs, s.choices)
+    chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
     terms = loss_terms(
         s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
     )

@@ -39,10 +39,14 @@ def judge(
     """
     untrained = new_model(config, task, Generators.from_seed(seed))
     learnt = learnt_predictions(task.test, task)
-    gap = {"training_loss": evaluation_loss(model, task.train, task, config.loss)["total"]}
+    training_loss = evaluation_loss(model, task.train, task, config.loss)["total"]
+
+    def evaluated(split: Split) -> dict[str, float]:
+        return evaluate_model(model, split, task, config.loss, training_loss=training_loss).metrics
+
     judged: dict[str, dict[str, Any]] = {
-        "validation": evaluate_model(model, task.validation, task, config.loss, **gap)[0],
-        "test": evaluate_model(model, task.test, task, config.loss, **gap)[0],
+        "validation": evaluated(task.validation),
+        "test": evaluated(task.test),
         "baselines": {
             **evaluate_baselines(task.test, task, learnt),
             "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],

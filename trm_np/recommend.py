@@ -71,15 +71,21 @@ from trm_np.world.tools import (
 SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
-EQUAL = 0.03  # of reward, if no hobbies are known: what differs by less is as good
+EQUAL = 0.06  # of reward, if no hobbies are known: what differs by less is as good
+TURN = 1e-3  # of reward: less than matters, for the one whose turn it is among equals
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
+QUIETLY: Any = {"over": "ignore", "invalid": "ignore"}  # what comes of it is looked at: require_numbers
 CELLS = 2**12  # profiles × gifts that are looked at together, where there is nothing larger than the gifts
 BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at most
 
 
+class ModelError(ValueError):
+    """A model answers with what is no number."""
+
+
 class Thought(NamedTuple):
     """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, the supervision steps taken, and the tokens (B, S) read.
+    highest first, the supervision steps taken, and whose turn it is among equals.
 
     The value is `liking` (B, G) and so much of the predicted reward as the `shares` say: what was learned from choices,
     or without any a share of the probability of the gift's category, and all of the reward.
@@ -93,11 +99,23 @@ class Thought(NamedTuple):
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
-    tokens: Ints
+    equals: list["Equals"]
 
     @property
     def value(self) -> Floats:
         return self.shares.value(self.liking, self.reward)
+
+
+class Equals(NamedTuple):
+    """By how much the value of equals may differ, and numbers (G,) from 0 to 1 of which the greatest decides."""
+
+    margin: float
+    turns: Floats
+
+    def decided(self, value: Floats, places: Ints) -> Floats:
+        """The values (L,) of gifts by place (L,), those of equals of the best as good as the same."""
+        best = value.max(initial=-np.inf)
+        return np.where(value >= best - self.margin, best + TURN * self.turns[places], value)
 
 
 class Consultation(NamedTuple):
@@ -151,7 +169,8 @@ class Recommender:
         self.facts = facts(self.gifts)
         self.looks = list(map(looks_of, self.gifts))
         self.implied = implied_categories(self.table, stored.vocabulary)
-        self.encoded = self._encode(self.table)
+        with np.errstate(**QUIETLY):
+            self.encoded = self._encode(self.table)
         self.rows = np.array([stored.experience.get(gift.id, MISSING) for gift in self.gifts])
         each = cost_of(stored.config.model, stored.vocabulary, len(self.gifts)).each
         self.cells_each = max(len(self.gifts), each // BYTES_OF_A_CELL)
@@ -199,7 +218,7 @@ class Recommender:
         sold_out, late, over_budget; `any_age` that of the ages a gift is meant for; gifts to `exclude` are given by id,
         and those of the profile's history are excluded. A synonym counts as its name, with a note; an unknown name as
         missing, with a warning, or it is an error if `strict`. Raises `DataError`, in which `source` names the profile,
-        and `ValueError` for another argument.
+        `ModelError`, and `ValueError` for another argument.
         """
         terms = Terms(k, days_left, tools, allow, any_age, exclude)
         (answer,) = self.answer([self.check(profile, strict, source)], terms)
@@ -240,7 +259,7 @@ class Recommender:
     ) -> Explanation:
         """What speaks for and against the gift of this id alone, and which rules keep it out of an answer.
 
-        Arguments as in `recommend`. Raises `DataError`, and `ValueError` if no gift has this id.
+        Arguments as in `recommend`. Raises `DataError`, `ModelError`, and `ValueError` if no gift has this id.
         """
         if gift not in self.table.ids:
             close = closest(gift, self.table.ids)
@@ -288,20 +307,30 @@ class Recommender:
 
     @no_grad()
     def answer(self, asked: Sequence[Asked], terms: Terms) -> list[Recommendation]:
-        """The answers to profiles that have been checked; raises `ValueError` for terms that make no sense."""
+        """The answers to profiles that have been checked.
+
+        Raises `ValueError` for terms that make no sense, `ModelError`, and `TooLate` at a deadline.
+        """
         terms = terms.checked()
-        return [
-            answer
-            for rows in portions(len(asked), self.cells_each, CELLS)
-            for answer in self._answer(asked[rows], terms)
-        ]
+        with np.errstate(**QUIETLY):
+            return [
+                answer
+                for rows in portions(len(asked), self.cells_each, CELLS)
+                for answer in self._answer(asked[rows], terms)
+            ]
+
+    def try_out(self) -> None:
+        """Answer a question of which nothing is known; raises `ModelError`."""
+        self.answer([Asked(Profile())], Terms())
 
     def _answer(self, asked: Sequence[Asked], terms: Terms) -> Iterator[Recommendation]:
         """The answers to a few profiles at once."""
         thought = self._think([each.profile for each in asked])
         consulted = [
-            self._consult(each.profile, value, names, terms)
-            for each, value, names in zip(asked, thought.value, thought.tools, strict=True)
+            self._consult(each.profile, value, equals, names, terms)
+            for each, value, equals, names in zip(
+                asked, thought.value, thought.equals, thought.tools, strict=True
+            )
         ]
         picked = self._pick(thought, consulted, terms.k)
         currency = self.stored.vocabulary.money.currency
@@ -355,16 +384,21 @@ class Recommender:
             )
             shares = model.experience.fitted_shares()
             liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
+        categories, tools = person.category_logits.sigmoid().data, likely(person.tool_logits).data
+        require_numbers(reward=reward.data, choice=liking, category=categories, tool=tools)
         return Thought(
             table,
             person,
             reward.data.astype(np.float64),
             liking,
             shares,
-            [by_name(vocabulary.categories, row) for row in person.category_logits.sigmoid().data],
-            [by_name(vocabulary.tools, row) for row in likely(person.tool_logits).data],
+            [by_name(vocabulary.categories, row) for row in categories],
+            [by_name(vocabulary.tools, row) for row in tools],
             steps,
-            inputs.tokens,
+            [
+                self._equals(hobbies, tokens)
+                for hobbies, tokens in zip(table.hobbies, inputs.tokens.tolist(), strict=True)
+            ],
         )
 
     def _histories(self, people: Sequence[Profile]) -> Ints | None:
@@ -382,7 +416,7 @@ class Recommender:
             return model.encode_gifts(encode_gifts(table, self.stored.vocabulary, model.gift_features))
 
     def _consult(
-        self, profile: Profile, value: Floats, probabilities: Mapping[str, float], terms: Terms
+        self, profile: Profile, value: Floats, equals: Equals, probabilities: Mapping[str, float], terms: Terms
     ) -> Consultation:
         """Run the tools, by default those held to be most helpful, on the best by value (G,) that may be given."""
         tools = terms.tools
@@ -395,9 +429,11 @@ class Recommender:
         distinct = without_near_doubles(order[left.marks[order]].tolist(), self.looks)
         shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
         gifts = [self.gifts[index] for index in shortlist]
-        findings = run_tools(
-            names, gifts, value[shortlist], profile.budget, terms.days_left, self.star_shares
-        )
+        decided = equals.decided(value[shortlist], shortlist)
+        findings = run_tools(names, gifts, decided, profile.budget, terms.days_left, self.star_shares)
+        if isinstance(found := findings.get("budget_optimizer"), BudgetOptimizer):
+            worth = float(value[shortlist[list(found.bundle)]].sum())
+            findings["budget_optimizer"] = replace(found, value=worth)
         effect = combined(finding.effect() for finding in findings.values())
         return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 
@@ -423,15 +459,15 @@ class Recommender:
         picked = np.zeros(free.shape, np.bool_)
         liking = np.take_along_axis(thought.liking, np.stack([each.place for each in seen]), axis=1)
         alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
+        require_numbers(reward=alone)
         reward = alone
-        margin, turns = self._among_equals(thought, seen)
         for turn in range(min(k, longest)):
             require_time()
             if 0 < turn < LOOKS:
                 reward = model.judge_gifts(met, encoded, picked)[1].data
             worth = np.where(free & ~picked, thought.shares.value(liking, reward) + bonus, -np.inf)
-            equal = worth >= worth.max(axis=1, keepdims=True) - margin
-            best = np.where(equal, turns, -np.inf).argmax(axis=1)
+            rows = zip(thought.equals, worth, seen, strict=True)
+            best = np.array([equals.decided(row, each.place).argmax() for equals, row, each in rows])
             more = np.flatnonzero((free & ~picked).any(axis=1))
             picked[more, best[more]] = True
         return [
@@ -446,19 +482,22 @@ class Recommender:
             for row, each in enumerate(seen)
         ]
 
-    def _among_equals(self, thought: Thought, seen: Sequence[Seen]) -> tuple[Floats, Floats]:
-        """By how much equals may differ (B, 1), and numbers (B, L) of which the greatest decides among equals.
+    def _equals(self, hobbies: Ints, tokens: Sequence[int]) -> Equals:
+        """Who is equal for a person of these hobbies (H,) and tokens, and whose turn it is.
 
         Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
-        too little to tell the best from the next best: to give all of them the same few would be no help to them.
+        too little to tell the best from the next best: to give all of them the same few would be no help to them. The
+        turn is drawn, the same for all like this person; the dearer of two gifts comes first more often, since a cheap
+        one fits every budget, and would be in too many lists.
         """
-        unknown = (thought.table.hobbies[:, :1] == MISSING) & (self.stored.model.experience is None)
-        turns = np.zeros((len(seen), len(seen[0].place)))
-        for row in np.flatnonzero(unknown).tolist():
-            known = sorted(token for token in thought.tokens[row].tolist() if token != PAD)
-            rng = np.random.default_rng(zlib.crc32(repr(known).encode()))  # the same for all like this one
-            turns[row] = rng.random(len(self.gifts))[seen[row].place]
-        return np.where(unknown, EQUAL, 0.0), turns
+        size = len(self.gifts)
+        if hobbies[0] != MISSING or self.stored.model.experience is not None:
+            return Equals(0.0, np.zeros(size))
+        known = sorted(token for token in tokens if token != PAD)
+        rng = np.random.default_rng(zlib.crc32(repr(known).encode()))
+        usual = self.stored.vocabulary.money.middle
+        wait = rng.exponential(size=size) * np.sqrt(usual / np.nan_to_num(self.table.price, nan=usual))
+        return Equals(EQUAL, 1 / (1 + wait))  # who waits least comes first: with a chance as the root of the price
 
     def _in_order(
         self,
@@ -509,6 +548,13 @@ class Recommender:
             if given is not None and not least <= given <= most:
                 span = f"{written(least)} to {written(most)}"
                 yield f"{field} {written(given)}: the model has learned from {span}, and can only guess beyond"
+
+
+def require_numbers(**outputs: Floats | Floats32) -> None:
+    """Raise ModelError for an output that is not finite, by what it is of."""
+    for name, values in outputs.items():
+        if not np.isfinite([values.min(), values.max()]).all():
+            raise ModelError(f"the model's {name} is not a finite number: its weights are of no use; train again")
 
 
 def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> None:

@@ -43,6 +43,7 @@ from trm_np.files import (
     keep_as,
     lock_folder,
     remove,
+    require_plain,
     try_to_write,
     unlock_folder,
 )
@@ -51,7 +52,7 @@ from trm_np.parallel import ALONE, Ranks
 from trm_np.ranking import fit_category_share
 from trm_np.stopping import EarlyStopping
 from trm_np.summary import switches
-from trm_np.train import Interrupted, Record, Trainer
+from trm_np.train import Interrupted, Record, Trainer, require_kind
 
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 METRICS, SUMMARY, CURVES, TIMES = "metrics.jsonl", "summary.json", "curves.svg", "times.jsonl"
@@ -238,14 +239,19 @@ class FolderRun:
         refuse_other_run(path, header, {"seed": self.seed, **flatten(self.config)}, self.digests)
         try:
             self.trainer.load_state(header["training"], stored.arrays)
-            self.log_length = int(header["log_length"])
-            self.best_metrics = dict(header["best_metrics"])
+            for name, kind in (
+                ("log_length", int),
+                ("best_metrics", dict[str, float]),
+                ("conditions", dict[str, str]),
+            ):
+                require_kind(name, header[name], kind)
+            self.log_length, self.best_metrics = header["log_length"], header["best_metrics"]
             self.warnings = differences(header["conditions"], self.conditions)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(path, f"its training state is damaged ({error!r})") from error
         self.trainer.model.load_state_dict(stored.model.state_dict())
         log = self.folder / METRICS
-        if not log.is_file() or not 0 <= self.log_length <= log.stat().st_size:
+        if not log.is_file() or self.log_length > log.stat().st_size:
             reason = f"shorter than the {self.log_length} bytes it had when {LAST} was saved"
             raise CheckpointError(log, reason, "restore it from a copy, or train again without --resume")
         return stored
@@ -372,6 +378,8 @@ def open_folder(folder: Path) -> Any:
         for name in FILES:
             if (folder / name).is_dir():
                 raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
+        for name in (METRICS, TIMES):
+            require_plain(folder / name)
     except FolderInUse:
         raise
     except OSError as error:
@@ -384,5 +392,6 @@ def open_folder(folder: Path) -> Any:
 def seconds_before(times: Path) -> float:
     """What times.jsonl says that training has taken so far; 0 where it does not say."""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
-        return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])
+        if times.is_file():  # a pipe would be waited for
+            return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])
     return 0.0

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from trm_np.config import Config, ConfigError
 from trm_np.data.augment import augment
 from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_profiles, hide
+from trm_np.data.problems import shown
+from trm_np.data.schema import LARGEST_COUNT
 from trm_np.data.tables import Bools, Index, Ints
 from trm_np.data.task import Split, Task
 from trm_np.evaluate import Evaluation, answers_of, evaluate_model, fit_shares
@@ -34,10 +36,10 @@ from trm_np.losses import (
     weighted_total,
 )
 from trm_np.model.start import start
-from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
 from trm_np.practice import Practice, is_practice_needed
+from trm_np.start_choices import start_from_choices
 from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
@@ -47,6 +49,7 @@ ADDED_GENERATORS = ("choices", "votes", "imagination")  # which files of earlier
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
 
 Record = dict[str, Any]
+State = TypeVar("State")
 
 
 class Diverged(ArithmeticError):
@@ -403,7 +406,11 @@ class Trainer:
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
-        progress = Progress(**values["progress"])
+        progress = record_of(Progress, values["progress"])
+        require_kind("learning_rates", values["learning_rates"], list[float])
+        require_kind("optimizer_steps", values["optimizer_steps"], list[int])
+        if min(values["learning_rates"], default=0) < 0:
+            raise ValueError("a learning rate is negative")
         if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
@@ -416,8 +423,8 @@ class Trainer:
                 dice.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
-        self.scheduler.state = PlateauState(**out_of_json(values["plateau"]))
-        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
+        self.scheduler.state = record_of(PlateauState, out_of_json(values["plateau"]))
+        self.stopping.state = record_of(StoppingState, out_of_json(values["stopping"]))
         self.stopping.require_values(len(self.task.validation))
         if self.stopping.has_kept:
             best = self.model.state_dict()
@@ -470,7 +477,32 @@ def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
 
 
 def out_of_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    require_kind("best", values["best"], str)
     return {**values, "best": float(values["best"])}
+
+
+def record_of(kind: type[State], values: Mapping[str, Any]) -> State:
+    """A record of these values; raises TypeError for other names, and ValueError for values of another kind."""
+    for name, needed in get_type_hints(kind).items():
+        require_kind(name, values[name], needed)
+    return kind(**values)
+
+
+def require_kind(name: str, value: object, kind: Any) -> None:
+    """Raise ValueError unless a value from JSON is of this kind, and an integer not negative."""
+    if not is_of(value, kind):
+        raise ValueError(f"{name} is {shown(value)}")
+
+
+def is_of(value: object, kind: Any) -> bool:
+    parts = get_args(kind)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(is_of(item, parts[0]) for item in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(is_of(item, parts[1]) for item in value.values())
+    if kind is float:
+        return (type(value) is float and not math.isnan(value)) or is_of(value, int)
+    return type(value) is kind and (not isinstance(value, int) or 0 <= value <= LARGEST_COUNT)
 
 
 def copy_into(place: Array, value: Array) -> None:

@@ -1,5 +1,6 @@
 """A user's text comes back as it was written, whatever it is written in, and wherever the program runs."""
 
+import ast
 import json
 import os
 import shlex
@@ -11,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.data import sample_files
+from tests.hostile.forging import content_of, forged, smallest
 from tests.train.small_run import SET
 from tests.waiting import HANG
 from trm_np.checkpoint import load_model
+from trm_np.cli import trm as trm_group
+from trm_np.cli.train import train as trm_train
 from trm_np.data.load import load_dataset
 from trm_np.data.problems import printable
 from trm_np.data.words import Words
@@ -245,3 +250,70 @@ def test_the_command_to_go_on_works_in_a_folder_with_spaces_and_quotes(folder: P
     assert again[:-1] == command and again[-1] == "--resume"
     done = subprocess.run([sys.executable, *again], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def is_safe(shown: ast.expr) -> bool:
+    """Whether what is shown is written in the source, or JSON, or has gone through `printable`."""
+    if isinstance(shown, ast.IfExp):
+        return is_safe(shown.body) and is_safe(shown.orelse)
+    if isinstance(shown, ast.Call):
+        return ast.unparse(shown.func) in ("json.dumps", "printable", "printable_lines", "recommendation_text")
+    return isinstance(shown, ast.Constant)
+
+
+OF_THE_PROGRAM = {
+    "click.echo(ctx.get_help(), err=True)",
+    "click.echo(answered.text, nl=False)",  # JSON
+    "click.echo('\\r\\x1b[K' if count else '', nl=False, err=True)",
+    "click.echo(f'\\r{count:,} rows read', nl=False, err=True)",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "trm_np" / "cli").glob("*.py")), ids=lambda path: path.stem)
+def test_what_comes_from_a_file_is_shown_by_the_one_function_that_shows_text(path: Path) -> None:
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.echo"
+    ]
+    raw = [ast.unparse(call) for call in calls if call.args and not is_safe(call.args[0])]
+    assert set(raw) <= OF_THE_PROGRAM
+
+
+ESCAPE = "\x1b[31m"
+
+
+def with_escapes(value: Any) -> Any:
+    """The same JSON with an escape sequence in every text and every key."""
+    if isinstance(value, dict):
+        return {f"{key}{ESCAPE}": with_escapes(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_escapes(item) for item in value]
+    return f"{value}{ESCAPE}" if isinstance(value, str) else value
+
+
+def test_no_text_of_a_model_file_commands_the_terminal(tmp_path: Path) -> None:
+    header, content = content_of(smallest())
+    free = {"metrics": with_escapes(header["metrics"]), "note": ESCAPE}
+    config = header["config"] | {"preset": ESCAPE, "recipe": ESCAPE}
+    spoilt = [{name: with_escapes(header[name])} for name in header] + [{**free, "config": config}]
+    for number, changed in enumerate(spoilt):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(forged(header | changed, content))
+        for command in (["inspect", str(path)], ["recommend", str(path), "--age", "30"]):
+            found = CliRunner().invoke(trm_group, command)
+            assert "\x1b" not in found.stdout + found.stderr
+            assert found.exit_code in (0, 65)
+
+
+def test_no_text_of_a_training_file_commands_the_terminal(tmp_path: Path) -> None:
+    options = ["--epochs", "1", "--out", str(tmp_path), *SET]
+    assert CliRunner().invoke(trm_train, options).exit_code == 0
+    last = tmp_path / "last.npz"
+    header, content = content_of(last.read_bytes())
+    conditions = with_escapes(header["conditions"])
+    spoilt = {name: value for name, value in zip(header["conditions"], conditions.values(), strict=True)}
+    last.write_bytes(forged(header | {"conditions": spoilt}, content))
+    found = CliRunner().invoke(trm_train, [*options, "--resume"])
+    assert "Warning: the bits may differ" in found.stderr and "\\x1b[31m" in found.stderr
+    assert "\x1b" not in found.stdout + found.stderr

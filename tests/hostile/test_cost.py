@@ -6,17 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from tests.hostile.forging import smallest, smallest_config, untrained
+from tests.hostile import content
+from tests.hostile.forging import content_of, forged, smallest, smallest_config, untrained
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.checkpoint import CheckpointError, load_model
+from trm_np.cli import trm
 from trm_np.config import Config, flatten, from_flat, resolve
-from trm_np.cost import MOST_MEMORY, MOST_WORK, cost_of
+from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
 from trm_np.data.load import as_json, load_dataset
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.deadline import TooLate, until
-from trm_np.recommend import Recommender
+from trm_np.recommend import ModelError, Recommender
+from trm_np.serve.metrics import Metrics
+from trm_np.serve.served import ServedModel
 from trm_np.world.tools import TOOLS
 
 MEGABYTE = 2**20
@@ -152,3 +158,54 @@ def test_the_deadline_is_looked_at_within_the_recursion(tmp_path: Path) -> None:
     endless = Recommender.load(path, trust=True)
     with pytest.raises(TooLate), until(0.0):
         endless.recommend({"age": 30})
+
+
+@pytest.fixture(scope="module")
+def useless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose weights are all finite, and so large that nothing is that comes of them."""
+    header, content = content_of(smallest(vocabulary_with()))
+    huge: dict[str, Any] = {
+        name: np.full_like(array, 1e38) if name.startswith("weights.") else array
+        for name, array in content.items()
+    }
+    path = tmp_path_factory.mktemp("useless") / "model.npz"
+    path.write_bytes(forged(header, huge))
+    return path
+
+
+def test_an_answer_that_is_no_number_is_an_error_that_says_of_what(useless: Path) -> None:
+    recommender = Recommender.load(useless)
+    for ask in (recommender.try_out, lambda: recommender.recommend({"age": 30})):
+        with pytest.raises(ModelError, match=r"^the model's reward is not a finite number"):
+            ask()
+
+
+@pytest.mark.parametrize("command", ["recommend", "evaluate", "export"])
+def test_every_command_refuses_a_model_without_numbers_in_one_line(
+    useless: Path, tmp_path: Path, command: str
+) -> None:
+    more = {"recommend": ["--age", "30"], "export": ["--half", "--out", str(tmp_path / "half.npz")]}
+    found = CliRunner().invoke(trm, [command, str(useless), *more.get(command, [])])
+    assert (found.exit_code, found.stdout) == (65, "")
+    assert found.stderr.startswith("Error: the model's reward is not a finite number: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_neither_begins_nor_goes_on_with_such_a_model(useless: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is not a finite number"):
+        ServedModel(str(useless), None, Metrics())
+    path = tmp_path / "best.npz"
+    path.write_bytes(smallest(vocabulary_with()))
+    served = ServedModel(str(path), None, Metrics())
+    before = served.now
+    path.write_bytes(useless.read_bytes())
+    served.look(asked=True)
+    assert served.now is before and "is not a finite number" in served.refused
+
+
+def test_well_formed_files_with_hostile_content_cost_little_or_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.npz"
+    with np.errstate(over="ignore"):
+        for data in content.files(6, np.random.default_rng(1)):
+            path.write_bytes(data)
+            assert content.cost_of_using(path).bytes < MOST_MEMORY + MEMORY_OF_A_BYTE * len(data)

@@ -18,6 +18,7 @@ SMALL = {
     "model.core_blocks": 1,
     "model.core_hidden": 6,
     "model.supervision_steps": 3,
+    "model.answer_steps": 3,
     "training.epochs": 3,
     "training.updates": 4,
     "training.batch_size": 5,

@@ -29,6 +29,7 @@ SMALL = [
         "model.core_blocks": 1,
         "model.core_hidden": 12,
         "model.supervision_steps": 3,
+        "model.answer_steps": 3,
         "training.epochs": 2,
         "training.updates": 6,
         "training.evaluate_every": 1,
@@ -123,6 +124,9 @@ def test_files_of_ones_own_are_learnt_and_judged_by(tmp_path: Path) -> None:
     run("make", "--count", "5", "--out", "test.csv")  # the first of the same
     found = json.loads(run(*TRAIN, "--puzzles", "all.csv", "--held-out", "test.csv", "--json").stdout)
     assert found["puzzles"] == 4  # one in five validates
+    Path("one.csv").write_text(f"{QUESTION}\n")
+    too_few = run(*TRAIN, "--quiet", "--held-out", "one.csv")
+    assert too_few.stderr == "Error: sudoku6: found 1 puzzle to hold out; needed: at least 2\n"
     refused = run(*TRAIN, "--puzzles", "test.csv", "--held-out", "all.csv")
     assert refused.exit_code == 65
     assert refused.stderr.endswith(
@@ -199,7 +203,7 @@ def test_boards_of_a_stream_are_answered_line_by_line(model: Path) -> None:
     alone = json.loads(run("solve", model, QUESTION, "--json").stdout)
     assert lines[0]["answer"] == alone["answer"]
     text = run("solve", model, "-", said=f"{QUESTION}\n")
-    assert text.stdout == f"{alone['answer']} in 3 steps; wrong: {alone['fault']}\n"
+    assert text.stdout == f"{alone['answer']} not sure after 3 steps; wrong: {alone['fault']}\n"
 
 
 @pytest.mark.parametrize(

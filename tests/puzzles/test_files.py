@@ -52,6 +52,8 @@ def test_of_a_long_file_only_the_first_are_taken(tmp_path: Path) -> None:
     (tmp_path / "puzzles").write_text(FORMS["published"])
     found = read_puzzles(tmp_path / "puzzles", SUDOKU_6, most=5)
     assert np.array_equal(found.questions, PUZZLES.questions[:5])
+    (tmp_path / "boards").write_text(f"{PAIRS[0][0]}\n{'.' * 36}\n")  # the second has many solutions
+    assert len(read_puzzles(tmp_path / "boards", SUDOKU_6, most=1)) == 1
 
 
 def test_each_of_many_faulty_files_is_refused_as_expected(tmp_path: Path) -> None:

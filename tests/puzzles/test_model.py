@@ -11,7 +11,7 @@ from trm_np.autograd import functional as F
 from trm_np.config import ConfigError
 from trm_np.model.core import Carry
 from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
-from trm_np.puzzles.model import SURE, Course, PuzzleModel, average_, losses, solved, think, thoughts
+from trm_np.puzzles.model import SURE, Course, PuzzleModel, answer, average_, losses, solved, think, thoughts
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
 from trm_np.puzzles.task import Task
 
@@ -106,6 +106,23 @@ def test_thinking_in_groups_is_thinking_alone(monkeypatch: pytest.MonkeyPatch) -
 def test_a_puzzle_halts_at_the_first_step_that_is_sure_or_at_the_last() -> None:
     right = np.array([[0.1, SURE, 0.2], [0.95, 0.1, 0.2], [0.99, 0.99, 0.3]], np.float32)
     assert Course(np.zeros((3, 3, 1), np.uint8), right).halted().tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("group", [32, 5])
+def test_an_answer_is_the_thought_at_which_the_model_halts(
+    group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_np.puzzles.model.GROUP", group)
+    made, (puzzles, _, _) = model(seed=3), sets()
+    head = made.core.halt_head
+    head.weight.data[...] = np.random.default_rng(0).normal(scale=4, size=head.weight.shape)
+    course, found = think(made, puzzles.questions, 6), answer(made, puzzles.questions, 6)
+    halted = course.halted()
+    assert len(set(halted.tolist())) > 1
+    each = np.arange(len(puzzles))
+    assert (found.steps == halted + 1).all()
+    assert (found.boards == course.boards[halted, each]).all()
+    assert np.allclose(found.right, course.right[halted, each], atol=1e-5)
 
 
 def test_the_average_follows_the_weights() -> None:

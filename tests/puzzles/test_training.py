@@ -162,10 +162,29 @@ def test_the_summary_says_what_the_model_can(finished: Path) -> None:
     assert summary["singles_only"] == float((test.guesses == 0).mean())
 
 
-def test_what_overflows_stops_training_and_leaves_what_was_saved(tmp_path: Path) -> None:
-    with pytest.raises(Diverged, match="training diverged"):
-        new_run(tmp_path, small(training__learning_rate=1e6, training__epochs=40)).train()
-    assert not (tmp_path / "summary.json").exists()
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [("lm_head", "loss cells"), ("halt_head", "loss halting"), ("token_embedding", "loss cells")],
+)
+def test_a_number_that_is_not_finite_stops_training_before_anything_is_learnt_from_it(
+    tmp_path: Path, part: str, what: str
+) -> None:
+    run = new_run(tmp_path, small())
+    getattr(run.trainer.learner.core, part).weight.data[...] = np.nan
+    before = run.trainer.optimizer.first_moment.copy()
+    with pytest.raises(Diverged, match=f"^training diverged: {what} is nan in epoch 1, step 0$"):
+        run.train()
+    assert (run.trainer.optimizer.first_moment == before).all()
+    assert not (tmp_path / "last.npz").exists()
+
+
+def test_a_gradient_that_is_not_finite_stops_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(tmp_path, small())
+    monkeypatch.setattr("trm_np.puzzles.training.clip_norm_", lambda *_: float("inf"))
+    with pytest.raises(Diverged, match="gradient norm is inf in epoch 1, step 0"):
+        run.train()
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -277,9 +296,11 @@ def test_settings_come_back_from_a_file_as_they_were() -> None:
         ("model.core_width", "10", "must be a multiple of model.core_heads"),
         ("training.epochs", "0", "must be from 1 to 100000"),
         ("training.epochs", "many", "must be an integer"),
-        ("training.learning_rate", "nan", "must be finite"),
+        ("training.learning_rate", "nan", "must be from 0 to 1"),
+        ("training.learning_rate", "2", "must be from 0 to 1"),
+        ("training.clip_norm", "inf", "must be from 0 to 1000"),
         ("training.beta2", "1", "must be below 1"),
-        ("training.explore", "1.5", "at most 1 if it is a share"),
+        ("training.explore", "1.5", "must be from 0 to 1"),
         ("training.clip_norm", "0", "nothing would be learnt"),
     ],
 )

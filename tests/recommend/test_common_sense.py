@@ -6,6 +6,7 @@ from functools import cache
 from math import nan
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,10 @@ from tests.recommend.test_truth import AGES, PEOPLE
 from tests.world.small_world import GIFTS, PROFILES, gift, partly_known
 from trm_np import Recommender
 from trm_np.answers import Recommendation
+from trm_np.autograd import no_grad
 from trm_np.common_sense import looks_of, near_doubles
 from trm_np.data.records import Gift, Offer, Profile
+from trm_np.recommend import EQUAL, TURN, Equals
 from trm_np.terms import ALLOWABLE
 from trm_np.world.tools import TOOLS
 
@@ -295,14 +298,49 @@ def test_those_of_whom_little_is_known_do_not_all_get_the_same() -> None:
 
 
 def test_what_counts_as_equal_is_worth_nearly_as_much() -> None:
-    from trm_np.recommend import EQUAL
-
     for relationship in ("mother", "friend", "boss"):
         person = {"relationship": relationship}
         answer = shipped().recommend(person, k=1, tools=())
         explained = [shipped().explain(person, each.id) for each in shipped().gifts]
         best = max(each.predicted_reward for each in explained if not each.kept_out_by)
         assert answer.gifts[0].predicted_reward >= best - EQUAL - 1e-6
+
+
+def test_whose_turn_it_is_decides_among_equals_alone() -> None:
+    equals = Equals(0.06, np.array([0.2, 0.9, 0.4, 1.0]))
+    value = np.array([0.70, 0.65, 0.68, 0.60])
+    best = 0.7 + TURN * np.array([0.2, 0.9, 0.4])
+    assert equals.decided(value, np.arange(4)) == pytest.approx([*best, 0.60])
+    assert equals.decided(value[2:], np.array([2, 3])).argmax() == 0  # the last is no equal of the best
+    assert Equals(0.0, np.zeros(4)).decided(value, np.arange(4)) == pytest.approx(value)
+
+
+def test_a_dear_gift_comes_first_more_often_among_equals() -> None:
+    """As often as the root of its price is large, whatever the currency: here nine times the price, so 3 of 4."""
+    one = shipped().gifts[0]
+    pair = [replace(one, id="cheap", price=10.0), replace(one, id="dear", price=90.0)]
+    turns = []
+    for scale in (1.0, 150.0):
+        gifts = [replace(each, price=scale * (each.price or 0)) for each in pair]
+        recommender = Recommender(trained(), gifts)
+        turns.append([recommender._equals(np.array([-1]), [number]).turns for number in range(400)])
+    dear_first = [[of[1] > of[0] for of in each] for each in turns]
+    assert dear_first[0] == dear_first[1]
+    assert 0.70 < np.mean(dear_first[0]) < 0.80
+
+
+def test_bundles_vary_too_and_say_what_they_are_worth() -> None:
+    bundles = set()
+    for whom in ("mother", "father", "friend", "boss", "sister"):
+        person = {"relationship": whom, "budget": 120}
+        found = shipped().recommend(person, tools=["budget_optimizer"])
+        data = found.tools[0].data
+        bundles.add(tuple(sorted(data["bundle"])))
+        with no_grad():
+            value = shipped()._think([found.profile]).value[0]
+        places = [shipped().place[id] for id in data["bundle"]]
+        assert data["value"] == pytest.approx(value[places].sum(), abs=1e-5)
+    assert len(bundles) > 2
 
 
 # ------------------------------------------------------------------------------------- explanations

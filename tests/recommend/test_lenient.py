@@ -17,6 +17,7 @@ from trm_np.data.records import Profile
 from trm_np.data.spelling import close_names
 from trm_np.data.strict_json import parse_json
 from trm_np.data.words import Words
+from trm_np.deadline import TooLate, until
 
 FULL: dict[str, Any] = {
     "age": 34,
@@ -240,3 +241,24 @@ def test_strict_reading_refuses_an_id_that_is_no_gift() -> None:
 def test_a_history_that_is_no_list_of_ids_is_refused(wrong: object) -> None:
     with pytest.raises(DataError, match="history"):
         read_profile({"history": wrong}, VOCABULARY, "p", gifts=IDS)
+
+
+def test_of_many_unknown_words_only_the_first_few_are_compared_with_all_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def close(_: Words, word: str) -> tuple[str, ...]:
+        compared.append(word)
+        return ()
+
+    monkeypatch.setattr(Words, "close", close)
+    words = [f"unknown{index}" for index in range(100)]
+    found = read_profile({"hobbies": words}, VOCABULARY, "p")
+    assert compared == words[:5]
+    assert found.profile.hobbies == () and "100 in all" in found.warnings[0]
+
+
+def test_the_deadline_is_looked_at_for_each_name() -> None:
+    with pytest.raises(TooLate), until(0.0):
+        read_profile({"hobbies": ["reading"]}, VOCABULARY, "p")

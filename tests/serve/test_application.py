@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +14,7 @@ from tests.serve.asking import ask, model_file, new_application, recommend
 from tests.waiting import HANG
 from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender, __version__
+from trm_np.checkpoint import CheckpointError
 from trm_np.config import flatten, from_flat
 from trm_np.deadline import TooLate
 from trm_np.serve import question, wsgi
@@ -437,25 +437,37 @@ def test_without_a_model_there_is_no_application(
         _ = trm_np.serve.application
 
 
-def test_health_fails_while_nothing_can_be_answered_and_no_longer(
+def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = new_application()
+    recommender = application.served.now.recommender
+    answer = recommender.answer
+
+    def too_late(*_: object) -> None:
+        raise TooLate
+
+    monkeypatch.setattr(recommender, "answer", too_late)
+    application.batches.failures = FAILURES - 1
+    assert ask(application, "/health").json["status"] == "ok"
+    application.batches.failures = FAILURES
+    failing = ask(application, "/health")
+    assert failing.status == 503 and failing.json["status"] == "failing"
+    assert failing.json["reason"] == "no answer in time"
+    monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", HANG)
+    monkeypatch.setattr(recommender, "answer", answer)
+    assert ask(application, "/health").json["status"] == "ok"
+    assert application.batches.failures == 0
+
+
+def test_a_server_does_not_begin_with_a_model_that_has_no_answer_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "best.npz"
     sizes = {f"model.{name}": 10_000 for name in ("latent_steps", "cycles", "supervision_steps")}
     config = from_flat(flatten(smallest_config()) | sizes)
     path.write_bytes(untrained(config, VOCABULARY, [gift(id=f"gift{index}") for index in range(3)]))
-    metrics = Metrics()
-    application = Application(ServedModel(str(path), None, metrics, trust=True), metrics)
-    monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", 0.0)
-    application.batches.failures = FAILURES
-    failing = ask(application, "/health")
-    assert failing.status == 503 and failing.json["status"] == "failing"
-    assert failing.json["reason"] == "no answer in time"
-    shutil.copy(model_file(), path)
-    application.served.look(asked=True)
-    monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", HANG)
-    assert ask(application, "/health").json["status"] == "ok"
-    assert application.batches.failures == 0
+    monkeypatch.setattr("trm_np.serve.served.SECONDS", 0.0)
+    with pytest.raises(CheckpointError, match="no answer within 0 seconds"):
+        ServedModel(str(path), None, Metrics(), trust=True)
 
 
 def test_requests_without_an_answer_are_counted_until_one_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -472,3 +484,29 @@ def test_requests_without_an_answer_are_counted_until_one_has_one(monkeypatch: p
     monkeypatch.setattr(recommender, "answer", answer)
     assert recommend(application, {"age": 30}).status == 200
     assert application.batches.failures == 0
+
+
+OWN = ["127.0.0.1:8000", "localhost", "LOCALHOST.:80", "a.localhost", "[::1]:8000", "gifts.example:1"]
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_a_server_for_this_machine_is_asked_by_its_names(host: str) -> None:
+    served = new_application().served
+    application = Application(served, served.metrics, hosts={"gifts.example"})
+    assert ask(application, "/health", HTTP_HOST=host).status == 200
+
+
+FOREIGN = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "a,localhost", "10.0.0.1", "[::2]:80"]
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_a_name_that_leads_here_from_elsewhere_is_refused(host: str) -> None:
+    served = new_application().served
+    refused = ask(Application(served, served.metrics, hosts=()), "/health", HTTP_HOST=host)
+    assert refused.status == 400 and refused.json["error"].startswith(f'Host: found "{host}"; allowed: localhost')
+    assert ask(Application(served, served.metrics), "/health", HTTP_HOST=host).status == 200
+
+
+def test_a_body_with_two_lengths_is_refused(application: Application) -> None:
+    refused = recommend(application, PERSON, HTTP_TRANSFER_ENCODING="chunked")
+    assert refused.status == 400 and "Transfer-Encoding" in refused.json["error"]

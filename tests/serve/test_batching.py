@@ -4,11 +4,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 from tests.serve.asking import model_file
 from tests.waiting import HANG, wait_until
 from trm_np.deadline import TooLate
 from trm_np.recommend import Recommender
-from trm_np.serve.batching import PORTION, Batches
+from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.terms import Terms
 
 FOREVER = 1e9
@@ -157,3 +159,30 @@ def test_those_out_of_time_leave_the_batch_and_the_others_are_answered_together(
     assert [request.ended() for request in requests[1:3]] == [[("a", 3)], [("b", 3)]]
     assert isinstance(requests[3].ended(), TooLate)
     assert model.batches == [["first"], ["a", "b", "late"], ["a", "b"]]
+
+
+def test_what_cannot_be_done_in_time_is_refused_at_once_and_the_rest_taken_on() -> None:
+    batches = Batches()
+    with batches.admit(1000), batches.admit(1000):
+        assert batches.admitted == 2000  # nothing is known of how long it takes
+    batches.pace = 0.01
+    with batches.admit(1000):  # 10 seconds: alone it is never refused
+        with pytest.raises(Overloaded), batches.admit(1):
+            pass
+        assert batches.admitted == 1000
+    with batches.admit(300), batches.admit(300), pytest.raises(Overloaded), batches.admit(1):
+        pass
+    assert batches.admitted == 0
+
+
+def test_the_pace_is_that_of_many_profiles() -> None:
+    class Quick:
+        def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
+            return asked
+
+    batches, model = Batches(), Quick()
+    batches.pace = 1.0
+    batches.answer(model, ["one"], Terms(), FOREVER)  # type: ignore[arg-type, list-item]
+    assert batches.pace == 1.0
+    batches.answer(model, ["many"] * 16, Terms(), FOREVER)  # type: ignore[arg-type, list-item]
+    assert 0.8 <= batches.pace < 1.0

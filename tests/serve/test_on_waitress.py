@@ -1,6 +1,8 @@
 """The application in waitress, over sockets: what is no HTTP is refused in JSON, and slow clients stop no other."""
 
+import errno
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,7 +19,10 @@ from trm_np.serve.listening import listen
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
 
-POST = b"POST /recommend HTTP/1.1\r\nContent-Type: application/json\r\n"
+POST = b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
 
 class Running:
@@ -90,6 +95,14 @@ def status_and_value(answer: bytes) -> tuple[bytes, Any]:
             b"400",
             "request: Bad Request: Exceeds the limit",
         ),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400", "request: Bad Request: 0 times Host"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", b"400", "request: Bad Request: 2 times Host"),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n", b"400", "request: Bad Request: 2 times Host"),
+        (
+            POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            b"400",
+            "request: Bad Request: Content-Length and Transfer-Encoding",
+        ),
         (b"GET http://[::1/ HTTP/1.1\r\n\r\n", b"400", "request: Bad Request: Invalid IPv6 URL"),
         (POST + b"Content-Length: many\r\n\r\n", b"400", "request: Bad Request: Content-Length is invalid"),
         (POST + b"Transfer-Encoding: gzip\r\n\r\n", b"400", "request: Not Implemented: "),
@@ -134,7 +147,7 @@ def test_a_client_that_waits_to_be_told_to_go_on_is_told(running: Running) -> No
 def test_half_requests_stop_no_other_and_a_byte_now_and_then_does_not_keep_a_connection(
     running: Running,
 ) -> None:
-    half_sent = [running.send(b"GET /health HTTP/1.1\r\n") for _ in range(3 * ADJUSTMENTS["threads"])]
+    half_sent = [running.send(HALF) for _ in range(3 * ADJUSTMENTS["threads"])]
     assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
     wait_until(lambda: all(each.request for each in running.connections(len(half_sent))))
     before = {each: each.last_activity for each in running.connections(len(half_sent))}
@@ -167,16 +180,57 @@ def test_clients_that_do_not_read_stop_no_other_and_are_counted_in_the_end(
     monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
     running = Running(Large())
     for _ in range(3):
-        running.send(b"GET /large HTTP/1.1\r\n\r\nGET /large HTTP/1.1\r\n\r\n")
+        running.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
     assert b"200 OK" in running.ask(b"GET / HTTP/1.0\r\n\r\n")
     assert running.end() == 3
 
 
 def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: Running) -> None:
-    client = running.send(b"GET /health HTTP/1.1\r\n\r\n" * 50)
+    client = running.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50)
     running.server.drain()
     answers = read_all(client)
     assert answers.count(b"200 OK") == 50
     running.thread.join(HANG)
     running.server.drain()  # once more, when all is over
     assert running.end() == 0
+
+
+def test_large_bodies_and_answers_need_no_temporary_folder(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_folder(*_: object, **__: object) -> None:
+        raise FileNotFoundError("no usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_folder)
+    monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.newfile", no_folder)
+    body = json.dumps([{"age": 30}] * 40 + [{}] * 10).encode() + b" " * 300_000
+    head = POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    status, value = status_and_value(running.ask(head + body))
+    assert status == b"200" and len(value) == 50
+
+
+def test_connections_that_say_nothing_make_room_for_one_that_does(running: Running) -> None:
+    limit = running.server.adjustments.connection_limit
+    for _ in range(limit + 100):
+        running.send(b"")
+    assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    assert len(running.server.channels()) < limit
+
+
+def test_when_no_more_files_can_be_opened_it_is_said_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(on_waitress, "say", said.append)
+    (listener,) = running.server.listeners
+
+    def no_more(_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trm_np.serve.on_waitress.TcpWSGIServer.accept", no_more)
+        waiting = running.send(b"GET /health HTTP/1.0\r\n\r\n")
+        wait_until(lambda: said)
+        listener.handle_accept()
+    assert said == ["Warning: no more files can be opened (ulimit -n), so that connections wait"]
+    assert b"200 OK" in read_all(waiting)

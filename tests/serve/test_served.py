@@ -1,14 +1,18 @@
 """Which model answers: one file until another, whole one is in its place."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.serve.asking import model_file, other_model_file
+from tests.waiting import HANG, wait_until
 from trm_np.checkpoint import CheckpointError
+from trm_np.serve import log
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
+from trm_np.serve.trial import TrialError, tried
 
 
 @pytest.fixture
@@ -113,3 +117,93 @@ def test_what_nobody_foresaw_is_a_refusal_too(
     served.look(asked=True)
     assert served.refused == f"{served.path}: ZeroDivisionError('no\\nsense')"
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_file_is_tried_in_a_process_of_its_own_that_may_take_so_much_memory(
+    path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = served.now
+    monkeypatch.setattr("trm_np.serve.trial.PROGRAM", 0)
+    monkeypatch.setattr("trm_np.serve.trial.MOST_MEMORY", 0)
+    shutil.copy(other_model_file(), path)
+    served.look(asked=True)
+    assert served.now is before
+    assert served.refused.startswith(f"{path}: ")
+    monkeypatch.undo()
+    served.look(asked=True)
+    assert served.refused == "" and seed(served) == 1
+
+
+def test_a_file_that_has_changed_since_it_was_tried_is_not_taken(
+    path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = served.now
+    monkeypatch.setattr("trm_np.serve.served.tried", lambda *_: "another digest")
+    served.look(asked=True)
+    assert served.now is before and "has changed while it was read" in served.refused
+
+
+def test_a_file_that_is_tried_has_so_many_seconds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trm_np.serve.trial.SECONDS", 0.0)
+    monkeypatch.setattr("trm_np.serve.trial.SECONDS_OF_A_MILLION", 0.0)
+    with pytest.raises(TrialError):
+        tried(str(path), None, False)
+
+
+class Unwritable:
+    """A stream whose reader has gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    flush = write
+
+
+@pytest.mark.parametrize("stream", [Unwritable(), None], ids=["a closed pipe", "none"])
+def test_what_cannot_be_said_is_lost_and_nothing_else(
+    path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch, stream: object
+) -> None:
+    monkeypatch.setattr("sys.stderr", stream)
+    path.write_bytes(b"PK")
+    served.look(asked=True)
+    assert "not a whole .npz file" in served.refused
+    shutil.copy(other_model_file(), path)
+    served.look(asked=True)
+    assert served.refused == "" and seed(served) == 1
+
+
+def test_a_pipe_that_nobody_reads_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, let_go = threading.Event(), threading.Event()
+
+    class Full:
+        def write(self, _: str) -> int:
+            taken.set()
+            return int(let_go.wait(HANG))
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr("trm_np.serve.log.SECONDS", 0.0)
+    for _ in range(3):
+        log.say("a line", Full())
+    assert taken.wait(HANG)
+    let_go.set()
+
+
+def test_the_watcher_survives_whatever_happens_to_it(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []
+
+    def look(_: ServedModel, asked: bool) -> None:
+        looks.append(asked)
+        if len(looks) == 1:
+            raise ZeroDivisionError("in the watcher")
+        monkeypatch.setattr("trm_np.serve.served.LOOK_EVERY", HANG)  # it waits from now on
+
+    monkeypatch.setattr("trm_np.serve.served.LOOK_EVERY", 0.0)
+    monkeypatch.setattr(ServedModel, "look", look)
+    assert served.looked is None
+    served.watch()
+    wait_until(lambda: served.looked is not None)
+    served.reload()
+    wait_until(lambda: len(looks) == 2)
+    assert served.refused == f"{served.path}: ZeroDivisionError('in the watcher')"

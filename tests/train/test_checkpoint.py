@@ -3,7 +3,7 @@
 import io
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.hostile.forging import (
     untrained,
 )
 from tests.train.small_run import dataset, new_run, small
+from tests.train.small_run import trainer as small_trainer
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.autograd.ops import Array
 from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
@@ -503,6 +504,65 @@ def test_a_damaged_training_state_is_refused(
     (tmp_path / "last.npz").write_bytes(forged(header | {"training": state}, content))
     (tmp_path / "metrics.jsonl").write_bytes((folder / "metrics.jsonl").read_bytes())
     with pytest.raises(CheckpointError, match="training state is damaged"):
+        new_run(tmp_path, small(training__epochs=1), resume=True)
+
+
+WRONG: tuple[Any, ...] = (None, "x", -1, 1.5, True, [], {}, [None], ["x"], {"x": "x"}, 10**400)
+REFUSALS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)  # as `Run.resume` knows them
+
+
+def places_in(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of all values in nested objects, and of the first in each list."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*place, key)
+        yield from places_in(item, (*place, key))
+
+
+def test_a_field_of_a_training_state_that_is_of_another_kind_is_refused(training: bytes) -> None:
+    state = content_of(training)[0]["training"]
+    arrays = {name: array for name, array in content_of(training)[1].items() if not isinstance(array, bytes)}
+    trainer = small_trainer(small(training__epochs=1))
+    taken = []
+    for place in places_in(state):
+        for wrong in WRONG:
+            spoilt: Any = json.loads(json.dumps(state))
+            into = spoilt
+            for key in place[:-1]:
+                into = into[key]
+            before, into[place[-1]] = into[place[-1]], wrong
+            try:
+                trainer.load_state(spoilt, arrays)
+            except REFUSALS:
+                continue
+            taken.append((place, before, wrong))
+    of_another_kind = [
+        (place, before, wrong)
+        for place, before, wrong in taken
+        if place[0] != "generators"
+        and not (type(wrong) is type(before) or (type(before), type(wrong)) == (float, int))
+    ]
+    assert of_another_kind == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("log_length", "12"),
+        ("log_length", 1.5),
+        ("best_metrics", []),
+        ("best_metrics", {"quality": "high"}),
+        ("conditions", None),
+        ("conditions", {"python": 3}),
+    ],
+)
+def test_what_stands_beside_a_training_state_is_looked_at_too(
+    training: bytes, folder: Path, tmp_path: Path, name: str, value: Any
+) -> None:
+    header, content = content_of(training)
+    (tmp_path / "last.npz").write_bytes(forged(header | {name: value}, content))
+    (tmp_path / "metrics.jsonl").write_bytes((folder / "metrics.jsonl").read_bytes())
+    with pytest.raises(CheckpointError, match=f"training state is damaged .*{name} is "):
         new_run(tmp_path, small(training__epochs=1), resume=True)
 
 

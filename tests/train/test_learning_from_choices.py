@@ -19,10 +19,10 @@ from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import answers_of, answers_to, choice_scores, fit_shares, predict
-from trm_np.model.experience import Shares
+from trm_np.model.experience import REWARD_SCALE, Shares
 from trm_np.model.start import linears
-from trm_np.model.start_choices import leading_directions
 from trm_np.run import Run
+from trm_np.start_choices import leading_directions
 from trm_np.train import Trainer
 from trm_np.world.choices import choice_values, means, top_gifts
 
@@ -77,6 +77,36 @@ def test_embeddings_are_the_leading_singular_vectors() -> None:
     assert found.T @ found == pytest.approx(np.eye(3), abs=1e-8)
     _, value, _ = np.linalg.svd(table)
     assert np.linalg.norm(table @ found) ** 2 == pytest.approx((value[:3] ** 2).sum())
+
+
+def test_a_gift_is_wanted_as_often_as_those_without_it_choose_it() -> None:
+    """Of 40 people 8 chose the first gift, which nobody has; 30 have the second, and 8 of the other 10 chose it."""
+    data, (first, second, other) = dataset(), [gift.id for gift in dataset().gifts][:3]
+
+    def one(index: int) -> Scenario:
+        had = (second,) if index >= 10 else ()
+        wanted = [second] * (index < 8) + [first] * (index < 8) or [other]
+        return Scenario(
+            f"person {index}", Profile(age=30.0, history=had), chosen=tuple((each, 1.0) for each in wanted)
+        )
+
+    bias = started(replace(data, train=tuple(map(one, range(40))))).model.experience.bias  # type: ignore[union-attr]
+    said = bias.weight.data[:, 0]
+    part = 48 / 78  # 16 and 32 gifts chosen, and 30 that were there before
+    wanted = (8 + part * 8 / 40) / 41, (8 + part * 38 / 40) / 11
+    assert said[:2] == pytest.approx(REWARD_SCALE * np.array(wanted) / part, rel=1e-5)
+    assert not said[3:].any()
+
+
+def test_where_nobody_has_anything_a_bias_is_the_share_of_people_who_chose() -> None:
+    data = tribal()
+    bare = [
+        replace(each, profile=replace(each.profile, history=()), chosen=each.chosen) for each in data.train
+    ]
+    trainer = started(replace(data, train=tuple(bare)))
+    shares = trainer.task.train.chosen.toarray().mean(axis=0)
+    found = trainer.model.experience.bias.weight.data[:, 0]  # type: ignore[union-attr]
+    assert found == pytest.approx(REWARD_SCALE * shares, rel=1e-5)
 
 
 def test_a_new_gift_has_no_experience_and_the_least_popularity() -> None:

@@ -19,6 +19,7 @@ from trm_np.data.load import load_dataset
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Task, task_from
 from trm_np.evaluate import answers_of, choice_scores, evaluate_model, predict
+from trm_np.export.reduced import export_reduced
 from trm_np.ranking import CATEGORY_SHARES, fit_category_share, list_values, ranking_figures
 from trm_np.summary import judged_text, ranking_text
 from trm_np.world.reward import best_lists, list_reward
@@ -157,6 +158,12 @@ def test_a_file_without_it_ranks_by_reward_alone(tmp_path: Path) -> None:
     with no_grad():
         thought = Recommender.load(tmp_path / "before.npz")._think([person])
     assert np.array_equal(thought.value, thought.reward)
+
+
+def test_a_smaller_file_ranks_as_the_file_that_it_is_made_of(tmp_path: Path) -> None:
+    stored = replace(trained(), header={**CONTENT, "category_share": 0.2})
+    export_reduced(stored, tmp_path / "small.npz", "float16", None)
+    assert load_model(tmp_path / "small.npz").category_share == 0.2
 
 
 @pytest.mark.parametrize("share", [True, "0.1", -0.1, 1.5, 1, None, [0.1]])

@@ -323,6 +323,6 @@ def test_a_log_of_negative_length_is_refused_before_anything_is_taken_away(
     stored = load_model(tmp_path / "last.npz", kind="training")
     stored.header["log_length"] = -5
     monkeypatch.setattr("trm_np.run.load_model", lambda *_, **__: stored)
-    with pytest.raises(CheckpointError, match="-5 bytes"):
+    with pytest.raises(CheckpointError, match="log_length is -5"):
         new_run(tmp_path, small(**SHORT), resume=True)
     assert (tmp_path / "summary.json").exists()

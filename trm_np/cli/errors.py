@@ -58,7 +58,7 @@ class OneLine(click.Command):
             code, line = ending(error)
         if line:
             with suppress(OSError):
-                click.echo(line, err=True)
+                say(line, err=True)
         give_up_unwritten()
         sys.exit(code)
 
@@ -106,6 +106,13 @@ def ending(error: BaseException) -> tuple[int, str]:
     return BUG, ""
 
 
+def say(text: str, err: bool = False) -> None:
+    """Write lines of which some may come from a file: nothing in them commands the terminal."""
+    from trm_np.data.problems import printable_lines
+
+    click.echo(printable_lines(text), err=err)
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """What the program refuses or cannot do, as one line and an exit code."""
@@ -148,6 +155,7 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.data.problems import DataError
     from trm_np.files import FolderInUse
     from trm_np.lab.results import ResultsError
+    from trm_np.recommend import ModelError
     from trm_np.run import OutputError
     from trm_np.train import Diverged
 
@@ -158,6 +166,7 @@ def exit_code(error: Exception) -> int | None:
         (Diverged, DIVERGED),
         (DataError, DATA_REFUSED),
         (CheckpointError, DATA_REFUSED),
+        (ModelError, DATA_REFUSED),
         (ResultsError, DATA_REFUSED),
         (OutputError, CANNOT_CREATE),
         (FolderInUse, IN_USE),

@@ -47,8 +47,10 @@ def evaluate(
         from trm_np import cross_validation, examining_text, judging
         from trm_np.checkpoint import load_model
         from trm_np.data.problems import printable_lines
+        from trm_np.recommend import Recommender
 
         stored = load_model(model, trust=trust)
+        Recommender(stored).try_out()
         if cross_validate:
             with progress(cross_validation.FOLDS * (seeds or 1)) as done:
                 found = cross_validation.cross_validate(stored, held_out, range(seeds or 1), done)

@@ -70,8 +70,10 @@ def export(
         from trm_np.checkpoint import load_model
         from trm_np.data.problems import printable, printable_lines
         from trm_np.export.errors import ExportError
+        from trm_np.recommend import Recommender
 
         stored = load_model(model, trust=trust)
+        Recommender(stored).try_out()
         path = Path(out) if out else beside(Path(model), ENDINGS[form])
         require_target(path, Path(model))
         try:

@@ -2,7 +2,7 @@
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal
+from trm_np.cli.errors import OneLine, Refusal, say
 from trm_np.cli.threads import use_threads
 
 
@@ -21,9 +21,9 @@ def gradcheck(seed: int) -> None:
     from trm_np.gradient_checks import run_checks
 
     failed = 0
-    click.echo(f"{'what':<48}  largest relative error beyond {ATOL:g} (allowed: {RTOL:g})")
+    say(f"{'what':<48}  largest relative error beyond {ATOL:g} (allowed: {RTOL:g})")
     for name, error, complaint in run_checks(seed):
         failed += bool(complaint)
-        click.echo(f"{name:<48}  {complaint or f'{error:.1e}  ok'}")
+        say(f"{name:<48}  {complaint or f'{error:.1e}  ok'}")
     if failed:
         raise Refusal(f"{failed} gradients are wrong", 1)

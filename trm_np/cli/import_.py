@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.errors import OneLine, refusals, say
 from trm_np.cli.options import as_json, named
 from trm_np.cli.output import refuse_old, write_new
 
@@ -146,7 +146,7 @@ def import_(
         if as_json:
             click.echo(json.dumps({"folder": out, "bytes": sizes, **report.document()}, indent=2))
         else:
-            click.echo(report.text())
+            say(report.text())
             for name, size in sizes.items():
                 click.echo(printable(f"  {out}/{name}: {size:,} bytes"))
 

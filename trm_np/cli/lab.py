@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals
+from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import make, plot
 from trm_np.cli.options import Command, as_json, data_options, named, parse_setting, recipe_option
@@ -96,7 +96,7 @@ def ablate(
         if as_json:
             click.echo(json.dumps([in_json(each) for each in effects(rows)], indent=2))
         else:
-            click.echo(ablation_text(rows, whole))
+            say(ablation_text(rows, whole))
 
 
 @lab.command(
@@ -140,7 +140,7 @@ def sweep(
         configs = combinations(preset, recipe, settings, epochs_setting(epochs))
         dataset = load_dataset(scenarios, held_out, catalog)
         rows = run_all(configs, seeds, dataset, Path(out) / "sweep.jsonl", processes, dask)
-        click.echo(json.dumps(rows) if as_json else sweep_text(rows))
+        say(json.dumps(rows) if as_json else sweep_text(rows))
 
 
 @lab.command(
@@ -184,11 +184,11 @@ def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None
                     found[name] = run_all(
                         experiment.configs, experiment.seeds, dataset, path, processes, dask
                     )
-                    click.echo(f"{name}\n{experiment_text(name, found[name])}\n")
+                    say(f"{name}\n{experiment_text(name, found[name])}\n")
                     if any("error" in row for row in found[name]):
                         raise Refusal(f"{path}: runs failed, so there is no picture of them", DIVERGED)
             for path in PICTURES[picture].draw(found, Path(folder) / picture):
-                click.echo(path)
+                say(str(path))
 
 
 def in_json(effect: "Effect") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals
+from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
 from trm_np.cli.options import as_json, named
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
@@ -25,7 +25,7 @@ DIAL = 4  # times the steps of training, which thinking may take at most
 steps_option = click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help=f"Think at most so long, up to {DIAL} times as in training.  [default: as in training]",
+    help=f"Think at most so long, up to {DIAL} times as in training.  [default: model.answer_steps]",
 )
 
 
@@ -91,7 +91,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         if as_json:
             click.echo(json.dumps(found, indent=2))
         else:
-            click.echo(
+            say(
                 f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}; "
                 f"singles alone solve {found['singles_only']:.3f}"
             )
@@ -127,7 +127,7 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
                 raise click.exceptions.Exit(DATA_REFUSED)
             return
         found = solved(stored.model, board_from(board, stored.task, "BOARD"), most)
-        click.echo(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
+        say(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
 
 
 @puzzle.command(
@@ -164,20 +164,22 @@ def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | No
         else:
             judged = read_puzzles(puzzles, stored.task, count)
         found = evaluating.evaluate(stored.model, judged, most)
-        click.echo(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
+        say(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
 
 
 def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
     """How long to think; raises UsageError for longer than there is a reason to believe in."""
-    trained = stored.config.model.supervision_steps
-    if steps is not None and steps > DIAL * trained:
-        raise click.UsageError(f"--steps {steps}: at most {DIAL * trained}, {DIAL} times those of training")
-    return steps or trained
+    config = stored.config.model
+    most = max(DIAL * config.supervision_steps, config.answer_steps)
+    if steps is not None and steps > most:
+        raise click.UsageError(f"--steps {steps}: at most {most}, {DIAL} times those of training")
+    return steps or config.answer_steps
 
 
 def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
     """Answer the boards of stdin as they come; whether one was bad."""
     from trm_np.data.json_lines import Lines
+    from trm_np.puzzles.solving import ending
 
     bad = False
     for portion in Lines(cast("BufferedReader", sys.stdin.buffer), "stdin").portions():
@@ -186,10 +188,9 @@ def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
             if as_json:
                 click.echo(json.dumps(found))
             elif "error" in found:
-                click.echo(f"Error: {found['error']}", err=True)
+                say(f"Error: {found['error']}", err=True)
             else:
-                wrong = f"; wrong: {found['fault']}" if found["fault"] else ""
-                click.echo(f"{found['answer']} in {found['steps']} steps{wrong}")
+                say(f"{found['answer']} {ending(found)}")
     return bad
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.errors import DATA_REFUSED, OneLine, Refusal, refusals, say
 from trm_np.cli.options import as_json, named, parse_setting
 from trm_np.cli.threads import use_threads
 from trm_np.cli.train import noted_signals, progress
@@ -88,12 +88,12 @@ def train(
         keep_memory()
         if not quiet:
             most = config.training.epochs
-            click.echo(f"{kind}, seed {seed}, {threads}, {most} epochs, into {folder}", err=True)
+            say(f"{kind}, seed {seed}, {threads}, {most} epochs, into {folder}", err=True)
         apart = held_out_puzzles(task, held_out, seed, config.training.extra)
         learnt = puzzles_to_learn(task, puzzles, count, seed, config.training.extra, apart)
         run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, resume)
         for warning in run.warnings if not quiet else ():
-            click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
+            say(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
         with (
             noted_signals() as received,
             progress(config.training.epochs, run.trainer.progress.epochs, quiet, solved, line) as show,
@@ -108,10 +108,10 @@ def train(
         if as_json:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
-            click.echo(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")
-            click.echo(evaluation_text(summary))
+            say(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")
+            say(evaluation_text(summary))
             for rival in summary.get("compared", ()):
-                click.echo(
+                say(
                     f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters"
                 )
 
@@ -143,7 +143,9 @@ def puzzles_to_learn(
         return make_puzzles(task, count, np.random.default_rng(seed), extra, set(apart.known))
     found = without_twins(task, read_puzzles(file, task, count), apart.known)
     if not len(found):
-        raise Refusal(f"{file}: all its puzzles are twins of those held out; give others to learn from", 65)
+        raise Refusal(
+            f"{file}: all its puzzles are twins of those held out; give others to learn from", DATA_REFUSED
+        )
     return found
 
 

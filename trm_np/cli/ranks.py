@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from trm_np.cli.errors import OneLine, ending
+from trm_np.cli.errors import OneLine, ending, say
 from trm_np.config import ConfigError
 from trm_np.parallel import Ranks, join, launched
 
@@ -44,7 +44,7 @@ def with_one_voice() -> Iterator[None]:
         else:
             codes = ranks.meet(code, PATIENCE)
             if not codes:
-                click.echo(line or "".join(traceback.format_exception(error)).rstrip(), err=True)
+                say(line or "".join(traceback.format_exception(error)).rstrip(), err=True)
                 ranks.abort(code)
                 sys.exit(code)  # where the launcher has not ended this process yet
             speaker = next(place for place, each in enumerate(codes) if each)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trm_np.cli.errors import Refusal
+from trm_np.cli.errors import Refusal, say
 from trm_np.cli.options import Command, named
 from trm_np.cli.signals import ENDING, going_to, handled
 from trm_np.config import Config
@@ -78,10 +78,10 @@ def run_all(
     finally:
         unlock_folder(lock)
     seconds = time.perf_counter() - started
-    click.echo(f"{path}: {missing} of {len(trials)} runs made, in {seconds:.0f} s", err=True)
+    say(f"{path}: {missing} of {len(trials)} runs made, in {seconds:.0f} s", err=True)
     failed = failures_text(rows)
     if failed:
-        click.echo(failed, err=True)
+        say(failed, err=True)
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trm_np.cli.errors import OneLine, Refusal, refusals
+from trm_np.cli.errors import OneLine, Refusal, refusals, say
 from trm_np.cli.options import named, trust
 from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
@@ -47,18 +47,28 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
 )
 @click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which a proxy, or a name server, leads to a server for this machine alone; may be given again.",
+)
 @trust
-def serve(model: str, host: str, port: int, catalog: str | None, trust: bool) -> None:
+def serve(
+    model: str, host: str, port: int, catalog: str | None, allow_host: tuple[str, ...], trust: bool
+) -> None:
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
-        from trm_np.serve.listening import listen
+        from trm_np.serve.listening import is_loopback, listen
         from trm_np.serve.metrics import Metrics
         from trm_np.serve.served import ServedModel
         from trm_np.serve.wsgi import Application
 
         metrics = Metrics()
         served = ServedModel(model, catalog, metrics, trust)
-        run(Application(served, metrics), served, listen(host, port))
+        listening = listen(host, port)
+        hosts = {name.lower() for name in (host, *allow_host)} if is_loopback(listening) else None
+        run(Application(served, metrics, hosts), served, listening)
 
 
 def run(application: "Application", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
@@ -68,7 +78,7 @@ def run(application: "Application", served: "ServedModel", listening: "Sequence[
     server = server_for(application, listening)
     with signals(server.drain, served.reload) as received:
         served.watch()
-        click.echo(said(served, listening), err=True)
+        say(said(served, listening), err=True)
         unanswered = server.run()
     if unanswered:
         raise Refusal(f"interrupted: {unanswered} requests had no answer in time", 128 + received[0])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.errors import OneLine, refusals, say
 from trm_np.cli.options import as_json, named
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
@@ -78,7 +78,7 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
                 "held_out": agreement(shipped.validation + shipped.test, cheapest),
             },
         }
-        click.echo(json.dumps(written, indent=2) if as_json else written_text(written))
+        say(json.dumps(written, indent=2) if as_json else written_text(written))
 
 
 def written_text(written: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trm_np.cli.check import check_data
-from trm_np.cli.errors import Refusal, refusals
+from trm_np.cli.errors import Refusal, refusals, say
 from trm_np.cli.options import as_json, config_from, config_options, data_options, named
 from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.signals import ENDING, handled, let_the_next_end
@@ -94,7 +94,7 @@ def train(
         if check:
             found, code = check_data(scenarios, held_out, catalog, as_json)
             if ranks.is_first and (code or as_json or not quiet):
-                click.echo(found)
+                say(found)
             raise click.exceptions.Exit(code)
         dataset = load_dataset(scenarios, held_out, catalog)
         import scipy.optimize  # type: ignore[import-untyped]  # noqa: F401  # the end needs it: fail now, not then
@@ -108,12 +108,12 @@ def train(
         if not quiet:
             most = config.training.epochs
             workers = threads if size == 1 else f"{size} ranks with {threads}"
-            click.echo(
+            say(
                 f"{preset}, recipe {recipe}, seed {seed}, {workers}, at most {most} epochs, into {out}",
                 err=True,
             )
             for warning in run.warnings:
-                click.echo(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
+                say(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
             if dataset.shares_held_out:
                 click.echo("one list of held-out scenarios serves as validation and as test", err=True)
         with (
@@ -129,11 +129,11 @@ def train(
             if ranks.is_first:
                 draw_curves_of(Path(out), summary["best_epoch"])
         if profile and ranks.is_first:
-            click.echo(profile_text(measured), err=as_json or quiet)
+            say(profile_text(measured), err=as_json or quiet)
         if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
-            click.echo(summary_text(summary))
+            say(summary_text(summary))
 
 
 def draw_curves_of(folder: Path, best_epoch: int) -> None:
@@ -194,4 +194,4 @@ def progress(
         with bar:
             yield lambda record: bar.update(1, record)
     else:
-        yield lambda record: click.echo(line(record), err=True) if "validation" in record else None
+        yield lambda record: say(line(record), err=True) if "validation" in record else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trm_np.data.encode import Floats32
-from trm_np.data.tables import MISSING, Bools, Index, Ints
+from trm_np.data.tables import MISSING, Bools, Floats, Index, Ints
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # type: ignore[import-untyped]
@@ -19,11 +19,12 @@ class Choices:
     """What B people chose among C candidates, which are `gifts` (C,) by their place in the catalogue.
 
     `share` (B, C) of each candidate in what a person chose, zeros for one who chose nothing; `offset` (B, C) is added
-    to the logits: what a person is known to have is no candidate, and a sampled candidate stands for several.
+    to the logits: what a person is known to have is no candidate, and a sampled candidate stands for several. Shares
+    are in float64: that they sum to one is part of the loss's gradient.
     """
 
     gifts: Ints
-    share: Floats32
+    share: Floats
     offset: Floats32
 
     def take(self, index: Index) -> "Choices":
@@ -69,4 +70,4 @@ def choices_among(
     offset[(had[:, candidates].toarray() > 0) & (weight == 0)] = IMPOSSIBLE
     total = weight.sum(axis=1, keepdims=True)
     share = np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
-    return Choices(candidates, share.astype(np.float32), offset.astype(np.float32))
+    return Choices(candidates, share, offset.astype(np.float32))

@@ -10,7 +10,9 @@ from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.data.words import Meaning
+from trm_np.deadline import require_time
 
+MOST_EXPLAINED = 5  # unknown words of a profile
 LEVELS = 4  # of nesting: a list of gifts has offers with fields
 LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # the field, and where its names are known from
 SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
@@ -94,6 +96,7 @@ def _other_words(value: object, vocabulary: Vocabulary, at: Place) -> Iterator[S
             continue
         kind = (LISTS | SINGLE_NAMES)[field]
         for where, word in given:
+            require_time()
             if isinstance(word, str) and (meaning := vocabulary.words[kind].meaning(word)).name != word:
                 yield Said(where.path, word, kind, meaning)
 
@@ -130,13 +133,17 @@ def _notes_of_history(strange: Sequence[str]) -> Iterator[str]:
 
 
 def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Iterator[str]:
-    """One for all that is unknown: the names that are spelt nearly so, or else all that there are of the kind."""
+    """One for all that is unknown: the names that are spelt nearly so, or else all that there are of the kind.
+
+    They are looked for the first few words only, each of which is compared with all names.
+    """
     words = list(dict.fromkeys(each.word for each in unknown))
     if not words:
         return
     close: dict[str, None] = {}
     kinds: dict[str, None] = {}
-    for each in unknown:
+    for each in unknown[:MOST_EXPLAINED]:
+        require_time()
         found = vocabulary.words[each.kind].close(each.word)
         close |= dict.fromkeys(found)
         kinds |= {} if found else {each.kind: None}

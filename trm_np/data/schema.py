@@ -5,6 +5,7 @@ A list of the vocabulary that is empty is not known, as where its file cannot be
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple, TypeGuard
 
@@ -343,9 +344,7 @@ def name(names: tuple[str, ...]) -> Check:
     """One of these names; any text if they are not known."""
     if not names:
         return text
-    known = frozenset(names)
-    looks = frozenset(map(composed, names))
-    allowed = f"one of {listed(names)}"
+    known, looks, allowed = known_by(names)
 
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, str):
@@ -355,6 +354,12 @@ def name(names: tuple[str, ...]) -> Check:
             yield at.problem(f"{shown(value)}{form}", allowed, value, names)
 
     return check
+
+
+@lru_cache(maxsize=64)
+def known_by(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], str]:
+    """Names as they are and as they look, and in words: worked out once, and not for each profile."""
+    return frozenset(names), frozenset(map(composed, names)), f"one of {listed(names)}"
 
 
 def number(low: float, high: int) -> Check:

@@ -1,12 +1,13 @@
 """Trials in processes of this machine, a new one for each."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children, forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 
@@ -33,7 +34,7 @@ class Processes(ThreadPoolExecutor):
     ) -> Any:
         """What the function returns, or raises, in a process of its own; raises ProcessLost."""
         context = get_context("forkserver")  # never a copy of this process, which has threads
-        receiver, sender = context.Pipe(duplex=False)
+        receiver, sender = context.Pipe()
         process = context.Process(target=_answer, args=(sender, function, arguments, named), daemon=True)
         with self.starting:
             if self.is_ended:
@@ -87,7 +88,15 @@ def _answer(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     """Send what the function returns or raises."""
+    Thread(target=_end_with, args=(sender,), daemon=True).start()
     try:
         sender.send((function(*arguments, **named), None))
     except Exception as error:
         sender.send((None, error))
+
+
+def _end_with(other: Connection) -> None:
+    """End this process once the one at the other end of the pipe has ended, whatever ended it."""
+    with suppress(EOFError, OSError):
+        other.recv()  # nothing ever comes
+    os._exit(1)

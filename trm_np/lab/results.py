@@ -1,6 +1,7 @@
 """A file of results: a row on each line, appended as it comes, so that what was run once is not run again."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -69,6 +70,7 @@ def complete(
     In the end the file has these rows in this order, whatever the order they came in, and after them what else was
     there. Raises ResultsError, WriteError.
     """
+    path = Path(os.path.realpath(path))  # one that the user named, and not of a folder that may be another's
     before = read_rows(path)
     cut(path, sum(len(line) + 1 for line in whole_lines(path)) if path.exists() else 0)
 

@@ -11,7 +11,7 @@ from trm_np.data.encode import ProfileInputs, plain_features, plain_width
 from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
 
-REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who choose a gift: so is a reward
+REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who take a gift: so is a reward
 BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too, which mostly says the same
 
 
@@ -38,8 +38,8 @@ class Shares(NamedTuple):
 class Experience(nn.Module):
     """An embedding and a bias for each gift that could be chosen in training, and what a person looks for among them.
 
-    It is solved, not learned by gradients (model/start_choices.py). A gift that is new to the model has neither: it is
-    known by its content alone. `shares` are the `Shares` as one parameter.
+    It is solved, not learned by gradients (start_choices.py). A gift that is new to the model has neither: it is known
+    by its content alone. `shares` are the `Shares` as one parameter.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: Vocabulary, rng: np.random.Generator) -> None:

@@ -189,9 +189,8 @@ class TRM(nn.Module):
         return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
-        """Category logits (B, C): of what is said and thought, and of the taste, as it is, where choices taught one."""
-        with no_grad():
-            taste = None if self.experience is None else self.experience.taste(profiles)
+        """Category logits (B, C): of what is said and thought, and of the taste where choices taught one."""
+        taste = None if self.experience is None else self.experience.taste(profiles)
         logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
         return logits
 

@@ -15,7 +15,7 @@ DEEP = 12  # blocks of its own for a model without recursion
 
 def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
     """Models without the carry, and without any recursion, each trained for as much arithmetic as `config` asks for."""
-    once = replace(config.model, supervision_steps=1)
+    once = replace(config.model, supervision_steps=1, answer_steps=1)
     deep = replace(once, core_blocks=DEEP, latent_steps=0, cycles=1)
     for name, model in (("the same, N_sup = 1", once), (f"{DEEP} blocks of their own, no recursion", deep)):
         epochs = max(round(config.training.epochs * work(config.model) / work(model)), 1)
@@ -37,7 +37,7 @@ def compare(
         for _ in rival.epochs(interrupted):
             pass
         rival.stopping.restore(rival.model)
-        result = evaluate(rival.model, test, trainer.config.model.supervision_steps)
+        result = evaluate(rival.model, test, trainer.config.model.answer_steps)
         parameters = sum(parameter.size for parameter in rival.model.parameters())
         updates = config.training.epochs * config.training.updates
         found.append({"name": name, "parameters": parameters, "updates": updates, **result})

@@ -6,6 +6,9 @@ from typing import Any
 
 from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, with_stored
 
+# A weight moves by less than ten learning rates at an update, which so cannot overflow.
+AT_MOST_ONE = ("learning_rate", "weight_decay", "final", "average", "explore")
+LARGEST_WEIGHT = 1000  # of a loss, or norm of a gradient
 MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored as bytes
 
 
@@ -20,13 +23,14 @@ class ThinkingConfig:
     latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
     cycles: int = 1  # T: this many times in all, only the last with gradient
     supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
+    answer_steps: int = 16  # the same of an answer: it may go on getting better after the steps of training
 
 
 @dataclass(frozen=True)
 class PracticeConfig:
     """How long, in what portions, and how fast."""
 
-    epochs: int = 30
+    epochs: int = 20
     updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
     batch_size: int = 32
     extra: int = 0  # givens more than are needed, at most, of puzzles that are made
@@ -54,7 +58,10 @@ class PuzzleConfig:
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
-    "sudoku9": PuzzleConfig(training=PracticeConfig(extra=12)),
+    "sudoku9": PuzzleConfig(
+        ThinkingConfig(supervision_steps=8, answer_steps=32),
+        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+    ),
 }
 
 
@@ -79,12 +86,14 @@ def check(config: PuzzleConfig) -> None:
         if isinstance(value, bool):
             continue
         if isinstance(value, int):
-            most = MOST_STEPS if name == "supervision_steps" else LARGEST_SIZE
+            most = MOST_STEPS if name in ("supervision_steps", "answer_steps") else LARGEST_SIZE
             least = 0 if name in ("extra", "warmup", "latent_steps") else 1
             if not least <= value <= most:
                 raise ConfigError(f"{key}={value}: must be from {least} to {most}")
-        elif not 0 <= value <= (1 if name in ("final", "explore", "average") else 1e6):
-            raise ConfigError(f"{key}={value}: must be finite, not negative, and at most 1 if it is a share")
+        elif not 0 <= value <= (1 if name in AT_MOST_ONE else LARGEST_WEIGHT):
+            raise ConfigError(
+                f"{key}={value}: must be from 0 to {1 if name in AT_MOST_ONE else LARGEST_WEIGHT}"
+            )
         elif name in ("beta1", "beta2") and value >= 1:
             raise ConfigError(f"{key}={value}: must be below 1")
     if config.training.clip_norm == 0:

@@ -13,33 +13,33 @@ QUARTERS = 4
 
 
 def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
-    """Shares of puzzles whose whole board is right: `solved` after N_sup steps, and after each of so many.
+    """Shares of puzzles whose whole board is right: `solved` after the steps of an answer, and after each of so many.
 
     `solved_by_difficulty` has the quarters, as near as can be, by the rounds of singles that a person needs; then what
     halting gives, and what singles alone would, without a guess.
     """
-    trained = model.config.supervision_steps
-    course = think(model, puzzles.questions, max(steps, trained))
+    allowed = model.config.answer_steps
+    course = think(model, puzzles.questions, max(steps, allowed))
     right = course.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
         "puzzles": len(puzzles),
-        "steps": trained,
-        "solved": share(solved[trained - 1]),
-        "cells": share(right[trained - 1]),
+        "steps": allowed,
+        "solved": share(solved[allowed - 1]),
+        "cells": share(right[allowed - 1]),
         "solved_by_steps": {str(step + 1): share(each) for step, each in enumerate(solved[:steps])},
         "solved_by_difficulty": [
             {
                 "rounds": [low, high],
                 "puzzles": int(among.sum()),
-                "solved": share(solved[trained - 1, among]),
+                "solved": share(solved[allowed - 1, among]),
                 "solved_by_steps": {
                     str(step + 1): share(each[among]) for step, each in enumerate(solved[:steps])
                 },
             }
             for low, high, among in by_difficulty(puzzles.rounds)
         ],
-        "halting": halting(course, solved, trained),
+        "halting": halting(course, solved, allowed),
         "singles_only": share(puzzles.guesses == 0),
     }
 
@@ -58,9 +58,9 @@ def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
     return [group for group in groups if group[2].any()]
 
 
-def halting(course: Course, solved: Bools, trained: int) -> dict[str, float]:
-    """The same where each puzzle is thought about until the model halts, at most N_sup steps."""
-    within = Course(course.boards[:trained], course.right[:trained])
+def halting(course: Course, solved: Bools, allowed: int) -> dict[str, float]:
+    """The same where each puzzle is thought about until the model halts, at most the steps of an answer."""
+    within = Course(course.boards[:allowed], course.right[:allowed])
     step = within.halted()
     return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}
 

@@ -33,6 +33,11 @@ class Portion(NamedTuple):
     questions: Board
     answers: Board | None
 
+    def first(self, most: int | None) -> "Portion":
+        """At most so many of them."""
+        answers = None if self.answers is None else self.answers[:most]
+        return Portion(self.lines[:most], self.questions[:most], answers)
+
 
 def read_portions(path: str | os.PathLike[str], task: Task) -> Iterator[Portion]:
     """The puzzles of a file, checked; raises `DataError` with all that is wrong with the first bad portion."""
@@ -69,14 +74,15 @@ def portions_of(file: BinaryIO, at: Place, task: Task) -> Iterator[Portion]:
 
 def read_puzzles(path: str | os.PathLike[str], task: Task, most: int | None = None) -> Puzzles:
     """The first puzzles of a file, each with one answer, which is found where the file has none; raises `DataError`."""
-    questions, answers, count = [], [], 0
+    questions, answers, left = [], [], most
     for portion in read_portions(path, task):
-        questions.append(portion.questions)
-        answers.append(portion.answers if portion.answers is not None else answered(portion, str(path), task))
-        count += len(portion.lines)
-        if most is not None and count >= most:
+        taken = portion.first(left)
+        questions.append(taken.questions)
+        answers.append(taken.answers if taken.answers is not None else answered(taken, str(path), task))
+        left = None if left is None else left - len(taken.lines)
+        if left == 0:
             break
-    return Puzzles.of(task, np.concatenate(questions)[:most], np.concatenate(answers)[:most])
+    return Puzzles.of(task, np.concatenate(questions), np.concatenate(answers))
 
 
 def answered(portion: Portion, file: str, task: Task) -> Board:

@@ -48,7 +48,7 @@ class PuzzleRun(FolderRun):
 
     def finish(self) -> dict[str, Any]:
         trainer = self.trainer
-        found = evaluate(trainer.model, self.test, self.config.model.supervision_steps)
+        found = evaluate(trainer.model, self.test, self.config.model.answer_steps)
         summary = {
             "puzzle": self.task.name,
             "seed": self.seed,

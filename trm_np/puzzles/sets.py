@@ -87,7 +87,9 @@ def make_test(task: Task, seed: int, extra: int, count: int | None = None) -> Pu
 
 
 def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
-    """One in five of these puzzles to validate on, the others to test."""
+    """One in five of these puzzles to validate on, the others to test; raises TooFewPuzzles for fewer than two."""
+    if len(puzzles) < 2:
+        raise TooFewPuzzles(f"{task.name}: found {len(puzzles)} puzzle to hold out; needed: at least 2")
     places = np.arange(len(puzzles))
     validating = places % 5 == 4 if len(puzzles) > 4 else places < 1
     known = {task.canonical(each) for each in puzzles.questions}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.puzzles.model import SURE, PuzzleModel, think, thoughts
+from trm_np.puzzles.model import SURE, PuzzleModel, answer, thoughts
 from trm_np.puzzles.task import BLANK, Board, Task
 
 CHANGED = "*"
@@ -34,16 +34,15 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
 
 
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
-    """Many boards (N, S) at once: the answer to each, where the model halted."""
-    course, task = think(model, questions, steps), model.task
-    for row, step in enumerate(course.halted().tolist()):
-        answer = course.boards[step, row]
+    """Many boards (N, S) at once: the answer to each, when the model is sure or has taken so many steps."""
+    task = model.task
+    for question, board, right, taken in zip(questions, *answer(model, questions, steps), strict=True):
         yield {
-            "question": task.text(questions[row]),
-            "answer": task.text(answer),
-            "fault": fault_of(task, questions[row], answer),
-            "steps": step + 1,
-            "halted": bool(course.right[step, row] >= SURE),
+            "question": task.text(question),
+            "answer": task.text(board),
+            "fault": fault_of(task, question, board),
+            "steps": int(taken),
+            "halted": bool(right >= SURE),
         }
 
 
@@ -62,10 +61,15 @@ def solution_text(task: Task, found: dict[str, Any]) -> str:
     for thought in found["thoughts"]:
         lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
         lines.append(grid(task, thought["board"], thought["changed"]))
+    return "\n".join([*lines, ending(found)])
+
+
+def ending(found: dict[str, Any]) -> str:
+    """When thinking ended, and whether it came to an answer."""
     steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
     end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
     rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"
-    return "\n".join([*lines, f"{end}; {rules}"])
+    return f"{end}; {rules}"
 
 
 def grid(task: Task, board: str, changed: Any) -> str:

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from trm_np.data.tables import Bools, Ints
 
-Board = NDArray[
-    np.uint8
-]  # (S,) or more of them: the place of each cell's symbol among the task's, 0 for a blank
+# (S,), or (N, S) for many: of each cell the place of its symbol among the task's, 0 for a blank.
+Board = NDArray[np.uint8]
 BLANK = 0
 
 

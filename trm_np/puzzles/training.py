@@ -200,9 +200,9 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Boards solved, and cells right, of the validation puzzles after N_sup steps; the best model is kept."""
+        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept."""
         puzzles = self.validation
-        boards = think(self.model, puzzles.questions, self.config.model.supervision_steps).boards[-1]
+        boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         self.stopping.step(right.all(axis=1).astype(np.float64), epoch, self.model)
         return {"solved": float(right.all(axis=1).mean()), "cells": float(right.mean())}

@@ -7,6 +7,8 @@ it those behind that ask the same of the same model; then it lets go. So each is
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,6 +20,13 @@ from trm_np.serve.forking import after_fork
 from trm_np.terms import Terms
 
 PORTION = 64  # profiles that are answered together at most
+MANY = 16  # from so many on, answers tell how fast they are under load
+SHARE_OF_NEW = 0.2  # of the newest measure in the pace
+MOST_SECONDS = 6.0  # of work that is taken on at a time
+
+
+class Overloaded(Exception):
+    """There is more to do already than can be done in time."""
 
 
 @dataclass(eq=False)
@@ -34,6 +43,7 @@ class Waiting:
 class Batches:
     """A model that one thread at a time holds, and those that wait for it, in order.
 
+    `admitted` profiles are taken on, each of which takes `pace` seconds among many; 0 before any were answered.
     `failures` in a row have been the last of what it was asked: without an answer at their deadline, or an error.
     """
 
@@ -44,8 +54,25 @@ class Batches:
     def begin(self) -> None:
         """Nobody holds the model, and nobody waits."""
         self.failures = 0
+        self.lock, self.admitted, self.pace = threading.Lock(), 0, 0.0
         self.model = threading.Lock()
         self.waiting: deque[Waiting] = deque()  # any thread appends; the one that holds the model takes out
+
+    @contextmanager
+    def admit(self, profiles: int) -> Iterator[None]:
+        """Take so many profiles on; raises Overloaded if those taken on already leave no time for them.
+
+        What is left undone of work that comes to nothing would be lost to all others. Nobody is refused alone.
+        """
+        with self.lock:
+            if self.admitted and (self.admitted + profiles) * self.pace > MOST_SECONDS:
+                raise Overloaded
+            self.admitted += profiles
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.admitted -= profiles
 
     def answer(
         self, recommender: Recommender, asked: list[Asked], terms: Terms, deadline: float
@@ -93,8 +120,12 @@ class Batches:
         asked = [profile for each in batch for profile in each.asked]
         first = min(each.deadline for each in batch)
         try:
+            began = time.monotonic()
             with until(first):
                 answers = iter(recommender.answer(asked, terms))
+            if len(asked) >= MANY:
+                now = (time.monotonic() - began) / len(asked)
+                self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)
             self.failures = 0
             for each in batch:
                 each.outcome = list(islice(answers, len(each.asked)))

@@ -63,6 +63,12 @@ def addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
+def is_loopback(listening: Sequence[socket.socket]) -> bool:
+    """Whether nobody but this machine can reach any of the sockets."""
+    hosts = [str(each.getsockname()[0]) for each in listening]
+    return all(host.startswith("127.") or host == "::1" for host in hosts)
+
+
 def in_words(address: Any) -> str:
     """127.0.0.1:8000 or [::1]:8000."""
     host, port = address[:2]

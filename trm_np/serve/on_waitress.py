@@ -1,5 +1,6 @@
 """The application in waitress (extra `[serve]`): limits for what clients may take, and an end that answers first."""
 
+import errno
 import logging
 import socket
 import time
@@ -21,12 +22,17 @@ from waitress.task import (  # type: ignore[import-untyped, import-not-found, un
     WSGITask,
 )
 
+from trm_np.process import most_files
 from trm_np.serve.http import HTTPError
+from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of what nobody looks at
+ROOM, FILES_KEPT = 50, 64  # connections that are closed at a time; descriptors for all else that a server opens
+OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
+IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
@@ -34,8 +40,8 @@ ADJUSTMENTS: dict[str, Any] = {
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
     "max_request_header_size": 2**14,
     "max_request_body_size": 2 * BODY_BYTES,  # with the framing of chunks; the application counts without
-    "inbuf_overflow": 2**16,  # a larger body, and a larger answer that is not read, is kept in a file
-    "outbuf_overflow": 2**16,
+    "inbuf_overflow": IN_MEMORY,  # else in a file, for which there may be no folder
+    "outbuf_overflow": IN_MEMORY,
     "outbuf_high_watermark": 2**40,  # no thread waits for a client to read
     "channel_request_lookahead": 0,
     "asyncore_use_poll": True,  # select() knows no more than 1,024 files
@@ -53,6 +59,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
             super().parse_header(header_plus)
         except ValueError as error:  # of an address, or of a number with too many digits
             raise ParsingError(str(error)) from error
+        first, *fields = header_plus.split(b"\r\n")
+        names = [field.partition(b":")[0].strip().lower() for field in fields]
+        if b"content-length" in names and b"transfer-encoding" in names:
+            raise ParsingError("Content-Length and Transfer-Encoding, of which one may be given")
+        if names.count(b"host") != 1 and not (first.endswith(b"HTTP/1.0") and b"host" not in names):
+            raise ParsingError(f"{names.count(b'host')} times Host, which is to be given once")
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
@@ -126,6 +138,18 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Connection
 
+    def readable(self) -> bool:
+        self.whole.make_room()
+        return bool(super().readable())
+
+    def accept(self) -> Any:
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno in OUT_OF_FILES:
+                self.whole.out_of_files()
+            raise
+
     def __init__(self, server: "Server", application: Application, listening: socket.socket) -> None:
         self.whole = server
         sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
@@ -141,9 +165,13 @@ class Server:
     def __init__(self, application: Application, listening: Sequence[socket.socket]) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no fault
         self.metrics = application.metrics
-        self.draining = False
+        self.draining = self.said = False
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
+        files = most_files()
+        if files is not None:
+            most = min(self.adjustments.connection_limit, max(files - FILES_KEPT, 2 * ROOM))
+            self.adjustments.connection_limit = most
         self.dispatcher = ThreadedTaskDispatcher()
         self.dispatcher.set_thread_count(self.adjustments.threads)
         self.listeners = [Listener(self, application, each) for each in listening]
@@ -190,6 +218,21 @@ class Server:
         for channel in self.channels():
             if channel.idle:
                 channel.handle_close()
+
+    def make_room(self) -> None:
+        """Close the connections that have said nothing for longest, where there are nearly as many as there may be."""
+        if len(self.map) >= self.adjustments.connection_limit - ROOM:
+            idle = [channel for channel in self.channels() if channel.idle]
+            for channel in sorted(idle, key=lambda channel: channel.last_activity)[:ROOM]:
+                channel.handle_close()
+
+    def out_of_files(self) -> None:
+        """Say, once, that this process may open no more files; until it may, let the loop rest."""
+        if not self.said:
+            self.said = True
+            say("Warning: no more files can be opened (ulimit -n), so that connections wait")
+        self.make_room()
+        time.sleep(REST)
 
     def channels(self) -> list[Connection]:
         return [channel for listener in self.listeners for channel in list(listener.active_channels.values())]

@@ -52,7 +52,9 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
         "paths": {
             "/recommend": {"post": recommend()},
             "/health": {
-                "get": read("Whether the server answers, and with which model.", {JSON: reference("Health")})
+                "get": read(
+                    "Whether the server answers, and with which model.", {JSON: reference("Health")}, 200, 503
+                )
             },
             "/model": {
                 "get": read("The model that answers, and its vocabulary.", {JSON: reference("Model")})
@@ -122,9 +124,10 @@ def recommend() -> dict[str, Any]:
     }
 
 
-def read(summary: str, content: Mapping[str, Schema]) -> dict[str, Any]:
-    """What a GET is that cannot be refused."""
-    return {"summary": summary, "responses": {"200": answer(summary, content)}}
+def read(summary: str, content: Mapping[str, Schema], *statuses: int) -> dict[str, Any]:
+    """What a GET is that cannot be refused, with the status 200 or one of these."""
+    responses = {str(status): answer(summary, content) for status in statuses or (200,)}
+    return {"summary": summary, "responses": responses}
 
 
 def answer(description: str, content: Mapping[str, Schema]) -> dict[str, Any]:
@@ -245,8 +248,9 @@ def model() -> Schema:
 
 def health() -> Schema:
     """What /health says."""
-    said = {"status": {"const": "ok"}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME, "refused": TEXT}
-    return record(said, optional=["refused"])
+    said = {"status": {"enum": ["ok", "failing"]}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME}
+    more = {"refused": TEXT, "reason": TEXT, "seconds_since_look": NUMBER}
+    return record(said | more, optional=tuple(more))
 
 
 def record(properties: Mapping[str, Schema], optional: Collection[str] = ()) -> Schema:

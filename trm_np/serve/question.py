@@ -126,6 +126,8 @@ def read_body(environ: dict[str, Any]) -> bytes:
     too_large = f"allowed: at most {BODY_BYTES:,} bytes"
     if said and not (said.isascii() and said.isdigit()):
         raise HTTPError(400, f"Content-Length: found {shown(said)}; allowed: a number of bytes")
+    if said and environ.get("HTTP_TRANSFER_ENCODING"):
+        raise HTTPError(400, "Content-Length: found Transfer-Encoding too; allowed: one of them")
     if not said and not environ.get("wsgi.input_terminated"):
         raise HTTPError(411, "Content-Length: found none; allowed: a number of bytes")
     if said and (len(said) > 20 or int(said) > BODY_BYTES):

@@ -1,7 +1,6 @@
 """The model that answers, and what puts another in its place while it does."""
 
 import os
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -10,13 +9,16 @@ from typing import Any
 from trm_np import __version__
 from trm_np.checkpoint import CheckpointError
 from trm_np.data.problems import DataError, printable
+from trm_np.deadline import TooLate, until
 from trm_np.npz import open_npz
-from trm_np.recommend import Recommender
+from trm_np.recommend import ModelError, Recommender
 from trm_np.serve.forking import after_fork
 from trm_np.serve.http import to_json
+from trm_np.serve.log import say
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.openapi import document
-from trm_np.serve.question import LIMITS
+from trm_np.serve.question import LIMITS, SECONDS
+from trm_np.serve.trial import TrialError, tried
 
 LOOK_EVERY = 1.0  # seconds
 Signature = tuple[
@@ -41,7 +43,8 @@ class Snapshot:
 class ServedModel:
     """The snapshot `now` of a model file and maybe a catalogue file; `refused` says why a later one is not it.
 
-    A thread looks at the files, in each process: a request never does.
+    A thread looks at the files, in each process: a request never does. It has `looked` last at a time of
+    `time.monotonic`; None before.
     """
 
     def __init__(self, path: str, catalogue: str | None, metrics: Metrics, trust: bool = False) -> None:
@@ -51,6 +54,7 @@ class ServedModel:
         self.metrics = metrics
         self.trust = trust
         self.refused = ""
+        self.looked: float | None = None
         self._asked = threading.Event()
         self.now = load(path, catalogue, trust)
         self._tried = self._seen = self.now.signature
@@ -73,7 +77,11 @@ class ServedModel:
         while True:
             asked = self._asked.wait(LOOK_EVERY)
             self._asked.clear()
-            self.look(asked)
+            try:
+                self.look(asked)
+            except Exception as error:  # even a bug: without this thread no later file would be loaded
+                self.refused = printable(f"{self.path}: {error!r}")
+            self.looked = time.monotonic()
 
     def look(self, asked: bool = False) -> None:
         """Load the files if that is asked for, or if they have changed and, since the last look, not changed again."""
@@ -84,13 +92,17 @@ class ServedModel:
 
     def _load(self) -> None:
         try:
-            self.now = load(self.path, self.catalogue, self.trust)
-            self.refused = ""
-        except Exception as error:  # even a bug: without this thread no later file would be loaded
-            known = isinstance(error, (CheckpointError, DataError))
-            self.refused = str(error) if known else printable(f"{self.path}: {error!r}")
-            print(f"Refused, and the model before it stays: {self.refused}", file=sys.stderr, flush=True)
+            digest = tried(self.path, self.catalogue, self.trust)
+            found = load(self.path, self.catalogue, self.trust)
+            if found.health["sha256"] != digest:
+                raise changed(self.path)
+            self.now, self.refused = found, ""
+        except Exception as error:  # even a bug, which must not look like a model that was taken
+            known = isinstance(error, (CheckpointError, DataError, TrialError))
+            self.refused = printable(str(error) if known else f"{self.path}: {error!r}")
         self.metrics.count_model(refused=bool(self.refused))
+        if self.refused:
+            say(f"Refused, and the model before it stays: {self.refused}")
 
 
 def signature(*paths: str | None) -> Signature:
@@ -106,10 +118,22 @@ def file_signature(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
+def try_out(recommender: Recommender, path: str) -> None:
+    """Ask one question; raises CheckpointError if it has no answer in numbers, or none in time."""
+    try:
+        with until(time.monotonic() + SECONDS):
+            recommender.try_out()
+    except ModelError as error:
+        raise CheckpointError(path, str(error)) from error
+    except TooLate as error:
+        raise CheckpointError(path, f"one question has no answer within {SECONDS:g} seconds") from error
+
+
 def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:
     """Raises CheckpointError and DataError."""
     before = signature(path, catalogue)
     recommender = Recommender.load(path, catalogue, trust)
+    try_out(recommender, path)
     said = description(recommender, path)
     health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
     openapi = document(recommender.stored.vocabulary)
@@ -141,4 +165,8 @@ def content_digest(path: str) -> str:
         with open_npz(path) as file:
             return str(file.header["sha256"])
     except (OSError, ValueError) as error:  # it was whole a moment ago
-        raise CheckpointError(path, "has changed while it was read", "load it again") from error
+        raise changed(path) from error
+
+
+def changed(path: str) -> CheckpointError:
+    return CheckpointError(path, "has changed while it was read", "load it again")

@@ -5,21 +5,21 @@ import hashlib
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
 from trm_np.data.lenient import Asked
 from trm_np.data.problems import DataError, printable, shown
-from trm_np.data.records import Profile
 from trm_np.deadline import TooLate, require_time, until
-from trm_np.serve.batching import PORTION, Batches
+from trm_np.recommend import ModelError
+from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.serve.http import HTTPError, Response, to_json
+from trm_np.serve.log import say
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
 from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_few, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
-from trm_np.terms import Terms
 
 RETRY_AFTER = 5  # seconds
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
@@ -32,6 +32,8 @@ METHODS = {
     "/openapi.json": "GET",
 }
 
+LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d{1,3}){3}|\[::1\]")
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -39,7 +41,9 @@ StartResponse = Callable[..., Any]
 class Application:
     """Answers requests with the model that is served when they begin."""
 
-    def __init__(self, served: ServedModel, metrics: Metrics) -> None:
+    def __init__(self, served: ServedModel, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
+        """`hosts` are the names by which it is asked, besides those of this machine itself; any if `None`."""
+        self.hosts = hosts
         self.served = served
         self.metrics = metrics
         self.batches = Batches()
@@ -54,12 +58,15 @@ class Application:
 
     def respond(self, path: str, environ: Environ) -> Response:
         try:
+            require_host(environ.get("HTTP_HOST", ""), self.hosts)
             require_method(path, environ["REQUEST_METHOD"])
             return self.answer_to(path, environ)
         except HTTPError as error:
             return error.response()
+        except ModelError as error:
+            return HTTPError(500, str(error)).response()
         except Exception:  # a bug, which must end neither the server nor in silence
-            traceback.print_exc(file=environ["wsgi.errors"])
+            say(traceback.format_exc().rstrip(), environ["wsgi.errors"])
             return HTTPError(500, "a bug in the server: its log says more").response()
 
     def answer_to(self, path: str, environ: Environ) -> Response:
@@ -89,7 +96,7 @@ class Application:
         require_few(len(profiles), min(question.terms.k, len(now.recommender.gifts)))
         pieces: list[bytes] = []
         try:
-            with until(began + SECONDS):
+            with self.batches.admit(len(profiles)), until(began + SECONDS):
                 asked = checked(now, profiles, many, question.strict)
                 for first in range(0, len(asked), PORTION):
                     require_time()
@@ -97,6 +104,8 @@ class Application:
                     pieces += [b", ", self.answers(now, portion, question, began + SECONDS)]
         except TooLate:
             raise too_late() from None
+        except Overloaded:
+            raise overloaded() from None
         self.metrics.count_answer(len(asked), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
@@ -107,16 +116,27 @@ class Application:
 
     def health(self, now: Snapshot) -> Response:
         """What is served; 503 if the last requests had no answer, and a small question has none now."""
-        said = now.health | ({"refused": self.served.refused} if self.served.refused else {})
+        said: dict[str, Any] = dict(now.health)
+        if self.served.refused:
+            said["refused"] = self.served.refused
+        if self.served.looked is not None:
+            said["seconds_since_look"] = round(time.monotonic() - self.served.looked, 1)
         if self.batches.failures >= FAILURES:
             try:
                 with until(time.monotonic() + HEALTH_SECONDS):
-                    now.recommender.answer([Asked(Profile())], Terms())
+                    now.recommender.try_out()
                 self.batches.failures = 0
             except Exception as error:
                 reason = "no answer in time" if isinstance(error, TooLate) else repr(error)
                 return Response(503, [to_json({"status": "failing", "reason": printable(reason)} | said)])
         return Response(200, [to_json({"status": "ok"} | said)])
+
+
+def require_host(said: str, hosts: Collection[str] | None) -> None:
+    """Raise HTTPError for another name than those of this machine itself, as a page from elsewhere has it resolved."""
+    name = re.sub(r":\d*$", "", said).lower().rstrip(".")
+    if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
+        raise HTTPError(400, f"Host: found {shown(said)}; allowed: localhost, and what --allow-host names")
 
 
 def require_method(path: str, method: str) -> None:
@@ -131,6 +151,11 @@ def require_method(path: str, method: str) -> None:
 
 def too_late() -> HTTPError:
     message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
+    return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
+
+
+def overloaded() -> HTTPError:
+    message = "load: found more requests than can be answered in time; allowed: the same again, later"
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 

@@ -6,7 +6,7 @@ part starts at the solution of a least-squares problem. With Y (M, G) what peopl
 - the embeddings are the leading right singular vectors E (G, U) of Y (Cremonesi et al. 2010, "Performance of
   recommender algorithms on top-n recommendation tasks");
 - from the profile and from the history ridge regressions lead to (Y - mean) E, the second to what the first leaves;
-- a bias is the share of people who took the gift;
+- a bias is how often the gift was chosen by those who did not have it;
 - a logistic regression leads from the taste to the expected categories.
 """
 
@@ -92,10 +92,26 @@ def solve_experience(experience: Experience, task: Task) -> None:
     for parameter in experience.parameters():
         parameter.data[...] = 0
     experience.embedding.weight.data[:, : table.shape[1]] = gain * table
-    experience.bias.weight.data[:, 0] = REWARD_SCALE * mean
+    experience.bias.weight.data[:, 0] = REWARD_SCALE * wanted_by_others(train, taken)
     for layer, weight in ((experience.from_profile, gain * profile), (experience.from_history, history)):
         layer.weight.data[: weight.shape[1], : weight.shape[0]] = weight.T
     experience.from_profile.bias.data[: table.shape[1]] = -gain * centre @ profile
+
+
+def wanted_by_others(train: Split, taken: "csr_array") -> Array:
+    """How many (G,) of those who did not have a gift chose it, over the part of all that was taken that was chosen.
+
+    What nearly everybody has by now is rarely chosen any more. One person is added who chooses as often as all that
+    was taken foretells: of a gift that all had nothing else is known. Divided by the part, it is a share of people who
+    take, as tastes foretell it; it is that share where nobody has anything.
+    """
+    chosen = train.chosen - train.chosen.multiply(train.history != 0)
+    chosen.eliminate_zeros()
+    part = max(chosen.nnz, 1) / max(taken.nnz, 1)
+    count, had = (np.bincount(table.indices, minlength=taken.shape[1]) for table in (chosen, train.history))
+    expected = part * taken.sum(axis=0) / len(train)
+    wanted: Array = (count + expected) / (len(train) - had + 1) / part
+    return wanted
 
 
 def leading_directions(taken: "csr_array", width: int) -> Array:
