@@ -7,7 +7,6 @@ import numpy as np
 
 from . import functional as F
 from . import init
-from .fused import Rotation
 from .ops import Array
 from .tensor import Tensor, float_array
 
@@ -254,7 +253,7 @@ class MultiheadAttention(Module):
         return result
 
     def attend_to_itself(
-        self, x: Tensor, blocked: Array | None = None, rotation: Rotation | None = None
+        self, x: Tensor, blocked: Array | None = None, rotation: Array | None = None
     ) -> Tensor:
         """Self-attention of x (..., T, D), its queries and keys turned by `rotation`."""
         packed = self.project(x, 0, 3)
@@ -287,8 +286,12 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
-def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Rotation:
-    """Turn position t of each head by positions[t] · base^(-2i/width) in pair i (Su et al. 2021, equation 15)."""
+def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Array:
+    """By what `rotary` multiplies each pair of features, of heads side by side: complex64 (T, heads · width / 2).
+
+    At position t pair i of a head turns by positions[t] · base^(-2i/width) (Su et al. 2021, equation 15).
+    """
     if width % 2:
         raise ValueError(f"rotary positions need an even head width, not {width}")
-    return Rotation.by(positions[:, None] * base ** (-np.arange(0, width, 2) / width), heads)
+    angles = positions[:, None] * base ** (-np.arange(0, width, 2) / width)
+    return np.exp(1j * np.tile(angles, heads)).astype(np.complex64)

@@ -8,6 +8,7 @@ fewer bits (precision.py), and its header then says so.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -27,14 +28,16 @@ from trm_np.data.records import Gift, Scenario
 from trm_np.data.strict_json import parse_json
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.files import atomic_write
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.trm import TRM
 from trm_np.npz import LONGEST_LINE, Npz, NpzError, npz_pieces, open_npz, to_json
 from trm_np.precision import FULL, REDUCED, as_stored, restore, to_read
 
-FORMAT = 2
+FORMAT, HALVES_APART = 3, 2  # in the format before, rows of the core that rotate as a pair stood half a head apart
 WEIGHTS = "weights."
 CATALOGUE, SCENARIOS = "catalogue", "scenarios"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
+PAIRED = re.compile(r"core\.blocks\.[0-9]+\.attention\.in_proj_weight$")
 LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
 
@@ -146,6 +149,9 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
             require_finite(stored | arrays)
             restore(weights, stored)
             require_finite(weights)
+            if header["format"] == HALVES_APART:
+                convert(weights | arrays, config.model.core_heads)
+                header["format"] = FORMAT
             gifts = read_catalogue(file, header, vocabulary)
             scenarios = read_scenarios(file, gifts, vocabulary)
     except FileNotFoundError:
@@ -181,6 +187,13 @@ def entries_of(model: TRM) -> dict[str, Array]:
     return {WEIGHTS + name: parameter.data for name, parameter in model.named_parameters()}
 
 
+def convert(arrays: Mapping[str, Array], heads: int) -> None:
+    """From the format before, in place: weights of the core, also the best, and their moments."""
+    for name, array in arrays.items():
+        if PAIRED.search(name):
+            halves_to_neighbours(array, heads)
+
+
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
     lines = [to_json(as_json(record)) + b"\n" for record in records]
     for line in lines:
@@ -191,8 +204,8 @@ def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
 
 def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) -> dict[str, Any]:
     """Check what every header must have."""
-    if header.get("format") != FORMAT:
-        reason = f"found format {shown(header.get('format'))}; this program reads format {FORMAT}"
+    if header.get("format") not in (HALVES_APART, FORMAT):
+        reason = f"found format {shown(header.get('format'))}; this program reads {HALVES_APART} and {FORMAT}"
         raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
         reason = f"found kind {shown(header.get('kind'))}; needed here: {shown(kind)}"

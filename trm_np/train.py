@@ -33,6 +33,7 @@ from trm_np.losses import (
     targets_of,
     weighted_total,
 )
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.start import start
 from trm_np.model.start_choices import start_from_choices
 from trm_np.model.trm import TRM, state_answer
@@ -147,6 +148,8 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
         start(model, task, generators.init)
     if model.experience is not None:
         start_from_choices(model.experience, task)
+    for block in model.core.blocks:  # as they were drawn when pairs stood half a head apart: a seed keeps its model
+        halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
     return model
 
 

@@ -147,15 +147,16 @@ def attend_to_shared(weights: Named, name: str, query: Array, seen: Array, heads
 
 
 def rotary(x: Array, positions: Array) -> Array:
-    """Rotary positions on x (B, T, heads, d), in the half-split layout (Su et al. 2021, section 3.2.2)."""
+    """Rotary positions on x (B, T, heads, d), whose neighbours are pairs (Su et al. 2021, section 3.2.2)."""
     width = x.shape[-1]
     angles = positions[:, None, None] * 10000.0 ** (-jnp.arange(0, width, 2) / width)
     cos, sin = (
         jnp.cos(angles).astype(jnp.float32),
         jnp.sin(angles).astype(jnp.float32),
     )  # whatever x is, as ours
-    first, second = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+    real, imaginary = x[..., ::2], x[..., 1::2]
+    turned = [real * cos - imaginary * sin, real * sin + imaginary * cos]
+    return jnp.stack(turned, axis=-1).reshape(x.shape)
 
 
 # -------------------------------------------------------------------------------------------- recursive core

@@ -167,9 +167,10 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions on x (..., T, d), in the half-split layout."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    """Rotary positions on x (..., T, d), whose neighbours are pairs."""
+    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(dim=-1)
+    turned = [real * cos - imaginary * sin, real * sin + imaginary * cos]
+    return torch.stack(turned, dim=-1).flatten(start_dim=-2)
 
 
 def of_first(layer: nn.Linear, x: Tensor) -> Tensor:

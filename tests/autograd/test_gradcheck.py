@@ -11,7 +11,7 @@ import pytest
 from trm_np.autograd import Tensor, check_grads, fused, ops
 from trm_np.autograd import functional as F
 from trm_np.autograd.cases import CASES, Case, check_case
-from trm_np.autograd.fused import Rotation, attention, rms_norm, rotary
+from trm_np.autograd.fused import attention, rms_norm, rotary
 from trm_np.autograd.gradcheck import GradientError
 from trm_np.autograd.ops import Array, Rule, Ruled, logistic, silu, softmax
 from trm_np.autograd.tensor import apply
@@ -149,7 +149,7 @@ def rms_norm_of_a_constant_norm(*summands: Array, eps: float) -> Ruled:
     return value, lambda g: (inverse * g,) * len(summands)
 
 
-def rotary_that_turns_on(a: Array, *, rotation: Rotation) -> Ruled:
+def rotary_that_turns_on(a: Array, *, rotation: Array) -> Ruled:
     return rotary(a, rotation=rotation)[0], lambda g: (rotary(g, rotation=rotation)[0],)
 
 

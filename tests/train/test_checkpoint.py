@@ -1,9 +1,10 @@
 """Model files: what goes in comes out, anything else is refused in one line that says what is wrong and what to do."""
 
+import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,13 +23,15 @@ from tests.hostile.forging import (
     text_of,
     untrained,
 )
-from tests.train.small_run import dataset, new_run, small
+from tests.train.small_run import SMALL, dataset, new_run, small
 from tests.world.small_world import VOCABULARY, gift
+from trm_np import Recommender
 from trm_np.autograd.ops import Array
-from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
+from trm_np.checkpoint import CheckpointError, StoredModel, load_model, save_checkpoint
 from trm_np.config import ADDED, flatten
 from trm_np.npz import LARGEST_HEADER, LONGEST_LINE, MOST_MEMBERS, NpzError, npz_pieces
 
+OLD = Path(__file__).with_name("format_2")
 KINDS = {"best.npz": "model", "last.npz": "training"}
 SQUARE = "weights.tool_selection.attention.out_proj.weight"
 A_WEIGHT, A_MOMENT = "weights.tool_selection.score.bias", "first_moment.tool_selection.score.bias"
@@ -76,7 +79,7 @@ def test_a_model_comes_back_as_it_was_stored(folder: Path, model: bytes) -> None
     assert sorted(weights) == sorted("weights." + name for name in state)
     assert all(np.array_equal(value, weights["weights." + name]) for name, value in state.items())
     assert not any(module.training for module in stored.model.modules())
-    assert stored.header["format"] == 2
+    assert stored.header["format"] == 3
     assert sorted(stored.header["metrics"]) == ["test", "validation"]
 
 
@@ -309,8 +312,8 @@ OTHER_KIND = "best.npz holds a model, last.npz is there to --resume"
 DAMAGED = "restore it from a copy, or train again"
 
 SPOILT: dict[str, tuple[Spoil, str, str]] = {
-    "an older format": (header_with(format=1), "found format 1; this program reads format 2", OLDER),
-    "a format to come": (header_with(format=3), "found format 3; this program reads format 2", OLDER),
+    "an older format": (header_with(format=1), "found format 1; this program reads 2 and 3", OLDER),
+    "a format to come": (header_with(format=4), "found format 4; this program reads 2 and 3", OLDER),
     "no format": (header_without("format"), "found format null", OLDER),
     "another kind": (header_with(kind="training"), 'found kind "training"; needed here: "model"', OTHER_KIND),
     "setting missing": (
@@ -506,6 +509,69 @@ def test_a_damaged_training_state_is_refused(
         new_run(tmp_path, small(training__epochs=1), resume=True)
 
 
+# What the format before was
+
+
+def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
+    """One that a program of that format wrote, and what that program recommended from it."""
+    path = tmp_path / "best.npz"
+    path.write_bytes(gzip.decompress((OLD / "best.npz.gz").read_bytes()))
+    said = json.loads((OLD / "recommendation.json").read_text(encoding="utf-8"))
+    for load in (load_model, stored_again):
+        answer = Recommender(load(path)).recommend(said["profile"])
+        assert {gift.id: gift.predicted_reward for gift in answer.gifts} == pytest.approx(
+            said["rewards"], rel=1e-6
+        )
+        assert dict(answer.categories) == pytest.approx(said["categories"], rel=1e-6)
+        assert {tool.name: tool.probability for tool in answer.tools} == pytest.approx(
+            said["tools"], rel=1e-6
+        )
+
+
+def stored_again(path: Path) -> StoredModel:
+    """What was loaded, in today's format: it is converted once."""
+    old = load_model(path)
+    content = (old.model, old.config, old.vocabulary, old.gifts, old.scenarios)
+    save_checkpoint(path, "model", *content, extra=old.header)
+    assert b'"format": 3' in path.read_bytes()
+    return load_model(path)
+
+
+def test_training_of_format_2_goes_on(folder: Path, training: bytes, tmp_path: Path) -> None:
+    header, content = content_of(training)
+    old = {name: halves_apart(name, value) for name, value in content.items()}
+    path = tmp_path / "last.npz"
+    path.write_bytes(forged(header | {"format": 2}, old))
+    loaded, expected = (load_model(each, "training") for each in (path, folder / "last.npz"))
+    assert {name for name in content if np.any(old[name] != content[name])} == {
+        f"{prefix}core.blocks.0.attention.in_proj_weight"
+        for prefix in ("weights.", "best.", "first_moment.", "second_moment.")
+    }
+    assert_same(loaded.model.state_dict(), expected.model.state_dict())
+    assert_same(loaded.arrays, expected.arrays)
+    assert loaded.header == expected.header
+
+
+def halves_apart(name: str, value: Any) -> Any:
+    """An array as format 2 had it: of a head of queries and keys first the even rows, then the odd ones."""
+    if "core.blocks.0.attention.in_proj_weight" not in name:
+        return value
+    heads, width = int(SMALL["model.core_heads"]), value.shape[1]
+    first_of_heads = range(0, 2 * width, width // heads)
+    order = [
+        first + place
+        for first in first_of_heads
+        for place in (*range(0, width // heads, 2), *range(1, width // heads, 2))
+    ]
+    return value[[*order, *range(2 * width, 3 * width)]]
+
+
+def assert_same(found: Mapping[str, Array], expected: Mapping[str, Array]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
 # What is no model file
 
 
@@ -515,7 +581,7 @@ def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
     older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
     weights = {name: value for name, value in content.items() if name.startswith("weights.")}
     error = refused(tmp_path / "older.npz", forged(text_of(older), weights))
-    assert (error.reason, error.advice) == ("found format 1; this program reads format 2", OLDER)
+    assert (error.reason, error.advice) == ("found format 1; this program reads 2 and 3", OLDER)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

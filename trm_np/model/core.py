@@ -17,7 +17,6 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
-from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.config import ModelConfig
 
@@ -40,7 +39,7 @@ class Block(nn.Module):
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
-    def forward(self, x: Tensor, rotation: Rotation, blocked: Array | None) -> Tensor:
+    def forward(self, x: Tensor, rotation: Array, blocked: Array | None) -> Tensor:
         attention, swiglu = self.attention, self.swiglu
         qkv, out = attention.in_proj_weight, attention.out_proj.weight
         x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
@@ -95,6 +94,13 @@ class Core(nn.Module):
 
 
 @lru_cache(maxsize=16)
-def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Rotation:
+def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Array:
     """The same in every step: worked out once. Queries and keys of all heads stand side by side."""
     return nn.rotary_positions(np.array(positions), width // heads, 2 * heads)
+
+
+def halves_to_neighbours(in_proj_weight: Array, heads: int) -> None:
+    """Put what was half a head apart side by side, in place: rows of queries and keys that rotate as a pair."""
+    queries_and_keys = in_proj_weight[: 2 * len(in_proj_weight) // 3]
+    of_heads = queries_and_keys.reshape(2 * heads, 2, -1, in_proj_weight.shape[1])
+    queries_and_keys[...] = of_heads.swapaxes(1, 2).reshape(queries_and_keys.shape)
