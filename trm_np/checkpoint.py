@@ -19,6 +19,7 @@ import numpy as np
 
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
+from trm_np.autograd.optim import BETAS
 from trm_np.config import Config, ConfigError, completed, flatten, from_flat
 from trm_np.data import schema
 from trm_np.data.load import as_json, gift_from, scenario_from, stock_of
@@ -33,7 +34,7 @@ from trm_np.model.trm import TRM
 from trm_np.npz import LONGEST_LINE, Npz, NpzError, npz_pieces, open_npz, to_json
 from trm_np.precision import FULL, REDUCED, as_stored, restore, to_read
 
-FORMAT, HALVES_APART = 3, 2  # in the format before, rows of the core that rotate as a pair stood half a head apart
+FORMAT, OLDER = 3, 2
 WEIGHTS = "weights."
 CATALOGUE, SCENARIOS = "catalogue", "scenarios"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
@@ -148,10 +149,10 @@ def load_model(path: str | PathLike[str], kind: str = "model") -> StoredModel:
             file.read(stored | arrays, (CATALOGUE, SCENARIOS))
             require_finite(stored | arrays)
             restore(weights, stored)
-            require_finite(weights)
-            if header["format"] == HALVES_APART:
+            if header["format"] == OLDER:
                 convert(weights | arrays, config.model.core_heads)
                 header["format"] = FORMAT
+            require_finite(weights | arrays)
             gifts = read_catalogue(file, header, vocabulary)
             scenarios = read_scenarios(file, gifts, vocabulary)
     except FileNotFoundError:
@@ -188,8 +189,12 @@ def entries_of(model: TRM) -> dict[str, Array]:
 
 
 def convert(arrays: Mapping[str, Array], heads: int) -> None:
-    """From the format before, in place: weights of the core, also the best, and their moments."""
+    """From the older format, in place: moments were means there, and pairs of rows that rotate half a head apart."""
     for name, array in arrays.items():
+        for moment, beta in zip(MOMENTS, BETAS, strict=True):
+            if name.startswith(moment):
+                with np.errstate(over="ignore"):  # of a moment that nobody computed, and which the reader refuses
+                    array /= 1 - beta
         if PAIRED.search(name):
             halves_to_neighbours(array, heads)
 
@@ -204,8 +209,8 @@ def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
 
 def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) -> dict[str, Any]:
     """Check what every header must have."""
-    if header.get("format") not in (HALVES_APART, FORMAT):
-        reason = f"found format {shown(header.get('format'))}; this program reads {HALVES_APART} and {FORMAT}"
+    if header.get("format") not in (OLDER, FORMAT):
+        reason = f"found format {shown(header.get('format'))}; this program reads {OLDER} and {FORMAT}"
         raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
         reason = f"found kind {shown(header.get('kind'))}; needed here: {shown(kind)}"

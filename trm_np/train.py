@@ -13,7 +13,7 @@ import numpy as np
 from trm_np import sizes
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
-from trm_np.autograd.optim import AdamW, clip_norm_
+from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config, ConfigError
@@ -292,10 +292,10 @@ class Trainer:
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
                 self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
-                norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
+                norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
-                self.optimizer.step()
+                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
                 self.optimizer.zero_grad()
                 carry = carry.detach()
 

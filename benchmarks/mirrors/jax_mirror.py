@@ -22,6 +22,8 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from trm_np.autograd.optim import BETAS
+from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config
 from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
 from trm_np.losses import Targets
@@ -535,8 +537,10 @@ class JaxTrainer:
         self.state = State(
             # Copies: what is donated to a call must not be our trainer's.
             {name: jnp.array(weight) for name, weight in trainer.model.state_dict().items()},
-            {name: jnp.array(arrays[f"first_moment.{name}"]) for name in names},
-            {name: jnp.array(arrays[f"second_moment.{name}"]) for name in names},
+            *(
+                {name: jnp.array(arrays[moment + name] * (1 - beta)) for name in names}
+                for moment, beta in zip(MOMENTS, BETAS, strict=True)
+            ),
             {name: jnp.int32(steps) for name, steps in zip(names, values["optimizer_steps"], strict=True)},
             jax.random.key(0),
         )

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trm_np.autograd.optim import BETAS
+from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config, LossConfig, ModelConfig
 from trm_np.data.encode import (
     NO_ANSWER,
@@ -726,10 +728,11 @@ class TorchTrainer(TorchRecommender):
         optimizer = torch.optim.AdamW(groups, fused=True)
         values, arrays = trainer.state()
         for name, steps in zip(trainer.optimized_names(), values["optimizer_steps"], strict=True):
+            first, second = (arrays[moment + name] * (1 - beta) for moment, beta in zip(MOMENTS, BETAS, strict=True))
             optimizer.state[parameters[name]] = {
                 "step": torch.tensor(float(steps)),
-                "exp_avg": self._tensor(arrays[f"first_moment.{name}"]),
-                "exp_avg_sq": self._tensor(arrays[f"second_moment.{name}"]),
+                "exp_avg": self._tensor(first),
+                "exp_avg_sq": self._tensor(second),
             }
         return optimizer
 
