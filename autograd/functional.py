@@ -43,6 +43,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return apply(fused.linear, x, weight) if bias is None else apply(fused.linear, x, weight, bias)
 
 
+def pair_scores(rows: Tensor, columns: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`linear` of relu(rows + columns): rows (B, 1, in), columns (1, G, in), weight (out, in); gives (B, G, out)."""
+    return apply(fused.pair_scores, rows, columns, weight, bias)
+
+
 def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`linear` of the concatenation of `parts`, whose leading axes broadcast against each other.
 

@@ -37,6 +37,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
     return value, vjp
 
 
+@vjp_reads(2)
+def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
+    """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
+    hidden = rows + columns
+    np.maximum(hidden, 0, out=hidden)
+    value, linear_vjp = linear(hidden, weight, bias)
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        of_hidden, of_weight, of_bias = linear_vjp(g)
+        of_hidden *= ~(hidden <= 0)
+        return unbroadcast(of_hidden, rows.shape), unbroadcast(of_hidden, columns.shape), of_weight, of_bias
+
+    return value, vjp
+
+
 def projected(x: Array, weight: Array) -> Array:
     """x Wᵀ for x (..., in) and weight (out, in), as one product of all rows."""
     rows: Array = x.reshape(-1, x.shape[-1]).dot(weight.T)

@@ -81,6 +81,20 @@ def test_linear_of_parts(shapes: hnp.BroadcastableShapes, parts: int, width: int
 
 
 @drawn
+@given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=1, max_dims=3, max_side=3),
+    i=widths, o=widths, seed=seeds,
+)  # fmt: skip
+def test_pair_scores(shapes: hnp.BroadcastableShapes, i: int, o: int, seed: int) -> None:
+    def composed(rows: Tensor, columns: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.linear((rows + columns).relu(), weight, bias)
+
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(size=(*shape, i)) for shape in shapes.input_shapes]
+    assert_equal(F.pair_scores, composed, [*arrays, rng.normal(size=(o, i)), rng.normal(size=o)], rng)
+
+
+@drawn
 @given(data=st.data(), seed=seeds)
 def test_attention(data: st.DataObject, seed: int) -> None:
     b, h, t, s, d = (data.draw(st.integers(1, 4)) for _ in range(5))

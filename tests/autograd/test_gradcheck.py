@@ -47,6 +47,7 @@ SUMMED = {
 }
 FIRST_AXIS_OF_ONE = [("attention", 2), ("attention, blocked keys", 2)]
 NEVER_SQUARE = [
+    *(("pair_scores", 0), ("pair_scores", 3)),
     *(("linear", 2), ("layer_norm", 1), ("layer_norm", 2), ("take_rows", 0)),
     *(("self_attention", 0), ("self_attention, rotated, blocked keys", 0)),
     *(("attention_sublayer", 1), ("swiglu_sublayer", 1), ("swiglu_sublayer", 2)),

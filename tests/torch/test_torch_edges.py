@@ -137,6 +137,13 @@ ROWS = [
     ),
     Row("linear", fused.linear, lambda a: F.linear(a, tensor(WEIGHT, a)), lambda a: TF.linear(a, WEIGHT(a)), rows),
     Row(
+        "pair_scores",
+        fused.pair_scores,
+        lambda a: F.pair_scores(a, tensor(SMALL, a), tensor(OUT, a), tensor(SMALL, a).reshape(4)),
+        lambda a: TF.linear((a + SMALL(a)).relu(), OUT(a), SMALL(a).reshape(4)),
+        rows,
+    ),
+    Row(
         "attention",
         fused.attention,
         lambda a: F.scaled_dot_product_attention(tensor(SMALL, a), a, a),
