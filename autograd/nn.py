@@ -1,7 +1,7 @@
 """Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -106,19 +106,20 @@ class ModuleList(Module, Generic[Member]):
     """Modules in a row, named "0", "1", …"""
 
     def __init__(self, modules: Iterable[Member] = ()) -> None:
-        for place, module in enumerate(modules):
+        self.row = tuple(modules)
+        for place, module in enumerate(self.row):
             if not isinstance(module, Module):
                 raise TypeError(f"{type(self).__name__}: {module!r} is not a Module")
             setattr(self, str(place), module)
 
     def __iter__(self) -> Iterator[Member]:
-        return (cast(Member, module) for _, module in self.named_children())
+        return iter(self.row)
 
     def __len__(self) -> int:
-        return len(list(self.named_children()))
+        return len(self.row)
 
     def __getitem__(self, place: int) -> Member:
-        return list(self)[place]
+        return self.row[place]
 
 
 class Sequential(ModuleList[Module]):
