@@ -61,6 +61,11 @@ class Core(nn.Module):
         if config.experienced_gifts:
             self.remember = nn.Linear(config.user_width, config.core_width, bias=False, rng=rng)
 
+    def lay_out_to_answer(self) -> None:
+        """Keep the same numbers of the blocks column by column: x Wᵀ of a few rows is up to four times as fast."""
+        for parameter in self.blocks.parameters():
+            parameter.data = np.asfortranarray(parameter.data)
+
     def embed(self, tokens: Array) -> Tensor:
         """Tokens (B, S) to vectors (B, S, D)."""
         vectors: Tensor = self.token_embedding(tokens) * self.scale
