@@ -295,4 +295,5 @@ def rotary_positions(positions: Array, width: int, heads: int = 1, base: float =
     if width % 2:
         raise ValueError(f"rotary positions need an even head width, not {width}")
     angles = positions[:, None] * base ** (-np.arange(0, width, 2) / width)
-    return np.exp(1j * np.tile(angles, heads)).astype(np.complex64)
+    rotation: Array = np.exp(1j * np.tile(angles, heads)).astype(np.complex64)
+    return rotation
