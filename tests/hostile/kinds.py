@@ -489,7 +489,7 @@ HEADERS: dict[str, Callable[[], bytes]] = {
     ),
     "a format of 900,000 letters": with_header(format="A" * 900_000),
     "a format of 4,000 digits": with_header(format=int("7" * 4000)),
-    "a format to come": with_header(format=3),
+    "a format to come": with_header(format=4),
     "a format that is true": with_header(format=True),
     "a kind with a colour of the terminal": with_header(kind="\x1b[31mmodel"),
     "a seed that is true": with_header(seed=True),
