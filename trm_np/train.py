@@ -13,7 +13,7 @@ import numpy as np
 from trm_np import sizes
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
-from trm_np.autograd.optim import AdamW, clip_norm_
+from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config, ConfigError
@@ -35,6 +35,7 @@ from trm_np.losses import (
     targets_of,
     weighted_total,
 )
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.start import start
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
@@ -150,6 +151,8 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
         start(model, task, generators.init)
     if model.experience is not None:
         start_from_choices(model, task)
+    for block in model.core.blocks:  # as they were drawn when pairs stood half a head apart: a seed keeps its model
+        halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
     return model
 
 
@@ -291,10 +294,10 @@ class Trainer:
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
                 self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
-                norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
+                norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
-                self.optimizer.step()
+                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
                 self.optimizer.zero_grad()
                 carry = carry.detach()
 
