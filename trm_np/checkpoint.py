@@ -165,7 +165,7 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
         require_finite(stored | arrays)
         restore(weights, stored)
         if header["format"] == OLDER:
-            convert(weights | arrays, config.model.core_heads)
+            convert(weights | arrays, config.model.core_heads, BETAS)
             header["format"] = FORMAT
         require_finite(weights | arrays)
         gifts = read_catalogue(file, header, vocabulary)
@@ -221,10 +221,10 @@ def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, A
     }
 
 
-def convert(arrays: Mapping[str, Array], heads: int) -> None:
+def convert(arrays: Mapping[str, Array], heads: int, betas: tuple[float, float]) -> None:
     """From the older format, in place: moments were means there, and pairs of rows that rotate half a head apart."""
     for name, array in arrays.items():
-        for moment, beta in zip(MOMENTS, BETAS, strict=True):
+        for moment, beta in zip(MOMENTS, betas, strict=True):
             if name.startswith(moment):
                 with np.errstate(over="ignore"):  # of a moment that nobody computed, and which the reader refuses
                     array /= 1 - beta
