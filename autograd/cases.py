@@ -71,6 +71,13 @@ def _pair_to_divide(rng: np.random.Generator) -> list[Array]:
     return [a, b + np.copysign(0.5, b)]
 
 
+def _pairs(rng: np.random.Generator) -> list[Array]:
+    """Rows, columns for all of them or for each, weight and bias."""
+    b, g, i, o = rng.integers(1, 4, 4)
+    shapes = ((b, 1, i), (rng.choice([1, b]), g, i), (o, i), (o,))
+    return [rng.normal(size=shape) for shape in shapes]
+
+
 def _linear(rng: np.random.Generator) -> list[Array]:
     *lead, i, o = _shape(rng, 3, 4)
     return [rng.normal(size=(*lead, i)), rng.normal(size=(o, i)), rng.normal(size=o)]
@@ -240,6 +247,7 @@ CASES: list[Case] = [
         lambda a, b, weight, bias: F.linear_of_parts([a, b], weight, bias),
         lambda rng: [rng.normal(size=shape) for shape in ((2, 1, 3), (1, 4, 2), (3, 5), (3,))],
     ),
+    Case("pair_scores", F.pair_scores, _pairs, fused.pair_scores),
     Case("attention", F.scaled_dot_product_attention, _queries, fused.attention),
     Case("attention, blocked keys", _masked_attention, _queries, fused.attention),
     Case("self_attention", lambda x: F.self_attention(x, 1 + len(x) % 2), _packed, fused.self_attention),

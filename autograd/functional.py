@@ -43,6 +43,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return apply(fused.linear, x, weight) if bias is None else apply(fused.linear, x, weight, bias)
 
 
+def pair_scores(rows: Tensor, columns: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`linear` of relu(rows + columns): rows (B, 1, in), columns (1, G, in), weight (out, in); gives (B, G, out)."""
+    return apply(fused.pair_scores, rows, columns, weight, bias)
+
+
 def linear_of_parts(parts: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`linear` of the concatenation of `parts`, whose leading axes broadcast against each other.
 
@@ -79,13 +84,13 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Te
     return apply(fused.layer_norm, x, weight, bias, eps=eps)
 
 
-def rotary(x: Tensor, rotation: fused.Rotation) -> Tensor:
+def rotary(x: Tensor, rotation: Array) -> Tensor:
     """Rotary positions on x (..., T, k·d), k heads of width d side by side."""
     return apply(fused.rotary, x, rotation=rotation)
 
 
 def self_attention(
-    packed: Tensor, heads: int, rotation: fused.Rotation | None = None, blocked: Array | None = None
+    packed: Tensor, heads: int, rotation: Array | None = None, blocked: Array | None = None
 ) -> Tensor:
     """Attention within each head of packed (..., T, 3D), queries, keys and values; gives (..., T, D)."""
     return apply(fused.self_attention, packed, heads=heads, rotation=rotation, blocked=blocked)
@@ -96,7 +101,7 @@ def attention_sublayer(
     qkv: Tensor,
     out: Tensor,
     heads: int,
-    rotation: fused.Rotation | None = None,
+    rotation: Array | None = None,
     blocked: Array | None = None,
     eps: float = 1e-6,
 ) -> Tensor:

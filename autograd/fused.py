@@ -4,7 +4,6 @@ Every rule here is tested equal to its composition, in value and in gradients.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +33,21 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
         g = g.reshape(-1, len(weight))
         gradients = product(g, weight).reshape(x.shape), g.T @ x.reshape(-1, x.shape[-1])
         return gradients if bias is None else (*gradients, np.ones(len(g), g.dtype) @ g)
+
+    return value, vjp
+
+
+@vjp_reads(2)
+def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
+    """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
+    hidden = rows + columns
+    np.maximum(hidden, 0, out=hidden)
+    value, linear_vjp = linear(hidden, weight, bias)
+
+    def vjp(g: Array) -> tuple[Array, ...]:
+        of_hidden, of_weight, of_bias = linear_vjp(g)
+        of_hidden *= ~(hidden <= 0)
+        return unbroadcast(of_hidden, rows.shape), unbroadcast(of_hidden, columns.shape), of_weight, of_bias
 
     return value, vjp
 
@@ -92,46 +106,22 @@ def softmax_vjp_(g: Array, p: Array) -> None:
     g *= p
 
 
-class Rotation(NamedTuple):
-    """How `rotary` turns features: a·cos + J a·sin, where J turns each pair (a[i], a[i + d/2]) by 90 degrees.
-
-    cos and sin (T, k·d) of every feature's angle, for k heads of width d side by side; `quarter` (d, d) is Jᵀ.
-    """
-
-    cos: Array
-    sin: Array
-    quarter: Array
-
-    @classmethod
-    def by(cls, angles: Array, heads: int = 1) -> "Rotation":
-        """Of each of so many heads alike, by angles (T, d/2), one for each pair."""
-        half = angles.shape[1]
-        quarter = np.eye(2 * half, dtype=np.float32)[:, np.r_[half : 2 * half, :half]]
-        quarter[half:] *= -1
-        everywhere = np.tile(angles, 2 * heads)
-        return cls(np.cos(everywhere).astype(np.float32), np.sin(everywhere).astype(np.float32), quarter)
-
-    def turn(self, a: Array) -> Array:
-        """a (..., T, k·d)."""
-        # A product with J is three times as fast as copying the halves of narrow heads.
-        value = (a.reshape(-1, len(self.quarter)) @ self.quarter).reshape(a.shape)
-        value *= self.sin
-        value += a * self.cos
-        return value
-
-    def back(self) -> "Rotation":
-        """A rotation's transpose: by the negative angle."""
-        return Rotation(self.cos, -self.sin, self.quarter)
+def turned(a: Array, rotation: Array) -> Array:
+    """a (..., T, k·d), of whose features two neighbours are one complex number, times `rotation` (T, k·d/2)."""
+    if a.strides[-1] != a.itemsize:
+        a = a.copy()
+    pairs = a.view(np.result_type(a, np.complex64)) * rotation
+    return np.asarray(pairs.view(a.dtype))
 
 
 @vjp_reads()
-def rotary(a: Array, *, rotation: Rotation) -> Ruled:
-    """Rotary position embedding of a (..., T, k·d) (Su et al. 2021, section 3.2.2), in the half-split layout."""
-    return rotation.turn(a), lambda g: (rotation.back().turn(g),)
+def rotary(a: Array, *, rotation: Array) -> Ruled:
+    """Rotary position embedding of a (..., T, k·d) (Su et al. 2021, section 3.2.2): pairs times exp(i angle)."""
+    return turned(a, rotation), lambda g: (turned(g, rotation.conj()),)
 
 
 def self_attention(
-    packed: Array, *, heads: int, rotation: Rotation | None = None, blocked: Array | None = None
+    packed: Array, *, heads: int, rotation: Array | None = None, blocked: Array | None = None
 ) -> Ruled:
     """`attention` within each head of `packed` (..., T, 3D), which holds queries, keys and values side by side.
 
@@ -144,17 +134,17 @@ def self_attention(
         width = packed.shape[-1] // 3
         gradient = np.concatenate([merge_heads(x) for x in attention_vjp(split_heads(g, heads))], axis=-1)
         if rotation is not None:
-            gradient[..., : 2 * width] = rotation.back().turn(gradient[..., : 2 * width])
+            gradient[..., : 2 * width] = turned(gradient[..., : 2 * width], rotation.conj())
         return (gradient,)
 
     return merge_heads(value), vjp
 
 
-def unpack_heads(packed: Array, heads: int, rotation: Rotation | None) -> tuple[Array, Array, Array]:
+def unpack_heads(packed: Array, heads: int, rotation: Array | None) -> tuple[Array, Array, Array]:
     """Queries and keys, turned, and values, (..., heads, T, d) each, of packed (..., T, 3 · heads · d)."""
     width = packed.shape[-1] // 3
     qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
-    qk = split_heads(qk if rotation is None else rotation.turn(qk), 2 * heads)
+    qk = split_heads(qk if rotation is None else turned(qk, rotation), 2 * heads)
     return qk[..., :heads, :, :], qk[..., heads:, :, :], split_heads(v, heads)
 
 
@@ -258,16 +248,16 @@ def layer_norm(a: Array, weight: Array, bias: Array, *, eps: float) -> Ruled:
     return normal * weight + bias, vjp
 
 
-def swiglu(a: Array) -> Ruled:
-    """silu(gate) · up, where `a` (..., 2d) holds gate and up side by side (Shazeer 2020, equation 6)."""
-    gate, up = halves(a)
+def swiglu(a: Array, *, axis: int = -1) -> Ruled:
+    """silu(gate) · up, where `a` (..., 2d) holds gate and up side by side along an axis (Shazeer 2020, equation 6)."""
+    gate, up = halves(a, axis)
     s = logistic(gate)
     silu = no_less_than_lowest(gate)
     silu *= s
 
     def vjp(g: Array) -> tuple[Array]:
         gradient = np.empty_like(a)
-        of_gate, of_up = halves(gradient)
+        of_gate, of_up = halves(gradient, axis)
         np.multiply(g, silu, out=of_up)
         np.subtract(1, s, out=of_gate)  # silu' = s + silu · (1 - s)
         of_gate *= silu
@@ -279,12 +269,13 @@ def swiglu(a: Array) -> Ruled:
     return silu * up, vjp
 
 
-def halves(a: Array) -> tuple[Array, Array]:
-    """(..., 2d) as two of (..., d)."""
-    d, odd = divmod(a.shape[-1], 2)
+def halves(a: Array, axis: int) -> tuple[Array, Array]:
+    """Views of the first and the second half along an axis."""
+    d, odd = divmod(a.shape[axis], 2)
     if odd:
-        raise ValueError("needs an even last axis (gate and up side by side)")
-    return a[..., :d], a[..., d:]
+        raise ValueError(f"needs an even axis {axis} (gate and up side by side)")
+    before = (slice(None),) * (axis % a.ndim)
+    return a[(*before, slice(d))], a[(*before, slice(d, None))]
 
 
 # ------------------------------------------------------------------------------------------------ sublayers
@@ -296,7 +287,7 @@ def attention_sublayer(
     out: Array,
     *,
     heads: int,
-    rotation: Rotation | None = None,
+    rotation: Array | None = None,
     blocked: Array | None = None,
     eps: float,
 ) -> Ruled:
@@ -325,7 +316,7 @@ def attention_sublayer_value(
     out: Array,
     *,
     heads: int,
-    rotation: Rotation | None = None,
+    rotation: Array | None = None,
     blocked: Array | None = None,
     eps: float,
 ) -> Array:
@@ -336,27 +327,38 @@ def attention_sublayer_value(
 
 def swiglu_sublayer(x: Array, gate_up: Array, down: Array, *, eps: float) -> Ruled:
     """rms_norm(x + down swiglu(gate_up x)) for x (..., D), gate_up (2H, D) and down (D, H)."""
-    packed, packed_vjp = linear(x, gate_up)
-    hidden, hidden_vjp = swiglu(packed)
+    rows, weights = x.reshape(1, -1, x.shape[-1]), gate_and_up(gate_up)
+    hidden, hidden_vjp = swiglu(rows @ weights.swapaxes(-1, -2), axis=0)
     change, change_vjp = linear(hidden, down)
-    value, value_vjp = rms_norm(x, change, eps=eps)
+    value, value_vjp = rms_norm(rows, change, eps=eps)
 
     def vjp(g: Array) -> tuple[Array, ...]:
-        of_sum, _ = value_vjp(g)
-        of_hidden, of_down = change_vjp(of_sum)
-        of_x, of_gate_up = packed_vjp(*hidden_vjp(of_hidden))
-        return of_sum + of_x, of_gate_up, of_down
+        of_rows, _ = value_vjp(g.reshape(rows.shape))
+        of_hidden, of_down = change_vjp(of_rows)
+        (packed,) = hidden_vjp(of_hidden)
+        for of_input in packed @ weights:
+            of_rows += of_input
+        of_gate_up = packed.swapaxes(-1, -2) @ rows
+        return of_rows.reshape(x.shape), of_gate_up.reshape(gate_up.shape), of_down
 
-    return value, vjp
+    return value.reshape(x.shape), vjp
 
 
 @unrecorded(swiglu_sublayer)
 def swiglu_sublayer_value(x: Array, gate_up: Array, down: Array, *, eps: float) -> Array:
-    gate, up = halves(projected(x, gate_up))
+    rows, weights = x.reshape(1, -1, x.shape[-1]), gate_and_up(gate_up)
+    gate, up = halves(rows @ weights.swapaxes(-1, -2), 0)
     hidden = logistic(gate)
     hidden *= no_less_than_lowest(gate)
     hidden *= up
-    return add_and_norm_(projected(hidden, down), x, eps)
+    return add_and_norm_(projected(hidden, down), rows, eps).reshape(x.shape)
+
+
+def gate_and_up(weight: Array) -> Array:
+    """(2H, D) as (2, H, D): each makes an array of its own, where passes over halves of rows would be slow."""
+    if len(weight) % 2:
+        raise ValueError("needs an even number of rows (gate and up one below the other)")
+    return weight.reshape(2, -1, weight.shape[-1])
 
 
 def add_and_norm_(change: Array, x: Array, eps: float) -> Array:

@@ -1,21 +1,27 @@
 """The graph: which value was made from which, and the walk back along it. It knows nodes, not arrays."""
 
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any
+
+_numbers = count()
 
 
 class Node:
     """One value of the graph: the rule that made it, the nodes it was made from, and its vjp.
 
-    `parents` has None where an argument needs no gradient. A leaf has no parents; its vjp keeps the gradient.
+    `parents` has None where an argument needs no gradient. A leaf has no parents; its vjp keeps the gradient. Nodes are
+    numbered as they are made.
     """
 
-    __slots__ = ("name", "parents", "vjp")
+    __slots__ = ("name", "number", "parents", "vjp")
 
     def __init__(
         self, name: str, parents: "tuple[Node | None, ...]", vjp: Callable[[Any], Sequence[Any]]
     ) -> None:
         self.name = name
+        self.number = next(_numbers)
         self.parents = parents
         self.vjp = vjp
 
@@ -34,40 +40,23 @@ def _freed(_: Any) -> Sequence[Any]:
 def backward_pass(end: Node, g: Any) -> None:
     """Send the cotangent `g` of `end` back to the leaves: each node once, after all that it flowed into.
 
-    A leaf takes what comes as it comes. Iterative, and linear in the number of nodes and edges (Kahn's
-    topological order, from the end).
+    A leaf takes what comes as it comes. Iterative; a value is made after all that it was made from, so the newest
+    node that waits has its whole cotangent.
     """
-    awaited = count_consumers(end)
     cotangents = {end: g}
-    ready = [end]
-    while ready:
-        node = ready.pop()
+    waiting = [(-end.number, end)]
+    while waiting:
+        _, node = heappop(waiting)
         parents = node.parents
         for parent, cotangent in zip(parents, node.vjp(cotangents.pop(node)), strict=True):
             if parent is None:
                 continue
             if not parent.parents:
                 parent.vjp(cotangent)
-                continue
-            known = cotangents.get(parent)
-            cotangents[parent] = cotangent if known is None else known + cotangent
-            awaited[parent] -= 1
-            if awaited[parent] == 0:
-                ready.append(parent)
+            elif parent in cotangents:
+                cotangents[parent] = cotangents[parent] + cotangent
+            else:
+                cotangents[parent] = cotangent
+                heappush(waiting, (-parent.number, parent))
         if parents:
             node.free()
-
-
-def count_consumers(end: Node) -> dict[Node, int]:
-    """How many gradients each node below `end`, leaves aside, will receive."""
-    consumers = {end: 0}
-    pending = [end]
-    while pending:
-        for parent in pending.pop().parents:
-            if parent is None or not parent.parents:
-                continue
-            if parent not in consumers:
-                consumers[parent] = 0
-                pending.append(parent)
-            consumers[parent] += 1
-    return consumers

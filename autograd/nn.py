@@ -1,13 +1,12 @@
 """Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from . import functional as F
 from . import init
-from .fused import Rotation
 from .ops import Array
 from .tensor import Tensor, float_array
 
@@ -107,19 +106,20 @@ class ModuleList(Module, Generic[Member]):
     """Modules in a row, named "0", "1", …"""
 
     def __init__(self, modules: Iterable[Member] = ()) -> None:
-        for place, module in enumerate(modules):
+        self.row = tuple(modules)
+        for place, module in enumerate(self.row):
             if not isinstance(module, Module):
                 raise TypeError(f"{type(self).__name__}: {module!r} is not a Module")
             setattr(self, str(place), module)
 
     def __iter__(self) -> Iterator[Member]:
-        return (cast(Member, module) for _, module in self.named_children())
+        return iter(self.row)
 
     def __len__(self) -> int:
-        return len(list(self.named_children()))
+        return len(self.row)
 
     def __getitem__(self, place: int) -> Member:
-        return list(self)[place]
+        return self.row[place]
 
 
 class Sequential(ModuleList[Module]):
@@ -254,7 +254,7 @@ class MultiheadAttention(Module):
         return result
 
     def attend_to_itself(
-        self, x: Tensor, blocked: Array | None = None, rotation: Rotation | None = None
+        self, x: Tensor, blocked: Array | None = None, rotation: Array | None = None
     ) -> Tensor:
         """Self-attention of x (..., T, D), its queries and keys turned by `rotation`."""
         packed = self.project(x, 0, 3)
@@ -287,8 +287,13 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
 
 
-def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Rotation:
-    """Turn position t of each head by positions[t] · base^(-2i/width) in pair i (Su et al. 2021, equation 15)."""
+def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Array:
+    """By what `rotary` multiplies each pair of features, of heads side by side: complex64 (T, heads · width / 2).
+
+    At position t pair i of a head turns by positions[t] · base^(-2i/width) (Su et al. 2021, equation 15).
+    """
     if width % 2:
         raise ValueError(f"rotary positions need an even head width, not {width}")
-    return Rotation.by(positions[:, None] * base ** (-np.arange(0, width, 2) / width), heads)
+    angles = positions[:, None] * base ** (-np.arange(0, width, 2) / width)
+    rotation: Array = np.exp(1j * np.tile(angles, heads)).astype(np.complex64)
+    return rotation

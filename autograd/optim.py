@@ -9,6 +9,7 @@ import numpy as np
 from .ops import Array, euclidean_norm
 from .tensor import Tensor
 
+BETAS = (0.9, 0.999)
 CHUNK = 65_536  # elements: what an update reads and writes of them stays in the cache from pass to pass
 
 
@@ -29,7 +30,7 @@ class AdamW:
         self,
         params: Iterable[Tensor] | Iterable[Mapping[str, Any]],
         lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        betas: tuple[float, float] = BETAS,
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ) -> None:
@@ -72,7 +73,7 @@ class AdamW:
 
     @property
     def moments(self) -> list[tuple[Array, Array]]:
-        """First and second moment of each parameter: views."""
+        """What is kept of the first and the second moment of each parameter (see `adamw_update`): views."""
         parameters = list(self._parameters())
         first, second = _views(self.first_moment, parameters), _views(self.second_moment, parameters)
         return list(zip(first, second, strict=True))
@@ -85,7 +86,8 @@ class AdamW:
         """All gradients, in as few flat arrays as can be: views of `gradient`."""
         return [self.gradient[place] for _, _, place in self._stretches()]
 
-    def step(self) -> None:
+    def step(self, scale: float = 1.0) -> None:
+        """By the gradients times `scale`, which themselves stay as they are."""
         for group, steps, place in self._stretches():
             beta1, beta2 = group["betas"]
             adamw_update(
@@ -99,6 +101,7 @@ class AdamW:
                 beta2,
                 group["eps"],
                 group["weight_decay"],
+                scale,
             )
         for index, parameter in enumerate(self._parameters()):
             if parameter.grad is not None:
@@ -182,25 +185,28 @@ def adamw_update(
     beta2: float,
     eps: float,
     weight_decay: float,
+    scale: float = 1.0,
 ) -> None:
-    """Step number t of flat arrays, in place:
+    """Step number t of flat arrays, in place, by the gradient times `scale`, which is written g here:
 
-    p ← p · (1 - lr·λ);  m ← β₁ m + (1 - β₁) g;  v ← β₂ v + (1 - β₂) g²;
-    p ← p - lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)
+    p ← p · (1 - lr·λ);  m ← β₁ m + g;  v ← β₂ v + g²;
+    p ← p - lr · (1 - β₁) / (1 - β₁ᵗ) · m / (√(v · (1 - β₂) / (1 - β₂ᵗ)) + ε)
+
+    m and v are kept as sums: 1 - β, which makes them means, is multiplied by where the bias is corrected.
     """
-    # With numerator and denominator both times √(1 - β₂ᵗ), there is one pass less (Kingma and Ba 2015, section 2).
-    correction = float(1 - beta2**t) ** 0.5
-    rate = lr * correction / (1 - beta1**t)
+    # With numerator and denominator both over the factor of √v, there is one pass less (Kingma and Ba 2015, section 2).
+    correction = float((1 - beta2**t) / (1 - beta2)) ** 0.5
+    rate = lr * correction * (1 - beta1) / (1 - beta1**t)
     scratch = np.empty(min(CHUNK, p.size), p.dtype)
     for start in range(0, p.size, CHUNK):
         p_, g_, m_, v_ = (a[start : start + CHUNK] for a in (p, g, m, v))
         change = scratch[: p_.size]
-        p_ *= 1 - lr * weight_decay
+        if weight_decay:
+            p_ *= 1 - lr * weight_decay
         m_ *= beta1
-        m_ += np.multiply(g_, 1 - beta1, out=change)
+        m_ += np.multiply(g_, scale, out=change)
         v_ *= beta2
-        np.multiply(g_, g_, out=change)
-        v_ += np.multiply(change, 1 - beta2, out=change)
+        v_ += np.multiply(change, change, out=change)
         np.sqrt(v_, out=change)
         change += eps * correction
         np.divide(m_, change, out=change)
@@ -208,25 +214,32 @@ def adamw_update(
 
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    """`clip_norm_` of the gradients of these parameters, those that have one, each counted once."""
-    return clip_norm_([p.grad for p in _distinct(parameters) if p.grad is not None], max_norm)
-
-
-def clip_norm_(gradients: Sequence[Array], max_norm: float) -> float:
-    """Scale all gradients so that their joint L2 norm is at most `max_norm`; returns the norm before.
+    """Scale the gradients of these parameters, those that have one, each once, so that their joint L2 norm is at most
+    `max_norm`; returns the norm before.
 
     (Pascanu, Mikolov and Bengio 2013, algorithm 1.) A norm that is not finite leaves the gradients alone.
     """
-    if not max_norm >= 0:
-        raise ValueError(f"max_norm is {max_norm}; it must not be negative")
+    gradients = [p.grad for p in _distinct(parameters) if p.grad is not None]
+    norm = global_norm(gradients)
+    factor = clip_factor(norm, max_norm)
+    if factor < 1:
+        for g in gradients:
+            g *= factor
+    return norm
+
+
+def global_norm(gradients: Sequence[Array]) -> float:
+    """Their joint L2 norm."""
     # Joined in float64 from chunk to chunk: millions of float32 squares in one sum would lose digits.
     chunks = (g.reshape(-1)[i : i + CHUNK] for g in gradients for i in range(0, g.size, CHUNK))
-    norm = math.hypot(*map(euclidean_norm, chunks))
-    scale = max_norm / (norm + 1e-6)
-    if np.isfinite(norm) and scale < 1:
-        for g in gradients:
-            g *= scale
-    return norm
+    return math.hypot(*map(euclidean_norm, chunks))
+
+
+def clip_factor(norm: float, max_norm: float) -> float:
+    """By what gradients of this norm are multiplied so that it is at most `max_norm`; 1 if it is not finite."""
+    if not max_norm >= 0:
+        raise ValueError(f"max_norm is {max_norm}; it must not be negative")
+    return min(1.0, max_norm / (norm + 1e-6)) if math.isfinite(norm) else 1.0
 
 
 def _check(group: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ fewer bits (precision.py), and its header then says so.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ import numpy as np
 from trm_np.autograd import nn
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
+from trm_np.autograd.optim import BETAS
 from trm_np.config import Config, ConfigError, completed, flatten, from_flat
 from trm_np.cost import CostError, cost_of, require_modest
 from trm_np.data import schema
@@ -30,15 +32,17 @@ from trm_np.data.records import Gift, Scenario
 from trm_np.data.strict_json import parse_json
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.files import atomic_write
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.trm import TRM
 from trm_np.npz import LONGEST_LINE, Npz, NpzError, npz_pieces, open_npz, to_json
 from trm_np.precision import FULL, REDUCED, as_stored, restore, to_read
 
-FORMAT = 2
+FORMAT, OLDER = 3, 2
 WEIGHTS = "weights."
 CATALOGUE, SCENARIOS = "catalogue", "scenarios"
 CATEGORY_SHARE = "category_share"
 BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, in a training file
+PAIRED = re.compile(r"core\.blocks\.[0-9]+\.attention\.in_proj_weight$")
 LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
 # What the kinds of files are, and what reads them.
@@ -160,7 +164,10 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
         file.read(stored | arrays, (CATALOGUE, SCENARIOS))
         require_finite(stored | arrays)
         restore(weights, stored)
-        require_finite(weights)
+        if header["format"] == OLDER:
+            convert(weights | arrays, config.model.core_heads, BETAS)
+            header["format"] = FORMAT
+        require_finite(weights | arrays)
         gifts = read_catalogue(file, header, vocabulary)
         if kind == "model" and not trust:
             require_modest(cost_of(config.model, vocabulary, len(gifts)), file.size)
@@ -214,6 +221,17 @@ def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, A
     }
 
 
+def convert(arrays: Mapping[str, Array], heads: int, betas: tuple[float, float]) -> None:
+    """From the older format, in place: moments were means there, and pairs of rows that rotate half a head apart."""
+    for name, array in arrays.items():
+        for moment, beta in zip(MOMENTS, betas, strict=True):
+            if name.startswith(moment):
+                with np.errstate(over="ignore"):  # of a moment that nobody computed, and which the reader refuses
+                    array /= 1 - beta
+        if PAIRED.search(name):
+            halves_to_neighbours(array, heads)
+
+
 def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
     lines = [to_json(as_json(record)) + b"\n" for record in records]
     for line in lines:
@@ -224,8 +242,8 @@ def lines_of(records: Iterable[Gift] | Iterable[Scenario]) -> bytes:
 
 def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) -> dict[str, Any]:
     """Check what every header must have."""
-    if header.get("format") != FORMAT:
-        reason = f"found format {shown(header.get('format'))}; this program reads format {FORMAT}"
+    if header.get("format") not in (OLDER, FORMAT):
+        reason = f"found format {shown(header.get('format'))}; this program reads {OLDER} and {FORMAT}"
         raise CheckpointError(path, reason, "use the version that wrote it, or train again")
     if header.get("kind") != kind:
         reason = f"found kind {shown(header.get('kind'))}; needed here: {shown(kind)}"

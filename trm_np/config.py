@@ -59,7 +59,7 @@ class ModelConfig:
     category_hidden: int = 64
     tool_width: int = 128
     tool_heads: int = 4
-    tool_vote: float = 1.0  # what a whole vote of a word adds to a tool's logit
+    tool_vote: float = 3.0  # what a whole vote of a word adds to a tool's logit
     tool_head: str = "sigmoid"  # "softmax" is the report's head, kept to show where its loss gets stuck
     reward_hidden: int = 64
     reward_fusion_hidden: int = 3
@@ -114,7 +114,7 @@ class LossConfig:
     choice: float = 0.25  # only where choices are given
     # In training a label is believed this much less, and the other names of its kind as much more; none: by the number
     # of scenarios (sizes.py).
-    smoothing: float | None = 0.7
+    smoothing: float | None = None
     temperature: float = 0.2  # τ of the listwise divergence, in units of reward
     candidates: int = 64  # gifts that the terms are taken over, at most: a part of a larger catalogue
     choice_candidates: int = 4096  # the same for the term of choices
@@ -125,19 +125,21 @@ class TrainingConfig:
     """How long, in what portions, and when to stop."""
 
     epochs: int = 150
-    batch_size: int = 16
+    batch_size: int = 32
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     scenario_limit: int | None = None  # train on this many of the scenarios, the first ones; None: on all
     augment: bool = True
-    imagined: float = 0.0  # how likely an imagined one takes a scenario's place in a batch (practice.py)
-    repeats: int = 1  # how often each scenario, or one in its place, is dealt in an epoch
+    # Where scenarios are few (practice.py): how likely an imagined profile takes a scenario's place in a batch, and how
+    # often an epoch has a place for each scenario.
+    imagined: float = 0.9
+    repeats: int = 2
     mask_probability: float = 0.15  # of each profile token, for the auxiliary reconstruction
     word_start: bool = True  # start as a matcher of words (model/start.py); False: at random, to compare
     evaluate_every: int = 5  # epochs
     patience: int | None = 15  # evaluations without improvement that are allowed; None: keep the newest
     # By what share quality must rise to count; none: by more than its standard error (stopping.py).
-    improvement: float | None = 0.03
+    improvement: float | None = None
     plateau: bool = True  # ReduceLROnPlateau on the validation loss
     plateau_factor: float = 0.5
     plateau_patience: int = 5  # evaluations
@@ -189,12 +191,8 @@ PRESETS: dict[str, Config] = {"tiny": Config(preset="tiny", model=TINY), "report
 RECIPES: dict[str, dict[str, Any]] = {
     "report": {},
     "measured": {
-        "model.tool_vote": 2.0,
-        "training.imagined": 0.75,
-        "training.improvement": None,
         "training.batch_size": 64,
         "training.repeats": 4,
-        "loss.smoothing": None,
         "dropout.profile_encoder": 0.0,
         "dropout.semantic_matcher": 0.0,
         "dropout.gift_encoder": 0.0,
@@ -202,17 +200,17 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }
 
-# Settings that files of earlier versions lack: their defaults do what those versions did.
-ADDED = (
-    "recipe",
-    "model.tool_vote",
-    "model.experienced_gifts",
-    "learning_rate.experience",
-    "loss.choice",
-    "loss.choice_candidates",
-    "training.imagined",
-    "training.repeats",
-)
+# Settings that files of earlier versions lack, and what those versions did.
+ADDED: dict[str, Any] = {
+    "recipe": "report",
+    "model.tool_vote": 1.0,
+    "model.experienced_gifts": 0,
+    "learning_rate.experience": 0.0,
+    "loss.choice": 0.25,
+    "loss.choice_candidates": 4096,
+    "training.imagined": 0.0,
+    "training.repeats": 1,
+}
 
 # The report's table: each optimization, by the settings it had before.
 SWITCHES: dict[str, dict[str, Any]] = {
@@ -287,8 +285,7 @@ def flatten(config: Any) -> dict[str, Any]:
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The flat settings of a file, which an earlier version may have written, with those that it lacks."""
-    defaults = flatten(Config())
-    return {**{key: defaults[key] for key in ADDED}, **settings}
+    return {**ADDED, **settings}
 
 
 def from_flat(settings: Mapping[str, Any]) -> Config:

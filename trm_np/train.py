@@ -13,7 +13,7 @@ import numpy as np
 from trm_np import sizes
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
-from trm_np.autograd.optim import AdamW, clip_norm_
+from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
 from trm_np.checkpoint import build_model
 from trm_np.config import Config, ConfigError
@@ -35,6 +35,7 @@ from trm_np.losses import (
     targets_of,
     weighted_total,
 )
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.start import start
 from trm_np.model.trm import TRM, state_answer
 from trm_np.parallel import ALONE, Ranks
@@ -150,6 +151,8 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
         start(model, task, generators.init)
     if model.experience is not None:
         start_from_choices(model, task)
+    for block in model.core.blocks:  # as they were drawn when pairs stood half a head apart: a seed keeps its model
+        halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
     return model
 
 
@@ -164,8 +167,9 @@ class Trainer:
         self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
+        self.practises = config.training.imagined > 0 and is_practice_needed(task)
         given = config.loss.smoothing
-        self.smoothing = sizes.smoothing(len(task.train)) if given is None else given
+        self.smoothing = sizes.smoothing(len(task.train), self.practises) if given is None else given
         self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
@@ -188,9 +192,7 @@ class Trainer:
     @cached_property
     def practice(self) -> Practice | None:
         """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        if not self.config.training.imagined or not is_practice_needed(self.task):
-            return None
-        return Practice(self.task, Generators.from_seed(self.seed).votes)
+        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.practises else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
@@ -215,8 +217,8 @@ class Trainer:
             self.stopping.step(self.judged().quality, 0, self.model)
 
     def dealt(self) -> Ints:
-        """The scenarios of an epoch, in order."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats)
+        """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
+        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practises else 1)
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
@@ -292,10 +294,10 @@ class Trainer:
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
                 self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
-                norm = clip_norm_(self.optimizer.gradients(), self.config.training.clip_norm)
+                norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
-                self.optimizer.step()
+                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
                 self.optimizer.zero_grad()
                 carry = carry.detach()
 

@@ -244,7 +244,7 @@ def compare(
 
 def situations(preset: str) -> Iterator[tuple[Trainer, Batch]]:
     """A trainer and a batch: at the start and after some training, with tokens to guess and with none."""
-    config = resolve(preset)
+    config = resolve(preset, settings={"training.batch_size": 16, "training.imagined": 0.0})
     trainer = Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED)
     rng = np.random.default_rng(SEED)
 

@@ -22,6 +22,8 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from trm_np.autograd.optim import BETAS
+from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config
 from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
 from trm_np.losses import Targets
@@ -147,15 +149,16 @@ def attend_to_shared(weights: Named, name: str, query: Array, seen: Array, heads
 
 
 def rotary(x: Array, positions: Array) -> Array:
-    """Rotary positions on x (B, T, heads, d), in the half-split layout (Su et al. 2021, section 3.2.2)."""
+    """Rotary positions on x (B, T, heads, d), whose neighbours are pairs (Su et al. 2021, section 3.2.2)."""
     width = x.shape[-1]
     angles = positions[:, None, None] * 10000.0 ** (-jnp.arange(0, width, 2) / width)
     cos, sin = (
         jnp.cos(angles).astype(jnp.float32),
         jnp.sin(angles).astype(jnp.float32),
     )  # whatever x is, as ours
-    first, second = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)
+    real, imaginary = x[..., ::2], x[..., 1::2]
+    turned = [real * cos - imaginary * sin, real * sin + imaginary * cos]
+    return jnp.stack(turned, axis=-1).reshape(x.shape)
 
 
 # -------------------------------------------------------------------------------------------- recursive core
@@ -534,8 +537,10 @@ class JaxTrainer:
         self.state = State(
             # Copies: what is donated to a call must not be our trainer's.
             {name: jnp.array(weight) for name, weight in trainer.model.state_dict().items()},
-            {name: jnp.array(arrays[f"first_moment.{name}"]) for name in names},
-            {name: jnp.array(arrays[f"second_moment.{name}"]) for name in names},
+            *(
+                {name: jnp.array(arrays[moment + name] * (1 - beta)) for name in names}
+                for moment, beta in zip(MOMENTS, BETAS, strict=True)
+            ),
             {name: jnp.int32(steps) for name, steps in zip(names, values["optimizer_steps"], strict=True)},
             jax.random.key(0),
         )

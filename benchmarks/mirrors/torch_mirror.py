@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trm_np.autograd.optim import BETAS
+from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config, LossConfig, ModelConfig
 from trm_np.data.encode import (
     NO_ANSWER,
@@ -167,9 +169,10 @@ def rms_norm(x: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions on x (..., T, d), in the half-split layout."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    """Rotary positions on x (..., T, d), whose neighbours are pairs."""
+    real, imaginary = x.unflatten(-1, (-1, 2)).unbind(dim=-1)
+    turned = [real * cos - imaginary * sin, real * sin + imaginary * cos]
+    return torch.stack(turned, dim=-1).flatten(start_dim=-2)
 
 
 def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -725,10 +728,11 @@ class TorchTrainer(TorchRecommender):
         optimizer = torch.optim.AdamW(groups, fused=True)
         values, arrays = trainer.state()
         for name, steps in zip(trainer.optimized_names(), values["optimizer_steps"], strict=True):
+            first, second = (arrays[moment + name] * (1 - beta) for moment, beta in zip(MOMENTS, BETAS, strict=True))
             optimizer.state[parameters[name]] = {
                 "step": torch.tensor(float(steps)),
-                "exp_avg": self._tensor(arrays[f"first_moment.{name}"]),
-                "exp_avg_sq": self._tensor(arrays[f"second_moment.{name}"]),
+                "exp_avg": self._tensor(first),
+                "exp_avg_sq": self._tensor(second),
             }
         return optimizer
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 
 from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd import functional as F
-from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.autograd.tensor import concatenate
 
@@ -82,6 +81,20 @@ def test_linear_of_parts(shapes: hnp.BroadcastableShapes, parts: int, width: int
 
 
 @drawn
+@given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=1, max_dims=3, max_side=3),
+    i=widths, o=widths, seed=seeds,
+)  # fmt: skip
+def test_pair_scores(shapes: hnp.BroadcastableShapes, i: int, o: int, seed: int) -> None:
+    def composed(rows: Tensor, columns: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.linear((rows + columns).relu(), weight, bias)
+
+    rng = np.random.default_rng(seed)
+    arrays = [rng.normal(size=(*shape, i)) for shape in shapes.input_shapes]
+    assert_equal(F.pair_scores, composed, [*arrays, rng.normal(size=(o, i)), rng.normal(size=o)], rng)
+
+
+@drawn
 @given(data=st.data(), seed=seeds)
 def test_attention(data: st.DataObject, seed: int) -> None:
     b, h, t, s, d = (data.draw(st.integers(1, 4)) for _ in range(5))
@@ -106,6 +119,10 @@ def heads_of(x: Tensor, heads: int) -> Tensor:
     return x.reshape(*x.shape[:2], heads, x.shape[2] // heads).permute(0, 2, 1, 3)
 
 
+def rotation_by(angles: Array, heads: int = 1) -> Array:
+    return np.exp(1j * np.tile(angles, heads)).astype(np.complex64)
+
+
 def attend_by_head(q: Tensor, k: Tensor, v: Tensor, heads: int, blocked: Array | None) -> Tensor:
     seen = F.scaled_dot_product_attention(*(heads_of(x, heads) for x in (q, k, v)), blocked)
     return seen.permute(0, 2, 1, 3).reshape(*q.shape)
@@ -118,8 +135,8 @@ def test_self_attention(data: st.DataObject, seed: int) -> None:
     blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, t))))
     rng = np.random.default_rng(seed)
     width = 2 * pairs * heads
-    rotation = data.draw(st.sampled_from([None, Rotation.by(rng.normal(size=(t, pairs)), heads)]))
-    both = None if rotation is None else Rotation(*(np.tile(x, 2) for x in rotation[:2]), rotation[2])
+    rotation = data.draw(st.sampled_from([None, rotation_by(rng.normal(size=(t, pairs)), heads)]))
+    both = None if rotation is None else np.tile(rotation, 2)
 
     def composed(packed: Tensor) -> Tensor:
         q, k, v = (packed[..., i * width : (i + 1) * width] for i in range(3))
@@ -138,7 +155,7 @@ def test_sublayers(data: st.DataObject, seed: int) -> None:
     blocked = data.draw(st.one_of(st.none(), hnp.arrays(bool, (b, 1, 1, t))))
     rng = np.random.default_rng(seed)
     width = 2 * pairs * heads
-    rotation = data.draw(st.sampled_from([None, Rotation.by(rng.normal(size=(t, pairs)), 2 * heads)]))
+    rotation = data.draw(st.sampled_from([None, rotation_by(rng.normal(size=(t, pairs)), 2 * heads)]))
 
     def attention(x: Tensor, qkv: Tensor, out: Tensor) -> Tensor:
         seen = F.self_attention(F.linear(x, qkv), heads, rotation, blocked)
@@ -221,15 +238,15 @@ def test_rotary_is_a_complex_multiplication(lead: tuple[int, ...], t: int, pairs
     angles = rng.uniform(-np.pi, np.pi, (t, pairs))
     x = Tensor(rng.normal(size=(*lead, t, 2 * pairs)), requires_grad=True)
     g = rng.normal(size=x.shape)
-    result = F.rotary(x, Rotation.by(angles))
+    result = F.rotary(x, rotation_by(angles))
     result.backward(g)
 
     def as_complex(a: Array) -> Array:
-        return a[..., :pairs] + 1j * a[..., pairs:]
+        return a[..., ::2] + 1j * a[..., 1::2]
 
     turn = np.exp(1j * angles)
     assert x.grad is not None
-    # The tables of a rotation are float32.
+    # A rotation is complex64.
     np.testing.assert_allclose(as_complex(result.data), as_complex(x.data) * turn, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(as_complex(x.grad), as_complex(g) * turn.conj(), rtol=1e-6, atol=1e-6)
 

@@ -31,8 +31,9 @@ def test_few_are_set_aside(results: Sequence[Judged]) -> None:
 
 
 def test_pytorchs_tolerances_would_let_constants_that_are_slightly_off_pass() -> None:
-    looser = list(campaign(120, seed=0, **PYTORCH))
-    assert max(share_caught(looser, part) for part in PARTS) < 0.9
+    slightly_off = [bug for bug in bugs() if bug.kind == "off by 1e-5"][::6]
+    assert max(share_caught([judged(bug, **PYTORCH) for bug in slightly_off], part) for part in PARTS) < 0.5
+    looser = campaign(120, seed=0, **PYTORCH)
     assert {each.bug.kind for each in looser if each.verdict == "survived"} == {"off by 1e-5"}
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
-from trm_np.autograd.optim import CHUNK, AdamW, clip_grad_norm_
+from trm_np.autograd.optim import CHUNK, AdamW, clip_factor, clip_grad_norm_, global_norm
 
 
 def leaf(*values: float) -> Tensor:
@@ -327,6 +327,22 @@ def test_gradients_of_any_magnitude_are_clipped_and_the_weights_move_on(dtype: A
         p.grad = np.array([0.1], dtype)
     optimizer.step()
     assert np.isfinite(optimizer.weights).all() and (optimizer.weights < -0.01).all()
+
+
+@settings(derandomize=True)
+@given(arrays=st.lists(gradients, min_size=1, max_size=3), decay=st.sampled_from([0.0, 0.1]))
+def test_a_step_may_clip_on_its_way(arrays: list[Any], decay: float) -> None:
+    """The same as after clipping, but that the gradients stay as they are."""
+    within, before = ([Tensor(np.ones(a.shape), requires_grad=True) for a in arrays] for _ in range(2))
+    one, other = (AdamW(tensors, lr=0.1, weight_decay=decay) for tensors in (within, before))
+    for _ in range(3):
+        for tensor, same, a in zip(within, before, arrays, strict=True):
+            tensor.grad, same.grad = a.copy(), a.copy()
+        one.step(clip_factor(global_norm(one.gradients()), 1.0))
+        clip_grad_norm_(before, 1.0)
+        other.step()
+        assert all(np.array_equal(tensor.grad, a) for tensor, a in zip(within, arrays, strict=True))
+        np.testing.assert_allclose(one.weights, other.weights, rtol=1e-12)
 
 
 def test_large_and_small_gradients_have_one_norm() -> None:

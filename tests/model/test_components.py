@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tests.train.small_run import SMALL
 from trm_np.autograd import Tensor, no_grad
-from trm_np.autograd.graph import count_consumers
+from trm_np.autograd.graph import Node
 from trm_np.autograd.ops import Array
+from trm_np.autograd.optim import AdamW
 from trm_np.config import resolve
 from trm_np.data.encode import MASK, PAD, STATE, GiftInputs, ProfileInputs, encode_gifts, encode_profiles
 from trm_np.data.load import load_dataset
@@ -292,9 +293,40 @@ def test_thinking_ends_at_once_or_at_the_last_step(
     assert len(thoughts) == expected  # no step is taken that nobody waits for
 
 
+def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_its_weights() -> None:
+    model, other, inputs = new_model(), new_model(), profile_inputs(PROFILES)
+    model.core.lay_out_to_answer()
+    assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
+
+    def assert_as_another_with_its_weights() -> None:
+        other.load_state_dict(model.state_dict())
+        found, expected = (each.answer(inputs)[0].data for each in (model, other))
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+    assert_as_another_with_its_weights()
+    for parameter in model.core.blocks.parameters():
+        parameter.copy_(-parameter.data)
+    assert_as_another_with_its_weights()
+    model.load_state_dict({name: 1.1 * weight for name, weight in model.state_dict().items()})
+    assert_as_another_with_its_weights()
+    optimizer = AdamW(model.core.blocks.parameters(), lr=0.1)
+    (model.think(inputs).y ** 2).sum().backward()
+    optimizer.step()
+    assert_as_another_with_its_weights()
+
+
 def test_an_answer_keeps_no_graph() -> None:
     h, _ = MODEL.answer(profile_inputs(PROFILES))
     assert not h.requires_grad
+
+
+def nodes_below(end: Node) -> set[Node]:
+    found, pending = {end}, [end]
+    while pending:
+        new = {parent for parent in pending.pop().parents if parent is not None} - found
+        found |= new
+        pending += new
+    return found
 
 
 def test_only_the_last_cycle_is_in_the_graph() -> None:
@@ -303,7 +335,7 @@ def test_only_the_last_cycle_is_in_the_graph() -> None:
     for cycles in (1, 2, 3):
         carry = new_model(cycles).think(inputs)
         assert carry.y._node is not None
-        sizes.append(len(count_consumers(carry.y._node)))
+        sizes.append(len(nodes_below(carry.y._node)))
         answers.append(carry.y.data)
     assert sizes[0] == sizes[1] == sizes[2]
     assert not np.allclose(answers[0], answers[1]) and not np.allclose(answers[1], answers[2])

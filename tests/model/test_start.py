@@ -31,6 +31,7 @@ from trm_np.data.tables import ProfileTable, profile_table
 from trm_np.data.task import Task, task_from
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.evaluate import evaluate_model
+from trm_np.model.core import halves_to_neighbours
 from trm_np.model.pairs import fold
 from trm_np.model.reward_prediction import AGE, BUDGET
 from trm_np.model.start import (
@@ -288,7 +289,10 @@ def test_the_start_can_be_left_to_chance() -> None:
     config = resolve("tiny", settings=SMALL | {"training.word_start": "false"})
     trainer = Trainer(config, shipped("tiny"), 0)
     init = Generators.from_seed(0).init
-    for name, value in TRM(config, shipped("tiny").vocabulary, init, init).state_dict().items():
+    drawn = TRM(config, shipped("tiny").vocabulary, init, init)
+    for block in drawn.core.blocks:
+        halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
+    for name, value in drawn.state_dict().items():
         np.testing.assert_array_equal(trainer.model.state_dict()[name], value, err_msg=name)
 
 

@@ -55,7 +55,7 @@ def ballots(part: ToolSelection, scores: Array) -> Array:
     words[:, 0, : scores.shape[1]] = scores
     with no_grad():
         logits: Array = part.count(Tensor(words), np.ones((len(scores), 1), bool)).data
-    return logits + even_share(scores.shape[1])
+    return logits / CONFIG.tool_vote + even_share(scores.shape[1])
 
 
 # -------------------------------------------------------------------------------------------- a ballot

@@ -182,7 +182,7 @@ def test_a_gradient_that_is_not_finite_stops_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = new_run(tmp_path, small())
-    monkeypatch.setattr("trm_np.puzzles.training.clip_norm_", lambda *_: float("inf"))
+    monkeypatch.setattr("trm_np.puzzles.training.global_norm", lambda *_: float("inf"))
     with pytest.raises(Diverged, match="gradient norm is inf in epoch 1, step 0"):
         run.train()
 
@@ -224,7 +224,7 @@ REFUSED = {
     "a width that is text": (lambda h: h["config"].update({"model.core_width": "8"}), "must be an integer"),
     "no seed": (lambda h: h.pop("seed"), "seed is missing"),
     "metrics of text": (lambda h: h.update(metrics={"test": {"solved": "all"}}), "metrics is missing or not"),
-    "another format": (lambda h: h.update(format=1), "found format 1; this program reads format"),
+    "another format": (lambda h: h.update(format=1), "found format 1; this program reads"),
 }
 
 

@@ -21,7 +21,12 @@ ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EIO", "ER
 FAULTS = ("crash", "short write", *ERRORS)
 
 
-SETTINGS = {"training__epochs": 3, "training__evaluate_every": 1, "training__batch_size": 25}
+SETTINGS = {
+    "training__epochs": 3,
+    "training__evaluate_every": 1,
+    "training__batch_size": 25,
+    "training__improvement": 0,
+}
 
 
 class Crash(BaseException):

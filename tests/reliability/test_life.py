@@ -22,7 +22,9 @@ from trm_np.train import Interrupted
 
 
 def config() -> Config:
-    return small(training__epochs=5, training__evaluate_every=1, training__batch_size=13)
+    return small(
+        training__epochs=5, training__evaluate_every=1, training__batch_size=13, training__improvement=0
+    )
 
 
 @cache
@@ -142,7 +144,7 @@ class RunFolder(RuleBasedStateMachine):
             epoch, best = 0, float("-inf")
             for record in map(json.loads, lines):
                 quality = record["validation"]["recommendation_quality"]
-                if quality > best * (1 + config().training.improvement):
+                if quality > best:
                     epoch, best = record["epoch"], quality
             later = [record["epoch"] for record in records_whole(self.folder) if record["epoch"] > len(lines)]
             if (self.folder / BEST).exists() or epoch:

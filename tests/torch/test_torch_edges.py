@@ -88,8 +88,9 @@ def tensor(constant: Any, x: Tensor) -> Tensor:
 
 
 def turned(x: Any) -> Any:
-    cos, sin = (torch.tensor(part).to(x.dtype) for part in (ROTATION.cos, ROTATION.sin))
-    return x * cos + torch.cat([-x[..., 2:], x[..., :2]], dim=-1) * sin
+    cos, sin = (torch.tensor(part).to(x.dtype) for part in (ROTATION.real, ROTATION.imag))
+    real, imaginary = x[..., ::2], x[..., 1::2]
+    return torch.stack([real * cos - imaginary * sin, real * sin + imaginary * cos], dim=-1).flatten(-2)
 
 
 def attended(packed: Any) -> Any:
@@ -135,6 +136,13 @@ ROWS = [
         rows,
     ),
     Row("linear", fused.linear, lambda a: F.linear(a, tensor(WEIGHT, a)), lambda a: TF.linear(a, WEIGHT(a)), rows),
+    Row(
+        "pair_scores",
+        fused.pair_scores,
+        lambda a: F.pair_scores(a, tensor(SMALL, a), tensor(OUT, a), tensor(SMALL, a).reshape(4)),
+        lambda a: TF.linear((a + SMALL(a)).relu(), OUT(a), SMALL(a).reshape(4)),
+        rows,
+    ),
     Row(
         "attention",
         fused.attention,
@@ -263,11 +271,6 @@ DIFFERENT: list[tuple[str, tuple[str, ...], Callable[[Array, Any], bool]]] = [
         "NumPy computes the root of -0 or -inf as pow(), PyTorch as sqrt(): another sign, or no number.",
         ("power 0.5", "power -0.5"),
         lambda a, dtype: bool((np.isneginf(a) | ((a == 0) & np.signbit(a))).any()),
-    ),
-    (
-        "One infinite feature spoils all of its head: they are turned by a product with a matrix that has zeros.",
-        ("rotary",),
-        lambda a, dtype: not np.isfinite(a).all(),
     ),
     (
         "Squares overflow in both. Ours takes the reciprocal of an infinite norm, 0; PyTorch gets no number.",

@@ -27,6 +27,9 @@ SMALL = {
     "model.supervision_steps": "2",
     "model.fusion_layers": "1",
     "training.epochs": "6",
+    "training.batch_size": "16",
+    "training.imagined": "0",
+    "training.repeats": "1",
 }
 SET = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 

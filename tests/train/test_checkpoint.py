@@ -1,9 +1,10 @@
 """Model files: what goes in comes out, anything else is refused in one line that says what is wrong and what to do."""
 
+import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,14 +23,16 @@ from tests.hostile.forging import (
     text_of,
     untrained,
 )
-from tests.train.small_run import dataset, new_run, small
+from tests.train.small_run import SMALL, dataset, new_run, small
 from tests.train.small_run import trainer as small_trainer
 from tests.world.small_world import VOCABULARY, gift
+from trm_np import Recommender
 from trm_np.autograd.ops import Array
-from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
+from trm_np.checkpoint import CheckpointError, StoredModel, load_model, save_checkpoint
 from trm_np.config import ADDED, flatten
 from trm_np.npz import LARGEST_HEADER, LONGEST_LINE, MOST_MEMBERS, NpzError, npz_pieces
 
+OLD = Path(__file__).with_name("format_2")
 KINDS = {"best.npz": "model", "last.npz": "training"}
 SQUARE = "weights.tool_selection.attention.out_proj.weight"
 A_WEIGHT, A_MOMENT = "weights.tool_selection.score.bias", "first_moment.tool_selection.score.bias"
@@ -77,7 +80,7 @@ def test_a_model_comes_back_as_it_was_stored(folder: Path, model: bytes) -> None
     assert sorted(weights) == sorted("weights." + name for name in state)
     assert all(np.array_equal(value, weights["weights." + name]) for name, value in state.items())
     assert not any(module.training for module in stored.model.modules())
-    assert stored.header["format"] == 2
+    assert stored.header["format"] == 3
     assert sorted(stored.header["metrics"]) == ["test", "validation"]
 
 
@@ -116,7 +119,7 @@ def test_a_file_of_before_a_setting_has_what_stood_in_its_place(model: bytes, tm
     header, content = content_of(model)
     settings = {key: value for key, value in header["config"].items() if key not in ADDED}
     (tmp_path / "old.npz").write_bytes(forged(header | {"config": settings}, content))
-    assert load_model(tmp_path / "old.npz").config == small(training__epochs=1)
+    assert flatten(load_model(tmp_path / "old.npz").config) == {**flatten(small(training__epochs=1)), **ADDED}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -310,8 +313,8 @@ OTHER_KIND = "best.npz holds a model, last.npz is there to --resume"
 DAMAGED = "restore it from a copy, or train again"
 
 SPOILT: dict[str, tuple[Spoil, str, str]] = {
-    "an older format": (header_with(format=1), "found format 1; this program reads format 2", OLDER),
-    "a format to come": (header_with(format=3), "found format 3; this program reads format 2", OLDER),
+    "an older format": (header_with(format=1), "found format 1; this program reads 2 and 3", OLDER),
+    "a format to come": (header_with(format=4), "found format 4; this program reads 2 and 3", OLDER),
     "no format": (header_without("format"), "found format null", OLDER),
     "another kind": (header_with(kind="training"), 'found kind "training"; needed here: "model"', OTHER_KIND),
     "setting missing": (
@@ -566,6 +569,69 @@ def test_what_stands_beside_a_training_state_is_looked_at_too(
         new_run(tmp_path, small(training__epochs=1), resume=True)
 
 
+# What the format before was
+
+
+def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
+    """One that a program of that format wrote, and what that program recommended from it."""
+    path = tmp_path / "best.npz"
+    path.write_bytes(gzip.decompress((OLD / "best.npz.gz").read_bytes()))
+    said = json.loads((OLD / "recommendation.json").read_text(encoding="utf-8"))
+    for load in (load_model, stored_again):
+        answer = Recommender(load(path)).recommend(said["profile"])
+        assert {gift.id: gift.predicted_reward for gift in answer.gifts} == pytest.approx(
+            said["rewards"], rel=1e-6
+        )
+        assert dict(answer.categories) == pytest.approx(said["categories"], rel=1e-6)
+        assert {tool.name: tool.probability for tool in answer.tools} == pytest.approx(
+            said["tools"], rel=1e-6
+        )
+
+
+def stored_again(path: Path) -> StoredModel:
+    """What was loaded, in today's format: it is converted once."""
+    old = load_model(path)
+    content = (old.model, old.config, old.vocabulary, old.gifts, old.scenarios)
+    save_checkpoint(path, "model", *content, extra=old.header)
+    assert b'"format": 3' in path.read_bytes()
+    return load_model(path)
+
+
+def test_training_of_format_2_goes_on(folder: Path, training: bytes, tmp_path: Path) -> None:
+    header, content = content_of(training)
+    path = tmp_path / "last.npz"
+    old = {
+        name: value if isinstance(value, bytes) else as_format_2(name, value)
+        for name, value in content.items()
+    }
+    path.write_bytes(forged(header | {"format": 2}, old))
+    loaded, expected = (load_model(each, "training") for each in (path, folder / "last.npz"))
+    assert_close(loaded.model.state_dict(), expected.model.state_dict(), rtol=0)
+    assert_close(loaded.arrays, expected.arrays, rtol=1e-6)
+    assert loaded.header == expected.header
+
+
+def as_format_2(name: str, value: Array) -> Array:
+    """An array as it was: moments are means; of a head of queries and keys first the even rows, then the odd ones."""
+    if name.startswith("first_moment."):
+        value = value * np.float32(1 - 0.9)
+    if name.startswith("second_moment."):
+        value = value * np.float32(1 - 0.999)
+    if name.endswith("core.blocks.0.attention.in_proj_weight"):
+        heads, width = int(SMALL["model.core_heads"]), value.shape[1]
+        of_heads = np.arange(2 * width).reshape(2 * heads, -1)
+        order = np.concatenate([of_heads[:, ::2], of_heads[:, 1::2]], axis=1)
+        assert not np.array_equal(order.reshape(-1), np.arange(2 * width))
+        value = np.concatenate([value[order.reshape(-1)], value[2 * width :]])
+    return value
+
+
+def assert_close(found: Mapping[str, Array], expected: Mapping[str, Array], rtol: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol, err_msg=name)
+
+
 # What is no model file
 
 
@@ -575,7 +641,7 @@ def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
     older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
     weights = {name: value for name, value in content.items() if name.startswith("weights.")}
     error = refused(tmp_path / "older.npz", forged(text_of(older), weights))
-    assert (error.reason, error.advice) == ("found format 1; this program reads format 2", OLDER)
+    assert (error.reason, error.advice) == ("found format 1; this program reads 2 and 3", OLDER)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

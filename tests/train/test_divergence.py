@@ -14,6 +14,7 @@ from click.testing import CliRunner
 import trm_np.train as train_module
 from tests.train.small_run import SET, new_run, small, trainer, written
 from trm_np.autograd import Tensor
+from trm_np.autograd.optim import BETAS
 from trm_np.checkpoint import load_model
 from trm_np.cli import trm
 from trm_np.evaluate import Evaluation
@@ -92,15 +93,15 @@ def test_a_sum_of_terms_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def spoilt_gradients(t: Trainer, values: Mapping[str, float]) -> Callable[..., float]:
-    """Clipping, for which the first element of each of these parameters' gradients has become another number."""
-    clip = train_module.clip_norm_
+    """The norm, for which the first element of each of these parameters' gradients has become another number."""
+    norm_of = train_module.global_norm
 
-    def spoil(gradients: Any, most: float) -> float:
+    def spoil(gradients: Any) -> float:
         for name, parameter in t.model.named_parameters():
             if name in values:
                 assert parameter.grad is not None
                 parameter.grad.flat[0] = values[name]
-        return clip(gradients, most)
+        return norm_of(gradients)
 
     return spoil
 
@@ -116,8 +117,8 @@ def parameter_of(component: str) -> str:
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_gradient(component: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     t, name = trainer(CONFIG), parameter_of(component)
-    injection = Injection(t, train_module.clip_norm_, spoilt_gradients(t, {name: value}), STEP)
-    monkeypatch.setattr(train_module, "clip_norm_", injection)
+    injection = Injection(t, train_module.global_norm, spoilt_gradients(t, {name: value}), STEP)
+    monkeypatch.setattr(train_module, "global_norm", injection)
     injection.stops_training(rf"gradient of {re.escape(name)} is {abs(value)} in epoch 1, step {STEP}")
 
 
@@ -143,9 +144,9 @@ def test_gradients_whose_squares_are_too_large_are_clipped(
 ) -> None:
     """Training goes on: the squares are numbers again once the gradients are clipped."""
     t, name = trainer(CONFIG), parameter_of("core")
-    monkeypatch.setattr(train_module, "clip_norm_", spoilt_gradients(t, {name: value}))
+    monkeypatch.setattr(train_module, "global_norm", spoilt_gradients(t, {name: value}))
     next(t.epochs())
-    assert np.abs(t.optimizer.gradient).max() <= CONFIG.training.clip_norm
+    assert np.abs(t.optimizer.first_moment).max() <= CONFIG.training.clip_norm / (1 - BETAS[0])
     for array in (t.optimizer.weights, t.optimizer.first_moment, t.optimizer.second_moment):
         assert np.isfinite(array).all()
 
@@ -206,8 +207,8 @@ def test_a_learning_rate_or_a_decay_far_too_high_leaves_finite_weights(rate: flo
     t = trainer(small(training__epochs=60, training__weight_decay=decay, **rates))
     step, before = t.optimizer.step, [learnt(t)]
 
-    def watched_step() -> None:
-        step()
+    def watched_step(scale: float) -> None:
+        step(scale)
         before.append(learnt(t))
 
     t.optimizer.step = watched_step  # type: ignore[method-assign]
@@ -234,7 +235,7 @@ PLACES: dict[
     str, tuple[str, str]
 ] = {  # by what is spoilt: what says so, and in which step of the second epoch
     "loss_terms": ("loss tool is nan", "2"),
-    "clip_norm_": (r"gradient of \S+ \(and \d+ before it\) is nan", "2"),
+    "global_norm": (r"gradient of \S+ \(and \d+ before it\) is nan", "2"),
     "evaluate_model": ("validation metric reward_spearman is nan", str(STEPS)),
 }
 
@@ -243,14 +244,14 @@ def spoil_second_epoch(place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bad number there, whichever trainer is at work; gives what is said then."""
     function = getattr(train_module, place)
 
-    def all_nan(gradients: list[Any], most: float) -> float:
+    def all_nan(gradients: list[Any]) -> float:
         for gradient in gradients:
             gradient[...] = math.nan
-        return float(function(gradients, most))
+        return float(function(gradients))
 
     spoils = {
         "loss_terms": spoilt_term("tool", math.nan),
-        "clip_norm_": all_nan,
+        "global_norm": all_nan,
         "evaluate_model": spoilt_evaluation("metric", "reward_spearman", math.nan),
     }
     call = 2 if place == "evaluate_model" else STEPS + 2

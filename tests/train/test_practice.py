@@ -146,6 +146,12 @@ def test_an_epoch_deals_each_scenario_so_often(repeats: int, rows: list[int]) ->
     assert [len(t.draw_batch(chosen)) for chosen in t.remaining_batches()] == rows
 
 
+def test_without_practice_an_epoch_deals_each_scenario_once() -> None:
+    t = trainer(small(training__repeats=3))
+    t.begin_epoch()
+    assert sorted(t.progress.order) == list(range(25))
+
+
 def test_imagining_does_not_move_the_other_dice() -> None:
     rows = np.arange(16)
     a, b = (trainer(small(training__imagined=share)).draw_batch(rows) for share in (0, 1))
@@ -174,12 +180,14 @@ def test_sharpening_keeps_the_order_and_one_half() -> None:
 
 
 def test_more_scenarios_are_believed_more() -> None:
-    values = [smoothing(count) for count in range(1, 2000)]
-    assert all(after <= before for before, after in pairwise(values))
-    assert (smoothing(1), smoothing(25), smoothing(900)) == pytest.approx((0.5, 0.3, 0.05))
-    by_size = {"loss__smoothing": "none"}
-    assert trainer(small(**by_size)).loss.smoothing == smoothing(25)
-    assert trainer(small("data_diversity", **by_size)).loss.smoothing == smoothing(2)
+    for practised in (True, False):
+        values = [smoothing(count, practised) for count in range(1, 2000)]
+        assert all(after <= before for before, after in pairwise(values))
+    assert [smoothing(count, False) for count in (1, 25, 900)] == pytest.approx([0.5, 0.3, 0.05])
+    assert smoothing(25, True) == pytest.approx(0.1)
+    assert trainer(small()).loss.smoothing == smoothing(25, False)
+    assert trainer(small(training__imagined=0.5)).loss.smoothing == smoothing(25, True)
+    assert trainer(small("data_diversity")).loss.smoothing == smoothing(2, False)
     assert trainer(small(loss__smoothing=0.1)).loss.smoothing == 0.1
 
 

@@ -98,9 +98,8 @@ def test_a_rise_within_the_threshold_is_no_improvement() -> None:
 
 
 def test_a_run_counts_only_improvements_of_the_configured_share() -> None:
-    assert trainer(small()).stopping.threshold == 0.03
+    assert trainer(small()).stopping.threshold is None
     assert trainer(small(training__improvement=0)).stopping.threshold == 0
-    assert trainer(small(training__improvement="none")).stopping.threshold is None
 
 
 def test_a_run_compares_the_quality_of_each_validation_scenario() -> None:

@@ -82,5 +82,7 @@ def self_attention(
 
 
 def rotate(g: Graph, x: Value, cos: Value, sin: Value) -> Value:
-    first, second = x.halves()
-    return g.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    """x (B, heads, T, d) by cos and sin (T, d/2, 1): neighbours are the two parts of a complex number."""
+    real, imaginary = x.reshape(0, 0, 0, -1, 2).halves()
+    turned = g.concatenate([real * cos - imaginary * sin, imaginary * cos + real * sin], axis=-1)
+    return turned.reshape(0, 0, 0, -1)

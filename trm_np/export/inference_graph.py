@@ -167,10 +167,10 @@ def first_token(y: Value) -> Value:
 
 
 def rotary_positions(g: Graph, core: Core, positions: Value) -> tuple[Value, Value]:
-    """cos and sin (S, d/2) of the angle of each pair of a head of width d."""
+    """cos and sin (S, d/2, 1) of the angle of each pair of a head of width d."""
     width = core.config.core_width // core.config.core_heads
     speeds = ROTARY_BASE ** (-np.arange(0, width, 2) / width)
-    angles = positions.cast(np.float32).expand_dims(1) * speeds.astype(np.float32)
+    angles = positions.cast(np.float32).expand_dims(1, 2) * speeds.astype(np.float32)[:, None]
     return g.node("Cos", angles), g.node("Sin", angles)
 
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
 from trm_np.autograd import functional as F
-from trm_np.autograd.fused import Rotation
 from trm_np.autograd.ops import Array
 from trm_np.deadline import require_time
 
@@ -58,7 +57,7 @@ class Block(nn.Module):
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
-    def forward(self, x: Tensor, rotation: Rotation | None, blocked: Array | None) -> Tensor:
+    def forward(self, x: Tensor, rotation: Array | None, blocked: Array | None) -> Tensor:
         attention, swiglu = self.attention, self.swiglu
         qkv, out = attention.in_proj_weight, attention.out_proj.weight
         x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
@@ -82,6 +81,11 @@ class Core(nn.Module):
         self.halt_head = nn.Linear(config.core_width, 2, rng=rng)
         if memories:
             self.remember = nn.Linear(memories, config.core_width, bias=False, rng=rng)
+
+    def lay_out_to_answer(self) -> None:
+        """Keep the same numbers of the blocks column by column: x Wᵀ of a few rows is up to four times as fast."""
+        for parameter in self.blocks.parameters():
+            parameter.data = np.asfortranarray(parameter.data)
 
     def embed(self, tokens: Array) -> Tensor:
         """Tokens (B, S) to vectors (B, S, D)."""
@@ -120,6 +124,13 @@ class Core(nn.Module):
 
 
 @lru_cache(maxsize=16)
-def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Rotation:
+def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Array:
     """The same in every step: worked out once. Queries and keys of all heads stand side by side."""
     return nn.rotary_positions(np.array(positions), width // heads, 2 * heads)
+
+
+def halves_to_neighbours(in_proj_weight: Array, heads: int) -> None:
+    """Put what was half a head apart side by side, in place: rows of queries and keys that rotate as a pair."""
+    queries_and_keys = in_proj_weight[: 2 * len(in_proj_weight) // 3]
+    of_heads = queries_and_keys.reshape(2 * heads, 2, -1, in_proj_weight.shape[1])
+    queries_and_keys[...] = of_heads.swapaxes(1, 2).reshape(queries_and_keys.shape)

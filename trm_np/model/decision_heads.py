@@ -4,7 +4,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn
 from trm_np.config import ModelConfig
-from trm_np.model.pairs import as_columns, as_rows
+from trm_np.model.pairs import as_columns, as_rows, of_first, of_last, score
 
 
 class DecisionHeads(nn.Module):
@@ -27,6 +27,6 @@ class DecisionHeads(nn.Module):
 
     def score_gifts(self, h: Tensor, gift_tokens: Tensor) -> Tensor:
         """The reward of each gift from h (B, D) and the encoded gift tokens (G, D): (B, G)."""
-        hidden = self.gift_scorer_hidden(as_rows(h), as_columns(gift_tokens)).relu()
-        scores: Tensor = self.gift_scorer(hidden)
-        return scores.reshape(h.shape[0], gift_tokens.shape[0])
+        layer = self.gift_scorer_hidden
+        of_profiles, of_gifts = of_first(layer, as_rows(h)), of_last(layer, as_columns(gift_tokens))
+        return score(self.gift_scorer, of_profiles, of_gifts).reshape(h.shape[0], gift_tokens.shape[0])

@@ -1,6 +1,7 @@
 """Profiles × gifts: profiles (B, W) are rows, gifts (G, W) are columns, and the two broadcast to (B, G, W)."""
 
-from trm_np.autograd import Tensor
+from trm_np.autograd import Tensor, nn
+from trm_np.autograd import functional as F
 
 
 def as_rows(x: Tensor) -> Tensor:
@@ -18,3 +19,19 @@ def fold(h: Tensor, width: int) -> Tensor:
     if h.shape[-1] == width:
         return h
     return h.reshape(*h.shape[:-1], h.shape[-1] // width, width).sum(axis=-2)
+
+
+def score(head: nn.Linear, rows: Tensor, columns: Tensor) -> Tensor:
+    """A logit (B, G, 1) from a hidden layer, of which one part is the profiles', the other the gifts'."""
+    assert head.bias is not None
+    return F.pair_scores(rows, columns, head.weight, head.bias)
+
+
+def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
+    """What a layer makes of the first columns of its input x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
+    return F.linear(x, layer.weight[:, : x.shape[-1]], layer.bias)
+
+
+def of_last(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The same of the last columns, without the bias."""
+    return F.linear(x, layer.weight[:, -x.shape[-1] :])

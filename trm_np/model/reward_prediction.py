@@ -6,7 +6,7 @@ from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
 from trm_np.data.encode import GiftInputs
-from trm_np.model.pairs import as_columns, as_rows, fold
+from trm_np.model.pairs import as_columns, as_rows, fold, of_first, of_last, score
 from trm_np.model.user_profiling import User
 
 # As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.
@@ -68,37 +68,26 @@ class RewardPrediction(nn.Module):
         """What profiles and gifts whose side is known say of all components but diversity: (B, G, 6)."""
         u = as_rows(user.u + fold(h, user.u.shape[1]))
         gift, price, hobby, occasion, age_range, quality, _ = gift_side
-        layers = self.hidden
-        hidden = (
-            layers[CATEGORY](u * gift),
-            of_first(layers[BUDGET], as_rows(user.budget)) + price,
-            of_first(layers[HOBBY], as_rows(user.hobby)) + hobby,
-            of_first(layers[OCCASION], as_rows(user.occasion)) + occasion,
-            of_first(layers[AGE], as_rows(user.age)) + age_range,
-            quality,
-        )
+        layers, heads = self.hidden, self.component
         shape = (u.shape[0], gift.shape[1], 1)
         return F.concatenate(
-            [head(x.relu()).expand(*shape) for x, head in zip(hidden, self.component, strict=False)]
+            [
+                heads[CATEGORY](layers[CATEGORY](u * gift).relu()),
+                score(heads[BUDGET], of_first(layers[BUDGET], as_rows(user.budget)), price),
+                score(heads[HOBBY], of_first(layers[HOBBY], as_rows(user.hobby)), hobby),
+                score(heads[OCCASION], of_first(layers[OCCASION], as_rows(user.occasion)), occasion),
+                score(heads[AGE], of_first(layers[AGE], as_rows(user.age)), age_range),
+                heads[QUALITY](quality.relu()).expand(*shape),
+            ]
         )
 
     def join(self, met: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
         """Component logits (B, G, 7): what `meet` gave, and diversity given the gifts picked, as in `forward`."""
-        hidden = gift_side[DIVERSITY] + of_last(self.hidden[DIVERSITY], as_rows(picked))
-        diversity = self.component[DIVERSITY](hidden.relu())
+        seen = of_last(self.hidden[DIVERSITY], as_rows(picked))
+        diversity = score(self.component[DIVERSITY], seen, gift_side[DIVERSITY])
         return F.concatenate([met, diversity]) * COMPONENT_GAIN
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""
         fused: Tensor = self.fusion(component_logits.sigmoid())
         return fused.reshape(*component_logits.shape[:-1])
-
-
-def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
-    """What a layer makes of the first columns of its input x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
-    return F.linear(x, layer.weight[:, : x.shape[-1]], layer.bias)
-
-
-def of_last(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The same of the last columns, without the bias."""
-    return F.linear(x, layer.weight[:, -x.shape[-1] :])

@@ -17,7 +17,9 @@ from trm_np.checkpoint import (
     BEST,
     FORMAT,
     MOMENTS,
+    OLDER,
     beside,
+    convert,
     entries_of,
     read_header,
     refusing,
@@ -101,6 +103,9 @@ def load_puzzle_model(
             arrays = beside(weights, (LEARNER, *MOMENTS, *((BEST,) if has_best else ())))
             arrays |= room_for_places(config, task)
         file.read(weights | arrays, ())
+        if header["format"] == OLDER:
+            convert(weights | arrays, config.model.core_heads, (config.training.beta1, config.training.beta2))
+            header["format"] = FORMAT
         require_finite(weights | arrays)
     return StoredPuzzleModel(model.eval(), config, task, header, arrays)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
-from trm_np.autograd.optim import AdamW, clip_norm_
+from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
 from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
@@ -142,10 +142,10 @@ class PuzzleTrainer:
             cells, halting = losses(said, places.answers)
             self.count(said, cells.item(), halting.item())
             (cells + halting * training.halting).backward()
-            norm = clip_norm_(self.optimizer.gradients(), training.clip_norm)
+            norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
             self.optimizer.param_groups[0]["lr"] = self.learning_rate()
-            self.optimizer.step()
+            self.optimizer.step(clip_factor(norm, training.clip_norm))
             self.optimizer.zero_grad()
         self.progress.updates += 1
         done = self.updates_done()
