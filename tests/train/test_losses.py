@@ -42,10 +42,12 @@ def test_on_the_reports_two_scenarios_the_softmax_head_stalls_where_the_report_s
     two right tools leaves something to the wrong ones. The sigmoid head goes on.
 
     Labels are believed as they are, as in the report: smoothed ones have a floor of their own under either head.
+    Nothing is imagined beside the two, and a whole vote adds one.
     """
     last = {}
+    alone = {"training.imagined": "0", "model.tool_vote": "1", "loss.smoothing": "0"}
     for head in ("softmax", "sigmoid"):
-        settings = {"model.tool_head": head, "training.epochs": "60", "loss.smoothing": "0"}
+        settings = {**alone, "model.tool_head": head, "training.epochs": "60"}
         config = resolve("tiny", ["data_diversity", "early_stopping"], settings)
         trainer = Trainer(config, task_from(dataset().first(2), config.model.gift_features), seed=0)
         last[head] = [record["losses"]["tool"] for record in trainer.epochs()][-5:]

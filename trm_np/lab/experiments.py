@@ -13,6 +13,8 @@ from trm_np.simulation import simulate
 SIZES = (2, 5, 10, 25, 100, 1000)  # of the training data, in scenarios
 WRITTEN = 25  # of them by hand, at most
 BATCHES = 126  # that every size is trained for, so that only the data differ: two epochs of the largest
+# Training on the scenarios alone, where a lesson asks what they teach by themselves: no profile is imagined.
+ALONE = {"training__imagined": 0, "training__batch_size": 16}
 SIMULATION_SEED = 0  # of the simulated scenarios; trials have seeds of their own
 FACTORS = (0.1, 0.3, 3, 10, 30)  # on the learning rate of one parameter group
 
@@ -47,8 +49,9 @@ def of_sizes(sizes: tuple[int, ...]) -> dict[str, Config]:
     """The same number of batches of each size."""
     configs = {}
     for size in sizes:
-        epochs = BATCHES // ceil(size / 16)
+        epochs = BATCHES // ceil(size / ALONE["training__batch_size"])
         configs[str(size)] = to_the_end(
+            **ALONE,
             training__scenario_limit=size,
             training__epochs=epochs,
             training__evaluate_every=max(epochs // 10, 1),
@@ -69,17 +72,16 @@ def rates() -> dict[str, Config]:
 
 def tool_heads() -> dict[str, Config]:
     """The report's two scenarios, learnt by heart, with the report's head at three weights, and with ours."""
+
+    def learnt_by_heart(**settings: object) -> Config:
+        alone = {**ALONE, "model__tool_vote": 1, "loss__smoothing": 0}
+        return tiny("data_diversity", "early_stopping", **alone, **settings)
+
     configs = {
-        f"softmax, weight {weight}": tiny(
-            "data_diversity",
-            "early_stopping",
-            loss__smoothing=0,
-            model__tool_head="softmax",
-            loss__tool=weight,
-        )
+        f"softmax, weight {weight}": learnt_by_heart(model__tool_head="softmax", loss__tool=weight)
         for weight in (0.15, 0.25, 1.0)
     }
-    return {**configs, "sigmoid, weight 0.25": tiny("data_diversity", "early_stopping", loss__smoothing=0)}
+    return {**configs, "sigmoid, weight 0.25": learnt_by_heart()}
 
 
 def dropouts() -> dict[str, Config]:
