@@ -169,7 +169,7 @@ def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
         return np.asarray(p[..., :-1] @ v[shared] + p[..., -1:] * v[own])
 
     def spread(p: Array, q: Array) -> Array:
-        """What q (heads, B, d) gives each of its keys: (heads, G + B, d)."""
+        """Contribution (heads, G + B, d) of q (heads, B, d) to each of its keys."""
         return np.concatenate([p[..., :-1].swapaxes(-1, -2) @ q, p[..., -1:] * q], axis=-2)
 
     p = by_key(q, k)

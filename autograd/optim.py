@@ -73,7 +73,7 @@ class AdamW:
 
     @property
     def moments(self) -> list[tuple[Array, Array]]:
-        """What is kept of the first and the second moment of each parameter (see `adamw_update`): views."""
+        """First and second moment of each parameter (see `adamw_update`): views."""
         parameters = list(self._parameters())
         first, second = _views(self.first_moment, parameters), _views(self.second_moment, parameters)
         return list(zip(first, second, strict=True))

@@ -13,7 +13,7 @@ from .tensor import metered
 
 @dataclass
 class Cost:
-    """What one rule has cost so far: calls, seconds, and bytes of the arrays that it gave back."""
+    """Cost of one rule so far: calls, seconds, and bytes of the arrays that it returned."""
 
     forward_calls: int = 0
     forward_seconds: float = 0.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What people of every kind are recommended: whether the rules of common sense hold, and whether gifts are varied.
+"""Check the rules of common sense and the variety of gifts on recommendations for people of every kind.
 
 python benchmarks/common_sense.py                   a model trained as `bin/trm-train` does, asked for 1,000 people
 python benchmarks/common_sense.py --model best.npz  that model

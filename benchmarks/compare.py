@@ -76,7 +76,7 @@ def main(quick: bool) -> None:
 
 
 def on_threads(threads: int, measure: Callable[..., Any], *arguments: object) -> Any:
-    """What `measure` returns in a process of its own with so many threads for every library."""
+    """Call `measure` in a process of its own with so many threads for every library; return its result."""
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
     return in_own_process(measure, *arguments)
 
@@ -248,7 +248,7 @@ def step_of_ranks(preset: str, batches: int) -> float:
 
 
 def machine() -> str:
-    """What this machine can do: matrix products and memory."""
+    """Description of this machine with its speed: matrix products and memory."""
     import platform
 
     import numpy as np

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it takes to deploy a trained model, beside PyTorch and onnxruntime with the same weights: four tables.
+"""Cost of deploying a trained model, beside PyTorch and onnxruntime with the same weights: four tables.
 
 python benchmarks/deploy.py MODEL            all of it, about three minutes on two idle cores
 python benchmarks/deploy.py MODEL --quick    few rounds, nothing compiled
@@ -61,7 +61,7 @@ def main(model: str, quick: bool) -> None:
 
 
 def show_sizes(files: Files) -> None:
-    """What has to be installed, then the model in each form."""
+    """Print the size of the packages to install, then of the model in each form."""
     ours = sum(
         path.stat().st_size
         for name in ("trm_np", "autograd")

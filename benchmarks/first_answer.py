@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a rival needs from the start of its process to the first recommendation: the best gifts for one person.
+"""Time a rival from the start of its process to the first recommendation: the best gifts for one person.
 
 python benchmarks/first_answer.py 'torch eager' MODEL WEIGHTS.safetensors
 python benchmarks/first_answer.py onnxruntime MODEL GRAPH.onnx

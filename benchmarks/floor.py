@@ -1,4 +1,4 @@
-"""What a training step costs at least on this machine: its matrix products alone, and its weights moved once."""
+"""Least cost of a training step on this machine: its matrix products alone, and its weights moved once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,10 @@ REPEATS = 5
 
 
 def floor_of(trainer: Trainer, batch: Batch) -> Callable[[], None]:
-    """What replays the products of `trainer.learn(batch)`, on arrays of their own, and copies as much as AdamW moves.
+    """Return a function that replays the products of `trainer.learn(batch)` and copies as much as AdamW moves.
+
+    The products run on arrays of their own. Those of layers and of attention are counted: all but the small ones between
+    memory, gifts and picked lists.
 
     Products of layers and of attention are counted: all but the small ones between memory, gifts and picked lists.
     """

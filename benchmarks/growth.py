@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What more gifts and more scenarios cost in time and memory, and what more scenarios are worth.
+"""Cost of more gifts and more scenarios in time and memory, and the gain from more scenarios.
 
 python benchmarks/growth.py               all three tables, in five minutes of one core's time
 python benchmarks/growth.py gifts         one of them: gifts, scenarios or quality

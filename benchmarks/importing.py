@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `trm import` costs in time and memory as the orders grow.
+"""Cost of `trm import` in time and memory as the orders grow.
 
 python benchmarks/importing.py        a table, in a minute of one core's time
 
@@ -72,7 +72,7 @@ def write(folder: Path, orders: int) -> None:
 
 
 def read(folder: Path) -> tuple[str, float, float]:
-    """What is made of the tables; the CPU seconds and the megabytes that it takes."""
+    """Convert the tables; return the result in words, and the CPU seconds and megabytes that it takes."""
     from trm_np.importing.convert import convert
 
     started = time.process_time()

@@ -94,7 +94,7 @@ def served(model: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def figures(address: str) -> dict[str, float]:
-    """What the server has counted, by name."""
+    """Counters of the server, by name."""
     with urllib.request.urlopen(address) as response:
         lines = response.read().decode().splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What it costs to load data files of many sizes, and to refuse a hostile one of 31 MB.
+"""Cost of loading data files of many sizes, and of refusing a hostile one of 31 MB.
 
 python benchmarks/loading.py        two tables, in two minutes of one core's time
 
@@ -74,7 +74,7 @@ def write_hostile(folder: Path, title: str) -> None:
 
 
 def load(folder: Path) -> tuple[list[str], float, float]:
-    """What is said of the files, and the CPU seconds and megabytes that it takes to load or to refuse them."""
+    """Load the files; return the problems found, and the CPU seconds and megabytes to load or to refuse them."""
     from trm_np.data.load import load_dataset
     from trm_np.data.problems import DataError
 

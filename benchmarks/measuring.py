@@ -1,4 +1,4 @@
-"""What benchmarks share: time, resident memory, and a process of its own for each measurement."""
+"""Shared by the benchmarks: time, resident memory, and a process of its own for each measurement."""
 
 import resource
 import sys
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def in_own_process(measure: Callable[..., Any], *arguments: object) -> Any:
-    """What a function at the top of a module returns, called in a new interpreter that ends with it."""
+    """Call a function from the top of a module in a new interpreter that ends with it; return its result."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(measure, arguments)
 
 
 def timed(work: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
-    """What the work returns, and how many seconds it took."""
+    """Call `work`; return its result and the seconds that it took."""
     started = time.perf_counter()
     result = work(*arguments)
     return result, time.perf_counter() - started

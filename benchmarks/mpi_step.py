@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an optimizer step costs where several ranks share each batch, and what adding up their gradients costs.
+"""Cost of an optimizer step where several ranks share each batch, and of adding up their gradients.
 
 mpiexec -n 2 python benchmarks/mpi_step.py --preset report
 python benchmarks/mpi_step.py --preset report                   the same in one process, to compare

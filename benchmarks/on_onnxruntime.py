@@ -11,7 +11,7 @@ Arrays = dict[str, Any]
 
 
 def onnx_answer(file: str, inputs: ProfileInputs, gifts: int) -> Callable[[], Arrays]:
-    """What answers as `our_answer`, on one thread; it encodes its gifts each time."""
+    """Return a function that answers as `our_answer` does, on one thread; it encodes its gifts each time."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -134,7 +134,7 @@ def rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 def task_of(folder: Path) -> "Task":
-    """What is to be learned from the converted files."""
+    """Task made from the converted files."""
     from trm_np.data.load import load_dataset
     from trm_np.data.task import task_from
     from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS
@@ -143,7 +143,7 @@ def task_of(folder: Path) -> "Task":
 
 
 def scores_of_rivals(task: "Task") -> Mapping[str, "Score"]:
-    """What each rival says of the tested people."""
+    """Scores of each rival for the tested people."""
     from trm_np.world.choice_baselines import choice_baselines, taken_by
 
     scores, left_out = choice_baselines(task.train, task.test, task.gifts, task.vocabulary)
@@ -159,7 +159,7 @@ def scores_of_rivals(task: "Task") -> Mapping[str, "Score"]:
 def scores_of_models(
     folder: Path, task: "Task", seeds: int, settings: Mapping[str, str]
 ) -> Mapping[str, "Score"]:
-    """What models trained on the converted files say: the mean over seeds, with what people have and without."""
+    """Scores of models trained on the converted files: the mean over seeds, with histories and without."""
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.evaluate import answers_of, answers_to, choice_scores, predict

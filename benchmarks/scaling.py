@@ -58,7 +58,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What differs from the preset tiny, whose profiles have up to 11 tokens; `tokens`: so many exactly."""
+    """Changes to the preset tiny, whose profiles have up to 11 tokens; `tokens`: exactly so many."""
 
     settings: Mapping[str, int] = field(default_factory=dict)
     gifts: int = GIFTS[0]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What running tools is worth: the realised reward (world/realised.py) of the three gifts recommended to each scenario.
+"""Gain from running tools: the realised reward (world/realised.py) of the three gifts recommended to each scenario.
 
 python benchmarks/tools_gain.py                       models trained with five seeds, on the test scenarios
 python benchmarks/tools_gain.py --split validation    on the validation scenarios

@@ -74,7 +74,7 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the model thinks of one gift for one person, before any tool has run.
+    """Explanation of one gift for one profile: the model's view of it, before any tool has run.
 
     `components` are true, as in an answer. `rank` is its place among all gifts as the model ranks them, from 1;
     `influence` is by how much each thing said of the person raises the predicted reward: what it is, less what it would

@@ -262,7 +262,7 @@ def read_header(path: str | PathLike[str], header: dict[str, Any], kind: str) ->
 
 
 def advice_on(found: object, kind: str) -> str:
-    """What to do with a file of another kind."""
+    """Advice on what to do with a file of another kind."""
     other = next((about for name, about in KINDS.items() if name == found), "")
     if other and str(found).startswith("puzzle") != kind.startswith("puzzle"):
         return other

@@ -28,10 +28,10 @@ class Possible(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a catalogue says of its G gifts as arrays (G,), and of the fair offers (O,) gift by gift; nan if not known.
+    """Facts about the G gifts of a catalogue as arrays (G,), and about their fair offers (O,); nan where not known.
 
-    `paid` is without a comparison of prices; the offers of a gift begin at its `first`. Where none are known it is one
-    at the list price.
+    The offers are in the order of the gifts; those of a gift begin at its `first`. A gift without a known offer has
+    one at the list price. `paid` is the price without a comparison of prices.
     """
 
     youngest: Floats
@@ -48,7 +48,7 @@ class Facts(NamedTuple):
         return days
 
     def best_price(self, days_left: float | None) -> Floats:
-        """What is paid (G,) when prices are compared: the least in time, or the least of all if nothing is."""
+        """Price paid (G,) after comparing offers: the lowest that comes in time, or the lowest of all if none does."""
         in_time = self.offer_days <= (np.inf if days_left is None else days_left)
         punctual = np.minimum.reduceat(np.where(in_time, self.offer_price, np.inf), self.first)
         return np.where(punctual < np.inf, punctual, np.minimum.reduceat(self.offer_price, self.first))
@@ -92,7 +92,7 @@ def kept_out(
 
 
 def possible(kept: Mapping[str, Bools]) -> Possible:
-    """What the rules (`kept_out`) leave: what is over the budget only if nothing else is left."""
+    """Gifts left over by the rules (`kept_out`). A gift over the budget is left only if nothing else is."""
     left = np.ones_like(kept["excluded"])
     counts = dict.fromkeys(kept, 0)
     for rule, marks in kept.items():  # the budget comes last
@@ -111,7 +111,7 @@ class Kind(NamedTuple):
 
 
 class Looks(NamedTuple):
-    """What near-doubles are known by: their kind, and the words of the name less numbers, which tell sizes apart."""
+    """Signs of a near-double: its kind, and the words of its name without numbers, which tell sizes apart."""
 
     kind: Kind
     words: frozenset[str]

@@ -1,4 +1,4 @@
-"""What the last bit of a run depends on besides its data, settings and seed."""
+"""Conditions that decide the last bit of a run, besides its data, settings and seed."""
 
 import os
 import platform
@@ -41,7 +41,7 @@ def kernel() -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What is not as it was, in words; what an earlier version did not record is not known to differ."""
+    """Differences between two records of conditions, in words. A condition that was not recorded counts as equal."""
     return [
         f"{name} was {before[name]}, now {value}"
         for name, value in now.items()

@@ -1,7 +1,7 @@
-"""What an answer costs, worked out from settings and sizes before anything is computed, and how much of it may be.
+"""Cost of an answer, worked out from settings and sizes before anything is computed, and its limit.
 
-The weights of a model cost no more than the file that holds them. What multiplies them does: how often the recursion
-goes round, the squares of lists, gifts by widths. A small file can ask for any of it.
+The weights of a model cost no more than the file that holds them. Other things multiply the cost: the number of
+recursions, the squares of list lengths, the number of gifts times widths. A small file can ask for any of them.
 """
 
 from typing import NamedTuple

@@ -23,7 +23,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What was said of the scenarios `rows` by a model trained on the others, and by the baselines; and two losses."""
+    """Predictions for the scenarios `rows` by a model trained on the others, and by the baselines; and two losses."""
 
     rows: Ints
     model: Predictions

@@ -1,4 +1,4 @@
-"""What a model predicts, and its metrics and loss, with dropout, augmentation and masking off."""
+"""Predictions of a model, its metrics and its loss, with dropout, augmentation and masking off."""
 
 import math
 from collections.abc import Iterator
@@ -65,10 +65,10 @@ def predict(
     answers: Answers | None = None,
     category_share: float = 0.0,
 ) -> Predictions:
-    """What the model says of N profiles; `answers` are to be given where they are known already.
+    """Predictions of the model for N profiles; give `answers` if they are known already.
 
-    Gifts are picked one by one, since the reward of the next depends on those before. The metrics judge picks by reward
-    alone; with a share the probability of its category counts for a gift too (ranking.py).
+    Gifts are picked one by one, because the reward of the next depends on those picked before. The metrics judge picks
+    by reward alone. With a `category_share`, the probability of a gift's category counts too (ranking.py).
     """
     inputs, h = answers_to(model, profiles, task) if answers is None else answers
     with evaluating(model):

@@ -1,6 +1,6 @@
-"""What is behind the test figures of a model: how sure they are, and where they come from.
+"""Details behind the test figures of a model: how certain they are, and where they come from.
 
-Nothing in here is chosen by its result: every metric, field, bin and scenario there is, is reported.
+Nothing here is selected by its result: every metric, field, bin and scenario is reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -166,10 +166,10 @@ def confusion(labels: Floats, chosen: Ints, names: Sequence[str]) -> dict[str, A
 def by_scenario(
     scenarios: Sequence[Scenario], predictions: Predictions, values: Values, task: Task, gifts: Sequence[Gift]
 ) -> list[dict[str, Any]]:
-    """What was expected and what came, scenario by scenario, the worst first.
+    """Expected and actual results of each scenario, the worst first.
 
-    The score is the mean of three shares: of the expected categories that came, of the expected tools, and of the
-    best reward there is; of the first two where they are given.
+    The score is the mean of three shares: of the expected categories found, of the expected tools selected, and of the
+    best reward possible. Where categories or tools are not given, their share is left out.
     """
     categories, tools = top_categories(predictions.category_scores), selected_tools(predictions.tool_scores)
     found = []

@@ -1,4 +1,4 @@
-"""What `trm evaluate` prints: the metrics, then what is behind them, section by section."""
+"""Text of `trm evaluate`: the metrics, then the details behind them, section by section."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, pstdev

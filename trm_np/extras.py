@@ -1,4 +1,4 @@
-"""What the optional extras of setup.cfg bring, and how to install it from wherever this program runs."""
+"""Optional extras of setup.cfg: what each brings, and how to install it from wherever this program runs."""
 
 import shlex
 import sys

@@ -355,7 +355,7 @@ def joined(*tensors: Tensor) -> Tensor:
 
 
 def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
-    """What a training step minimises, from the profile's tokens to the total."""
+    """Total loss that a training step minimizes, from the tokens of the profiles on."""
     carry = s.model.think(s.inputs, carry)
     h = state_answer(carry)
     outputs = s.model.read(h, s.inputs, s.gifts, s.picked)

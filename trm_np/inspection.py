@@ -1,4 +1,4 @@
-"""What `trm inspect` says of a configuration with its data, or of a stored model; nothing is trained."""
+"""Report of `trm inspect` on a configuration with its data, or on a stored model; nothing is trained."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +33,7 @@ PARTS = {
 def inspect_new(
     config: Config, scenarios: FilePath | None, held_out: FilePath | None, catalogue: FilePath | None
 ) -> dict[str, Any]:
-    """What a run with this configuration and these files would train; raises ConfigError and DataError."""
+    """Report on the run that this configuration and these files would train; raises ConfigError and DataError."""
     data = load_dataset(scenarios, held_out, catalogue)
     train = data.first(config.training.scenario_limit).train
     return findings(build_model(config, data.vocabulary), config, data.vocabulary, train, data.gifts, {})

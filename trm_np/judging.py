@@ -78,7 +78,7 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
 
 
 def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
-    """What a stored model was trained on, with the held-out scenarios of a file, or the shipped; raises DataError."""
+    """Dataset of a stored model with the held-out scenarios of a file, or the shipped ones; raises DataError."""
     if held_out is None and stored.vocabulary != load_scenarios()[0]:
         at = Place(f"{HELD_OUT_FILE} (shipped)")
         raise DataError(
@@ -112,7 +112,7 @@ def evaluate_baselines(
 
 
 def learnt_predictions(split: Split, task: Task) -> dict[str, Predictions]:
-    """What the baselines that learn from the task's training scenarios say of a split."""
+    """Predictions for a split by the baselines that learn from the task's training scenarios."""
     train, gifts, implied = task.train, task.gifts, task.implied
     learn = (train.labels, train.profiles)
     features = task.gift_inputs.features.astype(np.float64)

@@ -1,7 +1,7 @@
-"""What training minimises: every term by its name, unweighted; the total is their weighted sum.
+"""Loss terms that training minimizes, each by its name and unweighted; the total is their weighted sum.
 
-Batch means throughout. The auxiliary terms (masked tokens, halting, the four decision heads) are small by weight
-and reported apart.
+All are means over the batch. The auxiliary terms (masked tokens, halting, the four decision heads) have small
+weights and are reported separately.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,10 +29,10 @@ WHOLE = dict.fromkeys(TERMS, 1.0)
 
 @dataclass(frozen=True)
 class Targets:
-    """What is true of B profiles and G gifts.
+    """True values for B profiles and G gifts.
 
-    categories (B, C), tools (B, K), named (B, C): which categories a hobby names or implies; components (B, G, 7)
-    and reward (B, G) given the gifts picked so far; alone (B, G), the reward with none picked.
+    categories (B, C), tools (B, K); named (B, C) marks the categories that a hobby names or implies; components
+    (B, G, 7) and reward (B, G) given the gifts picked so far; alone (B, G) is the reward with none picked.
     """
 
     categories: Array
@@ -180,11 +180,10 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
 def shares_of(
     rows: Index, answers: Array, targets: Targets, choices: Choices | None = None
 ) -> dict[str, float]:
-    """What part of each term of a batch lies in these rows: the terms of all parts, each times its share, add up to it.
+    """Share of each term of a batch that belongs to these rows: the term is the sum over parts of share times term.
 
-    A mean goes by what it is taken over: masked tokens, named categories, profiles with labels, profiles. The embedding
-    norms, which every part has alike, go by profiles too.
-    """
+    The share of a mean is counted in the things averaged: masked tokens, named categories, profiles with labels, or
+    profiles. The embedding norms are the same in every part; they are shared by profiles too."""
 
     def share(count: Array) -> float:
         return float(count[rows].sum()) / max(float(count.sum()), 1)

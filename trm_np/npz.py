@@ -57,7 +57,7 @@ NAME = re.compile(rb"[a-z0-9_.]{1,150}\.npy")
 
 
 class NpzError(ValueError):
-    """What is wrong with a file."""
+    """Problem with a file."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 
 
 def described(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """What the digest covers of an array besides its bytes."""
+    """Bytes that the digest covers of an array, besides its data."""
     return name.encode() + b"\0" + npy_header(dtype, shape)
 
 
@@ -378,7 +378,7 @@ def read_directory(file: BufferedReader) -> list[Member]:
 
 
 def listed_members(listing: bytes, count: int) -> Iterator[Member]:
-    """What a directory lists, each member where the one before it ends."""
+    """Yield the members that a directory lists; each must begin where the one before it ends."""
     offset = place = 0
     for _ in range(count):
         if len(listing) - place < ENTRY.size:

@@ -98,7 +98,7 @@ class Practice:
         )
 
     def known(self, profiles: ProfileTable) -> Floats:
-        """What the catalogue says of the categories (N, C): which the hobbies imply, and which are too dear."""
+        """Scores (N, C) of categories by the catalogue: high if the hobbies imply one, low if it is too dear."""
         implied = self.task.implied.astype(np.float64)
         hobbies = (profiles.hobbies[:, :, None] == np.arange(len(implied))).any(axis=1)
         named = np.minimum(IMPLIED * (hobbies @ implied), MOST_IMPLIED)
@@ -128,7 +128,7 @@ def log_loss(likely: Floats, labels: Floats) -> float:
 
 
 def kinds_of_words(vocabulary: Vocabulary) -> NDArray[np.str_]:
-    """What each column of `said_words` is a word of."""
+    """Kind of word of each column of `said_words`."""
     sizes = {
         "age": len(AGE_GROUPS),
         "budget": len(BUDGET_TIERS),

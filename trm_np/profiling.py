@@ -8,7 +8,10 @@ from trm_np.autograd.profile import Cost, profile
 
 
 class StepProfile:
-    """What batches learnt inside `measuring` have cost, by rule, and altogether in seconds; each takes a few steps."""
+    """Cost of the batches learned from inside `measuring`: by rule, and in seconds altogether.
+
+    Each batch takes a few steps.
+    """
 
     def __init__(self, steps_of_a_batch: int) -> None:
         self.costs: dict[str, Cost] = {}

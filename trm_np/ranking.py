@@ -50,7 +50,7 @@ def list_values(
 
 
 def ranking_figures(model: TRM, task: Task, share: float) -> dict[str, Any]:
-    """What the share does to the lists of the validation and test scenarios: two figures each, without and with it."""
+    """Effect of the share on the lists of the validation and test scenarios: two figures each, without and with it."""
     found: dict[str, Any] = {"category_share": share}
     for name, split in (("validation", task.validation), ("test", task.test)):
         answers, best = answers_of(model, split, task), best_rewards(split, task).mean()

@@ -44,7 +44,7 @@ def reasons(
     days_left: float | None,
     currency: str = DOLLARS.currency,
 ) -> tuple[str, ...]:
-    """What speaks for the gift, and what speaks against it.
+    """Reasons for and against the gift.
 
     `components` are those of its true reward, by name; `place` is its index in the findings.
     """
@@ -110,7 +110,7 @@ def _of_the_budget(
 
 
 def _of_a_tool(finding: Finding, place: int, prices: Finding | None, currency: str) -> list[str]:
-    """What a tool says of one gift; `prices`, if compared, name the seller whose delivery counts."""
+    """Reasons from one tool for one gift; `prices`, if compared, name the seller whose delivery counts."""
     match finding:
         case PriceComparison(offer=offers, saving=saving) if saving[place] > 0 and (offer := offers[place]):
             return [f"{money(saving[place], currency)} cheaper at {offer.seller}"]
@@ -143,7 +143,7 @@ def _of_a_tool(finding: Finding, place: int, prices: Finding | None, currency: s
 def found_in_words(
     finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int], currency: str = DOLLARS.currency
 ) -> str:
-    """What a tool found about the `chosen` of the gifts it looked at, in one sentence."""
+    """Sentence on what a tool found about the `chosen` ones of the gifts that it looked at."""
     match finding:
         case PriceComparison(offer=offer, saving=saving):
             cheaper = [index for index in chosen if saving[index] > 0]
@@ -203,7 +203,7 @@ def known_or_none(value: Any) -> Any:
 
 
 def unknown_for(number: int, chosen: Sequence[int]) -> list[str]:
-    """What a sentence says at its end if something is not known of so many of the chosen gifts."""
+    """End of a sentence that says for how many of the chosen gifts something is unknown; none if for no gift."""
     return [f"unknown for {of_these(number, chosen)}"] if number else []
 
 

@@ -84,11 +84,12 @@ class ModelError(ValueError):
 
 
 class Thought(NamedTuple):
-    """What the model makes of B people: the value (B, G) of each gift, and for each person probabilities by name, the
-    highest first, the supervision steps taken, and whose turn it is among equals.
+    """Outputs of the model for B people: the value (B, G) of each gift, and more for each person.
 
-    The value is `liking` (B, G) and so much of the predicted reward as the `shares` say: what was learned from choices,
-    or without any a share of the probability of the gift's category, and all of the reward.
+    For each person these are probabilities by name, the highest first, the supervision steps taken, and whose turn it
+    is among gifts of equal value. The value is `liking` (B, G) plus the share of the predicted reward that `shares`
+    says. `liking` is learned from choices; without choices it is a share of the probability of the gift's category,
+    and the reward counts in full.
     """
 
     table: ProfileTable
@@ -119,9 +120,9 @@ class Equals(NamedTuple):
 
 
 class Consultation(NamedTuple):
-    """What the tools say to one person: which were selected, what they found, and change, of a shortlist of gifts.
+    """Results of the tools for one person: which were selected, what they found, and what they change.
 
-    The shortlist is of the gifts that the rules of common sense leave `possible`.
+    They look at a shortlist of the gifts that the rules of common sense leave `possible`.
     """
 
     budget: float | None
@@ -258,7 +259,7 @@ class Recommender:
         any_age: bool = False,
         exclude: Sequence[str] = (),
     ) -> Explanation:
-        """What speaks for and against the gift of this id alone, and which rules keep it out of an answer.
+        """Explain the gift with this id alone: reasons for and against it, and the rules that keep it out.
 
         Arguments as in `recommend`. Raises `DataError`, `ModelError`, and `ValueError` if no gift has this id.
         """
@@ -368,7 +369,7 @@ class Recommender:
             )
 
     def _think(self, people: Sequence[Profile]) -> Thought:
-        """What the model makes of the people, and of every gift for them."""
+        """Run the model on the people, and on every gift for them."""
         model, vocabulary = self.stored.model, self.stored.vocabulary
         table = profile_table(people, vocabulary)
         inputs = encode_profiles(table, vocabulary, history=self._histories(people))
@@ -403,7 +404,7 @@ class Recommender:
         )
 
     def _histories(self, people: Sequence[Profile]) -> Ints | None:
-        """What people have (B, H) by row of the experience, the latest last; None if the model has none."""
+        """Histories of the people (B, H) by row of the experience, the latest last; None if the model has none."""
         known = self.stored.experience
         if not known:
             return None

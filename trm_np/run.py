@@ -64,7 +64,7 @@ class OutputError(OSError):
 
 
 class Trains(Protocol):
-    """What a run asks of a trainer: its model is the one that is kept, in evaluation and in files."""
+    """Trainer as a run needs it: its model is the one that is kept, in evaluation and in files."""
 
     @property
     def model(self) -> nn.Module: ...
@@ -212,7 +212,7 @@ class FolderRun:
         self.write(BEST, "model", extra)
 
     def fitted(self) -> dict[str, Any]:
-        """What is fitted to the model as it is, to be stored with it."""
+        """Values fitted to the current model, to be stored with it."""
         return {}
 
     def save_last(self) -> None:
@@ -390,7 +390,7 @@ def open_folder(folder: Path) -> Any:
 
 
 def seconds_before(times: Path) -> float:
-    """What times.jsonl says that training has taken so far; 0 where it does not say."""
+    """Seconds that training has taken so far by times.jsonl; 0 where it does not say."""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
         if times.is_file():  # a pipe would be waited for
             return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])

@@ -1,4 +1,4 @@
-"""What depends on how much there is to learn from, in one place."""
+"""Settings that depend on how much there is to learn from, in one place."""
 
 from math import sqrt
 

@@ -64,7 +64,7 @@ def is_met(metric: str, value: float) -> bool:
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
-    """What a run came to, in a few lines and a table."""
+    """Results of a run, in a few lines and a table."""
     off = [name for name, on in summary["switches"].items() if not on]
     ended = {"epochs": "ran to its last epoch,", "early_stopping": "stopped early, after epoch"}[
         summary["stopped_by"]
@@ -100,7 +100,7 @@ def judged_text(judged: Mapping[str, Any]) -> str:
 
 
 def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
-    """What the gifts are ranked by, and what the categories do to the lists of three."""
+    """Ranking of the gifts in words, and the effect of the categories on the lists of three."""
     share = ranking["category_share"]
     rows = [("the three gifts shown", "by reward alone", f"with {share:g} × category")]
     for split in ("test",) if test_is_validation else ("validation", "test"):

@@ -99,7 +99,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step reads: B profiles and G candidates; `picked` (B, G) marks those already in each list."""
+    """Inputs of one step: B profiles and G candidates; `picked` (B, G) marks those already in each list."""
 
     inputs: ProfileInputs
     gifts: GiftInputs
@@ -257,7 +257,7 @@ class Trainer:
         )
 
     def draw_choices(self, told: Split) -> tuple[Choices | None, Ints | None]:
-        """What was chosen among candidates, and the histories (B, H) that are told this time; None without choices."""
+        """Draw candidates to choose among, and the histories (B, H) to show this time; None without choices."""
         if self.model.experience is None:
             return None, None
         dice, size = self.generators.choices, self.config.loss.choice_candidates

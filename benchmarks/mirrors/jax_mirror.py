@@ -65,7 +65,7 @@ def linear(weights: Named, name: str, x: Array) -> Array:
 
 
 def of_first(weights: Named, name: str, x: Array) -> Array:
-    """What a layer makes of the first columns of its input, x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
+    """Apply a layer to the first columns of its input, x (..., w), and add its bias: W [a, b] = W_a a + W_b b."""
     return affine(x, weights[f"{name}.weight"][:, : x.shape[-1]], weights[f"{name}.bias"])
 
 
@@ -232,7 +232,7 @@ def profile_user(config: Config, weights: Named, profiles: Named, key: Array | N
 
 
 def match_categories(config: Config, weights: Named, known: Array, keys: Sequence[Array | None]) -> Array:
-    """What is known of the person (B, U) to category logits (B, C)."""
+    """Category logits (B, C) from what is known of the person (B, U)."""
     name = "category_matching"
     category = weights[f"{name}.category_embedding.weight"]
     x = meet(weights, f"{name}.meeting", known, category) * category
@@ -434,7 +434,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
 
 
 class State(NamedTuple):
-    """What training updates: weights, AdamW's moments, how many steps each weight has made, and the dropout key."""
+    """State of training: weights, AdamW's moments, how many steps each weight has made, and the dropout key."""
 
     weights: Named
     first: Named

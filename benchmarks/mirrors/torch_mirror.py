@@ -176,7 +176,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
-    """What a layer makes of the first columns of its input, x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
+    """Apply a layer to the first columns of its input, x (..., w), and add its bias: W [a, b] = W_a a + W_b b."""
     return F.linear(x, layer.weight[:, : x.shape[-1]], layer.bias)
 
 
@@ -374,7 +374,7 @@ class RewardPrediction(nn.Module):
         )
 
     def gift_side(self, gifts: Gifts, gift: Tensor) -> tuple[Tensor, ...]:
-        """What the hidden layers make of the gifts alone: (G, hidden) each, the first the embeddings (G, U)."""
+        """Part of the hidden layers that depends on the gifts alone: (G, hidden) each, the first the embeddings (G, U)."""
         _, budget, hobby, occasion, age, quality, diversity = self.hidden
         return (
             gift,
@@ -530,7 +530,7 @@ class TRM(nn.Module):
         return EncodedGifts(embedding, self.reward_prediction.gift_side(gifts, embedding))
 
     def recommend(self, h: Tensor, profiles: Profiles, gifts: EncodedGifts) -> dict[str, Tensor]:
-        """What a recommendation reads, with nothing picked."""
+        """Outputs that a recommendation reads, with no gift picked."""
         user = self.user_profiling(profiles)
         tool_logits, _ = self.select_tools(user.u, h, profiles)
         nothing = torch.zeros_like(user.u)

@@ -18,7 +18,7 @@ MOST_LINES = 20
 def check_data(
     scenarios: str | None, held_out: str | None, catalog: str | None, as_json: bool
 ) -> tuple[str, int]:
-    """What to print of the three files, None being the shipped one, and the exit code."""
+    """Check three data files, None being the shipped one; return the text to print and the exit code."""
     from trm_np.data.load import load_dataset
     from trm_np.data.problems import DataError
 

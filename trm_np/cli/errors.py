@@ -1,4 +1,4 @@
-"""What ends a command: one line on stderr, and an exit code."""
+"""Errors that end a command: one line on stderr, and an exit code."""
 
 import errno
 import os
@@ -115,7 +115,7 @@ def say(text: str, err: bool = False) -> None:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the program refuses or cannot do, as one line and an exit code."""
+    """End the program with one line and an exit code if the block raises an expected error."""
     try:
         yield
     except Exception as error:

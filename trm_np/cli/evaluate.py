@@ -63,7 +63,7 @@ def evaluate(
 
 @contextmanager
 def progress(folds: int) -> Iterator[Callable[[], None]]:
-    """What is called after each fold: it moves a bar on a terminal, and does nothing elsewhere."""
+    """Yield a function to call after each fold: it moves a bar on a terminal and does nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

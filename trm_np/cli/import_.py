@@ -153,7 +153,7 @@ def import_(
 
 @contextmanager
 def progress() -> Iterator[Callable[[int], None]]:
-    """What is told of rows that have been read: it counts them on a terminal, and does nothing elsewhere."""
+    """Yield a function that counts the rows read: it shows them on a terminal and does nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda rows: None
         return

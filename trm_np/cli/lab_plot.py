@@ -53,7 +53,7 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
 
 
 def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> Iterator[Path]:
-    """What is drawn of a run in its folder, each file once it is written."""
+    """Draw a run into its folder; yield each file once it is written."""
     from trm_np.checkpoint import load_model
     from trm_np.judging import stored_dataset
     from trm_np.lab.plots.curves import read_records
@@ -70,7 +70,7 @@ def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> I
 
 
 def ablation_files(source: Path, out: Path) -> Iterator[Path]:
-    """What is drawn of an ablation, each file once it is written."""
+    """Draw an ablation; yield each file once it is written."""
     from trm_np.data.problems import printable
     from trm_np.lab.plots.figures import read_effects
     from trm_np.lab.plots.forest import draw_forest

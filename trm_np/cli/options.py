@@ -18,7 +18,7 @@ def named(_: click.Context, parameter: click.Parameter, value: str | None) -> st
 
 
 def utf_8(typed: str) -> str:
-    """What was typed as UTF-8, also where the locale takes it for ASCII."""
+    """The typed text as UTF-8, also where the locale takes it for ASCII."""
     return typed.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 

@@ -1,6 +1,6 @@
-"""What runs a program that `trm export --zipapp` made: in its archive this is `__main__.py`, and before it a model.
+"""Entry point of a program that `trm export --zipapp` made: the `__main__.py` of an archive that holds a model.
 
-Its commands are those of `trm` that answer; the MODEL of each is the program itself.
+It offers those commands of `trm` that use a model; the MODEL of each is the one in the program.
 """
 
 import os

@@ -276,14 +276,14 @@ def gift_lines(gifts: "Sequence[RecommendedGift]", currency: str) -> Iterator[st
 
 
 def tool_lines(tools: "Sequence[SelectedTool]") -> Iterator[str]:
-    """What each tool found, below one another."""
+    """Lines on what each tool found, one tool after another."""
     for number, tool in enumerate(tools):
         probability = "" if tool.probability is None else f" {tool.probability:.2f}"
         yield from wrapped(f"{tool.name}{probability}: {tool.found}", " " * 7 if number else "tools: ")
 
 
 def price_text(gift: "RecommendedGift", currency: str) -> str:
-    """What would be paid, and to whom if prices were compared."""
+    """The price to pay, and the seller if prices were compared."""
     from trm_np.data.money import in_words
 
     paid = "unknown" if gift.paid is None else in_words(gift.paid, currency)

@@ -127,7 +127,7 @@ def ended_by_signals(path: Path) -> Iterator[None]:
 
 @contextmanager
 def progress(name: str, runs: int) -> Iterator[Callable[["Row"], None]]:
-    """What is called with each row that arrives: it moves a bar on a terminal, and does nothing elsewhere."""
+    """Yield a function to call with each row that arrives: it moves a bar on a terminal, and does nothing elsewhere."""
     if runs == 0 or not sys.stderr.isatty():
         yield lambda row: None
         return

@@ -82,7 +82,7 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
 
 
 def written_text(written: Mapping[str, Any]) -> str:
-    """What was written, and how far the rules behind its labels agree with a person."""
+    """Report of the files written, and of how far the labelling rules agree with a person."""
     from trm_np.data.problems import printable
 
     lines = [

@@ -184,7 +184,7 @@ def progress(
     brief: Callable[["Record | None"], str | None] = quality,
     line: Callable[["Record"], str] = line,
 ) -> Iterator[Callable[["Record"], None]]:
-    """What shows each epoch's record: a bar on a terminal, a line at evaluations elsewhere, or nothing."""
+    """Yield a function that shows each epoch's record: by a bar on a terminal, by lines elsewhere, or not at all."""
     if quiet:
         yield lambda record: None
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""What people chose as the model learns from it: histories as lists, and what a listwise loss compares."""
+"""People's choices as the model learns from them: histories as lists, and candidates for a listwise loss."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ IMPOSSIBLE = -1e4  # added to a logit: its probability is 0 in float32, and the 
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """What B people chose among C candidates, which are `gifts` (C,) by their place in the catalogue.
+    """Choices of B people among C candidates; `gifts` (C,) are the candidates' places in the catalogue.
 
-    `share` (B, C) of each candidate in what a person chose, zeros for one who chose nothing; `offset` (B, C) is added
-    to the logits: what a person is known to have is no candidate, and a sampled candidate stands for several. Shares
-    are in float64: that they sum to one is part of the loss's gradient.
+    `share` (B, C) is each candidate's part of a person's choice: zeros for a person who chose nothing. Shares are in
+    float64, because the gradient of the loss relies on their sum being one. `offset` (B, C) is added to the logits: it
+    rules out gifts that a person is known to have, and lets a sampled candidate stand for several.
     """
 
     gifts: Ints

@@ -41,7 +41,7 @@ class Lines:
         return self.ready.popleft()
 
     def portions(self) -> Iterator[list[Line]]:
-        """What is left: lists of lines as they come."""
+        """Yield the remaining lines in lists, as they arrive."""
         for line in self:
             portion = [line, *self.ready]
             self.ready.clear()

@@ -131,7 +131,7 @@ def refuse_problems(check: schema.Check, value: object, at: Place) -> None:
 
 
 def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
-    """What a check finds, up to so many that one more problem stands for the rest."""
+    """Problems that a check finds, up to a limit; after that one more problem stands for the rest."""
     found = list(islice(check(value, at), MOST_PROBLEMS + 1))
     if len(found) > MOST_PROBLEMS:
         found[-1] = at.problem(f"more than {MOST_PROBLEMS} problems", "fewer; the rest is not checked")
@@ -194,7 +194,7 @@ def _shipped_vocabulary() -> Vocabulary:
 
 
 def _part(value: object, key: str, keys: Collection[str], absent: object) -> object:
-    """What an unchecked object holds at a key, `absent` if nothing; None if it may stand at a misspelt key."""
+    """Value of an unchecked object at a key, `absent` if there is none; None if it may stand at a misspelt key."""
     if not isinstance(value, dict):
         return None
     if key not in value and value.keys() <= set(keys):
@@ -203,7 +203,7 @@ def _part(value: object, key: str, keys: Collection[str], absent: object) -> obj
 
 
 def stock_of(gifts: Sequence[Gift]) -> schema.Stock:
-    """What a catalogue has."""
+    """Categories and ids of a catalogue."""
     return schema.Stock({gift.category for gift in gifts}, tuple(gift.id for gift in gifts))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a file: where, what was found there, what is allowed."""
+"""Problems of a file: where one is, what was found there, and what is allowed."""
 
 import json
 import unicodedata

@@ -33,7 +33,7 @@ LABELS = ("expected_categories", "expected_tools", "chosen")  # a scenario has a
 
 
 class Stock(NamedTuple):
-    """What a catalogue has, as far as it is known: the categories with a gift, and the ids of the gifts."""
+    """Known contents of a catalogue: the categories that have a gift, and the ids of the gifts."""
 
     categories: Collection[str] | None = None
     ids: tuple[str, ...] | None = None
@@ -148,7 +148,7 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
 
 
 def choices(ids: tuple[str, ...] | None) -> Check:
-    """What was chosen: a list of ids, or an object with a weight for each."""
+    """Check of choices: a list of ids, or an object with a weight for each id."""
     listed_ids, gift_id = list_of_gifts(ids, 1), in_catalogue(ids)
     weight = number(LEAST_WEIGHT, MOST_WEIGHT)
 

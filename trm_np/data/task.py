@@ -67,7 +67,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is to be learnt, and from what."""
+    """Data to learn from and to judge by, as arrays, with the vocabulary and the gifts."""
 
     vocabulary: Vocabulary
     gifts: GiftTable

@@ -1,4 +1,4 @@
-"""What people call the names of a vocabulary: as they stand there, in another spelling, or by a synonym."""
+"""Names in people's own words: as they stand in a vocabulary, in another spelling, or by a synonym."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

@@ -17,7 +17,7 @@ def linear(g: Graph, layer: nn.Linear, x: Value) -> Value:
 
 
 def of_first(g: Graph, layer: nn.Linear, x: Value, width: int) -> Value:
-    """What a layer makes of the first columns of its input, x (..., width), with its bias."""
+    """Apply a layer to the first columns of its input, x (..., width), and add its bias."""
     assert layer.bias is not None
     return x @ g.turned_weight(layer.weight).cut(0, 0, width) + g.weight(layer.bias)
 

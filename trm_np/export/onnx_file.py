@@ -114,7 +114,7 @@ def require_close(differences: dict[str, float]) -> None:
 
 
 def inputs_of(session: Any, profiles: ProfileInputs, picked: Array) -> Arrays:
-    """What the graph is given: the stored gifts are in it."""
+    """Inputs of the graph; the gifts are stored in it."""
     required = {each.name for each in session.get_inputs()} - {"picked"}
     return {name: getattr(profiles, name) for name in required} | {"picked": picked}
 
@@ -123,7 +123,7 @@ def inputs_of(session: Any, profiles: ProfileInputs, picked: Array) -> Arrays:
 def our_answer(
     model: TRM, profiles: ProfileInputs, gifts: EncodedGifts, picked: Array | None = None
 ) -> Arrays:
-    """What a recommendation reads of our model, and the number of "steps" (B,) until each profile halted."""
+    """Outputs of our model that a recommendation reads, and "steps" (B,), the steps until each profile halted."""
     h, steps = model.answer(profiles)
     person = model.read_person(h, profiles)
     components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts, picked)
@@ -137,7 +137,7 @@ def our_answer(
 
 
 def our_value(answer: Arrays, stored: StoredModel) -> Array:
-    """What the stored gifts are ranked by (B, G), from `our_answer`."""
+    """Value (B, G) by which the stored gifts are ranked, from `our_answer`."""
     category = gift_table(stored.gifts, stored.vocabulary).category
     value: Array = answer["reward"] + stored.category_share * logistic(answer["category_logits"])[:, category]
     return value

@@ -27,7 +27,7 @@ UNIX = 3
 
 
 class Folder(Protocol):
-    """What `importlib.resources` gives: a file or folder, of a disk or of an archive."""
+    """File or folder as `importlib.resources` gives it: on a disk or in an archive."""
 
     @property
     def name(self) -> str: ...

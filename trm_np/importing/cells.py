@@ -1,4 +1,4 @@
-"""What the text of a cell means: names, numbers with points or commas, times. A cell that means nothing is `Bad`."""
+"""Meaning of a cell's text: names, numbers with points or commas, times. A cell without a meaning is `Bad`."""
 
 import math
 import re

@@ -63,7 +63,7 @@ def convert(
 
 
 def unused(table: Table, columns: Sequence[Column]) -> str:
-    """What to say of the columns that no field is read from."""
+    """Message that names the columns which no field is read from."""
     used = {column.name for column in columns}
     left = [name for name in table.columns if name and name not in used]
     return f"; not used: {printable(listed(left))}" if left else ""

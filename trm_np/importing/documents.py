@@ -24,7 +24,7 @@ Pair = tuple[str, str]  # a column and a value of it
 
 @dataclass(frozen=True)
 class Names:
-    """What names of the vocabulary stand for categories and preferences, and which hobbies and such are in it.
+    """Vocabulary names: those that stand for categories and preferences, and the known hobbies and the like.
 
     A tag is a hobby; where no item has tags its category is its only one.
     """
@@ -85,7 +85,7 @@ def documents(
 
 
 def joined(person: Said | None, order: Said) -> Said:
-    """What is said of the person, and where nothing is, in the order."""
+    """Merge what is known of a person with the order's fields: the order fills in where the person's are empty."""
     if person is None:
         return order
     return Said(
@@ -251,7 +251,7 @@ def gift(item: Item, names: Names) -> dict[str, Any]:
 
 
 def filled(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What is neither None nor empty; a 0 stays."""
+    """Copy of a record without None and empty lists; a 0 stays."""
     return {key: value for key, value in record.items() if value is not None and value != []}
 
 

@@ -1,4 +1,4 @@
-"""What the tables of items and people say, a record for each."""
+"""Records of the tables of items and people, one for each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of a person, in the people or in an order; `preferences` are pairs of column and value."""
+    """Profile of a person as read from the people or from an order; `preferences` are pairs of column and value."""
 
     age: float = math.nan
     budget: float = math.nan
@@ -73,7 +73,7 @@ def read_people(
     report: Report,
     arrived: Arrived,
 ) -> dict[int, Said]:
-    """What is said of the people who ordered something; raises `DataError` for one who is there twice."""
+    """Read the profiles of the people who ordered something; raises `DataError` for a person listed twice."""
     people: dict[int, Said] = {}
     id_column = next(column.name for column in columns if column.field == "profile.person")
     for number, values in read(table, columns, reading, report, arrived):

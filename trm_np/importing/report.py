@@ -1,4 +1,4 @@
-"""What an import used, assumed, dropped and made, in lines to print."""
+"""Report of an import, in lines to print: what it used, assumed, dropped and made."""
 
 from dataclasses import dataclass, field
 from typing import Any

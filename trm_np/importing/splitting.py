@@ -34,7 +34,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Case:
-    """What one person chose later, items by their numbers, and their `history`: what they had before."""
+    """Later choices of one person, items by their numbers; `history` holds the items that the person had before."""
 
     person: int
     said: Said

@@ -169,7 +169,7 @@ def csv_rows(path: str, encoding: str, separator: str) -> Iterator[tuple[int, li
 
 
 def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Row]:
-    """What takes the cells at these positions."""
+    """Return a function that takes the cells at these positions of a row."""
     if len(positions) > 1:
         return itemgetter(*positions)
     return lambda cells: [cells[position] for position in positions]

@@ -1,4 +1,4 @@
-"""What reads and writes at the core: the state and gift token encoders, and the decision heads on its answer h."""
+"""State and gift token encoders, which feed the core, and the decision heads on its answer h."""
 
 import numpy as np
 

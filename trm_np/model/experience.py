@@ -25,12 +25,12 @@ class Shares(NamedTuple):
     reward: float = 1.0
 
     def liking(self, experience: Array, content: Array) -> Array:
-        """What choices taught (B, G), in units of reward, from logits by experience and by content."""
+        """Liking (B, G) learned from choices, in units of reward, from logits by experience and by content."""
         liking: Array = (experience + self.content * content) / REWARD_SCALE
         return liking
 
     def value(self, liking: Array, reward: Array) -> Array:
-        """What gifts (B, G) are ranked by: what was learned of them, and so much of their predicted reward."""
+        """Value (B, G) by which gifts are ranked: the liking, and a share of their predicted reward."""
         value: Array = liking + self.reward * reward
         return value
 

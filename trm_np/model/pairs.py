@@ -28,7 +28,7 @@ def score(head: nn.Linear, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
-    """What a layer makes of the first columns of its input x (..., w), with its bias: W [a, b] = W_a a + W_b b."""
+    """Apply a layer to the first columns of its input, x (..., w), and add its bias: W [a, b] = W_a a + W_b b."""
     return F.linear(x, layer.weight[:, : x.shape[-1]], layer.bias)
 
 

@@ -45,10 +45,9 @@ class RewardPrediction(nn.Module):
         return self.join(self.meet(user, h, side), side, picked)
 
     def gift_side(self, gifts: GiftInputs, gift: Tensor) -> tuple[Tensor, ...]:
-        """What the hidden layers make of the gifts alone, the same for every profile: (1, G, hidden) each.
+        """Part of the hidden layers that depends on the gifts alone, the same for every profile: (1, G, hidden) each.
 
-        The first stands for the category, whose layer reads a product with the user: the embeddings (1, G, U).
-        """
+        The first entry is for the category, whose layer reads a product with the user: the embeddings (1, G, U)."""
         gift = as_columns(gift)
         price, rating, age_range = (
             as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range)
@@ -65,7 +64,7 @@ class RewardPrediction(nn.Module):
         )
 
     def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...]) -> Tensor:
-        """What profiles and gifts whose side is known say of all components but diversity: (B, G, 6)."""
+        """Outputs (B, G, 6) of all components but diversity, for profiles and gifts whose `gift_side` is known."""
         u = as_rows(user.u + fold(h, user.u.shape[1]))
         gift, price, hobby, occasion, age_range, quality, _ = gift_side
         layers, heads = self.hidden, self.component

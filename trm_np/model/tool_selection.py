@@ -48,5 +48,5 @@ class ToolSelection(nn.Module):
 
 
 def even_share(tools: int) -> float:
-    """What each tool has of a ballot that prefers nothing, abstention being a choice like the others."""
+    """Share of each tool in a vote without a preference; abstention counts as one more choice."""
     return 1 / (tools + 1)

@@ -35,11 +35,11 @@ HALT = 1  # of the halt head's two classes (go on, halt)
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the model says of B profiles and G gifts, in logits where it is a probability.
+    """Outputs of the model for B profiles and G gifts; probabilities are given as logits.
 
-    `components` (B, G, 7) and `reward` (B, G) given the gifts picked so far; `gift_logits` by the recommendation
-    head, `policy_logits` by the core alone, `gift_scores`, the gift scorer's rewards, all (B, G); `value` and
-    `outcome` (B,). `slots` (B, slots) is what `choose` reads.
+    `components` (B, G, 7) and `reward` (B, G) depend on the gifts picked so far. `gift_logits` are by the
+    recommendation head, `policy_logits` by the core alone, `gift_scores` are the rewards by the gift scorer, all
+    (B, G); `value` and `outcome` (B,). `choose` reads `slots` (B, slots).
     """
 
     category_logits: Tensor
@@ -72,7 +72,7 @@ class EncodedGifts:
 
 @dataclass(frozen=True)
 class Person:
-    """What the model makes of B profiles, and what it says of them whatever the gifts: logits (B, C) and (B, K)."""
+    """Encoded profiles (B of them) and their outputs that depend on no gift: logits (B, C) and (B, K)."""
 
     user: User
     h: Tensor
@@ -201,19 +201,19 @@ class TRM(nn.Module):
         return logits, parameters
 
     def encode_gifts(self, gifts: GiftInputs) -> EncodedGifts:
-        """What `judge_gifts` reads of a catalogue."""
+        """Encode a catalogue for `judge_gifts`."""
         embedding = self.gift_catalogue(gifts)
         return EncodedGifts(embedding, self.reward_prediction.gift_side(gifts, embedding))
 
     def read_person(self, h: Tensor, profiles: ProfileInputs) -> Person:
-        """What the core's answer h (B, D) says of the profiles themselves."""
+        """Read from the core's answer h (B, D) all outputs that depend on no gift."""
         user = self.user_profiling(profiles)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         category_logits = self.match_categories(user.u, h, profiles)
         return Person(user, h, category_logits, tool_logits, tool_parameters)
 
     def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
-        """What B profiles and their gifts say of each other whatever is picked: `RewardPrediction.meet`."""
+        """Outputs for B profiles and their gifts that do not depend on the picks: `RewardPrediction.meet`."""
         met: Tensor = self.reward_prediction.meet(person.user, person.h, gifts.reward_side)
         return met
 

@@ -1,4 +1,4 @@
-"""What a process loses that is forked from one with threads: the threads, and locks that they held stay held."""
+"""Fork of a process with threads: the child has none of them, and locks that they held stay held."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the server counts, as text that Prometheus reads (exposition format 0.0.4)."""
+"""Counters of the server, as text that Prometheus reads (exposition format 0.0.4)."""
 
 import threading
 import time

@@ -76,7 +76,7 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def recommend() -> dict[str, Any]:
-    """What POST /recommend is."""
+    """Description of POST /recommend."""
     parameters: dict[str, Schema] = {
         "top": {"type": "integer", "minimum": 1, "maximum": GIFTS, "default": Terms().k},
         "days": {"type": "integer", "minimum": 0, "maximum": MOST_DAYS},
@@ -125,7 +125,7 @@ def recommend() -> dict[str, Any]:
 
 
 def read(summary: str, content: Mapping[str, Schema], *statuses: int) -> dict[str, Any]:
-    """What a GET is that cannot be refused, with the status 200 or one of these."""
+    """Description of a GET that is never refused, with the status 200 or these statuses."""
     responses = {str(status): answer(summary, content) for status in statuses or (200,)}
     return {"summary": summary, "responses": responses}
 
@@ -220,7 +220,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
 
 
 def model() -> Schema:
-    """What /model says."""
+    """Schema of the reply of /model."""
     figures = {"type": "object", "additionalProperties": NUMBER}
     names = {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True}
     meanings = {"type": "object", "additionalProperties": TEXT}
@@ -247,7 +247,7 @@ def model() -> Schema:
 
 
 def health() -> Schema:
-    """What /health says."""
+    """Schema of the reply of /health."""
     said = {"status": {"enum": ["ok", "failing"]}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME}
     more = {"refused": TEXT, "reason": TEXT, "seconds_since_look": NUMBER}
     return record(said | more, optional=tuple(more))

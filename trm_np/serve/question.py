@@ -1,4 +1,4 @@
-"""What a request asks: its parameters and its body, and how much of either is answered."""
+"""Parameters and body of a request, and the limits on both."""
 
 from collections.abc import Iterator
 from dataclasses import fields

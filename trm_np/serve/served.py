@@ -141,7 +141,7 @@ def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:
 
 
 def description(recommender: Recommender, path: str) -> dict[str, Any]:
-    """What /model says."""
+    """Reply of /model."""
     stored = recommender.stored
     return {
         "version": __version__,

@@ -52,7 +52,7 @@ def tried(path: str, catalogue: str | None, trust: bool) -> str:
 
 
 def main(path: str, catalogue: str | None, trust: bool, memory: int | None, seconds: int) -> None:
-    """What the other process does: print the digest, or why the files are refused, as JSON."""
+    """Run in the other process: print the digest, or why the files are refused, as JSON."""
     from trm_np.data.problems import DataError
     from trm_np.process import limit
     from trm_np.serve.served import load

@@ -115,7 +115,7 @@ class Application:
         return b", ".join(to_json(answer.to_dict()) for answer in found)
 
     def health(self, now: Snapshot) -> Response:
-        """What is served; 503 if the last requests had no answer, and a small question has none now."""
+        """Reply of /health; 503 if the last requests had no answer, and a small question has none now."""
         said: dict[str, Any] = dict(now.health)
         if self.served.refused:
             said["refused"] = self.served.refused
@@ -193,7 +193,7 @@ def page() -> Response:
 
 
 def hashes(text: bytes, element: bytes) -> str:
-    """What a Content-Security-Policy calls the inline elements of this name, or 'none'."""
+    """Sources of a Content-Security-Policy for the inline elements of this name, or 'none'."""
     found = re.findall(rb"<%b>(.*?)</%b>" % (element, element), text, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(each).digest()).decode() for each in found]
     return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

@@ -1,1 +1,1 @@
-"""What is true whatever the model says: the reward, the metrics, and the baselines to beat."""
+"""Truth that does not depend on the model: the reward, the metrics, and the baselines to beat."""

@@ -77,9 +77,9 @@ def nearest_neighbour_predictions(
     implied: Bools,
     vocabulary: Vocabulary,
 ) -> Predictions:
-    """What was right for the training scenarios most alike: their labels and rewards, weighted by similarity.
+    """Labels and rewards of the most similar training scenarios, weighted by similarity.
 
-    Similarity is the cosine of the `profile_features`; labels are those of the scenarios most alike that have some.
+    Similarity is the cosine of the `profile_features`; labels come from the most similar scenarios that have some.
     """
     asked, known = profile_features(profiles, vocabulary), profile_features(train_profiles, vocabulary)
     weights = neighbour_weights(asked, known, NEIGHBOURS)

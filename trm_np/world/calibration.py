@@ -11,7 +11,7 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """What was predicted beside what was true, in B bins of equal width over [0, 1].
+    """Predicted and true values in B bins of equal width over [0, 1].
 
     Edges (B + 1,), counts (B,), means of the predicted and of the true values (B,): nan where a bin is empty.
     """

@@ -139,7 +139,7 @@ def ease_map(_: "csr_array", taken: "csr_array", strength: float) -> Predict:
 
 
 def or_popular(predict: Predict, history: "csr_array", chosen: "csr_array") -> Score:
-    """What is predicted from a person's history; for whoever has none, what is popular."""
+    """Score gifts by a person's history, or by popularity for a person without one."""
     counts = popularity_of(chosen)
 
     def score(rows: slice) -> Floats:

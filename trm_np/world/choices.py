@@ -54,7 +54,7 @@ def top_gifts(score: Score, seen: "csr_array") -> Ints:
 
 
 def choice_values(lists: Ints, chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
-    """What the metrics of lists (N, 10) are means of: each value (M,), one for each of those M who chose.
+    """Values whose means are the metrics of lists (N, 10): each (M,), one for each of the M people who chose.
 
     With the first k places of a list, and n gifts chosen that were not seen:
     hit@k is 1 if one of them is there, recall@k = hits / n, precision@k = hits / k, MRR@k = 1 / place of the first
@@ -68,10 +68,10 @@ def choice_values(lists: Ints, chosen: "csr_array", seen: "csr_array") -> dict[s
 
 
 def chance_values(chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
-    """What `choice_values` are on average if each list is drawn at random from what the person has not seen.
+    """Expected `choice_values` if each list is drawn at random from the gifts that the person has not seen.
 
-    Each place of m gifts is a hit with probability n / m; that all of the first k miss has Π (m − n − i) / (m − i),
-    i from 0 to k − 1.
+    Each place of m gifts is a hit with probability n / m. All of the first k places miss with probability
+    Π (m − n − i) / (m − i), i from 0 to k − 1.
     """
     wanted, people = wanted_of(chosen, seen)
     left = (seen.shape[1] - np.diff(seen.indptr)[people])[:, None]

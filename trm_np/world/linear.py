@@ -30,11 +30,11 @@ def linear_predictions(
     implied: Bools,
     vocabulary: Vocabulary,
 ) -> Predictions:
-    """What linear models make of the features that the model reads: `profile_features`, gift_features (G, W).
+    """Predictions of linear models on the features that the model reads: `profile_features`, gift_features (G, W).
 
-    Labels: one logistic regression for each, one against the rest. Gifts: ranked by their reward, which is a ridge
-    regression on all products of a feature of the profile and a feature of the gift. Each penalty is as strong
-    as predicts best in cross-validation over the training scenarios, for labels those that have some.
+    Each label has a logistic regression, one against the rest. Gifts are ranked by their reward, which is a ridge
+    regression on all products of a feature of the profile and a feature of the gift. The strength of each penalty is
+    the one that predicts best in cross-validation over the training scenarios, for labels over those that have some.
     """
     known = with_constant(profile_features(train_profiles, vocabulary))
     asked = with_constant(profile_features(profiles, vocabulary))
@@ -66,10 +66,10 @@ def fit_best(
     known: Rows,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Fitted:
-    """What is fitted to all rows, with the strength that has the least error on rows left out of the fit.
+    """Fit all rows, with the strength that has the least error on rows left out of the fit.
 
-    `fit` takes features (N, F), what is known there (N, L) and a strength, `error` rows of both and what was fitted.
-    Every FOLDS-th row is left out together; where there is only one row, the penalty is the strongest.
+    `fit` takes features (N, F), the known values (N, L) and a strength; `error` takes rows of both and the fitted
+    values. Every FOLDS-th row is left out together. With only one row, the penalty is the strongest.
     """
     x, y = features[:MOST_ROWS], known[:MOST_ROWS]
     fold = np.arange(x.shape[0]) % FOLDS

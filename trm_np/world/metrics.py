@@ -16,7 +16,7 @@ TOP_GIFTS = 3
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model or a baseline says about N scenarios.
+    """Predictions of a model or a baseline for N scenarios.
 
     Scores (N, C) and (N, K) on any scale, recommended gifts (N, 3) best first, expected rewards (N, G).
     """
@@ -62,7 +62,7 @@ def scenario_values(
     implied: Bools,
     best: Floats | None = None,
 ) -> dict[str, Floats]:
-    """What the metrics are means of: each value (N,), one number for each scenario, nan where its label is not given.
+    """Values whose means are the metrics: each (N,), one for each scenario, nan where its label is not given.
 
     `best` is as in `evaluate_predictions`, and `ValueError` is raised as there.
     """
@@ -90,7 +90,7 @@ def scenario_values(
 
 
 def scenario_quality(values: Mapping[str, Floats]) -> Floats:
-    """What `recommendation_quality` is the mean of (N,), from `scenario_values`.
+    """Values (N,) whose mean is `recommendation_quality`, from `scenario_values`.
 
     Where categories are not given, they count as matched as often as in the other scenarios.
     """

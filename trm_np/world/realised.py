@@ -1,4 +1,4 @@
-"""What a list of gifts is worth once they are bought: prices paid, goods that run out, parcels that come late."""
+"""Realised value of a list of gifts once bought: prices paid, goods that run out, parcels that come late."""
 
 from collections.abc import Sequence
 from dataclasses import replace

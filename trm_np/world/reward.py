@@ -239,7 +239,7 @@ def _best_of_each_kind(alone: Floats, gifts: GiftTable, k: int) -> Ints:
 
 
 def _penalty(some: GiftTable, gifts: GiftTable) -> Floats:
-    """What it costs (S, G) to give a gift after one of some others."""
+    """Cost (S, G) of giving each gift after each of S others."""
     return DIVERSITY_WEIGHT * gift_similarity(some, gifts)
 
 

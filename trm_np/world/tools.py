@@ -31,10 +31,10 @@ ROUNDING = 1.0 + 1e-12  # a sum of prices may round to just above the budget tha
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """What a tool changes for each of G gifts; `None` leaves it as it is.
+    """Changes by a tool to each of G gifts; `None` leaves a value as it is.
 
-    price (G,) that would be paid; rating (G,) to be believed; bonus (G,), added to the predicted reward when gifts are
-    put in order.
+    price (G,) to be paid; rating (G,) to be believed; bonus (G,), added to the predicted reward when gifts are put in
+    order.
     """
 
     price: Floats | None = None
@@ -143,7 +143,7 @@ def fair_offers(gift: Gift) -> tuple[Offer, ...]:
 
 
 def price_paid(gift: Gift) -> float:
-    """What is paid without a comparison: the list price, or the least that is asked where every seller asks more.
+    """Price paid without a comparison: the list price, or the lowest offer where every seller asks more.
 
     It is nan where neither is known.
     """
@@ -267,7 +267,7 @@ def run_tools(
     days_left: float | None,
     star_shares: Floats | None = None,
 ) -> dict[str, Finding]:
-    """What the named tools find, in the order of TOOLS: prices and stock are known before the bundle is sought.
+    """Run the named tools in the order of TOOLS: prices and stock are known before the bundle is sought.
 
     `value` (G,) is the reward predicted of each gift; `star_shares` those of the catalogue if these gifts are a
     part of it. A bundle is made of gifts within BUNDLE_MARGIN of the best one that it could hold. Raises
