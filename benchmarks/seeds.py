@@ -84,7 +84,7 @@ def rows(runs: Mapping[str, Runs], split: str) -> Iterator[list[str]]:
 
 
 def ranking_rows(runs: Mapping[str, Runs]) -> Iterator[list[str]]:
-    """Rows on the effect of categories on the three gifts shown: two figures of each split, by reward alone and with them."""
+    """Rows on what categories do to the three gifts shown: two figures of each split, without and with them."""
     counted = ("by_reward", "with_categories")
     yield ["", *(preset for preset in runs for _ in counted)]
     yield ["the three gifts shown", *("by reward", "and category") * len(runs)]

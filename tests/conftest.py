@@ -1,4 +1,4 @@
-"""What holds for all tests: no clock decides, and the same bits come out on any machine."""
+"""Rules for all tests: no clock decides, and the same bits come out on any machine."""
 
 import os
 import signal

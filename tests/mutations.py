@@ -145,7 +145,7 @@ def names_of(function: Any) -> list[str]:
 
 
 def changes(node: Any, function: Any, captured: Sequence[str]) -> Iterator[Change]:
-    """What can stand in the place of this node."""
+    """Changes that can replace this node."""
     match node:
         case ast.BinOp():
             yield from of_operation(node)
@@ -249,7 +249,7 @@ def off(node: Any) -> ast.expr:
 
 
 def stale(node: Any) -> ast.expr:
-    """What this was when it was first needed, at this place and of this shape: `first_seen` in `engine`."""
+    """Expression for this node's first value at this place and of this shape: `first_seen` in `engine`."""
     place = ast.Constant((node.lineno, node.col_offset))
     return ast.Call(ast.Name("first_seen", ast.Load()), [place, node], [])
 
@@ -298,7 +298,7 @@ class Reach:
 
 @cache
 def reaches() -> dict[Function, Reach]:
-    """What is run by which case: for every function that any of them runs."""
+    """Cases that run each function, for every function that any of them runs."""
     found: dict[Function, Reach] = defaultdict(lambda: Reach(set(), set()))
     with engine({}) as cases:
         for case in cases.CASES:

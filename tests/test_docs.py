@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(words: list[str], folder: Path, said: str = "") -> str:
-    """What Python prints, where the pages' letters are known."""
+    """Output of Python, where the letters of the pages are known."""
     command = [sys.executable, "-X", "utf8", *words]
     done = subprocess.run(command, cwd=folder, input=said, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
@@ -148,7 +148,7 @@ def test_links_lead_to_files_and_to_headings_in_them(page: Path) -> None:
 
 
 def anchors(text: str) -> list[str]:
-    """What the headings of a page are called in links: lower case, hyphens for spaces, no other punctuation."""
+    """Names of a page's headings in links: lower case, hyphens for spaces, no other punctuation."""
     headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text), re.MULTILINE)
     return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 

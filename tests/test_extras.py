@@ -1,4 +1,4 @@
-"""What setup.cfg requires is what the program says it needs, and how to get it."""
+"""Extras of setup.cfg agree with what the program asks for, and with its advice on how to install them."""
 
 import shlex
 import sys

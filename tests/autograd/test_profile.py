@@ -1,4 +1,4 @@
-"""What a profile counts, and that nothing is measured outside of it."""
+"""Counts of a profile, and that nothing is measured outside of it."""
 
 import numpy as np
 

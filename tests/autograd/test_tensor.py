@@ -1,4 +1,4 @@
-"""What a tensor is to Python and to NumPy: dtype, truth, length, comparisons, conversion, copies, changes in place."""
+"""Tensors in Python and NumPy: dtype, truth, length, comparisons, conversion, copies, changes in place."""
 
 import copy
 import operator

@@ -45,7 +45,7 @@ def browser(chromium: Any, file: Path) -> Iterator[Any]:
 
 
 def seen(browser: Any) -> Seen:
-    """What stands on the page, by what a reader would call it."""
+    """Contents of the page, by the names that a reader would use."""
     found: Seen = browser.execute_script(
         """
         const text = (id) => document.getElementById(id).textContent;

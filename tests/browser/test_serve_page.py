@@ -91,7 +91,7 @@ def open_with(browser: Any, server: ServerProcess, address: str) -> None:
 
 
 def answer(server: ServerProcess, person: Any, query: str = "?top=3") -> tuple[int, Any]:
-    """What the server says to the same question."""
+    """Reply of the server to the same question."""
     connection = server.connect()
     post(connection, person, query)
     return reply(connection)
@@ -126,13 +126,13 @@ def shown(browser: Any) -> dict[str, Any]:
 
 
 def bars(named: dict[str, float], written: str, step: float) -> Any:
-    """What the bars of some values show: name in words, value as text, length in per cent."""
+    """Expected bars for some values: name in words, value as text, length in per cent."""
     items = [(name.replace("_", " "), written.format(value), 100 * value) for name, value in named.items()]
     return [[name, said, pytest.approx(length, abs=step)] for name, said, length in items]
 
 
 def require_same(seen: dict[str, Any], told: dict[str, Any]) -> None:
-    """What stands on the page is what the server has told."""
+    """Require that the page shows what the server has sent."""
     for card, gift in zip(seen["gifts"], told["gifts"], strict=True):
         assert card["name"] == gift["name"]
         assert card["category"] == gift["category"].replace("_", " ")
@@ -252,7 +252,7 @@ def test_every_name_is_suggested_where_one_is_typed(browser: Any, server: Server
 
 
 def require_error_at(browser: Any, field: str, said: str) -> None:
-    """What is wrong with a number stands on the page, and its field is marked and has the focus."""
+    """Require that the page shows an error about a number, and that its field is marked and has the focus."""
     assert text(browser, "error") == f"Error: {said}"
     assert browser.switch_to.active_element.get_attribute("name") == field
     (marked,) = browser.find_elements("css selector", "[aria-invalid=true]")

@@ -20,7 +20,7 @@ sys.argv = sys.argv[2:]
 
 
 def call(frame: FrameType, event: str, _: Any) -> None:
-    """What Python calls before each call of a function, and after."""
+    """Trace function: Python calls it before and after each call of a function."""
     global calls
     handler = signal.getsignal(signal.SIGINT)
     if event != "call" or (handler is signal.default_int_handler and not calls):

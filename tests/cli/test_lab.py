@@ -1,4 +1,4 @@
-"""What `trm lab` refuses before anything is run, and its documents."""
+"""Refusals of `trm lab` before anything is run, and its documents."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ends many runs: a signal, and nothing else that looks like one."""
+"""Many runs are ended by a signal, and by nothing else that looks like one."""
 
 import os
 import signal

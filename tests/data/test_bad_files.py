@@ -59,7 +59,7 @@ def without_reason(line: str) -> str:
 
 
 def problems(**files: str | Path) -> list[str]:
-    """What is said of three files, nothing if they are good."""
+    """Problems that loading three files reports; none if they are good."""
     try:
         load_dataset(*(files[kind] for kind in KINDS))
     except DataError as error:

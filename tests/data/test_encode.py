@@ -1,4 +1,4 @@
-"""What the model reads of a profile and of a gift: each token, feature and number at its place."""
+"""Inputs of the model from a profile and from a gift: each token, feature and number at its place."""
 
 import math
 from dataclasses import replace

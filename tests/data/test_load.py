@@ -1,4 +1,4 @@
-"""What a valid file becomes, and where names that it does not bring come from."""
+"""Contents of valid files, and where names come from that a file does not bring."""
 
 import json
 from dataclasses import fields

@@ -51,7 +51,7 @@ class Again(str):
 
 
 class Spoil(NamedTuple):
-    """What is done to a holder at a key or index, and where that is a problem; a name's, only where they are known."""
+    """Damage to a holder at a key or index, and the place of the problem; a name's only where names are known."""
 
     do: Callable[[Any, Any], None]
     at: Way
@@ -122,7 +122,7 @@ def remove(holder: Any, step: Any) -> None:
 
 
 def spoils(path: Way, value: Any) -> Iterator[Spoil]:
-    """What can be done to the value at the end of a path."""
+    """Kinds of damage that can be done to the value at the end of a path."""
     names = path[0] == "vocabulary"
     for wrong in WRONG_ANYWHERE:
         if path[-1] != "chosen" or not isinstance(wrong, dict):  # which may be weights

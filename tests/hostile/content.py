@@ -61,7 +61,7 @@ def files(count: int, rng: np.random.Generator) -> Iterator[bytes]:
 
 
 def cost_of_using(path: Path) -> Cost:
-    """What it costs in this process to load a file and to ask one question."""
+    """Cost in this process of loading a file and asking one question."""
     tracemalloc.start()
     began = time.process_time()
     try:

@@ -1,4 +1,4 @@
-"""What happens to bytes, and what came of loading them."""
+"""Damage to bytes, and the result of loading them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

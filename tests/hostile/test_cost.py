@@ -1,4 +1,4 @@
-"""What an answer costs: known from settings and sizes, refused beyond a limit, and never more than was worked out."""
+"""Cost of an answer: known from settings and sizes, refused beyond a limit, and never more than was worked out."""
 
 import json
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Whatever is given as a model file is refused in one way, runs nothing, writes nothing and takes little memory."""
+"""Any bad model file is refused in one way, runs nothing, writes nothing and takes little memory."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ Found = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What came of loading each kind, by its name."""
+    """Result of loading each kind, by its name."""
     folder = tmp_path_factory.mktemp("hostile")
     return {each["name"]: each for each in loads(make_all(folder), folder)}
 

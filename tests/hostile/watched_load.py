@@ -40,7 +40,7 @@ def is_reading(_: object, mode: str | None, flags: int) -> bool:
 
 
 def watched(watch: Watch, do: Callable[[], object]) -> dict[str, Any]:
-    """What came of it, in this process."""
+    """Call `do` in this process and return what came of it."""
     before, started = peak_memory(), time.perf_counter()
     error: BaseException | None = None
     watch.on = True

@@ -15,7 +15,7 @@ MOST_MEMORY = 64 * 2**20  # bytes above what there was
 
 
 def loads(paths: Mapping[str, Path], folder: Path) -> Iterator[dict[str, Any]]:
-    """What came of each, as `watched_load.py` says it; `folder` is for a file that loads."""
+    """Results of loading each file, as `watched_load.py` reports them; `folder` is for a file that loads."""
     valid = folder / "valid.npz"
     valid.write_bytes(smallest())
     text = json.dumps({name: str(path) for name, path in paths.items()})
@@ -24,7 +24,7 @@ def loads(paths: Mapping[str, Path], folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def run(arguments: list[str], text: str = "") -> str:
-    """What Python prints, given this text."""
+    """Output of Python with these arguments and this text as input."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, *arguments]
     return subprocess.run(

@@ -42,7 +42,7 @@ class Backwards(Executor):
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    """What the small trials come to, one by one."""
+    """Rows of the small trials, run one by one."""
     return [run_trial(trial, DATASET) for trial in small_trials()]
 
 

@@ -51,7 +51,7 @@ def gift_inputs(rows: Array) -> GiftInputs:
 
 
 def said(profiles: ProfileTable, gifts: GiftInputs, picked: Array | None = None) -> Outputs:
-    """What the model says after one supervision step."""
+    """Outputs of the model after one supervision step."""
     with no_grad():
         inputs = profile_inputs(profiles)
         return MODEL.read(state_answer(MODEL.think(inputs)), inputs, gifts, picked)

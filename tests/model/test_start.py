@@ -106,7 +106,7 @@ def test_the_words_of_the_vocabulary_are_at_right_angles(preset: str, seed: int)
 
 
 def in_person(model: TRM, task: Task) -> Array:
-    """What each hobby and preference, said alone, adds to the user vector."""
+    """Change of the user vector by each hobby and preference, given alone."""
     alone = [Profile(preferences=(name,)) for name in task.vocabulary.preferences]
     profiles = profile_table([*one_hobby_each(task), *alone, Profile()], task.vocabulary)
     with no_grad():
@@ -121,7 +121,7 @@ def in_token(model: TRM, task: Task) -> Array:
 
 
 def in_gift(model: TRM, task: Task) -> Array:
-    """What each tag adds to the embedding of a gift."""
+    """Change of a gift's embedding by each tag."""
     first = task.gift_inputs.token_features.shape[1]
     features = task.gift_inputs.features.copy()[[0] * 39]
     features[:, first : first + 38] = np.eye(39, 38)
@@ -232,7 +232,7 @@ def test_a_category_that_the_person_is_all_of_starts_as_good_as_certain(preset: 
 
 @STARTED
 def test_budget_and_age_start_out_compared_with_a_gift_by_difference(preset: str, seed: int) -> None:
-    """What is asked of a person and a gift is asked of an unknown person and the difference."""
+    """The first layers see a person and a gift as they see an unknown person and the difference."""
     model = started(preset, seed)
     user, reward = model.user_profiling, model.reward_prediction
     for encoder, layer, numbers in (

@@ -167,7 +167,7 @@ def test_a_threshold_is_asked_from_both_sides_of_it() -> None:
 
 
 def shares_of(given_tools: Array, vote: float = 1.0) -> Array:
-    """What each tool has of a ballot by these labels (N, K), given to the first training scenarios."""
+    """Share of each tool in a vote by these labels (N, K), given to the first training scenarios."""
     train = TRAIN.take(np.arange(len(given_tools)))
     given = replace(train, labels=replace(train.labels, tools=given_tools.astype(np.float64)))
     scores = even_ballot(given, vote)

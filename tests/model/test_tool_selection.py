@@ -47,7 +47,7 @@ def said(part: ToolSelection, u: Tensor, h: Tensor, words: Tensor, padding: Arra
 
 
 def ballots(part: ToolSelection, scores: Array) -> Array:
-    """What a single word's scores (N, K) make of its vote: the logits beyond an even ballot, put back."""
+    """Vote by a single word with the scores (N, K): its logits, with those of an even vote added back."""
     part.score.weight.data[...] = np.eye(scores.shape[1], W) / TOOL_GAIN
     assert part.score.bias is not None
     part.score.bias.data[...] = 0

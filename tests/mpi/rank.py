@@ -1,4 +1,4 @@
-"""What each rank of the jobs of test_mpi.py does: `python -m tests.mpi.rank WORK FOLDER [OPTIONS]`."""
+"""Work of each rank in the jobs of test_mpi.py: `python -m tests.mpi.rank WORK FOLDER [OPTIONS]`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever ends a run on puzzles, it goes on to the same bytes, and its file lacks nothing that it stands on."""
+"""After any interruption a run on puzzles ends with the same bytes, and its files are complete."""
 
 import shlex
 import signal
@@ -41,7 +41,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Train
 
 @pytest.fixture(scope="module")
 def whole(training: Callable[[Path], Training], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a run writes that nothing interrupts."""
+    """Files of a run that nothing interrupts."""
     run = training(tmp_path_factory.mktemp("whole"))
     run.start().communicate()
     return run.results()
@@ -73,7 +73,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
 
 
 def everything(run: PuzzleRun) -> dict[str, object]:
-    """What can be reached from a trainer, but for what it is given."""
+    """Everything reachable from a trainer, except its arguments."""
     given = ("config", "task", "puzzles", "validation")
     state = {key: value for key, value in vars(run.trainer).items() if key not in given}
     return {

@@ -73,7 +73,7 @@ def unsuitable(gift: Gift, person: Profile) -> bool:
 
 
 def costs(gift: Gift, terms: dict[str, Any], compared: bool) -> float:
-    """What is paid: if prices are compared the best offer in time, or else the list price if a seller asks it.
+    """Price paid: the best offer in time if prices are compared, or else the list price if a seller asks it.
 
     It is nan if it is not known.
     """
@@ -140,7 +140,7 @@ def test_of_any_catalogue(
 def test_of_any_catalogue_of_which_little_is_known(
     person: Profile, age: float | None, had: tuple[str, ...], terms: dict[str, Any], gifts: list[Gift]
 ) -> None:
-    """What is not known keeps nothing out, and a gift of which nothing is known may always be given."""
+    """An unknown field rules nothing out, and a gift of which nothing is known is always possible."""
     bare = Gift("bare", "Iron Pan 24 cm", "garden")
     recommender = Recommender(untrained(), [*gifts, bare])
     asked = replace(person, age=age, history=had)

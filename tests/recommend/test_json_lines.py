@@ -50,7 +50,7 @@ def test_one_value_on_one_line_is_a_value_in_a_file_and_a_line_in_a_stream() -> 
 
 
 class Pipe:
-    """What one end has written is there piece by piece; more may be asked for only once that is answered."""
+    """Pipe whose written pieces arrive one by one; the next may be read only once the last one is answered."""
 
     def __init__(self, *pieces: str) -> None:
         self.pieces = [piece.encode() for piece in pieces]

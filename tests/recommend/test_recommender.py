@@ -1,4 +1,4 @@
-"""What `Recommender` answers: new gifts, missing fields, tools that change the answer, and no gift twice."""
+"""Answers of `Recommender`: new gifts, missing fields, tools that change the answer, and no gift twice."""
 
 import json
 import re
@@ -516,7 +516,7 @@ def test_no_graph_is_built(shipped: Recommender, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_catalogue_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is encoded for an answer is its shortlist, at the prices and ratings that the tools have found."""
+    """Only the shortlist is encoded for an answer, at the prices and ratings that the tools have found."""
     sizes: list[int] = []
     encode = TRM.encode_gifts
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What an answer shows holds together: rewards never rise, every reason is a fact, and no number belies a reason."""
+"""Truth of answers: rewards never rise down the list, every reason is a fact, and no number contradicts a reason."""
 
 import re
 from collections.abc import Callable
@@ -74,7 +74,7 @@ class Said(NamedTuple):
         return np.inf if self.days_left is None else self.days_left
 
     def found(self, tool: str) -> dict[str, Any]:
-        """What a tool found of the gift; {} if it did not run."""
+        """Finding of a tool on the gift; {} if the tool did not run."""
         data = {each.name: each.data for each in self.answer.tools}.get(tool, {})
         of_gift: dict[str, Any] = data if "bundle" in data else data.get(self.gift.id, {})
         return of_gift
@@ -205,7 +205,7 @@ def shipped() -> Recommender:
 
 
 def require_truth(recommender: Recommender, person: Profile, question: dict[str, Any]) -> None:
-    """What the answer to a question shows holds together."""
+    """Require that the parts of an answer agree with one another."""
     answer = recommender.recommend(person, **question)
     require_rewards_in_order(answer)
     gifts = {gift.id: gift for gift in recommender.gifts}

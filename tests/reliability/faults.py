@@ -72,7 +72,7 @@ def steps_of(work: Callable[[], object]) -> int:
 
 
 def on_failing_disk(work: Callable[[], object], fault: str, at: int) -> BaseException | None:
-    """What the work raises on a disk with this fault."""
+    """Do the work on a disk with this fault; return the exception that it raises."""
     with patch("trm_np.files.os", FailingDisk(fault, at)):
         try:
             work()

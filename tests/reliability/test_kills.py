@@ -1,4 +1,4 @@
-"""Whatever ends a run, it goes on to the same bytes."""
+"""After any interruption a run ends with the same bytes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ OPTIONS = [*SET, "--epochs", "12", "--set", "training.evaluate_every=1", "--set"
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a run writes that nothing interrupts."""
+    """Files of a run that nothing interrupts."""
     training = Training(tmp_path_factory.mktemp("whole"), *OPTIONS)
     training.start().communicate()
     return training.results()

@@ -1,4 +1,4 @@
-"""What the shipped data promise: coverage, balance, and labels that keep the rules of scenarios/README.md."""
+"""Promises of the shipped data: coverage, balance, and labels that keep the rules of scenarios/README.md."""
 
 import json
 import re

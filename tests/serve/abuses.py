@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
 
 
 class Campaign(NamedTuple):
-    """What came of each abuse, what was at fault of the server as a whole, and its memory in bytes after each batch."""
+    """Outcome of each abuse, faults of the server as a whole, and its memory in bytes after each batch."""
 
     outcomes: list[Outcome]
     faults: list[str]
@@ -234,7 +234,7 @@ def wrong_headers(rng: Rng) -> Abuse:
 
 
 def wrong_lengths(rng: Rng) -> Abuse:
-    """What is said of the length of the body is no number, not one number, or not the length."""
+    """Request whose stated body length is no number, more than one number, or wrong."""
     length = b"%d" % len(BODY)
     said = b"-1|+5|abc||1e3|0x9|5 5|\xb2|1_0|0|5|99999|1048576|1048577".split(b"|")
     said += [length + b", " + length, b"9" * 30, b"9" * 5000, b"0" * 5000]
@@ -405,7 +405,7 @@ def commit(port: int, number: int) -> Outcome:
 
 
 def faults_of(status: int, body: bytes) -> Iterator[str]:
-    """What is wrong with an answer to an abuse."""
+    """Faults in the reply to an abuse."""
     if status >= 500:
         yield f"status {status}"
     if status >= 400 and not one_line(body):
@@ -459,7 +459,7 @@ def one_line(body: bytes) -> bool:
 
 
 def good_question(port: int) -> list[str]:
-    """What is wrong with the answer to a good question."""
+    """Faults in the reply to a good question."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
     try:
         connection.request("POST", "/recommend", BODY, {"Content-Type": "application/json"})

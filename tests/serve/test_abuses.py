@@ -1,4 +1,4 @@
-"""What no client should send ends neither the server nor its good answers; tests/serve/abuses.py sends more of it."""
+"""Malformed requests end neither the server nor its good answers; tests/serve/abuses.py sends more of them."""
 
 import os
 

@@ -134,7 +134,7 @@ def test_the_limits_of_a_profile_are_those_of_the_server(application: Applicatio
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_recommend_keeps_to_the_document_whatever_it_is_sent(application: Application, mode: Any) -> None:
-    """What the schema refuses is refused, and what it allows is answered, unless unknown names are errors."""
+    """Requests that the schema refuses are refused, and the others are answered, unless unknown names are errors."""
     operation = schemathesis.openapi.from_wsgi("/openapi.json", application)["/recommend"]["POST"]
     statuses = set()
 

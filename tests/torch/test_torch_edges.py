@@ -67,7 +67,7 @@ class Row:
 
 
 def same(name: str, rule: Any, function: Callable[..., Any], draw: Any = single) -> Row:
-    """What is written alike in both."""
+    """Row for a function that is written alike in both."""
     return Row(name, rule, function, function, draw)
 
 

@@ -589,7 +589,7 @@ def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
 
 
 def stored_again(path: Path) -> StoredModel:
-    """What was loaded, in today's format: it is converted once."""
+    """Load a file, store it in today's format, and load it again: it is converted once."""
     old = load_model(path)
     content = (old.model, old.config, old.vocabulary, old.gifts, old.scenarios)
     save_checkpoint(path, "model", *content, extra=old.header)

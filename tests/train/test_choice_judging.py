@@ -1,4 +1,4 @@
-"""What people chose, judged: a small shop through training, summary and evaluation, and figures worked by hand."""
+"""Judging choices: a small shop through training, summary and evaluation, and figures worked by hand."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the last bit depends on is recorded, and what differs is said."""
+"""Conditions that decide the last bit are recorded, and differences between them are reported."""
 
 import os
 import subprocess

@@ -24,7 +24,7 @@ SHORT = {"training__epochs": 1, "training__evaluate_every": 1, "training__batch_
 
 @dataclass
 class Watch:
-    """What cross-validation did: the tasks that were trained on, best weights restored, folds announced."""
+    """Record of a cross-validation: the tasks trained on, best weights restored, folds announced."""
 
     tasks: list[Task] = field(default_factory=list)
     restored: list[nn.Module] = field(default_factory=list)

@@ -163,7 +163,7 @@ def spoilt_evaluation(kind: str, name: str, value: float) -> Callable[..., Any]:
 
 
 def decisions(t: Trainer) -> list[Any]:
-    """What follows from the evaluations so far."""
+    """Decisions that follow from the evaluations so far."""
     return [t.stopping.state, t.scheduler.state, *(group["lr"] for group in t.optimizer.param_groups)]
 
 

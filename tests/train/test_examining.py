@@ -1,4 +1,4 @@
-"""What is behind the figures: intervals against theory, hidden fields, confusion and scenarios worked by hand."""
+"""Details behind the figures: intervals against theory, hidden fields, confusion and scenarios worked by hand."""
 
 from dataclasses import replace
 

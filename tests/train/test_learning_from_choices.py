@@ -1,4 +1,4 @@
-"""What the model makes of choices: where it starts, what training adds, and that all of it is kept."""
+"""Learning from choices: where the model starts, what training adds, and that all of it is kept."""
 
 from dataclasses import replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""What training minimises, worked by hand: each term, the total, and the targets behind them."""
+"""Loss of training, worked by hand: each term, the total, and the targets behind them."""
 
 import math
 from dataclasses import replace

@@ -60,7 +60,7 @@ class ThreadRanks(Ranks):
 
 
 def on_ranks(size: int, work: Callable[[Ranks], Any]) -> list[Any]:
-    """What `work` returns on each of so many ranks; one that raises ends all."""
+    """Call `work` on each of so many ranks and return the results; a rank that raises ends all."""
     job = Job(size)
 
     def run(rank: int) -> Any:

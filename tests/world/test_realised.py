@@ -1,4 +1,4 @@
-"""What a bought list is worth: a worked example of each difference to the reward, and what holds for any list."""
+"""Realised value of a bought list: a worked example of each difference to the reward, and rules for any list."""
 
 from dataclasses import replace
 

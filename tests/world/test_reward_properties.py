@@ -1,4 +1,4 @@
-"""What every user of the reward relies on: its bounds, and that cheaper (down to the budget) or better never hurts."""
+"""Properties that users of the reward rely on: its bounds; cheaper (down to the budget) or better never hurts."""
 
 from dataclasses import replace
 

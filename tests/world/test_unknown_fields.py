@@ -1,4 +1,4 @@
-"""What is not known of a gift speaks neither for it nor against it, in the reward and in every tool."""
+"""Unknown fields of a gift count neither for nor against it, in the reward and in every tool."""
 
 import json
 from dataclasses import fields, replace
