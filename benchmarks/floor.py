@@ -21,8 +21,8 @@ REPEATS = 5
 def floor_of(trainer: Trainer, batch: Batch) -> Callable[[], None]:
     """Return a function that replays the products of `trainer.learn(batch)` and copies as much as AdamW moves.
 
-    The products run on arrays of their own. Those of layers and of attention are counted: all but the small ones between
-    memory, gifts and picked lists.
+    The products run on arrays of their own. Those of layers and of attention are counted: all but the small ones
+    between memory, gifts and picked lists.
 
     Products of layers and of attention are counted: all but the small ones between memory, gifts and picked lists.
     """

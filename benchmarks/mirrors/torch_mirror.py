@@ -374,7 +374,7 @@ class RewardPrediction(nn.Module):
         )
 
     def gift_side(self, gifts: Gifts, gift: Tensor) -> tuple[Tensor, ...]:
-        """Part of the hidden layers that depends on the gifts alone: (G, hidden) each; the first is embeddings (G, U)."""
+        """Hidden layers' part from the gifts alone: (G, hidden) each, the first the embeddings (G, U)."""
         _, budget, hobby, occasion, age, quality, diversity = self.hidden
         return (
             gift,

@@ -46,7 +46,7 @@ def dask_workers(address: str) -> Iterator[Executor]:
 
 
 def conditions() -> dict[str, Any]:
-    """What the bits of a run depend on, as it is in this process."""
+    """Conditions in this process that decide the bits of a run."""
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or "as many as there are cores"
     return {"trm_np": __version__, "numpy": np.__version__, "BLAS threads": threads}
 

@@ -1,4 +1,4 @@
-"""What an optimization does: differences paired by seed, with an interval, and a verdict."""
+"""Effects of the optimizations: differences paired by seed, with an interval, and a verdict."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SHARE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Effect:
-    """What turning a switch on adds to a metric: the mean over seeds and its 95 % interval.
+    """Effect of turning a switch on, on one metric: the mean over seeds and its 95 % interval.
 
     `among` says what the other seven are: "all on" or "all off".
     """

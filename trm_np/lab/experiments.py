@@ -1,4 +1,4 @@
-"""What the lessons measure: for each experiment its configurations, how many seeds, and the data it trains on."""
+"""Experiments of the lessons: for each its configurations, the number of seeds, and the data it trains on."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from math import ceil

@@ -88,7 +88,7 @@ def results(grid: Grid, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def combination(runs: Sequence[Row]) -> dict[str, Any]:
-    """What came of one combination with each seed: epochs, test metrics and curves; raises ResultsError."""
+    """Results of one combination with each seed: epochs, test metrics and curves; raises ResultsError."""
     try:
         return {
             "kept": [int(run["best_epoch"]) for run in runs],

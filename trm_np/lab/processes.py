@@ -32,7 +32,7 @@ class Processes(ThreadPoolExecutor):
     def in_a_process(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        """What the function returns, or raises, in a process of its own; raises ProcessLost."""
+        """Call a function in a process of its own; return or raise what it does; raises ProcessLost."""
         context = get_context("forkserver")  # never a copy of this process, which has threads
         receiver, sender = context.Pipe()
         process = context.Process(target=_answer, args=(sender, function, arguments, named), daemon=True)

@@ -20,7 +20,7 @@ AMONG = {"all on": "switched on last, the other seven being on", "all off": "swi
 
 
 def effects_text(effects: Sequence[Effect], whole: bool = False) -> str:
-    """What each optimization adds: a table for each company it is in; of all metrics if `whole`."""
+    """Effect of each optimization: one table beside all the others and one alone; of all metrics if `whole`."""
     parts = []
     effects = [each for each in effects if whole or each.metric in SHORT]
     for among, heading in AMONG.items():

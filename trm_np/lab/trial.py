@@ -32,7 +32,7 @@ def with_seeds(configs: Mapping[str, Config], seeds: int) -> list[Trial]:
 
 
 def identity(trial: Trial, data: str) -> Row:
-    """What makes a trial this one and no other, as its row begins; `data` is the digest of the dataset."""
+    """Identity of a trial, as its row begins; `data` is the digest of the dataset."""
     return {"seed": trial.seed, "version": __version__, "data": data, "settings": flatten(trial.config)}
 
 
@@ -75,7 +75,7 @@ def failed(trial: Trial, data: str, error: Exception) -> Row:
 
 
 def task_of(dataset: Dataset, config: Config) -> Task:
-    """What a trial with this configuration trains on, made once for several."""
+    """Task that a trial with this configuration trains on, made once for several trials."""
     return _task(dataset, config.training.scenario_limit, config.model.gift_features)
 
 

@@ -1,4 +1,4 @@
-"""What the recursion is worth: the same training without it, for as much arithmetic."""
+"""Comparison with models without recursion, trained alike for as much arithmetic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -33,7 +33,7 @@ GROUP = 32  # puzzles thought about at once: with 256 a step takes a third longe
 
 
 class Said(NamedTuple):
-    """What is read from an answer: logits of each cell's symbol (B, S, V), and of halting (B, 2)."""
+    """Outputs read from an answer: logits of each cell's symbol (B, S, V), and of halting (B, 2)."""
 
     cells: Tensor
     halting: Tensor
@@ -68,7 +68,7 @@ class PuzzleModel(nn.Module):
         return after
 
     def read(self, carry: Carry) -> Said:
-        """What the answer y says of each cell, and the mean of its cells of halting."""
+        """Read the answer y: logits of each cell, and of halting from the mean of its cells."""
         return Said(self.core.lm_head(carry.y), self.core.halt_head(carry.y.mean(axis=1)))
 
 
@@ -122,7 +122,7 @@ def step_of_thought(model: PuzzleModel, questions: Board, carry: Carry) -> tuple
 
 
 def thoughts(model: PuzzleModel, questions: Board, steps: int) -> Iterator[Thought]:
-    """What the model thinks of B questions after each of so many steps."""
+    """Yield the model's thoughts on B questions, one after each of so many steps."""
     carry = model.start(len(questions))
     for _ in range(steps):
         thought, carry = step_of_thought(model, questions, carry)

@@ -67,7 +67,7 @@ def make_puzzles(
 
 
 class HeldOut(NamedTuple):
-    """What training never learns from: `test` judges in the end, `validation` says which model is kept."""
+    """Puzzles that training never learns from: `test` judges in the end, `validation` decides which model is kept."""
 
     test: Puzzles
     validation: Puzzles

@@ -12,7 +12,7 @@ CHANGED = "*"
 
 
 def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
-    """What the model thinks of one board (S,) after each step, until it is sure or has taken so many steps."""
+    """Solve one board (S,): the thought after each step, until the model is sure or has taken so many steps."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
     for step, thought in enumerate(thoughts(model, question[None], steps), start=1):

@@ -71,7 +71,7 @@ def save_puzzle_model(
 
 
 def identity(task: Task) -> dict[str, Any]:
-    """What a task is known by in a file."""
+    """Identity of a task in a file."""
     return {
         "name": task.name,
         "symbols": task.symbols,

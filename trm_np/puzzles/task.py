@@ -41,7 +41,7 @@ class Symmetries(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """What a person needs for a puzzle: rounds of the simplest reasoning, and guesses where that is not enough."""
+    """Effort of a person for a puzzle: rounds of the simplest reasoning, and guesses where that is not enough."""
 
     rounds: int
     guesses: int

@@ -77,7 +77,7 @@ def validation(records: Sequence[Record], name: str) -> Series:
 
 
 def rates_left(record: Record, first: Record) -> float:
-    """What share of its first learning rate a record has: of the component that has kept most, if they differ.
+    """Share of its first learning rate that a record has: of the component that has kept most, if they differ.
 
     What is solved and not learned has a rate of 0 throughout, and is not counted.
     """

@@ -1,4 +1,4 @@
-"""What pictures there are of a run, and what an ablation's picture is drawn from."""
+"""Pictures of a run, and the file that an ablation's picture is drawn from."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

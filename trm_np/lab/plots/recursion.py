@@ -1,4 +1,4 @@
-"""What the recursion does to one answer: the model read after each latent recursion, and after more than trained."""
+"""Effect of the recursion on one answer: the model read after each latent recursion, and after more than trained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ BEYOND = 2  # times as many supervision steps as the model was trained for are d
 
 @dataclass(frozen=True, eq=False)
 class Thoughts:
-    """What the answer h says before the first latent recursion and after each of R, as probabilities.
+    """Probabilities read from the answer h before the first latent recursion and after each of R.
 
     categories (R + 1, C), tools (R + 1, K), halting (R + 1,); change (R,) is how far each recursion moves h, as a
     share of its length. A supervision step is `cycles` of them; the model is trained for `trained` such steps, and
