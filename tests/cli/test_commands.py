@@ -112,6 +112,14 @@ def test_h_is_help(path: tuple[str, ...]) -> None:
     assert CliRunner().invoke(train, ["-h"]).exit_code == 0  # which `trm-train` is, without a group around it
 
 
+@pytest.mark.parametrize("name", [[], ["lab"], ["puzzle"]], ids=str)
+def test_a_group_lists_its_commands_with_whole_sentences(name: list[str]) -> None:
+    _, _, listed = run(*name, "--help").output.partition("\nCommands:\n")
+    assert listed.strip()
+    for line in listed.splitlines():
+        assert re.fullmatch(r"  [a-z]+ +[A-Z].*[^.]\.", line), line
+
+
 def served_until_it_is_told_to_end(*command: str) -> int:
     """The exit code of a server that is told to end as soon as it serves."""
     process = script("trm", *command)

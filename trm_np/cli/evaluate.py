@@ -14,7 +14,9 @@ from trm_np.cli.threads import is_large, use_threads
 
 @click.command(
     cls=OneLine,
-    help="""The metrics of a stored MODEL on held-out scenarios, beside the baselines, and what is behind them.
+    help="""Evaluate a stored MODEL on held-out scenarios.
+
+    The metrics stand beside those of the baselines, and the details behind them follow.
 
     \b
     Example: trm evaluate checkpoints/integrated_enhanced/best.npz
@@ -25,15 +27,17 @@ from trm_np.cli.threads import is_large, use_threads
     "--held-out",
     callback=named,
     metavar="FILE",
-    help="Scenarios to judge it on; the shipped ones if not given.",
+    help="Scenarios to judge the model on.  [default: the shipped ones]",
 )
 @click.option(
     "--cross-validate",
     is_flag=True,
-    help="Instead, train and test its settings in 5 folds over its training scenarios.",
+    help="Cross-validate the settings instead, in 5 folds over the training scenarios.",
 )
 @click.option(
-    "--seeds", type=click.IntRange(min=1), help="Of --cross-validate: so many seeds, from 0.  [default: 1]"
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="Number of seeds for --cross-validate, from 0 on.  [default: 1]",
 )
 @trust
 @as_json

@@ -27,35 +27,37 @@ ENDINGS = {
 
 @click.command(
     cls=OneLine,
-    help="""A stored MODEL in another form, one of these options.
+    help="""Convert a stored MODEL to another form.
 
-    What --half and --int8 lose is measured on held-out scenarios, and printed. All commands read such files. An ONNX
-    graph is written if onnxruntime gives the answers of this program with it.
+    Give one of --half, --int8, --safetensors, --onnx and --zipapp.
+
+    The loss of quality by --half and --int8 is measured on held-out scenarios and printed. All commands read such
+    files. An ONNX graph is written only if onnxruntime gives the same outputs with it as this program.
 
     \b
     Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
     """,
 )
 @click.argument("model", callback=named)
-@click.option("--half", is_flag=True, help="A model file with float16 weights, half as large.")
-@click.option("--int8", is_flag=True, help="A model file with whole numbers as weights, a quarter as large.")
-@click.option("--safetensors", is_flag=True, help="The weights, for PyTorch (extra: safetensors).")
-@click.option("--onnx", is_flag=True, help="The inference graph, for other runtimes (extra: onnx).")
+@click.option("--half", is_flag=True, help="Model file with float16 weights, half as large.")
+@click.option("--int8", is_flag=True, help="Model file with 8-bit integer weights, a quarter as large.")
+@click.option("--safetensors", is_flag=True, help="Weights for PyTorch (extra: safetensors).")
+@click.option("--onnx", is_flag=True, help="Inference graph for other runtimes (extra: onnx).")
 @click.option(
-    "--zipapp", is_flag=True, help="A program of one file with the model in it, for any Python with NumPy."
+    "--zipapp", is_flag=True, help="Program in one file, with the model in it, for any Python with NumPy."
 )
 @click.option(
     "--out",
     callback=named,
     metavar="FILE",
-    help="Where it goes; a link is followed, and a file that is there keeps its permissions.  "
+    help="Output file. A link is followed, and an existing file keeps its permissions.  "
     "[default: beside MODEL, named after it]",
 )
 @click.option(
     "--held-out",
     callback=named,
     metavar="FILE",
-    help="Of --half and --int8: scenarios to judge it on; the shipped ones if not given.",
+    help="Scenarios to judge --half and --int8 on.  [default: the shipped ones]",
 )
 @trust
 @as_json

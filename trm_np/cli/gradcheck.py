@@ -8,13 +8,15 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Check every gradient against finite differences: rules, losses, components, and the whole model.
+    help="""Check every gradient against finite differences.
+
+    The rules, the losses, the components and the whole model are checked.
 
     \b
     Example: trm gradcheck --seed 1
     """,
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 def gradcheck(seed: int) -> None:
     use_threads(all_cores=False)
     from trm_np.autograd.gradcheck import ATOL, RTOL

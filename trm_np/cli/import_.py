@@ -17,82 +17,90 @@ DAY = 86_400  # seconds: clocks differ by less
 @click.command(
     "import",
     cls=OneLine,
-    help="""Turn tables of orders into the files to train on: scenarios, held-out scenarios, a catalogue.
+    help="""Convert tables of orders to files to train on.
+
+    The files hold scenarios, held-out scenarios and a catalogue.
 
     A table is CSV (commas, semicolons, tabs or bars; UTF-8, UTF-16 or cp1252), JSON Lines, or Parquet with the extra
-    [parquet]. Each person's earlier orders become what they have, the later ones what they chose. People whose last
-    orders are the latest are kept for the test, those before them for validation. What was used, assumed and dropped
-    is printed. Files that exist already are never replaced.
+    [parquet]. Each person's earlier orders become their history, the later ones their choices. People whose last
+    orders are the latest are kept for the test, those before them for validation. The report says what was used,
+    assumed and dropped. Existing files are never replaced.
 
-    Columns are known by their usual names, such as user_id, product_id, order_date, rating, price or age. --map names
+    Columns are found by their usual names, such as user_id, product_id, order_date, rating, price or age. --map names
     others: order.person, order.item, order.time, order.rating, order.quantity; item.id, item.name, item.category,
     item.tags, item.price, item.rating, item.stock, item.occasions; profile.person, profile.age, profile.hobbies,
     profile.preferences, profile.relationship, profile.occasion, profile.budget. item.tags, item.occasions,
-    profile.hobbies and profile.preferences take several columns; --map FIELD= leaves a field out. What is said of a
-    person may stand in the orders too.
+    profile.hobbies and profile.preferences take several columns; --map FIELD= leaves a field out. The profile fields
+    may stand in the orders too.
 
     \b
     Example: trm import --orders orders.csv --items items.csv --people people.csv --map item.tags=theme --out shop
     """,
 )
-@click.option("--orders", callback=named, required=True, metavar="FILE", help="Who ordered or rated what.")
-@click.option("--items", callback=named, required=True, metavar="FILE", help="What can be ordered.")
-@click.option("--people", callback=named, metavar="FILE", help="What is known of those who ordered.")
-@click.option("--out", callback=named, required=True, metavar="FOLDER", help="Where the files go.")
+@click.option("--orders", callback=named, required=True, metavar="FILE", help="Table of orders or ratings.")
+@click.option("--items", callback=named, required=True, metavar="FILE", help="Table of the items.")
+@click.option("--people", callback=named, metavar="FILE", help="Table of the people who ordered.")
+@click.option("--out", callback=named, required=True, metavar="FOLDER", help="Output folder.")
 @click.option(
-    "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", help="The column of a field; repeatable."
+    "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", help="Column of a field; repeatable."
 )
 @click.option(
     "--history-share",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.6,
     show_default=True,
-    help="Of a person's orders, the earlier ones.",
+    help="Share of a person's orders, the earliest, that become the history.",
 )
 @click.option(
-    "--liked", type=float, help="The least rating of a choice.  [default: 4, if at most 5 are given]"
+    "--liked", type=float, help="Lowest rating that counts as a choice.  [default: 4, if at most 5 are given]"
 )
 @click.option(
-    "--disliked", type=float, help="Below this rating it is a rejection.  [default: 5/8 of --liked]"
+    "--disliked",
+    type=float,
+    help="Rating below which an order counts as a rejection.  [default: 5/8 of --liked]",
 )
 @click.option(
     "--min-orders",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Of a person; one with fewer is dropped.",
+    help="Least number of orders; people with fewer are dropped.",
 )
 @click.option(
     "--most-people",
     type=click.IntRange(min=4),
     default=50_000,
     show_default=True,
-    help="Drawn at random if more.",
+    help="Largest number of people; of more, these are drawn at random.",
 )
 @click.option(
     "--most-items",
     type=click.IntRange(min=3),
     default=20_000,
     show_default=True,
-    help="Those ordered most often if more.",
+    help="Largest number of items; of more, those ordered most often are kept.",
 )
 @click.option(
     "--most-names",
     type=click.IntRange(min=2),
     default=200,
     show_default=True,
-    help="In a list of the vocabulary; the most frequent ones.",
+    help="Largest number of names in a list of the vocabulary; the most frequent are kept.",
 )
-@click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="What 5/6/2024 means, if no date shows it.")
 @click.option(
-    "--decimal", type=click.Choice([",", "."]), help="The sign before a fraction, if no number shows it."
+    "--dates", type=click.Choice(["dmy", "mdy"]), help="Order of day and month in dates, if no date shows it."
 )
-@click.option("--list-separator", metavar="SIGN", help="Between names in a cell.  [default: | or ; or ,]")
-@click.option("--currency", metavar="SIGN", help="Of the prices, such as EUR; shown before them.")
+@click.option("--decimal", type=click.Choice([",", "."]), help="Decimal sign, if no number shows it.")
+@click.option(
+    "--list-separator", metavar="SIGN", help="Separator of names in a cell.  [default: | or ; or ,]"
+)
+@click.option(
+    "--currency", metavar="SIGN", help="Currency of the prices, such as EUR; it is shown before them."
+)
 @click.option(
     "--drop-bad",
     is_flag=True,
-    help="Take a bad cell as unknown, or drop the row that needs it, instead of ending.",
+    help="Treat a bad cell as unknown, or drop the row that needs it, instead of ending.",
 )
 @as_json
 def import_(

@@ -9,9 +9,9 @@ from trm_np.cli.output import write_new
 
 @click.command(
     cls=OneLine,
-    help="""Write a small example of your own data into FOLDER: scenarios, a catalogue, and what every field means.
+    help="""Write a small example of your own data into FOLDER.
 
-    Files that exist already are never replaced.
+    It has scenarios, a catalogue, and a description of every field. Existing files are never replaced.
 
     \b
     Example: trm init my_data

@@ -19,7 +19,9 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Data coverage, parameters, their groups and settings: of a stored MODEL, or as a run would have them.
+    help="""Show data coverage, parameters and settings.
+
+    They are those of a stored MODEL, or those that a run with these options would have.
 
     \b
     Example: trm inspect --preset report

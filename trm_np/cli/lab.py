@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=OneLineGroup,
-    help="""Runs by the dozen under the same dice, and what they show.
+    help="""Compare many training runs with the same seeds.
 
     \b
     Example: trm lab sweep --seeds 2 --epochs 1 --set model.cycles=1,2
@@ -38,31 +38,35 @@ def run_options(command: Command) -> Command:
     """--preset, --recipe, --epochs and --seeds: what each configuration is run with."""
     for option in (
         click.option(
-            "--seeds", type=click.IntRange(1, 1000), default=10, show_default=True, help="From 0 on."
+            "--seeds",
+            type=click.IntRange(1, 1000),
+            default=10,
+            show_default=True,
+            help="Number of seeds, from 0 on.",
         ),
-        click.option("--epochs", type=click.IntRange(min=1), help="At most this many for each run."),
+        click.option("--epochs", type=click.IntRange(min=1), help="Largest number of epochs of each run."),
         recipe_option,
-        click.option("--preset", default="tiny", show_default=True, help="What is run, before any setting."),
+        click.option("--preset", default="tiny", show_default=True, help="Preset that the settings change."),
     ):
         command = option(command)
     return command
 
 
 @lab.command(
-    help="""Switch the eight optimizations on and off: what does each of them do?
+    help="""Switch the eight optimizations on and off.
 
-    All on, all off, each one off and each one alone are run with every seed; effects are paired by seed. What is
-    interrupted goes on with the same command.
+    The runs are: all on, all off, each one off and each one alone, with every seed. They show what each optimization
+    does; effects are paired by seed. To go on after an interruption, give the same command.
 
     \b
     Example: trm lab ablate --seeds 3 --epochs 20
     """,
 )
-@click.option("--full", is_flag=True, help="All 256 subsets of the eight instead of 18.")
+@click.option("--full", is_flag=True, help="Run all 256 subsets of the eight instead of 18.")
 @click.option(
     "--whole", is_flag=True, help="Print the effects on all metrics, and the means of each configuration."
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for all of them.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting of all runs.")
 @run_options
 @place_options
 @data_options
@@ -100,7 +104,9 @@ def ablate(
 
 
 @lab.command(
-    help="""Run every combination of some settings' values, with every seed.
+    help="""Run every combination of some settings' values.
+
+    Each combination runs with every seed.
 
     \b
     Example: trm lab sweep --seeds 3 --epochs 20 --set model.cycles=1,2,3 --set model.latent_steps=1,3
@@ -112,7 +118,7 @@ def ablate(
     multiple=True,
     required=True,
     metavar="KEY=V1,V2",
-    help="A setting and its values; several make a grid.",
+    help="Setting and its values; several make a grid.",
 )
 @run_options
 @place_options
@@ -144,9 +150,10 @@ def sweep(
 
 
 @lab.command(
-    help="""Make the pictures of the lessons, or those NAMED, and print the tables behind them.
+    help="""Draw the pictures of the lessons, or those NAMED.
 
-    What they need is run first, as far as it is not there yet: about an hour and a half on two cores for all of them.
+    The tables behind them are printed. The runs that they need come first, unless their results are there already:
+    about an hour and a half on two cores for all of them.
 
     \b
     Example: trm lab figures gradient_check augmentation
@@ -160,7 +167,7 @@ def sweep(
     default="docs/figures",
     show_default=True,
     metavar="FOLDER",
-    help="Where the pictures go.",
+    help="Output folder of the pictures.",
 )
 @place_options
 def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None, dask: str | None) -> None:

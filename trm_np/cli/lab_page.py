@@ -10,9 +10,10 @@ from trm_np.cli.options import named
 
 @click.command(
     cls=OneLine,
-    help="""Make one HTML file in which switches are turned, and show what was measured.
+    help="""Make an HTML page that shows the effect of each switch.
 
-    It needs all 256 combinations with the same seeds, and nothing else to be looked at: no network, no server.
+    A reader turns switches and sees the measured metrics. The results must hold all 256 combinations with the same
+    seeds. The page needs no network and no server.
 
     \b
     Example: trm lab page --out ablation.html
@@ -24,7 +25,7 @@ from trm_np.cli.options import named
     default="checkpoints/lab/ablation.jsonl",
     show_default=True,
     metavar="FILE",
-    help="What `trm lab ablate --full` has written.",
+    help="Results of `trm lab ablate --full`.",
 )
 @click.option(
     "--out",
@@ -32,7 +33,7 @@ from trm_np.cli.options import named
     default="ablation.html",
     show_default=True,
     metavar="FILE",
-    help="The page; one that is there already is replaced.",
+    help="Output file; an existing page is replaced.",
 )
 def page(results: str, out: str) -> None:
     if Path(out).resolve() == Path(results).resolve():

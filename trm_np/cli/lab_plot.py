@@ -12,10 +12,10 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Draw SOURCE as SVG and PNG: the folder of a run, or a file of an ablation's results.
+    help="""Draw a run or an ablation as SVG and PNG.
 
-    Of a run: training curves, categories, rewards, and the recursion step by step. Of an ablation: what each
-    optimization does.
+    SOURCE is the folder of a run, or a file of an ablation's results. Drawn of a run are training curves, categories,
+    rewards, and the recursion step by step; of an ablation the effect of each optimization.
 
     \b
     Example: trm lab plot checkpoints/integrated_enhanced
@@ -23,16 +23,21 @@ from trm_np.cli.threads import use_threads
 )
 @click.argument("source", callback=named)
 @click.option(
-    "--out", callback=named, metavar="FOLDER", help="Where they go.  [default: figures, beside the source]"
+    "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: figures, beside the source]"
 )
 @click.option(
     "--scenario",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Index of the test scenario whose answer is shown step by step.",
+    help="Index of the test scenario to draw step by step.",
 )
-@click.option("--held-out", callback=named, metavar="FILE", help="The run's, if not the shipped one.")
+@click.option(
+    "--held-out",
+    callback=named,
+    metavar="FILE",
+    help="Held-out scenarios of the run, if not the shipped ones.",
+)
 @click.pass_context
 def plot(context: click.Context, source: str, out: str | None, scenario: int, held_out: str | None) -> None:
     use_threads(all_cores=False)

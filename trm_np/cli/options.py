@@ -23,7 +23,7 @@ def utf_8(typed: str) -> str:
 
 
 recipe_option = click.option(
-    "--recipe", default="report", show_default=True, help=f"How to train: one of {', '.join(RECIPES)}."
+    "--recipe", default="report", show_default=True, help=f"Recipe of training: one of {', '.join(RECIPES)}."
 )
 
 
@@ -36,17 +36,22 @@ def config_options(command: Command) -> Command:
     """--preset, --recipe, --without, --only and --set."""
     for option in (
         click.option(
-            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as loss.tool=0.3."
+            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as loss.tool=0.3."
         ),
-        click.option("--only", multiple=True, metavar="NAME", help="All optimizations off but these."),
+        click.option("--only", multiple=True, metavar="NAME", help="Optimization to leave on, all others off."),
         click.option(
             "--without",
             multiple=True,
             metavar="NAME",
-            help=f"An optimization to turn off: {', '.join(SWITCHES)}.",
+            help=f"Optimization to turn off: {', '.join(SWITCHES)}.",
         ),
         recipe_option,
-        click.option("--preset", default="tiny", show_default=True, help=f"One of {', '.join(PRESETS)}."),
+        click.option(
+            "--preset",
+            default="tiny",
+            show_default=True,
+            help=f"Preset of the model: one of {', '.join(PRESETS)}.",
+        ),
     ):
         command = option(command)
     return command
@@ -56,7 +61,7 @@ def data_options(command: Command) -> Command:
     """--scenarios, --held-out and --catalog."""
     for option in (
         click.option(
-            "--catalog", callback=named, metavar="FILE", help="Gifts; the shipped ones if not given."
+            "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts.  [default: the shipped one]"
         ),
         click.option("--held-out", callback=named, metavar="FILE", help="Scenarios to validate and test on."),
         click.option(
@@ -68,10 +73,12 @@ def data_options(command: Command) -> Command:
 
 
 trust = click.option(
-    "--trust", is_flag=True, help="Take a MODEL whatever an answer costs: only if you know where it comes from."
+    "--trust",
+    is_flag=True,
+    help="Accept a MODEL however costly its answers are. Use it only if you know where the file comes from.",
 )
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
 def config_from(

@@ -25,13 +25,15 @@ DIAL = 4  # times the steps of training, which thinking may take at most
 steps_option = click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help=f"Think at most so long, up to {DIAL} times as in training.  [default: model.answer_steps]",
+    help=f"Largest number of thinking steps, up to {DIAL} times as many as in training.  [default: model.answer_steps]",
 )
 
 
 @click.group(
     cls=OneLineGroup,
-    help="""Sudoku of 6 × 6 and 9 × 9: made, learnt and solved by the recursive core.
+    help="""Make Sudoku puzzles, and learn and solve them.
+
+    The boards have 6 × 6 or 9 × 9 cells; the recursive core solves them.
 
     \b
     Example: trm puzzle make --count 5
@@ -42,26 +44,33 @@ def puzzle() -> None:
 
 
 @puzzle.command(
-    help="""Make puzzles of a KIND, sudoku6 or sudoku9, each with one solution and no two the same up to symmetry.
+    help="""Make puzzles of a KIND, sudoku6 or sudoku9.
+
+    Each has one solution, and no two are the same up to symmetry.
 
     \b
     Example: trm puzzle make sudoku9 --count 5 --extra 12 --out nine.csv
     """,
 )
 @kind
-@click.option("--count", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="So many.")
+@click.option(
+    "--count", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Number of puzzles."
+)
 @click.option(
     "--extra",
     type=click.IntRange(0, 60),
     default=0,
     show_default=True,
-    help="Up to so many givens more than are needed, which makes them easier.",
+    help="Largest number of extra givens, which make a puzzle easier.",
 )
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
-)
-@click.option(
-    "--out", callback=named, default="puzzles.csv", show_default=True, metavar="FILE", help="A new CSV file."
+    "--out",
+    callback=named,
+    default="puzzles.csv",
+    show_default=True,
+    metavar="FILE",
+    help="Output file, a new CSV file.",
 )
 @as_json
 def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) -> None:
@@ -98,11 +107,11 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
 
 
 @puzzle.command(
-    help="""Solve a BOARD, or one on each line of stdin, by a stored MODEL, and show how it thinks.
+    help="""Solve a BOARD with a stored MODEL, step by step.
 
-    A board is written row by row, with . or 0 for a blank. After each step stands the probability, as the model sees
-    it, that all of it is right; cells that have changed are marked. Boards from stdin are answered line by line, a
-    bad one by its error, and the exit code is 65 at the end.
+    A board is written row by row, with . or 0 for a blank; without one, each line of stdin is a board. After each step
+    the model's probability that the whole board is right is shown, and changed cells are marked. Boards from stdin are
+    answered line by line. A bad one is answered by its error, and the exit code at the end is 65.
 
     \b
     Example: trm puzzle solve checkpoints/sudoku6/best.npz ......5.....1..3.6.4..2...4..2..3..5
@@ -131,9 +140,10 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
 
 
 @puzzle.command(
-    help="""How many puzzles a stored MODEL solves: by thinking steps, and by how hard they are for a person.
+    help="""Count the puzzles that a stored MODEL solves.
 
-    Without a file, of 1,000 puzzles made from the seed of its training, which held the same ones out.
+    The counts are by thinking steps, and by how hard a puzzle is for a person. Without a file, the model solves 1,000
+    puzzles made from the seed of its training, which held the same ones out.
 
     \b
     Example: trm puzzle evaluate checkpoints/sudoku6/best.npz --steps 16
@@ -141,10 +151,12 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
 )
 @click.argument("model", callback=named)
 @click.option(
-    "--puzzles", callback=named, metavar="FILE", help="Puzzles to judge it on: a board a line, or CSV."
+    "--puzzles", callback=named, metavar="FILE", help="Puzzles to solve: one board per line, or CSV."
 )
 @click.option(
-    "--count", type=click.IntRange(min=1), help="Only so many, the first.  [default: all, or 1000 made]"
+    "--count",
+    type=click.IntRange(min=1),
+    help="Number of puzzles, the first of the file.  [default: all, or 1000 made]",
 )
 @steps_option
 @as_json

@@ -26,37 +26,39 @@ kind = click.argument("kind", default="sudoku6")
 
 @click.command(
     cls=OneLine,
-    help="""Train a model on puzzles of a KIND, sudoku6 or sudoku9, and judge it on others that are no twins of them.
+    help="""Train a model on puzzles of a KIND, sudoku6 or sudoku9.
+
+    It is judged on other puzzles, none of them a twin of one that it learned from.
 
     \b
     Example: trm puzzle train --seed 1 --out checkpoints/sudoku6_1
     """,
 )
 @kind
-@click.option("--puzzles", callback=named, metavar="FILE", help="Puzzles to learn from; made if not given.")
-@click.option("--held-out", callback=named, metavar="FILE", help="Puzzles to judge by; made if not given.")
+@click.option("--puzzles", callback=named, metavar="FILE", help="Puzzles to learn from.  [default: new ones]")
+@click.option("--held-out", callback=named, metavar="FILE", help="Puzzles to judge on.  [default: new ones]")
 @click.option(
     "--count",
     type=click.IntRange(1, 1_000_000),
     default=COUNT,
     show_default=True,
-    help="To learn from, at most.",
+    help="Largest number of puzzles to learn from.",
 )
 @click.option(
-    "--out", callback=named, metavar="FOLDER", help="Where the results go.  [default: checkpoints/KIND]"
+    "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]"
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="The same as --set training.epochs=N.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs; the same as --set training.epochs=N.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, such as model.cycles=2."
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as model.cycles=2."
 )
-@click.option("--resume", is_flag=True, help="Go on where the run in the folder was interrupted.")
+@click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
 @click.option(
-    "--compare", is_flag=True, help="Train models without recursion too, for as much arithmetic each."
+    "--compare", is_flag=True, help="Also train models without recursion, each for as much arithmetic."
 )
-@click.option("--quiet", is_flag=True, help="Print nothing but errors, and the document of --json.")
+@click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")
 @as_json
 def train(
     kind: str,

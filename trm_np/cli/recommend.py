@@ -39,26 +39,26 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
 
 @click.command(
     cls=OneLine,
-    help="""Gifts for a person, by a stored MODEL and the two tools that it selects.
+    help="""Recommend gifts for a person with a stored MODEL.
 
-    Leave out whatever is not known of the person. A --profile with an object on each line, of which one is enough
-    on stdin, is answered in JSON line by line: those that are there at once, before more are read. A bad line is
-    answered by its error, and the exit code is 65 at the end.
+    The model selects two tools, whose findings count too. Leave out whatever is not known of the person. A --profile
+    may have a JSON object on each line; on stdin one line is enough. Its lines are answered in JSON, line by line:
+    those at hand first, before more are read. A bad line is answered by its error, and the exit code at the end is 65.
 
     \b
     Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
     """,
 )
 @click.argument("model", callback=named)
-@click.option("--age", type=float, help="Of the person who receives the gift, in years.")
-@click.option("--budget", type=float, help="The most to spend, in the currency of the catalogue.")
+@click.option("--age", type=float, help="Age in years of the person who receives the gift.")
+@click.option("--budget", type=float, help="Highest price, in the currency of the catalogue.")
 @click.option(
     "--hobby",
     "hobbies",
     type=utf_8,
     multiple=True,
     metavar="NAME",
-    help="A hobby, in your own words; may be given again.",
+    help="Hobby of the person, in your own words; repeatable.",
 )
 @click.option(
     "--preference",
@@ -66,46 +66,46 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
     type=utf_8,
     multiple=True,
     metavar="NAME",
-    help="A preference; may be given again.",
+    help="Preference of the person; repeatable.",
 )
 @click.option(
-    "--relationship", type=utf_8, metavar="NAME", help="What the person is to you: mother, friend, ..."
+    "--relationship", type=utf_8, metavar="NAME", help="Relationship to the person: mother, friend, ..."
 )
-@click.option("--occasion", type=utf_8, metavar="NAME", help="What the gift is for: birthday, wedding, ...")
+@click.option("--occasion", type=utf_8, metavar="NAME", help="Occasion of the gift: birthday, wedding, ...")
 @click.option(
     "--history",
     multiple=True,
     callback=names_in,
     metavar="ID,...",
-    help="Gifts that the person has already, by id: they are not recommended.",
+    help="Ids of gifts that the person has already; they are not recommended.",
 )
 @click.option(
     "--profile",
     callback=named,
     metavar="FILE",
-    help="A JSON object in place of these options, or one on each line; - is stdin.",
+    help="JSON profile in place of these options, or one on each line; - is stdin.",
 )
-@click.option("--top", "k", type=click.IntRange(1), default=3, show_default=True, help="So many gifts.")
-@click.option("--days", type=click.IntRange(0, 36_500), help="Until the gift is needed, if that is known.")
+@click.option("--top", "k", type=click.IntRange(1), default=3, show_default=True, help="Number of gifts.")
+@click.option("--days", type=click.IntRange(0, 36_500), help="Days until the gift is needed.")
 @click.option(
     "--allow",
     multiple=True,
     callback=rules_in,
     metavar="RULE,...",
-    help=f"Also what is kept out otherwise: {', '.join(ALLOWABLE)}.",
+    help=f"Rules to ignore: {', '.join(ALLOWABLE)}.",
 )
-@click.option("--any-age", is_flag=True, help="Also what is meant for another age.")
+@click.option("--any-age", is_flag=True, help="Allow gifts for another age.")
 @click.option(
-    "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Gifts to leave out, by id."
+    "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Ids of gifts to leave out."
 )
-@click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
-@click.option("--strict", is_flag=True, help="An unknown name is an error, not a warning.")
+@click.option("--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one.")
+@click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
-    help="Answer the lines of --profile in so many processes, thousands at a time.",
+    help="Number of processes that answer the lines of --profile, thousands at a time.",
 )
-@click.option("--dask", metavar="ADDRESS", help="The same on a Dask cluster, such as tcp://127.0.0.1:8786.")
+@click.option("--dask", metavar="ADDRESS", help="Dask cluster that answers the lines of --profile, such as tcp://127.0.0.1:8786.")
 @trust
 @as_json
 def recommend(

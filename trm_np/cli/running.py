@@ -27,12 +27,12 @@ def place_options(command: Command) -> Command:
     """--processes, --dask and --out: where runs are made, and where their rows go."""
     for option in (
         click.option(
-            "--dask", metavar="ADDRESS", help="Run on a Dask cluster, such as tcp://127.0.0.1:8786."
+            "--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."
         ),
         click.option(
             "--processes",
             type=click.IntRange(min=1),
-            help="Runs at the same time on this machine.  [default: one for each core]",
+            help="Number of runs at the same time on this machine.  [default: one for each core]",
         ),
         click.option(
             "--out",
@@ -40,7 +40,7 @@ def place_options(command: Command) -> Command:
             default="checkpoints/lab",
             show_default=True,
             metavar="FOLDER",
-            help="Where the rows go; those that are there already are not run again.",
+            help="Output folder of the rows; runs whose rows are there already are not repeated.",
         ),
     ):
         command = option(command)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=OneLine,
-    help="""Answer over HTTP by a stored MODEL: POST /recommend with a profile in JSON, or / in a browser.
+    help="""Serve recommendations of a stored MODEL over HTTP.
 
-    /openapi.json says what is asked and answered, /metrics counts it for Prometheus. A MODEL that changes on disk is
-    loaded and takes over without losing a request, on SIGHUP at once; a broken one is refused, and the old one stays.
-    SIGTERM and Ctrl-C end the server after every request received is answered, with exit code 0; requests
-    that are not answered within 10 seconds end it with 143 and 130. For more than
-    trying out it needs the extra [serve].
+    POST a profile in JSON to /recommend, or open / in a browser. /openapi.json describes requests and replies,
+    /metrics has counters for Prometheus. A MODEL that changes on disk is loaded again without losing a request, and at
+    once on SIGHUP. A broken one is refused, and the old one stays. SIGTERM and Ctrl-C end the server once every
+    request received is answered, with exit code 0. If that takes more than 10 seconds, it ends with 143 or 130.
+    Install the extra [serve] for more than trying it out.
 
     \b
     Example: trm serve checkpoints/integrated_enhanced/best.npz
@@ -40,18 +40,24 @@ if TYPE_CHECKING:
     callback=named,
     default="127.0.0.1",
     show_default=True,
-    help="Where to listen: an address, or a name, at all that it has; the default is for this machine alone, "
-    "0.0.0.0 for every other too.",
+    help="Address to listen on, or a name for all of its addresses. Only this machine can reach the default; "
+    "any machine can reach 0.0.0.0.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any that is free."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
 )
-@click.option("--catalog", callback=named, metavar="FILE", help="Other gifts than those the model stores.")
+@click.option(
+    "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one."
+)
 @click.option(
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="A name by which a proxy, or a name server, leads to a server for this machine alone; may be given again.",
+    help="Host name that requests may carry to a server for this machine alone, such as a proxy's; repeatable.",
 )
 @trust
 def serve(

@@ -17,10 +17,10 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
 
 @click.command(
     cls=OneLine,
-    help="""Write simulated scenarios and gifts into FOLDER, to study what size does.
+    help="""Write simulated scenarios and gifts into FOLDER.
 
-    Profiles and gifts are drawn at random over the shipped vocabulary, and labelled by the written guide.
-    Files that exist already are never replaced.
+    Use them to study the effect of size. Profiles and gifts are drawn at random over the shipped vocabulary, and
+    labelled by the written guide. Existing files are never replaced.
 
     \b
     Example: trm simulate simulated --scenarios 100 --gifts 500
@@ -32,25 +32,23 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
     type=click.IntRange(2, MOST_SCENARIOS),
     default=5000,
     show_default=True,
-    help="To train on.",
+    help="Number of training scenarios.",
 )
 @click.option(
     "--held-out",
     type=click.IntRange(1, MOST_HELD_OUT),
     default=30,
     show_default=True,
-    help="To validate, and as many to test on.",
+    help="Number of validation scenarios, and of test scenarios.",
 )
 @click.option(
     "--gifts",
     type=click.IntRange(13, MOST_GIFTS),
     default=20_000,
     show_default=True,
-    help="In the catalogue; at least one for each of the 13 categories.",
+    help="Number of gifts; at least one for each of the 13 categories.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @as_json
 def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, as_json: bool) -> None:
     use_threads(all_cores=False)

@@ -29,7 +29,9 @@ DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 
 @click.command(
     cls=OnRanks,
-    help="""Train a model, keep the best, and judge it on scenarios it never saw.
+    help="""Train a model and judge it on scenarios it never saw.
+
+    The best model of the run is kept.
 
     \b
     Example: trm-train --without dropout --out checkpoints/no_dropout
@@ -43,20 +45,20 @@ DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
     default=DEFAULT_FOLDER,
     show_default=True,
     metavar="FOLDER",
-    help="Where the results go.",
+    help="Output folder.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(min=1), help="At most this many; the same as --set training.epochs=N."
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Largest number of epochs; the same as --set training.epochs=N.",
 )
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
+    "--check", is_flag=True, help="Only list the problems of the data files; exit code 65 if there are any."
 )
-@click.option("--resume", is_flag=True, help="Go on where the run in the folder was interrupted.")
-@click.option(
-    "--check", is_flag=True, help="Only list all that is wrong with the data files; exit 65 if any."
-)
-@click.option("--quiet", is_flag=True, help="Print nothing but errors, and the document of --json.")
-@click.option("--profile", is_flag=True, help="Print where the time of a step went, by rule.")
+@click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")
+@click.option("--profile", is_flag=True, help="Print the time spent in a step, by rule.")
 @as_json
 def train(
     preset: str,
