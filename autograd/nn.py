@@ -144,7 +144,7 @@ class Linear(Module):
         self.bias = Parameter(init.fan_in_uniform(rng, (out_features,), in_features)) if bias else None
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """Of one tensor, or of the concatenation of several whose leading axes broadcast."""
+        """Apply to one tensor, or to the concatenation of several whose leading axes broadcast."""
         if len(parts) == 1:
             return F.linear(parts[0], self.weight, self.bias)
         return F.linear_of_parts(parts, self.weight, self.bias)
@@ -268,7 +268,7 @@ class MultiheadAttention(Module):
         return result
 
     def project(self, x: Tensor, first: int, end: int) -> Tensor:
-        """Of query (0), key (1) and value (2) of x (..., T, D) those from `first` to before `end`, side by side."""
+        """Project x (..., T, D) to the query (0), key (1) and value (2) from `first` to before `end`, side by side."""
         weight, bias = self.in_proj_weight, self.in_proj_bias
         if (first, end) == (0, 3):
             return F.linear(x, weight, bias)
@@ -288,7 +288,7 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def rotary_positions(positions: Array, width: int, heads: int = 1, base: float = 10000.0) -> Array:
-    """By what `rotary` multiplies each pair of features, of heads side by side: complex64 (T, heads · width / 2).
+    """Factors of the pairs of features in `rotary`, heads side by side: complex64 (T, heads · width / 2).
 
     At position t pair i of a head turns by positions[t] · base^(-2i/width) (Su et al. 2021, equation 15).
     """

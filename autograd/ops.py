@@ -21,7 +21,7 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 
 ELEMENTWISE: set[Rule] = set()  # rules whose arguments broadcast: the engine sums their gradients back
 VJP_READS: dict[Rule, tuple[int, ...]] = {}  # the arguments whose values a vjp needs; all, if a rule is not here
-UNRECORDED: dict[Rule, Rule] = {}  # what runs in a rule's place where no graph is built
+UNRECORDED: dict[Rule, Rule] = {}  # the replacement of a rule where no graph is built
 
 
 def elementwise(rule: Rule) -> Rule:

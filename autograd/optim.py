@@ -10,7 +10,7 @@ from .ops import Array, euclidean_norm
 from .tensor import Tensor
 
 BETAS = (0.9, 0.999)
-CHUNK = 65_536  # elements: what an update reads and writes of them stays in the cache from pass to pass
+CHUNK = 65_536  # elements: few enough to stay in the cache from pass to pass of an update
 
 
 class AdamW:
@@ -87,7 +87,7 @@ class AdamW:
         return [self.gradient[place] for _, _, place in self._stretches()]
 
     def step(self, scale: float = 1.0) -> None:
-        """By the gradients times `scale`, which themselves stay as they are."""
+        """Update the parameters by the gradients times `scale`; the gradients stay as they are."""
         for group, steps, place in self._stretches():
             beta1, beta2 = group["betas"]
             adamw_update(
@@ -236,7 +236,7 @@ def global_norm(gradients: Sequence[Array]) -> float:
 
 
 def clip_factor(norm: float, max_norm: float) -> float:
-    """By what gradients of this norm are multiplied so that it is at most `max_norm`; 1 if it is not finite."""
+    """Factor that brings gradients of this norm down to at most `max_norm`; 1 if the norm is not finite."""
     if not max_norm >= 0:
         raise ValueError(f"max_norm is {max_norm}; it must not be negative")
     return min(1.0, max_norm / (norm + 1e-6)) if math.isfinite(norm) else 1.0

@@ -1,4 +1,4 @@
-"""Where time goes, by rule: inside `profile()` every rule and every vjp is timed as it runs."""
+"""Timing by rule: inside `profile()` every rule and every vjp is timed as it runs."""
 
 import time
 from collections.abc import Iterator, Sequence

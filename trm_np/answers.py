@@ -1,4 +1,4 @@
-"""An answer as records: the gifts, the tools and what they found, and the warnings that it deserves."""
+"""Recommendations as records: the gifts, the tools and their findings, and warnings."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
@@ -18,7 +18,7 @@ from trm_np.world.tools import TOOLS, Finding, PriceComparison, price_paid
 class RecommendedGift:
     """One gift of an answer: `predicted_reward` is the model's guess of what the gift alone is worth to the person.
 
-    It never rises down a list: what a tool or the budget puts behind another gift counts for no more than that one.
+    It never rises down a list: a gift that a tool or the budget puts behind another gets at most the reward of that.
     `components` are true, by the world's own rule (world/reward.py), of the gift given those before it.
     `price` is the list price, `paid` what is paid: that of `offer`, the best one, if prices were compared; None if
     it is not known.
@@ -77,8 +77,8 @@ class Explanation:
     """Explanation of one gift for one profile: the model's view of it, before any tool has run.
 
     `components` are true, as in an answer. `rank` is its place among all gifts as the model ranks them, from 1;
-    `influence` is by how much each thing said of the person raises the predicted reward: what it is, less what it would
-    be if that alone had not been said, the greatest first.
+    `influence` says how much each field of the profile raises the predicted reward: its value, less its value without
+    that field alone, the greatest first.
     """
 
     profile: Profile

@@ -45,7 +45,7 @@ BEST, MOMENTS = "best.", ("first_moment.", "second_moment.")  # of each weight, 
 PAIRED = re.compile(r"core\.blocks\.[0-9]+\.attention\.in_proj_weight$")
 LONGEST_REASON = 300  # characters
 DAMAGED = "restore it from a copy, or train again"
-# What the kinds of files are, and what reads them.
+# The kinds of files, and the commands that read them.
 KINDS = {
     "model": "it recommends gifts: trm recommend reads it",
     "training": "it is the training of a model that recommends gifts: trm-train --resume reads it",
@@ -222,11 +222,11 @@ def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, A
 
 
 def convert(arrays: Mapping[str, Array], heads: int, betas: tuple[float, float]) -> None:
-    """From the older format, in place: moments were means there, and pairs of rows that rotate half a head apart."""
+    """Convert from the older format, in place. Its moments were means, and its rotating pairs lay half a head apart."""
     for name, array in arrays.items():
         for moment, beta in zip(MOMENTS, betas, strict=True):
             if name.startswith(moment):
-                with np.errstate(over="ignore"):  # of a moment that nobody computed, and which the reader refuses
+                with np.errstate(over="ignore"):  # of damaged moments, which the reader refuses
                     array /= 1 - beta
         if PAIRED.search(name):
             halves_to_neighbours(array, heads)
@@ -278,7 +278,7 @@ def check_metrics(metrics: object) -> None:
 
 
 def read_precision(header: Mapping[str, Any]) -> str:
-    """In what the weights are stored, which the header of a model says where it is not float32."""
+    """Precision of the stored weights; the header of a model names it unless it is float32."""
     precision = header.get("precision", FULL)
     if "precision" in header and (precision not in REDUCED or header["kind"] != "model"):
         allowed = " or ".join(REDUCED)

@@ -1,4 +1,4 @@
-"""How well what people chose is found: the model beside the baselines, on the test scenarios that have choices."""
+"""Metrics of finding what people chose: the model beside the baselines, on test scenarios that have choices."""
 
 from typing import Any
 
@@ -55,10 +55,10 @@ def ranked(model: TRM, split: Split, task: Task, category_share: float = 0.0) ->
 
 
 def against_best(model: Values, baselines: dict[str, Values]) -> dict[str, dict[str, Any]]:
-    """For each metric the baseline with the highest mean, by how much the model is above it, and 95 % bounds of that.
+    """Best baseline by each metric, the mean difference of the model from it, and 95 % bounds of the difference.
 
-    The bootstrap is paired: it draws people, each with the difference of what both came to (Efron and Tibshirani, "An
-    introduction to the bootstrap", 1993). That the best is found on the same people favours the baseline.
+    The bootstrap is paired: it draws people, each with the difference between the two values (Efron and Tibshirani,
+    "An introduction to the bootstrap", 1993). The best baseline is chosen on the same people, which favours it.
     """
     best = {metric: max(baselines, key=lambda name: baselines[name][metric].mean()) for metric in model}
     differences = {metric: value - baselines[best[metric]][metric] for metric, value in model.items()}

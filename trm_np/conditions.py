@@ -28,7 +28,7 @@ def conditions(ranks: int) -> dict[str, str]:
 
 
 def kernel() -> str:
-    """For which processor OpenBLAS computes: one of many in its library, by what it finds or OPENBLAS_CORETYPE says."""
+    """Processor type that OpenBLAS computes for: the one it detects, or the one that OPENBLAS_CORETYPE names."""
     try:
         import ctypes  # which a Python that was built without libffi lacks
 

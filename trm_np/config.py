@@ -59,7 +59,7 @@ class ModelConfig:
     category_hidden: int = 64
     tool_width: int = 128
     tool_heads: int = 4
-    tool_vote: float = 3.0  # what a whole vote of a word adds to a tool's logit
+    tool_vote: float = 3.0  # a word's whole vote adds this to a tool's logit
     tool_head: str = "sigmoid"  # "softmax" is the report's head, kept to show where its loss gets stuck
     reward_hidden: int = 64
     reward_fusion_hidden: int = 3
@@ -122,7 +122,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long, in what portions, and when to stop."""
+    """Length of training, batches, and when to stop."""
 
     epochs: int = 150
     batch_size: int = 32

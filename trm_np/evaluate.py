@@ -147,7 +147,7 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
 
 
 def choice_quality(scores: Floats, split: Split) -> Floats:
-    """How well scores (N, G) rank what people chose: NDCG at 10 (M,) of each of those M who chose."""
+    """Quality of ranking people's choices by scores (N, G): NDCG at 10 (M,) of each of the M people who chose."""
     lists = top_gifts(scores.__getitem__, split.history)
     return choice_values(lists, split.chosen, split.history)["ndcg_at_10"]
 

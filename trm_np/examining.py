@@ -141,10 +141,10 @@ def calibration(predictions: Predictions, split: Split, task: Task, tool_head: s
 
 
 def confusion(labels: Floats, chosen: Ints, names: Sequence[str]) -> dict[str, Any]:
-    """How often each of C names was expected (N, C) and chosen (N, k), and what came in place of what.
+    """Counts of C names: how often each was expected (N, C), chosen (N, k), and chosen instead of another.
 
-    In `counts` (C, C) the diagonal has the hits; elsewhere, in how many scenarios the name of the row was
-    expected and missed, and that of the column chosen instead.
+    The diagonal of `counts` (C, C) has the hits. Other entries are numbers of scenarios in which the name of the row
+    was expected and missed, and the name of the column was chosen.
     """
     expected = labels > 0
     came = np.zeros_like(expected)

@@ -94,7 +94,7 @@ def all_checks() -> list[tuple[str, Check]]:
 
 @dataclass(frozen=True)
 class Setting:
-    """A narrow model in float64, in training mode, and a batch for it; `dropout` are the model's dice."""
+    """A narrow model in float64, in training mode, and a batch for it; `dropout` is the model's generator."""
 
     config: Config
     task: Task

@@ -88,7 +88,7 @@ def count(module: nn.Module) -> int:
 
 
 def coverage(scenarios: Sequence[Scenario], gifts: Sequence[Gift], vocabulary: Vocabulary) -> dict[str, Any]:
-    """How often the training scenarios use what they could use, in the order of the vocabulary."""
+    """Counts of how often the training scenarios use each name, in the order of the vocabulary."""
     profiles = [scenario.profile for scenario in scenarios]
     ages = [profile.age for profile in profiles if profile.age is not None]
     budgets = [profile.budget for profile in profiles if profile.budget is not None]

@@ -89,7 +89,7 @@ def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
 
 
 def trained_on(dataset: Dataset) -> int:
-    """How many of the test scenarios have the profile of a training scenario."""
+    """Number of test scenarios that have the profile of a training scenario."""
     seen = {scenario.profile for scenario in dataset.train}
     return sum(scenario.profile in seen for scenario in dataset.test)
 

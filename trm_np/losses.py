@@ -122,7 +122,7 @@ def loss_terms(
 
 
 def given(targets: Targets) -> dict[str, Array]:
-    """For the terms that need labels, which of the B profiles have them."""
+    """Marks (B,) of the profiles that have labels, for each term that needs them."""
     categories: Array = np.any(targets.categories, axis=1)
     tools: Array = np.any(targets.tools, axis=1)
     return {"category": categories, "tool": tools, "halting": categories | tools}
@@ -158,7 +158,7 @@ def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
 
 
 def who_chose(choices: Choices) -> Array:
-    """For which of the B people something was chosen."""
+    """Marks (B,) of the people who chose something."""
     return np.asarray(choices.share.any(axis=1))
 
 

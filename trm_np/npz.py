@@ -311,7 +311,7 @@ def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def model_within(file: FileIO) -> tuple[int, int]:
-    """Where the model of a program begins and ends: after the first line, and where the zip file of its code begins."""
+    """Begin and end of the model in a program: it stands between the first line and the zip file of the code."""
     line, _, _ = file.read(LONGEST_FIRST_LINE).partition(b"\n")
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - END.size, 0))

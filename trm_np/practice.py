@@ -27,10 +27,10 @@ from trm_np.data.vocabulary import Vocabulary
 from trm_np.sizes import are_few
 from trm_np.world.votes import Votes, infer_votes
 
-# How likely a word speaks for no label, before anything is known: relationships hardly ever decide, and hobbies say
-# what to give, not how to shop.
+# Prior probability that a word votes for no label. Relationships hardly ever decide. Hobbies decide the gift, but not
+# the tools.
 RARELY, MAYBE = 0.95, 0.5
-IMPLIED, MOST_IMPLIED = 2.0, 3.0  # what a hobby adds to the categories that it implies, and several at most
+IMPLIED, MOST_IMPLIED = 2.0, 3.0  # score of a category that a hobby implies, and the most that several add
 TOO_DEAR = -3.0  # the score of a category in which nothing fits the budget
 SHARPNESSES = np.exp(np.linspace(0, np.log(4), 29))  # among which the best is looked for
 
@@ -41,7 +41,7 @@ def is_practice_needed(task: Task) -> bool:
 
 
 class Practice:
-    """Imagined profiles for a task. What is likely of their labels is inferred from its training scenarios."""
+    """Imagined profiles for a task. The probabilities of their labels are inferred from its training scenarios."""
 
     def __init__(self, task: Task, rng: np.random.Generator) -> None:
         self.task = task
@@ -78,7 +78,7 @@ class Practice:
         return told.join(drawn).take(places)
 
     def draw(self, count: int, rng: np.random.Generator) -> Split:
-        """So many imagined profiles with their likely labels; what they would choose is not known."""
+        """Draw `count` imagined profiles with their likely labels; they have no choices."""
         from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
 
         profiles = imagine(self.task.train.profiles, self.task.vocabulary, count, rng)
@@ -86,7 +86,7 @@ class Practice:
         return Split(profiles, self.likely(profiles), nothing, nothing, nothing)
 
     def likely(self, profiles: ProfileTable) -> LabelTable:
-        """How likely each label is, by the votes of the words."""
+        """Probability of each label, by the votes of the words."""
         words = said_words(encode_profiles(profiles, self.task.vocabulary))
         known = self.known(profiles)
         categories = self.categories.probabilities(words, known, self.usual_categories)
@@ -106,10 +106,10 @@ class Practice:
 
 
 def fit_sharpness(likely: Floats, labels: Floats) -> float:
-    """By how much the log-odds of probabilities (N, K) are to be multiplied to predict labels best.
+    """Factor of the log-odds of probabilities (N, K) with which they predict labels best.
 
-    Temperature scaling (Guo et al., "On calibration of modern neural networks", 2017). Votes are inferred from so few
-    scenarios that they hedge.
+    Temperature scaling (Guo et al., "On calibration of modern neural networks", 2017). Without it the
+    probabilities are too even, because the votes are inferred from few scenarios.
     """
     given = labels.any(axis=1)
     said, true = likely[given], labels[given]

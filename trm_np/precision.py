@@ -1,4 +1,4 @@
-"""In which numbers the weights of a model file are stored. Once loaded they are float32, and so is what is computed.
+"""Precision of the weights in a model file. Once loaded they are float32, and all is computed in float32.
 
 float32   as they are
 float16   each weight rounded to the nearest number of half precision

@@ -1,4 +1,4 @@
-"""Where the time of training steps goes: in the rules, forward and backward, and outside of them."""
+"""Time of training steps by place: in the rules, forward and backward, and outside of them."""
 
 import time
 from collections.abc import Iterator

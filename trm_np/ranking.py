@@ -1,4 +1,4 @@
-"""How much the learned categories count in the ranking of gifts, where nobody's choices are known.
+"""Weight of the learned categories in the ranking of gifts, where nobody's choices are known.
 
 A gift is ranked by its predicted reward and a share of the probability of its category (`TRM.likely_category`). What
 people chose has shares of its own (`evaluate.fit_shares`).
@@ -21,9 +21,9 @@ CATEGORY_SHARES = (0.0, 0.05, 0.1, 0.2, 0.4)
 def fit_category_share(model: TRM, split: Split, task: Task) -> float:
     """The share that makes the lists of three best for the scenarios of a split that expect categories.
 
-    A list is as good as the mean of two figures: its true reward over the best there is, and how many of its gifts lie
-    in expected categories. From none upward, a larger share is taken only if it is better than the one before by more
-    than may be chance. It is 0 for a model that learned from choices, and where no categories are expected.
+    The quality of a list is the mean of two figures: its true reward over the best possible, and the part of its gifts
+    in expected categories. Shares are tried from 0 upward; a larger one replaces the one before only if it is better by
+    more than may be chance. It is 0 for a model that learned from choices, and where no categories are expected.
     """
     rows = np.flatnonzero(split.labels.categories.any(axis=1))
     if model.experience is not None or not len(rows):
@@ -41,8 +41,9 @@ def fit_category_share(model: TRM, split: Split, task: Task) -> float:
 def list_values(
     model: TRM, split: Split, task: Task, answers: Answers, share: float
 ) -> tuple[Floats, Floats]:
-    """Of the lists of three at this share: their true reward (N,), and how many of the gifts in each lie in expected
-    categories (N,), from 0 to 1.
+    """True reward (N,) of the lists of three at this share, and the part (N,) of their gifts in expected categories.
+
+    The part is from 0 to 1.
     """
     lists = predict(model, split.profiles, task, answers, share).choices
     expected = np.take_along_axis(split.labels.categories, task.gifts.category[lists], axis=1)

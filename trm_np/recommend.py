@@ -69,25 +69,25 @@ from trm_np.world.tools import (
 )
 
 SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
-LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
+LOOKS = 100  # the first gifts, before each of which the model runs again; later ones change little
 SELECTED_TOOLS = 2
-EQUAL = 0.08  # of reward, if no hobbies are known: what differs by less is as good
-TURN = 1e-3  # of reward: less than matters, for the one whose turn it is among equals
-APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
-QUIETLY: Any = {"over": "ignore", "invalid": "ignore"}  # what comes of it is looked at: require_numbers
-CELLS = 2**12  # profiles × gifts that are looked at together, where there is nothing larger than the gifts
-BYTES_OF_A_CELL = 2**15  # so that what is looked at together takes 128 MB at most
+EQUAL = 0.08  # of reward: without hobbies, gifts that differ by less are equal
+TURN = 1e-3  # of reward: too little to matter, added to put equals in order
+APART = 4.0  # more than any reward and bonus, to put dearer gifts behind all cheaper ones
+QUIETLY: Any = {"over": "ignore", "invalid": "ignore"}  # require_numbers looks at the result
+CELLS = 2**12  # profiles × gifts that the model reads together, where nothing is larger than the gifts
+BYTES_OF_A_CELL = 2**15  # so that they take 128 MB at most
 
 
 class ModelError(ValueError):
-    """A model answers with what is no number."""
+    """The outputs of a model are not finite numbers."""
 
 
 class Thought(NamedTuple):
     """Outputs of the model for B people: the value (B, G) of each gift, and more for each person.
 
-    For each person these are probabilities by name, the highest first, the supervision steps taken, and whose turn it
-    is among gifts of equal value. The value is `liking` (B, G) plus the share of the predicted reward that `shares`
+    For each person these are probabilities by name, the highest first, the supervision steps taken, and the order
+    of gifts of equal value. The value is `liking` (B, G) plus the share of the predicted reward that `shares`
     says. `liking` is learned from choices; without choices it is a share of the probability of the gift's category,
     and the reward counts in full.
     """
@@ -108,13 +108,13 @@ class Thought(NamedTuple):
 
 
 class Equals(NamedTuple):
-    """By how much the value of equals may differ, and numbers (G,) from 0 to 1 of which the greatest decides."""
+    """Largest difference of value between equals, and their order: numbers (G,) from 0 to 1, the greatest first."""
 
     margin: float
     turns: Floats
 
     def decided(self, value: Floats, places: Ints) -> Floats:
-        """The values (L,) of gifts by place (L,), those of equals of the best as good as the same."""
+        """Values (L,) of the gifts at `places` (L,); those equal to the best become nearly the same."""
         best = value.max(initial=-np.inf)
         return np.where(value >= best - self.margin, best + TURN * self.turns[places], value)
 
@@ -485,12 +485,12 @@ class Recommender:
         ]
 
     def _equals(self, hobbies: Ints, tokens: Sequence[int]) -> Equals:
-        """Who is equal for a person of these hobbies (H,) and tokens, and whose turn it is.
+        """Which gifts count as equal for a person of these hobbies (H,) and tokens, and which of them comes first.
 
-        Of a person whose hobbies are known only equals are equal, and the first one is taken. Of others the model knows
-        too little to tell the best from the next best: to give all of them the same few would be no help to them. The
-        turn is drawn, the same for all like this person; the dearer of two gifts comes first more often, since a cheap
-        one fits every budget, and would be in too many lists.
+        If the hobbies are known, only gifts of the same value are equal, and the first one is taken. Without hobbies
+        the model knows too little to tell the best from the next best, and the same few gifts for everybody would help
+        nobody. So the order of equals is drawn at random, the same for all people with these tokens. The dearer of two
+        gifts comes first more often, because a cheap one fits every budget and would be in too many lists.
         """
         size = len(self.gifts)
         if hobbies[0] != MISSING or self.stored.model.experience is not None:
@@ -499,7 +499,7 @@ class Recommender:
         rng = np.random.default_rng(zlib.crc32(repr(known).encode()))
         usual = self.stored.vocabulary.money.middle
         wait = rng.exponential(size=size) * np.sqrt(usual / np.nan_to_num(self.table.price, nan=usual))
-        return Equals(EQUAL, 1 / (1 + wait))  # who waits least comes first: with a chance as the root of the price
+        return Equals(EQUAL, 1 / (1 + wait))  # the shortest wait comes first: chances grow as √price
 
     def _in_order(
         self,
@@ -582,7 +582,7 @@ def span_of(numbers: Iterable[float | None]) -> tuple[float, float]:
 
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
     """Each thing that is said of a person, as `budget: 120` or `hobbies: art`, and the profile without it."""
-    for field, value in vars(replace(profile, history=())).items():  # of what the person has, nothing is predicted
+    for field, value in vars(replace(profile, history=())).items():  # the history has no part in the prediction
         given = value if isinstance(value, tuple) else () if value is None else (value,)
         for item in given:
             rest: Any = tuple(other for other in given if other != item) if isinstance(value, tuple) else None

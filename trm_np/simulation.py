@@ -140,7 +140,7 @@ def _some(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gift, ...]:
-    """As many gifts in each category, give or take one, category by category."""
+    """Draw gifts category by category, the same number in each, give or take one."""
     categories = shipped.vocabulary.categories
     if n_gifts < len(categories):
         raise ValueError(f"n_gifts: found {n_gifts}; allowed: at least {len(categories)}, one per category")

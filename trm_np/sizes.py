@@ -7,10 +7,10 @@ SCENARIOS_FOR_A_WORD = 2
 
 
 def smoothing(scenarios: int, practised: bool) -> float:
-    """How far labels are believed less than they say, where `loss.smoothing` is none.
+    """Label smoothing where `loss.smoothing` is none.
 
-    What few scenarios say of a label may be chance by about 1 / √N: 0.3 of it is spread for 25, 0.05 for 900. Labels
-    that practice tells as probabilities hold most of that doubt already: a third is left.
+    The labels of N scenarios are uncertain by about 1 / √N: 0.3 of a label is spread for 25 scenarios, 0.05 for 900.
+    Labels that practice gives as probabilities hold most of that doubt already; only a third is spread.
     """
     spread = min(1.5 / sqrt(scenarios), MOST_SMOOTHING)
     return spread / 3 if practised else spread

@@ -1,4 +1,4 @@
-"""Where learning from choices starts: at what linear algebra makes of them in one go.
+"""Initial weights of learning from choices, by linear algebra in one go.
 
 From some hundred people gradients learn a table of gifts worse than a decomposition does (docs/choices.md), so each
 part starts at the solution of a least-squares problem. With Y (M, G) what people took, one where they took it:
@@ -99,11 +99,11 @@ def solve_experience(experience: Experience, task: Task) -> None:
 
 
 def wanted_by_others(train: Split, taken: "csr_array") -> Array:
-    """How many (G,) of those who did not have a gift chose it, over the part of all that was taken that was chosen.
+    """Share (G,) of the people without a gift who chose it, over the chosen part of all that was taken.
 
-    What nearly everybody has by now is rarely chosen any more. One person is added who chooses as often as all that
-    was taken foretells: of a gift that all had nothing else is known. Divided by the part, it is a share of people who
-    take, as tastes foretell it; it is that share where nobody has anything.
+    A gift that nearly everybody has is rarely chosen any more. One person is added who chooses each gift as often as
+    all that was taken predicts; for a gift that everybody had, nothing else is known. Division by the part makes it
+    comparable with the shares of people who take a gift, as tastes predict them.
     """
     chosen = train.chosen - train.chosen.multiply(train.history != 0)
     chosen.eliminate_zeros()

@@ -64,14 +64,14 @@ class EarlyStopping:
         return self.state.best > float("-inf")
 
     def require_values(self, scenarios: int) -> None:
-        """Raise ValueError unless a state that was loaded has what the next evaluation is to be compared with."""
+        """Raise ValueError unless a loaded state has the values that the next evaluation is compared with."""
         values = self.state.best_values
         known = len(values) == scenarios and bool(np.isfinite(np.array(values, np.float64)).all())
         if self.threshold is None and self.has_kept and not known:
             raise ValueError(f"best_values must be {scenarios} numbers")
 
     def restore(self, model: nn.Module) -> None:
-        """Give the model the weights kept; it stays as it is where no evaluation has been."""
+        """Give the model the weights kept, if there are any."""
         if self.best_weights:
             model.load_state_dict(self.best_weights)
 
@@ -79,8 +79,8 @@ class EarlyStopping:
 def exceeds_its_error(differences: Floats) -> bool:
     """Whether the mean of paired differences (N,) is larger than its standard error, s / √N.
 
-    Of a single scenario nothing says what may be chance: there any rise counts. Where one of several rises alone, mean
-    and error are equal, and rounding must not decide.
+    A single scenario has no standard error; there any rise counts. If only one of several scenarios rises, mean and
+    error are equal, and rounding must not decide.
     """
     count = len(differences)
     error = differences.std(ddof=1) / count**0.5 if count > 1 else 0.0

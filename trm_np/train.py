@@ -45,8 +45,8 @@ from trm_np.stopping import EarlyStopping, StoppingState
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
-HIDDEN_HISTORIES = 0.3  # the share of people who are asked about as if nothing were known of what they have
-ADDED_GENERATORS = ("choices", "votes", "imagination")  # which files of earlier versions lack
+HIDDEN_HISTORIES = 0.3  # share of the people whose histories are hidden
+ADDED_GENERATORS = ("choices", "votes", "imagination")  # files of earlier versions lack these
 MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
 
 Record = dict[str, Any]
@@ -66,7 +66,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Generators:
-    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+    """One generator for each purpose, so that turning one off does not change the numbers of another."""
 
     init: np.random.Generator
     dropout: np.random.Generator
@@ -87,7 +87,7 @@ class Generators:
 
 @dataclass
 class Progress:
-    """Where training stands: finished epochs, and in the one under way its order, batches and sums so far."""
+    """Progress of training: finished epochs, and the order, batches and sums of the current one."""
 
     epochs: int = 0
     order: list[int] = field(default_factory=list)
@@ -212,7 +212,7 @@ class Trainer:
             yield self.end_epoch()
 
     def keep_start(self) -> None:
-        """Where there are choices, evaluate the start as epoch 0: it is solved for, and nothing may beat it."""
+        """With choices, evaluate the initial model as epoch 0: it is a solution already, and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
             self.stopping.step(self.judged().quality, 0, self.model)
 
@@ -268,9 +268,9 @@ class Trainer:
         return choices, padded(told.history, hidden)
 
     def learn(self, batch: Batch) -> None:
-        """Deep supervision: the same question again, each time from the answer before, a step after each.
+        """Deep supervision: repeat the batch, each time from the answer before, with an optimizer step after each.
 
-        Losses and gradients are those of the whole batch, added up from the ranks, of which each has its own rows.
+        Each rank has its own rows; losses and gradients are added up over the ranks to those of the whole batch.
         """
         model, loss = self.model, self.loss
         rows = self.ranks.rows(len(batch))
@@ -278,12 +278,12 @@ class Trainer:
         part = batch.take(rows)
         shares = shares_of(rows, batch.inputs.answers, batch.targets, batch.choices)
         carry = None
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
                 carry = model.think(part.inputs, carry)
                 h = state_answer(carry)
                 outputs = model.read(h, part.inputs, part.gifts, part.picked)
-                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history behind them is never masked
+                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history after them is never masked
                 tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
                 chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
@@ -293,7 +293,7 @@ class Trainer:
                 total = weighted_total(terms, loss, shares)
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
-                self.ranks.add_up(self.optimizer.gradient)  # with what is stale in it, which nothing reads
+                self.ranks.add_up(self.optimizer.gradient)  # stale parts are added too, but nothing reads them
                 norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
@@ -475,7 +475,7 @@ def is_masked(inputs: ProfileInputs) -> bool:
 
 
 def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
-    """Its fields, "best" as text: before the first evaluation it is infinite, which JSON has no number for."""
+    """Fields of a state. "best" is text: it is infinite before the first evaluation, and JSON has no infinity."""
     return asdict(state) | {"best": repr(state.best)}
 
 

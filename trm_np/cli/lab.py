@@ -1,4 +1,4 @@
-"""`trm lab`: many runs under the same dice, and what they show."""
+"""`trm lab`: many runs with the same seeds, and their comparison."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -199,7 +199,7 @@ def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None
 
 
 def in_json(effect: "Effect") -> dict[str, Any]:
-    """Its fields; of one seed the ends of the interval are null, as JSON has no infinity."""
+    """Fields of an effect; with one seed the ends of its interval are null, because JSON has no infinity."""
     fields = asdict(effect)
     return {name: None if value in (-inf, inf) else value for name, value in fields.items()}
 

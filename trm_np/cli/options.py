@@ -38,7 +38,9 @@ def config_options(command: Command) -> Command:
         click.option(
             "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as loss.tool=0.3."
         ),
-        click.option("--only", multiple=True, metavar="NAME", help="Optimization to leave on, all others off."),
+        click.option(
+            "--only", multiple=True, metavar="NAME", help="Optimization to leave on, all others off."
+        ),
         click.option(
             "--without",
             multiple=True,
@@ -61,7 +63,10 @@ def data_options(command: Command) -> Command:
     """--scenarios, --held-out and --catalog."""
     for option in (
         click.option(
-            "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts.  [default: the shipped one]"
+            "--catalog",
+            callback=named,
+            metavar="FILE",
+            help="Catalogue of gifts.  [default: the shipped one]",
         ),
         click.option("--held-out", callback=named, metavar="FILE", help="Scenarios to validate and test on."),
         click.option(

@@ -29,7 +29,7 @@ class OnRanks(OneLine):
 
 @contextmanager
 def with_one_voice() -> Iterator[None]:
-    """Of the ranks that fail alike the first says why; one that fails alone says so itself, and ends the others."""
+    """Report an error of all ranks once, by the first. A rank that fails alone reports its own and ends the others."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:

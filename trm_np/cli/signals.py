@@ -37,7 +37,7 @@ def going_to(handler: Handler) -> list[int]:
 
 
 def let_the_next_end(handler: Handler) -> None:
-    """Of the signals that go to this handler, the next one ends the process at once."""
+    """Make the next signal that would go to this handler end the process at once."""
     for number in going_to(handler):
         signal.signal(number, leave if number == signal.SIGINT else signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""From columns to what the model reads: tokens, state features, numbers around zero, gift features."""
+"""Encode columns as inputs of the model: tokens, state features, numbers around zero, gift features."""
 
 from dataclasses import dataclass
 
@@ -101,12 +101,12 @@ def gift_token_width(vocabulary: Vocabulary) -> int:
 
 
 def token_count(vocabulary: Vocabulary) -> int:
-    """How many different tokens the vocabulary needs."""
+    """Number of different tokens that the vocabulary needs."""
     return FIRST_NAME + state_width(vocabulary) + len(vocabulary.hobbies) + len(vocabulary.preferences)
 
 
 def content_width(vocabulary: Vocabulary) -> int:
-    """How many gift features the vocabulary needs; what a model has beyond them describes the age range finely."""
+    """Number of gift features that the vocabulary needs; any more of them describe the age range finely."""
     tags = len(vocabulary.hobbies) + len(vocabulary.preferences) + len(vocabulary.occasions)
     return gift_token_width(vocabulary) + tags
 
@@ -121,7 +121,7 @@ def plain_features(profiles: ProfileInputs) -> Floats32:
 
 
 def said_words(profiles: ProfileInputs) -> Bools:
-    """Which words are said of each profile (B, W), in the order of `plain_features`."""
+    """Marks (B, W) of the words in each profile, in the order of `plain_features`."""
     return np.concatenate([profiles.state > 0, profiles.hobbies > 0, profiles.preferences > 0], axis=1)
 
 
@@ -130,13 +130,13 @@ def plain_width(vocabulary: Vocabulary) -> int:
 
 
 def draw_mask(profiles: ProfileTable, probability: float, rng: np.random.Generator) -> Bools:
-    """Which tokens (B, S - 1) to hide: each with this probability, in the layout of `encode_profiles` after [STATE]."""
+    """Draw marks (B, S - 1) of the tokens to hide, each with this probability; laid out as the tokens after [STATE]."""
     width = SINGLE_FIELDS + profiles.hobbies.shape[1] + profiles.preferences.shape[1]
     return rng.random((len(profiles), width)) < probability
 
 
 def hide(profiles: ProfileTable, masked: Bools) -> ProfileTable:
-    """The profiles as one who cannot see the masked tokens (B, S - 1) knows them: those fields are missing."""
+    """The profiles with the fields of the masked tokens (B, S - 1) missing."""
     lists = masked[:, SINGLE_FIELDS:]
     hobbies, preferences = np.split(lists, [profiles.hobbies.shape[1]], axis=1)
     return ProfileTable(

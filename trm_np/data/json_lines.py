@@ -20,11 +20,11 @@ class Stream(Protocol):
     """A binary file or pipe."""
 
     def read1(self, size: int, /) -> bytes:
-        """At most so many bytes that are there, waiting only if there are none; none at the end."""
+        """Read at most `size` bytes. Wait only if none are there; return none at the end."""
 
 
 class Lines:
-    """The lines of a stream that are not blank, one by one, or all at once that can be had without waiting."""
+    """Lines of a stream that are not blank: one by one, or all at once that can be read without waiting."""
 
     def __init__(self, stream: Stream, file: str) -> None:
         self.stream, self.file = stream, file

@@ -1,4 +1,4 @@
-"""Of what size the sums of a dataset are: a model reads them as shares of a usual budget, in any currency."""
+"""Scale of a dataset's sums of money: a model reads them as shares of a usual budget, in any currency."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

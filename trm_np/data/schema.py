@@ -73,7 +73,7 @@ def catalogue_file(vocabulary: Vocabulary) -> Check:
 
 
 def currency(value: object, at: Place) -> Iterator[Problem]:
-    """As it is written before a sum, such as "$", "¥" or "EUR"."""
+    """Check of a currency as it is written before a sum, such as "$", "¥" or "EUR"."""
     if not is_text(value) or len(value) > LONGEST_CURRENCY or value != value.strip():
         yield at.problem(shown(value), f"text of 1 to {LONGEST_CURRENCY} characters, such as $ or EUR")
 
@@ -83,12 +83,12 @@ def vocabulary_lists() -> dict[str, Check]:
 
 
 def synonyms(vocabulary: Vocabulary) -> Check:
-    """For the lists of what is said of a person, any or none, the synonyms of their names."""
+    """Check of synonyms: an object with the lists of profile fields, each optional, and the synonyms of their names."""
     return record({field: synonyms_of(getattr(vocabulary, field)) for field in SAID}, optional=SAID)
 
 
 def synonyms_of(names: tuple[str, ...]) -> Check:
-    """An object with the name that each synonym stands for; no synonym is a name or another synonym, however spelt."""
+    """Check of an object from synonyms to names. No synonym may be a name or another synonym in another spelling."""
     known = name(names)
     spelt = {singular(each): each for each in names}
 

@@ -1,4 +1,4 @@
-"""When two words are one: in other letters, in the plural, or misspelt."""
+"""Spellings of the same word: in other letters, in the plural, or misspelt."""
 
 import unicodedata
 from collections import defaultdict
@@ -6,8 +6,8 @@ from functools import lru_cache
 from itertools import takewhile
 from operator import eq
 
-LONGEST_COMPARED = 60  # characters of a word of which a misspelling is looked for
-MOST_COMPARED = 10_000  # names among which it is, in a tenth of a second
+LONGEST_COMPARED = 60  # characters; in longer words no misspelling is looked for
+MOST_COMPARED = 10_000  # names to compare, in a tenth of a second
 MOST_SUGGESTIONS = 3
 ONE_EDIT, TWO_EDITS = 3, 8  # letters from which on so many edits are a misspelling: skiing is not cooking
 DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
@@ -26,7 +26,7 @@ def letters(name: str) -> str:
 
 
 def singular(name: str) -> str:
-    """Its letters, alike for a word and its plural in English: dog and dogs, hobby and hobbies, box and boxes."""
+    """Letters of a name in the singular, by English rules: dog for dogs, hobby for hobbies, box for boxes."""
     form = letters(name)
     if len(form) > 2 and form.endswith("s") and not form.endswith("ss"):
         form = form[:-1]
@@ -59,7 +59,7 @@ def closest(name: str, names: tuple[str, ...]) -> str:
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """How many letters to add, leave out, replace or swap with the next turn one word into the other.
+    """Number of letters to add, leave out, replace or swap with the next that turn one word into the other.
 
     More than `most` are not counted further.
     """

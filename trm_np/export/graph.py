@@ -48,11 +48,11 @@ class Value:
         return self.graph.node("Transpose", self, perm=axes)
 
     def cut(self, axis: int, first: int, end: int) -> "Value":
-        """From `first` to before `end` along an axis."""
+        """Slice from `first` to before `end` along an axis."""
         return self.graph.node("Slice", self, integers(first), integers(end), integers(axis))
 
     def halves(self) -> "tuple[Value, Value]":
-        """Of the last axis."""
+        """Both halves of the last axis."""
         first, second = self.graph.nodes_of("Split", 2, self, axis=-1, num_outputs=2)
         return first, second
 
@@ -141,7 +141,7 @@ class Graph:
         return self.node("Where", condition, value, other)
 
     def filled_like(self, value: Value, content: Array) -> Value:
-        """As long along every axis as `value`, all of it the one number of `content` (1,)."""
+        """Array of the shape of `value`, filled with the one number of `content` (1,)."""
         return self.node("ConstantOfShape", self.node("Shape", value), value=numpy_helper.from_array(content))
 
     def to_proto(

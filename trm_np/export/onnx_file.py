@@ -84,7 +84,7 @@ def onnx_model(stored: StoredModel, gifts: GiftInputs) -> Any:
 
 
 def largest_differences(session: Any, stored: StoredModel, gifts: GiftInputs) -> dict[str, float]:
-    """By output, the largest difference from ours, as a share of the largest number of ours."""
+    """Largest difference of each output from ours, as a share of our largest number."""
     found: dict[str, list[float]] = {}
     rng = np.random.default_rng(SEED)
     with no_grad():
@@ -164,7 +164,7 @@ def drawn_profiles(vocabulary: Vocabulary, count: int, rng: np.random.Generator)
 
 
 def differences_text(found: dict[str, Any]) -> str:
-    """How far each output is from ours."""
+    """Text on the difference of each output from ours."""
     lines = [
         f"{found['gifts']} gifts are in it, and may be replaced; its answers to {found['profiles']} profiles differ "
         "from this program's by at most, as a share of the largest:",

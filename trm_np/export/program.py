@@ -46,7 +46,7 @@ def export_program(model: Path, path: Path) -> dict[str, Any]:
 
 
 def program_files() -> dict[str, bytes]:
-    """By name, what the archive holds."""
+    """Files of the archive by name."""
     files = {name: content for package in PACKAGES for name, content in package_files(package)}
     return {"__main__.py": files[MAIN], **files, **licence_of_click()}
 
@@ -65,7 +65,7 @@ def files_in(folder: Folder, at: str) -> Iterator[tuple[str, bytes]]:
 
 
 def licence_of_click() -> dict[str, bytes]:
-    """It is to go where click goes."""
+    """Licence of click, which must be copied with it."""
     installed = Path(str(resources.files("click"))).parent
     return {
         f"click/{file.name}": file.read_bytes() for file in installed.glob("click-*.dist-info/**/LICENSE*")
@@ -83,5 +83,5 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 def program_text(path: Path) -> str:
-    """How to run it."""
+    """Instructions for running the program."""
     return f"run it with Python 3.10 or later and NumPy 2 or later: python {path} recommend --age 34"

@@ -1,4 +1,4 @@
-"""From tables of orders, items and people to the three files that training reads.
+"""Convert tables of orders, items and people to the three files that training reads.
 
 Read in this order: tables, columns, cells, reading, records, orders, splitting, documents, report, convert.
 """

@@ -1,4 +1,4 @@
-"""Which column of which table a field is read from: by its usual names, or as the user maps it."""
+"""Columns that fields are read from: found by their usual names, or as the user maps them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,10 +84,10 @@ def parse_map(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def find_columns(tables: Mapping[str, Table], mapped: Mapping[str, Sequence[str]]) -> dict[str, list[Column]]:
-    """By table, the columns that are read; raises `DataError` for one that is needed and missing.
+    """Columns to read, by table; raises `DataError` if a needed one is missing.
 
-    What is said of a person may stand in the orders too. A column serves one field, and one that is mapped none but
-    that.
+    The profile fields may stand in the orders too. A column serves one field only; a mapped column serves only the
+    field that it is mapped to.
     """
     found: dict[str, list[Column]] = {}
     for kind, table in tables.items():
@@ -132,7 +132,7 @@ def columns_of(
 
 
 def unique_position(table: Table, name: str) -> int:
-    """Where a column stands; raises `DataError` if two have the name."""
+    """Position of a column; raises `DataError` if two have the name."""
     if table.columns.count(name) > 1:
         found = f'the column "{name}" more than once'
         raise DataError([Place(table.file, "line 1").problem(found, "each column once")])

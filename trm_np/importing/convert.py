@@ -1,4 +1,4 @@
-"""From the names of tables to the files' contents and what is to be said of them."""
+"""Convert tables, given by name, to the contents of the files and a report."""
 
 from collections.abc import Mapping, Sequence
 

@@ -210,7 +210,7 @@ def scenario(
 
 
 def had(case: Case, items: Sequence[Item], names: Names) -> "Counter[str]":
-    """How often each tag is on what the person had earlier."""
+    """Number of times each tag occurs in a person's history."""
     return Counter(tag for item in case.history for tag in names.tags(items[item]))
 
 

@@ -130,7 +130,7 @@ def most_ordered(
 
 
 class Dates:
-    """Which of day and month comes first in 5/6/2024: the dates that have one meaning decide for the column."""
+    """Order of day and month in dates such as 5/6/2024; dates with only one meaning decide for the column."""
 
     def __init__(self, table: Table, column: str) -> None:
         self.table, self.column = table, column

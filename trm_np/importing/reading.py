@@ -21,7 +21,7 @@ LARGEST_RATING, MOST_PIECES, OLDEST = 1000, 1_000_000, 120
 
 @dataclass(frozen=True)
 class Reading:
-    """How cells are read: the sign before a fraction, what divides names, the order of 5/6/2024, and until when."""
+    """Rules for reading cells: decimal sign, separator of names, order of day and month, and latest time."""
 
     decimal: str | None = None
     separator: str | None = None
@@ -30,7 +30,7 @@ class Reading:
     drop_bad: bool = False
 
     def parsers(self) -> dict[str, Parse]:
-        """How the cells of each field are read."""
+        """Functions that read the cells of each field."""
 
         def numbers(low: float, high: float) -> Parse:
             return lambda cell: cells.number(cell, low, high, self.decimal)

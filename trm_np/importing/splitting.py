@@ -21,7 +21,7 @@ FIVE_STARS, FOUR_STARS = 5, 4
 
 @dataclass(frozen=True)
 class Rules:
-    """How the orders of a person are divided, which are kept, and how people are divided."""
+    """Rules for dividing a person's orders, for keeping them, and for dividing people."""
 
     history_share: float = 0.6
     liked: float | None = None

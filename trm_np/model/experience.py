@@ -11,14 +11,14 @@ from trm_np.data.encode import ProfileInputs, plain_features, plain_width
 from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
 
-REWARD_SCALE = 10.0  # a logit of experience is so many times the share of people who take a gift: so is a reward
-BESIDE_HISTORY = 0.5  # how much the profile counts where there is a history too, which mostly says the same
+REWARD_SCALE = 10.0  # logits for a reward of 1, and for a gift that everybody takes
+BESIDE_HISTORY = 0.5  # weight of the profile beside a history, which mostly says the same
 
 
 class Shares(NamedTuple):
-    """How much the content of a gift and its predicted reward count in the ranking beside experience.
+    """Weights of a gift's content and of its predicted reward in the ranking, beside experience.
 
-    Without choices the reward is all there is.
+    Without choices only the reward counts.
     """
 
     content: float = 0.0

@@ -1,4 +1,4 @@
-"""Where training starts: a recommender that matches words, as near to linear as the network's form allows.
+"""Initial weights of training: a recommender that matches words, as near to linear as the network's form allows.
 
 From 25 scenarios a network learns what its first features make easy, and random features mixed by many random layers
 make it easy to know each scenario by heart. So nothing is mixed at the start:
@@ -33,11 +33,11 @@ from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection, even_share
 from trm_np.model.trm import TRM
 from trm_np.model.user_profiling import UserProfiling
 
-LIFT = 1.5  # about three standard deviations of what arrives at a ReLU
+LIFT = 1.5  # about three standard deviations of the input to a ReLU
 SILU_LIFT, SILU_STEP = 3.0, 0.2  # where SiLU is nearly linear, and how far a number strays from there
 COMPARISON_STEP, FARTHEST = 0.4, 4.0  # per unit of a difference, and the largest difference asked for
 QUIET = 0.1  # of a layer's usual size
-# How loudly each field speaks in the user vector: what to give is first of all a matter of hobbies.
+# Weight of each field in the user vector; hobbies matter most for the choice of a gift.
 HOBBY, PREFERENCE, OCCASION, NUMBER = 1.0, 0.7, 0.5, 0.4
 GIFT = 0.3  # of the same words in a gift, which has more of them
 CATEGORY_OWN = 0.2  # the part of a category that is no hobby's
@@ -115,7 +115,7 @@ def spell_tokens(core: Core, words: Words) -> None:
 
 
 def start_pooling(core: Core, rng: np.random.Generator) -> None:
-    """Attention that sees all tokens alike and hands on their mean as it came; little else."""
+    """Initialize attention to pass on the even mean of all tokens, and little else."""
     width = core.config.core_width
     for block in core.blocks:
         query, key, value = np.split(block.attention.in_proj_weight.data, 3)

@@ -8,7 +8,7 @@ from trm_np.config import ModelConfig
 from trm_np.data.tables import Bools
 from trm_np.model.pairs import as_rows, fold
 
-# At a learning rate of 1e-4 a weight moves by 0.003 in 30 steps. The gain is what such a move is worth on a ballot.
+# At a learning rate of 1e-4 a weight moves by only 0.003 in 30 steps. The gain makes such a move count in the vote.
 TOOL_GAIN = 64.0
 
 
@@ -31,7 +31,7 @@ class ToolSelection(nn.Module):
         """u (B, U), h (B, D) and the words (B, S, D), where `padding` (B, S) is False, to tool logits (B, K) and tool
         parameters (B, W)."""
         person = u + fold(h, u.shape[1])
-        spoken = fold(words, u.shape[1]) * (u.shape[1] / words.shape[2])  # as large as u, whatever the widths
+        spoken = fold(words, u.shape[1]) * (u.shape[1] / words.shape[2])  # as large as u at any widths
         tokens = self.encoder(F.concatenate([as_rows(person), spoken], axis=1))
         blocked = np.insert(padding, 0, False, axis=1)
         hidden = tokens + self.attention(tokens, tokens, tokens, blocked)
@@ -39,7 +39,7 @@ class ToolSelection(nn.Module):
         return self.count(hidden[:, 1:], ~padding), parameters
 
     def count(self, words: Tensor, voting: Bools) -> Tensor:
-        """Tool logits (B, K): the votes of the words (B, S, W), beyond what an even ballot would give each tool."""
+        """Tool logits (B, K): the votes of the words (B, S, W), less those of an even vote."""
         scores = self.score(words) * TOOL_GAIN
         abstention = Tensor(np.zeros((*scores.shape[:2], 1), scores.dtype))
         ballots = F.softmax(F.concatenate([scores, abstention], axis=2))[..., :-1]

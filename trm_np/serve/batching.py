@@ -26,7 +26,7 @@ MOST_SECONDS = 6.0  # of work that is taken on at a time
 
 
 class Overloaded(Exception):
-    """There is more to do already than can be done in time."""
+    """The work already accepted leaves no time for more."""
 
 
 @dataclass(eq=False)

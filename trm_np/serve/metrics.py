@@ -19,7 +19,7 @@ class Metrics:
         after_fork(self._begin)
 
     def _begin(self) -> None:
-        """Nothing is counted yet: each process counts for itself."""
+        """Set all counters to zero; each process counts for itself."""
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._durations: Counter[float] = Counter()  # by the least bucket that holds them

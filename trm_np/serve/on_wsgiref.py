@@ -62,4 +62,4 @@ class Server(WSGIServer):
         return bool(ready)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a client that goes away, or takes too long, is no error of the server."""
+        """Do nothing: a client that goes away, or takes too long, is no error of the server."""

@@ -24,19 +24,19 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PRICE: Schema = {"type": "number", "minimum": schema.LEAST_MONEY, "maximum": schema.MOST_MONEY}
-CURRENCY: Schema = {**TEXT, "minLength": 1, "description": "In which all sums are, as it is written before them."}
+CURRENCY: Schema = {**TEXT, "minLength": 1, "description": "Currency of all sums, as it is written before them."}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 AGE: Schema = {"type": "number", "minimum": 0, "maximum": 120}
 ERRORS = {
     400: "The query, or the JSON of the body, cannot be read.",
     408: "The body did not arrive in time.",
-    411: "The length of the body is not said.",
+    411: "The length of the body is missing.",
     413: "The body, or its list, is too large.",
-    415: "The body is said to be something else than JSON in UTF-8.",
+    415: "The body is not declared as JSON in UTF-8.",
     422: "A profile is not allowed; none of them is answered.",
     500: "A bug in the server.",
-    503: "It takes too long; ask for less, or later.",
+    503: "The answer would take too long; ask for less, or later.",
 }
 
 
@@ -53,15 +53,15 @@ def document(vocabulary: Vocabulary) -> dict[str, Any]:
             "/recommend": {"post": recommend()},
             "/health": {
                 "get": read(
-                    "Whether the server answers, and with which model.", {JSON: reference("Health")}, 200, 503
+                    "State of the server, and the model that it uses.", {JSON: reference("Health")}, 200, 503
                 )
             },
             "/model": {
                 "get": read("The model that answers, and its vocabulary.", {JSON: reference("Model")})
             },
-            "/metrics": {"get": read("What was counted, for Prometheus.", {CONTENT_TYPE: TEXT})},
+            "/metrics": {"get": read("Counters for Prometheus.", {CONTENT_TYPE: TEXT})},
             "/openapi.json": {"get": read("This document.", {JSON: {"type": "object"}})},
-            "/": {"get": read("A page to ask with.", {"text/html": TEXT})},
+            "/": {"get": read("Page with a form for a profile.", {"text/html": TEXT})},
         },
         "components": {
             "schemas": {
@@ -86,13 +86,13 @@ def recommend() -> dict[str, Any]:
         "exclude": {**TEXTS, "default": []},
     }
     meanings = {
-        "top": "So many gifts; fewer come if no others may be given, and a warning says why.",
-        "days": "Until the gift is needed, if that is known: what cannot be there is left out.",
+        "top": "Number of gifts. If fewer may be given, a warning says why.",
+        "days": "Days until the gift is needed. Gifts that would come late are left out.",
         "strict": "Whether an unknown word is an error; otherwise it counts as missing, with a warning. "
         "A synonym is not unknown.",
-        "allow": "What is not left out though it otherwise would be.",
-        "any_age": "Whether gifts are not left out that are meant for another age.",
-        "exclude": "Gifts to leave out, by id.",
+        "allow": "Rules to ignore: gifts that they rule out may come.",
+        "any_age": "Whether gifts for another age are allowed.",
+        "exclude": "Ids of gifts to leave out.",
     }
     asked, answered = reference("Profile"), reference("Recommendation")
     size = {"minItems": 1, "maxItems": PROFILES}
@@ -162,7 +162,7 @@ def profile(vocabulary: Vocabulary) -> Schema:
             "type": "array",
             "items": {"type": "string", "maxLength": NAME_CHARACTERS},
             "maxItems": schema.MOST_CHOICES,
-            "description": "The ids of gifts that the person has already.",
+            "description": "Ids of gifts that the person has already.",
         },
     }
     return record({field: or_null(check) for field, check in checks.items()}, optional=checks)
@@ -193,7 +193,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
         "predicted_reward": {**NUMBER, "description": "The model's guess; it never rises down a list."},
         "components": {
             **record(dict.fromkeys(COMPONENTS, PROBABILITY)),
-            "description": "Of the true reward, computed by rule, given the gifts before it.",
+            "description": "Components of the true reward, computed by rule, given the gifts before it.",
         },
         "reasons": {**TEXTS, "minItems": 1},
     }
@@ -214,7 +214,7 @@ def recommendation(vocabulary: Vocabulary) -> Schema:
             "steps": {"type": "integer", "minimum": 1},
             "most_steps": {"type": "integer", "minimum": 1},
             "warnings": TEXTS,
-            "notes": {**TEXTS, "description": "Which words of the profile counted as which names."},
+            "notes": {**TEXTS, "description": "Words of the profile and the names that they counted as."},
         }
     )
 

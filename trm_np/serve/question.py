@@ -16,7 +16,7 @@ BODY_BYTES = 2**20
 PROFILES = 1000
 GIFTS = 100_000  # in all answers to one request
 SECONDS = 10.0  # for one request
-NAME_CHARACTERS = 1000  # what a name may have been meant to be is looked for, which takes time
+NAME_CHARACTERS = 1000  # in a name: a search for similar names takes time
 LIMITS = {
     "body_bytes": BODY_BYTES,
     "profiles": PROFILES,
@@ -33,7 +33,7 @@ PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
 
 
 class Question(NamedTuple):
-    """How profiles are to be answered: on which terms, and whether an unknown name is an error."""
+    """Options of a request: the terms, and whether an unknown name is an error."""
 
     terms: Terms = Terms()
     strict: bool = False

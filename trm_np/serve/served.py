@@ -106,7 +106,7 @@ class ServedModel:
 
 
 def signature(*paths: str | None) -> Signature:
-    """By what a file is known to have changed."""
+    """Signs by which a change of these files is noticed."""
     return tuple(file_signature(path) for path in paths if path is not None)
 
 

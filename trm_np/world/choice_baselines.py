@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)  # of the penalty on squared weights
 MOST_NUMBERS = 5000**2  # that EASE may hold: 200 MB
 
-# What a person may take to, from what people have (n, G).
+# Predicts what people take from what they have (n, G).
 Predict = Callable[["csr_array"], Floats]
 
 
@@ -53,12 +53,12 @@ def taken_by(train: Split) -> "csr_array":
 
 
 def popularity_of(chosen: "csr_array") -> Floats:
-    """For how many people each gift (G,) was chosen."""
+    """Number of people (G,) for whom each gift was chosen."""
     return np.bincount(chosen.indices, minlength=chosen.shape[1]).astype(np.float64)
 
 
 def popular(chosen: "csr_array", people: int) -> Score:
-    """For everyone the number of training people for whom a gift was chosen."""
+    """Score gifts by the number of training people for whom they were chosen, the same for everyone."""
     return np.broadcast_to(popularity_of(chosen), (people, chosen.shape[1])).__getitem__
 
 

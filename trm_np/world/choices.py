@@ -84,7 +84,7 @@ def chance_values(chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
 
 
 def exposure_metrics(lists: Ints, gifts: int) -> dict[str, float]:
-    """How evenly the lists (N, 10) use the catalogue of so many gifts.
+    """Evenness with which the lists (N, 10) use the catalogue of so many gifts.
 
     `coverage` is the share of gifts that are in any list; `gini` is Σ (2i − G − 1) xᵢ / (G Σ xᵢ) of the numbers of
     lists that hold them, in rising order: 0 if all gifts are in as many, near 1 if a few are in all (Shani and

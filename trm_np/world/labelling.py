@@ -130,7 +130,7 @@ def affordable_categories(budget: float | None, cheapest: Mapping[str, float]) -
 
 
 def agreement(scenarios: Sequence[Scenario], cheapest: Mapping[str, float]) -> dict[str, float]:
-    """How far the guide's labels agree with those that the scenarios carry; order counts for nothing.
+    """Agreement of the guide's labels with those of the scenarios; their order does not count.
 
     `categories_exact` and `tools_exact` are shares of scenarios with the same set, `categories_jaccard` is the
     mean of shared over all categories named by either.
@@ -167,7 +167,7 @@ def _category_points(profile: Profile, secondary: Counter[str]) -> Counter[str]:
 
 
 def _age_clue(age: float | None) -> str:
-    """In completed years, as the age groups count them."""
+    """Clue of an age, by completed years as in the age groups; empty for an age between."""
     if age is None:
         return ""
     return "25 or younger" if age < 26 else "56 or older" if age >= 56 else ""

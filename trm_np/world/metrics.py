@@ -1,4 +1,4 @@
-"""From predictions to the figures that are reported, each a mean over the scenarios given."""
+"""Metrics of predictions, each a mean over the scenarios given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

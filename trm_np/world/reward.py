@@ -18,13 +18,13 @@ OTHER_OCCASION = 0.3
 AGE_TOLERANCE = 15.0  # years outside the age range until nothing of the component is left
 HOBBIES_ENOUGH = 2  # a gift that serves two hobbies serves the person fully
 
-# Price over budget, and what it is worth: a gift for a tenth of the budget looks mean, one for half of it
+# Price over budget, and its value: a gift for a tenth of the budget looks mean, one for half of it
 # up to all of it is right, and nobody pays a quarter more than they meant to.
 PRICE_SHARE = np.array([0.0, 0.5, 1.0, 1.25])
 PRICE_VALUE = np.array([0.5, 1.0, 1.0, 0.0])
 
 SEARCH_MARGIN = 1e-12  # a list counts as better than the greedy one only beyond rounding
-CELLS = 2**18  # profiles × gifts, or lists × gifts, that are looked at together
+CELLS = 2**18  # profiles × gifts, or lists × gifts, computed together
 
 
 def reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Bools | None = None) -> Floats:
@@ -124,7 +124,7 @@ def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Float
 
 
 def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
-    """How alike some gifts are to all, (S, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
+    """Similarity of some gifts to all, (S, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
 
     A gift is 1.0 similar to itself; two gifts without tags have a Jaccard index of 1, unknown tags one of 0.5.
     """
@@ -138,13 +138,13 @@ def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
 
 
 def _in_common(rows: Bools, columns: Bools) -> Floats:
-    """How many marks (N, G) each row of marks (N, T) shares with each of (G, T): whole numbers, as floats for speed."""
+    """Number of marks (N, G) that each of (N, T) shares with each of (G, T): whole numbers, as floats for speed."""
     number: Floats = rows.astype(np.float64) @ columns.T.astype(np.float64)
     return number
 
 
 def _unless_unknown(of_profile: Bools, of_gift: Bools | bool, value: Floats) -> Floats:
-    """The value (N, G), but where what it is made of is not known of the profile (N,) or the gift (G,)."""
+    """The value (N, G), replaced by UNKNOWN where the profile (N,) or the gift (G,) lacks what it is made of."""
     known_or_half: Floats = np.where(of_profile[:, None] | of_gift, UNKNOWN, value)
     return known_or_half
 

@@ -1,4 +1,4 @@
-"""Which words speak for which label, inferred from a few labelled scenarios.
+"""Votes of words for labels, inferred from a few labelled scenarios.
 
 A person who labels by reasons counts them: each word of a profile is a reason for one label, an ordinary or a strong
 one, or for none, and the labels with most reasons are named. Of the many tables of votes that explain the scenarios
@@ -25,7 +25,7 @@ class Votes:
     tables: Floats
 
     def probabilities(self, words: Bools, known: Floats, expected: int) -> Floats:
-        """How likely each label (N, K) is among the `expected` ones of N profiles, given their `words` (N, W).
+        """Probability (N, K) of each label to be among the `expected` ones of N profiles, given their `words` (N, W).
 
         `known` (N, K) are scores that need not be learnt.
         """
@@ -77,10 +77,10 @@ def evidence(scores: Floats, labels: Floats, sizes: Ints, certainty: float) -> F
 
 
 def inclusion(scores: Floats, sizes: Ints) -> Floats:
-    """How likely each label (..., N, K) is named, if in row n a set of sizes[n] labels is.
+    """Probability (..., N, K) that each label is named, if sizes[n] labels are named in row n.
 
-    A set is as likely as the exponential of its scores' sum (conditional logistic regression), over that of all sets
-    as large: elementary symmetric polynomials.
+    The probability of a set is the exponential of its scores' sum, over the sum of those of all sets of its size
+    (conditional logistic regression), by elementary symmetric polynomials.
     """
     odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
     largest = int(sizes.max(initial=0))
