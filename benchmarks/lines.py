@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long the command takes to answer many lines of JSON, and whether its memory grows.
+"""Time of the command for many lines of JSON, and whether its memory grows.
 
 python benchmarks/lines.py MODEL                                  100,000 lines: about five minutes
 python benchmarks/lines.py MODEL --count 1000000 --processes 2

@@ -42,6 +42,6 @@ def people(
 
 
 def lines(count: int, seed: int = 0) -> Iterator[bytes]:
-    """So many of them, each as a line of JSON."""
+    """Draw so many people, each as a line of JSON."""
     drawn = people(seed)
     return (json.dumps(next(drawn)).encode() + b"\n" for _ in range(count))

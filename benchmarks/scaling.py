@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How a training step's time and memory grow: with the batch, the core's width, the sequence, both depths of the
+"""Growth of a training step's time and memory: with the batch, the core's width, the sequence, both depths of the
 recursion, and the gifts.
 
 python benchmarks/scaling.py                     every table, in about four minutes
@@ -50,7 +50,7 @@ GIFTS = (45, 200, 1000, 5000, 20_000)
 
 
 class Cost(NamedTuple):
-    """Of an optimizer step, and of the call of `learn` that it is part of."""
+    """Cost of an optimizer step, and of the call of `learn` that it is part of."""
 
     milliseconds: float
     megabytes: float

@@ -133,7 +133,7 @@ def called(node: Any) -> str:
 
 
 def first_line(function: Any) -> int:
-    """Where Python says that the function's code begins."""
+    """First line of the function's code by Python."""
     return min([function.lineno, *(each.lineno for each in getattr(function, "decorator_list", ()))])
 
 
@@ -207,14 +207,14 @@ def of_call(node: ast.Call) -> Iterator[Change]:
 
 
 def other_axes(node: Any) -> list[ast.expr]:
-    """In place of an axis, or of a name that holds one or several."""
+    """Replacements of an axis, or of a name that holds one or several."""
     if isinstance(node, ast.Name):
         return [ast.Constant(0), ast.Constant(-1)] if node.id in ("axis", "axes", "lead") else []
     return [ast.Constant(axis) for axis in OTHER_AXES[ast.literal_eval(node)]]
 
 
 def of_result(result: Any) -> Iterator[Change]:
-    """In place of what a function returns: a rule's (value, vjp), a vjp's gradients, or one array."""
+    """Replacements of a function's result: a rule's (value, vjp), a vjp's gradients, or one array."""
     is_method = isinstance(result, ast.Call) and isinstance(result.func, ast.Attribute)
     if is_method or isinstance(result, (ast.BinOp, ast.Name)):
         yield from of_array(result)
@@ -229,7 +229,7 @@ def of_result(result: Any) -> Iterator[Change]:
 
 
 def of_array(node: Any) -> Iterator[Change]:
-    """In place of an array, but for what is planted in the operation that makes it."""
+    """Replacements of an array, except those planted in the operation that makes it."""
     if not isinstance(node, ast.UnaryOp):
         yield "sign", negative(node)
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div, ast.MatMult))):
@@ -402,7 +402,7 @@ def is_same(found: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 
 def campaign(count: int | None, seed: int, rtol: float = RTOL, atol: float = ATOL) -> Iterator[Judged]:
-    """So many bugs, drawn at random, or all of them; each judged."""
+    """Draw so many bugs at random, or all of them, and judge each."""
     chosen = np.random.default_rng(seed).permutation(len(bugs()))[:count]
     return (judged(bugs()[place], seed, rtol, atol) for place in sorted(chosen.tolist()))
 
@@ -411,7 +411,7 @@ def campaign(count: int | None, seed: int, rtol: float = RTOL, atol: float = ATO
 
 
 def share_caught(results: Sequence[Judged], part: str) -> float:
-    """Of the bugs in this part that are bugs, the share that was caught."""
+    """Share of the real bugs in this part that was caught."""
     found = [each for each in results if each.part == part]
     caught = sum(each.is_caught for each in found)
     return caught / max(caught + sum(each.verdict == "survived" for each in found), 1)

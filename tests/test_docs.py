@@ -64,7 +64,7 @@ def run(words: list[str], folder: Path, said: str = "") -> str:
 
 @pytest.mark.parametrize(("page", "line"), [pair for pair in COMMANDS if "-m venv" not in pair[1]])
 def test_a_command_works(page: str, line: str, folder: Path) -> None:
-    """As it stands, but trained for one epoch where it would train for more."""
+    """It runs as written, except that training takes one epoch."""
     program, *words = shlex.split(line, comments=True)
     if words[:2] in (["lab", "figures"], ["lab", "plot"]):
         pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
@@ -77,7 +77,7 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
 
 
 def programs() -> Iterator[tuple[str, list[str], str]]:
-    """Of each page with Python in it: its blocks, and what they are said to print.
+    """Blocks of Python on each page that has some, with the output shown below them.
 
     A text block right after a Python block is what that block prints.
     """

@@ -63,7 +63,7 @@ TOLERANCES = {"float32": (1e-5, 1e-4), "float64": (1e-10, 1e-10)}  # of outputs 
 
 
 class Mirror(NamedTuple):
-    """How a trainer is copied, the precisions that the copy computes in, and whether it answers as well as learns.
+    """Copy of a trainer: how to make it, the precisions it computes in, and whether it answers as well as learns.
 
     The copy has `prepare(batch)` and `outputs_and_gradients(prepared)`, as `ours`; to answer, it has `encode(gifts)`,
     `prepare_profiles(inputs)` and `answer(prepared)`, as `answer_of`.
@@ -114,7 +114,7 @@ def check_equal(
 
 
 def differences(kind: str, step: int, ours: Arrays, theirs: Arrays) -> Iterator[Difference]:
-    """Of each tensor; raises MirrorMismatch where names or shapes differ."""
+    """Largest difference of each tensor; raises MirrorMismatch where names or shapes differ."""
     if ours.keys() != theirs.keys():
         raise MirrorMismatch(f"{kind} of step {step}: only one has {sorted(ours.keys() ^ theirs.keys())}")
     floor = SMALLEST_OUTPUT

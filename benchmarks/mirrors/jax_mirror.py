@@ -123,7 +123,7 @@ def project(weights: Named, name: str, x: Array, heads: int, first: int = 0, las
 
 
 def attend(weights: Named, name: str, q: Array, k: Array, v: Array, padding: Array | None = None) -> Array:
-    """From heads (B, T, heads, d) to (B, T, D); `padding` (B, S) is True where a key may not be seen.
+    """Attention from heads (B, T, heads, d) to (B, T, D); `padding` (B, S) is True where a key may not be seen.
 
     Written out, since `jax.nn.dot_product_attention` takes its softmax in float32 whatever the precision.
     """

@@ -258,7 +258,7 @@ class DecisionHeads(nn.Module):
         self.gift_scorer = nn.Linear(d, 1)
 
     def score_gifts(self, h: Tensor, gift_tokens: Tensor) -> Tensor:
-        """From h (B, D) and the encoded gift tokens (G, D): (B, G)."""
+        """Scores (B, G) from h (B, D) and the encoded gift tokens (G, D)."""
         layer = self.gift_scorer_hidden
         hidden = F.relu(of_first(layer, h)[:, None] + of_last(layer, gift_tokens))
         return self.gift_scorer(hidden).squeeze(-1)
@@ -454,7 +454,7 @@ class CrossModalFusion(nn.Module):
 
 
 class Outputs(NamedTuple):
-    """As `trm_np.model.trm.Outputs`."""
+    """Outputs as in `trm_np.model.trm.Outputs`."""
 
     category_logits: Tensor
     tool_logits: Tensor

@@ -25,7 +25,7 @@ def assert_equal(
     arrays: list[Array],
     rng: np.random.Generator,
 ) -> None:
-    """Of the value and of each array's gradient, within 1e-12 of the largest element.
+    """Compare the value and each array's gradient, within 1e-12 of the largest element.
 
     Where nothing is recorded, each gives the same value to the bit.
     """

@@ -210,7 +210,7 @@ def gelu_with(inner: float, cubic: float) -> Rule:
 
 
 def gelu_checks(rule: Rule, **tolerances: float) -> int:
-    """How many of ten checks it fails."""
+    """Number of failures in ten checks."""
     failed = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)
@@ -259,7 +259,7 @@ def leaf(*values: float) -> Tensor:
 
 
 def tripled(a: Array) -> Ruled:
-    """Whose gradient says doubled."""
+    """Three times x, with the gradient of twice x."""
     return 3 * a, lambda g: (2 * g,)
 
 

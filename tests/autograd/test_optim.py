@@ -99,7 +99,7 @@ def test_steps_are_taken_in_place_and_in_the_parameters_dtype() -> None:
 
 
 def test_parameters_and_gradients_are_views_of_one_array_each() -> None:
-    """In the order of the groups; a gradient put there by hand is taken over, and so is one of backward()."""
+    """They lie in the order of the groups. A gradient put there by hand is taken over, and so is one of backward()."""
     p, q, r = leaf(1.0, 2.0), leaf(3.0), leaf(4.0, 5.0)
     optimizer = AdamW([{"params": [r]}, {"params": [p, q]}])
     assert optimizer.weights.tolist() == [4, 5, 1, 2, 3]

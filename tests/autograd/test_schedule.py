@@ -96,7 +96,7 @@ def test_a_float32_metric_is_compared_with_all_its_digits() -> None:
 
 
 def test_a_loss_is_taken_as_it_is_and_a_floor_may_be_any_number() -> None:
-    """From NumPy too, and one tensor of one element, as PyTorch takes it."""
+    """A loss may come from NumPy, or be a tensor of one element, as in PyTorch."""
     p = Tensor([1.0], requires_grad=True)
     scheduler = ReduceLROnPlateau(AdamW([p], lr=1.0), patience=0, factor=0.5, min_lr=np.float32(0.25))
     for _ in range(4):

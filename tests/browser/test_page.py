@@ -65,7 +65,7 @@ def seen(browser: Any) -> Seen:
 
 
 def click(browser: Any, name: str) -> None:
-    """As a reader does: scroll to the switch, as on a phone the sentence stands over the foot of the screen."""
+    """Click as a reader does: scroll to the switch first, which a phone's screen may cover with the sentence."""
     switch = browser.find_element("css selector", f"input[value={name}]")
     browser.execute_script("arguments[0].scrollIntoView({block: 'nearest'});", switch)
     switch.click()
@@ -173,7 +173,7 @@ def test_the_address_holds_the_combination(browser: Any, file: Path) -> None:
 def test_a_change_without_effect_is_said_to_be_one(
     browser: Any, rows: list[Row], file: Path, tmp_path: Path
 ) -> None:
-    """Where the rows of a combination are those of another, as with a scheduler that never came to act."""
+    """Rows of one combination can equal those of another, as with a scheduler that never acted."""
     alike = {row["seed"]: row for row in rows if row["name"] == "all on"}
     told = ("best_epoch", "epochs_run", "test", "curve")
     same = [

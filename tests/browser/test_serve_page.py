@@ -530,7 +530,7 @@ def test_of_hundreds_of_names_the_first_are_shown_and_the_others_found_by_typing
 def test_probabilities_are_shown_highest_first_whatever_the_names(
     browser: Any, server: ServerProcess
 ) -> None:
-    """In JavaScript names that are whole numbers come first in an object, whatever the order in JSON."""
+    """JavaScript puts names that are whole numbers first in an object, in any order of the JSON."""
     _, told = answer(server, {"age": 20}, "?top=1")
     browser.execute_script(REPLACED)
     press(browser, TAB, "20", ENTER)

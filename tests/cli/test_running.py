@@ -111,7 +111,7 @@ with interruptible(), noted_signals() as received:
 
 
 def test_nohup_and_a_hang_up(tmp_path: Path) -> None:
-    """Of the two signals the first is the one that ends training, unless it is ignored."""
+    """The first of the two signals ends training, unless it is ignored."""
     options = [*SET, "--epochs", "100000", "--set", "training.patience=none", "--out", str(tmp_path)]
     shell = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, str(ROOT / "bin" / "trm-train")]
     with subprocess.Popen([*shell, *options], stderr=subprocess.PIPE, text=True) as process:

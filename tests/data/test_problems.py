@@ -1,4 +1,4 @@
-"""How a problem reads."""
+"""Text of a problem."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How much may be in a file, and that reading it costs in proportion to what is in it."""
+"""Limits on the contents of a file, and the cost of reading it, in proportion to its contents."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ def with_scenarios(count: int) -> dict[str, Any]:
 
 
 def with_names(count: int) -> dict[str, Any]:
-    """As many hobbies in the vocabulary, and as many scenarios, each with the last of them."""
+    """Vocabulary with so many hobbies, and as many scenarios, each with the last hobby."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     names = [f"hobby {number}" for number in range(count)]
     document["vocabulary"]["hobbies"] += names
@@ -54,7 +54,7 @@ def with_names(count: int) -> dict[str, Any]:
 
 
 def with_choices(count: int) -> dict[str, Any]:
-    """As many gifts as scenarios, each with four of them."""
+    """So many gifts and as many scenarios, each with four gifts."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     for number, scenario in enumerate(document["scenarios"]):
         chosen, rejected, had, other = (f"gift_{(number + place) % count}" for place in range(4))
@@ -91,7 +91,7 @@ SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions the work calls, those of Python itself included."""
+    """Number of functions that the work calls, those of Python itself included."""
     count = 0
 
     def note(_: FrameType, event: str, __: object) -> None:

@@ -51,7 +51,7 @@ def distance(one: str, other: str) -> int:
 
 
 def plural(word: str) -> str:
-    """As English writes it."""
+    """Plural as English writes it."""
     if word.endswith("y") and word[-2] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"

@@ -89,7 +89,7 @@ def test_the_graph_says_what_the_model_says(name: str, tmp_path: Path) -> None:
 
 
 def test_the_value_is_what_a_recommendation_ranks_by() -> None:
-    """Where categories count, of the gifts stored, and of others."""
+    """It holds where categories count, for the stored gifts, and for others."""
     stored = replace(of_small_world(), header={"category_share": 0.4})
     session, recommender = session_of(stored), Recommender(stored)
     drawn = list(drawn_profiles(stored.vocabulary, 9, np.random.default_rng(7)))

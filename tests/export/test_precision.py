@@ -56,7 +56,7 @@ def test_whole_numbers_are_symmetric(weight: Array) -> None:
 
 @given(MATRICES)
 def test_a_scale_is_as_small_as_its_row_allows(weight: Array) -> None:
-    """So that a row of large weights costs no other row its precision."""
+    """A row of large weights costs no other row its precision."""
     integers, scale = quantized(weight)
     for row, largest, each in zip(weight, np.abs(integers.astype(int)).max(axis=1), scale, strict=True):
         assert largest == 127 or each == LEAST_SCALE

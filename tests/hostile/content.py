@@ -30,7 +30,7 @@ class Cost(NamedTuple):
 
 
 def files(count: int, rng: np.random.Generator) -> Iterator[bytes]:
-    """So many files, the same ones for the same generator."""
+    """Draw so many files, the same ones for the same generator."""
     while count:
         settings: dict[str, Any] = flatten(smallest_config())
         for name in rng.choice((*ROUNDS, *SIZES), rng.integers(0, 4), replace=False):

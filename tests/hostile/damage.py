@@ -29,7 +29,7 @@ def all_of(stored: StoredModel) -> tuple[Any, ...]:
 
 
 def outcome(path: Path, right: tuple[Any, ...]) -> str:
-    """How a damaged file was met: refused, loaded wrong or right, or by which other exception."""
+    """Result of loading a damaged file: refused, loaded wrong or right, or another exception."""
     try:
         stored = load_model(path)
     except CheckpointError:
@@ -40,7 +40,7 @@ def outcome(path: Path, right: tuple[Any, ...]) -> str:
 
 
 def outcomes(folder: Path, data: bytes, damaged: Iterable[bytes]) -> Counter[str]:
-    """How often each came of it, of those of other bytes than the file has."""
+    """Number of each result, for damage that changes the bytes of the file."""
     path = folder / "damaged.npz"
     path.write_bytes(data)
     right = all_of(load_model(path))

@@ -146,7 +146,7 @@ def directory_of(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[], b
 
 
 def overlapping_members() -> bytes:
-    """As in the bomb of Fifield (2019): a thousand entries for one megabyte."""
+    """A thousand entries for one megabyte, as in the bomb of Fifield (2019)."""
     member = npy(np.zeros(MEGABYTE, np.uint8))
     data = archive([("header.npy", member)])[: -22 - 56]
     directory = b"".join(directory_entry(b"%03d.npy" % i, 0, len(member), 0) for i in range(1000))
@@ -161,7 +161,7 @@ def sizes_beyond_any_offset() -> bytes:
 
 
 def many_members(count: int) -> bytes:
-    """So many empty arrays; with the records of ZIP64 where 16 bits do not count them."""
+    """File with so many empty arrays; with the records of ZIP64 where 16 bits do not count them."""
     member = npy(np.zeros(0, np.uint8))
     names = [b"header.npy"] + [b"%06x.npy" % i for i in range(1, count)]
     local = struct.pack("<4s5H3L2H", LOCAL, 45, 0, 0, 0, 0x21, 0, len(member), len(member), 10, 0)
@@ -293,7 +293,7 @@ def price(number: bytes) -> Callable[[], bytes]:
 
 
 def unknown_tag_among(names: tuple[str, ...]) -> bytes:
-    """In a model that knows so many, of which the closest may be looked for."""
+    """Unknown tag in a model that knows so many, where a search for the closest would take long."""
     header, content = content_of(smallest(replace(VOCABULARY, preferences=names)))
     data = text_in(content, "catalogue").replace(b'"tags": []', b'"tags": ["0000"]')
     digest = sha256(data).hexdigest()

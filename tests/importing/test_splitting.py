@@ -1,4 +1,4 @@
-"""Whose orders are learnt from, and which: each rule held against the orders themselves."""
+"""Selection of people and orders to learn from: each rule is compared with the orders themselves."""
 
 import json
 from collections import Counter, defaultdict

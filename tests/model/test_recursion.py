@@ -1,4 +1,4 @@
-"""That the core matters: its answer reaches every output, and thinking again changes the answer."""
+"""The core matters: its answer reaches every output, and one more step changes the answer."""
 
 from dataclasses import fields
 

@@ -1,4 +1,4 @@
-"""Where training starts: words at right angles, linear maps, an even mean, base rates, and what follows from them."""
+"""Initial weights: words at right angles, linear maps, an even mean, base rates, and what follows from them."""
 
 import math
 from copy import copy
@@ -170,7 +170,7 @@ def test_gifts_tagged_with_a_hobby_are_scored_higher_by_head_and_reward(preset: 
 
 
 def words_said(profiles: ProfileTable, task: Task) -> Array:
-    """How many words vote on the tools for each profile."""
+    """Number of words that vote on the tools, for each profile."""
     inputs = encode_profiles(profiles, task.vocabulary)
     return np.asarray((~inputs.padding[:, 1:]).sum(axis=1))
 
@@ -297,7 +297,7 @@ def test_the_start_can_be_left_to_chance() -> None:
 
 
 def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -> None:
-    """Whose label it is, and what the held-out scenarios are, changes not a bit of it."""
+    """Moving labels between scenarios, or changing the held-out scenarios, changes no bit of it."""
 
     def weights(task: Task) -> dict[str, Array]:
         rng = np.random.default_rng(0)

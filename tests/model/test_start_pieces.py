@@ -102,7 +102,7 @@ def test_a_vector_unfolded_keeps_its_length_and_folds_back(narrow: int, copies: 
 
 
 def number_encoder(width: int, rng: np.random.Generator) -> nn.Sequential:
-    """As that of age or budget."""
+    """Number encoder as for age or budget."""
     return nn.Sequential(nn.Linear(1, width, rng=rng), nn.SiLU(), nn.Linear(width, width, rng=rng))
 
 
@@ -176,7 +176,7 @@ def shares_of(given_tools: Array, vote: float = 1.0) -> Array:
 
 
 def words_of(count: int) -> float:
-    """How many words each of the first training scenarios says: four fields, its hobbies and preferences."""
+    """Number of words in each of the first training scenarios: four fields, its hobbies and preferences."""
     profiles = [scenario.profile for scenario in load_dataset().train[:count]]
     return 4 + sum(len(p.hobbies) + len(p.preferences) for p in profiles) / count
 

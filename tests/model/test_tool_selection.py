@@ -1,4 +1,4 @@
-"""How the words vote for tools: what a ballot may say, whose vote counts, and what must not matter."""
+"""Votes of the words for tools: their bounds, which of them count, and what must not matter."""
 
 import numpy as np
 import pytest

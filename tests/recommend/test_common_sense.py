@@ -316,7 +316,7 @@ def test_whose_turn_it_is_decides_among_equals_alone() -> None:
 
 
 def test_a_dear_gift_comes_first_more_often_among_equals() -> None:
-    """As often as the root of its price is large, whatever the currency: here nine times the price, so 3 of 4."""
+    """Its chance grows as the root of its price, in any currency: here nine times the price, so 3 of 4."""
     one = shipped().gifts[0]
     pair = [replace(one, id="cheap", price=10.0), replace(one, id="dear", price=90.0)]
     turns = []

@@ -77,7 +77,7 @@ def test_a_live_stream_is_not_read_ahead(first: str) -> None:
 
 
 class InPieces(io.BytesIO):
-    """Of which no more than so many bytes are there at a time."""
+    """Stream that has no more than so many bytes at a time."""
 
     def __init__(self, content: bytes, most: int) -> None:
         super().__init__(content)

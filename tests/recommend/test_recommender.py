@@ -333,7 +333,7 @@ def perfect_for(profile: Profile, category: str) -> Gift:
 
 
 def test_a_gift_added_after_training_that_fits_perfectly_reaches_the_top_three() -> None:
-    """For the people of the validation scenarios; the tools take it away from nobody but for a whole bundle."""
+    """It does for the people of the validation scenarios; only a whole bundle by the tools may displace it."""
     stored = trained()
     validation, _ = load_held_out(None, stored.vocabulary)
     by_itself = []

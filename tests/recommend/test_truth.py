@@ -290,7 +290,7 @@ def test_the_longer_list_holds_the_shorter_in_its_order(person: Profile, some: i
 
 
 def test_the_bundle_leads_without_a_number_that_belies_it() -> None:
-    """It is put there by rule, whatever the model holds of it."""
+    """The bundle is first by rule, at any predicted reward."""
     person = Profile(hobbies=("cooking",), budget=80.0)
     answer = shipped().recommend(person, k=40, tools=["budget_optimizer"])
     bundle = answer.tools[0].data["bundle"]

@@ -64,7 +64,7 @@ class FailingDisk:
 
 
 def steps_of(work: Callable[[], object]) -> int:
-    """How many calls the work makes on a sound disk."""
+    """Number of calls that the work makes on a sound disk."""
     disk = FailingDisk()
     with patch("trm_np.files.os", disk):
         work()

@@ -1,4 +1,4 @@
-"""Nothing that training needs to go on is missing from what it stores: the trainer is searched to its last corner."""
+"""Training stores everything that it needs to go on: all attributes of the trainer are searched."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass

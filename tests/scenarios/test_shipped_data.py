@@ -34,7 +34,7 @@ LARGEST_BUDGET_OF_TIER = (80, 150, 250)
 
 
 def mentions(scenarios: list[Record], field: str) -> Counter[str]:
-    """How many profiles mention each name of a list field."""
+    """Number of profiles that mention each name of a list field."""
     return Counter(name for scenario in scenarios for name in scenario["profile"].get(field, []))
 
 

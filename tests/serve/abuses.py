@@ -55,7 +55,7 @@ class Abuse(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Of one abuse: the statuses that came, how long it took, and what was at fault."""
+    """Outcome of one abuse: the statuses received, the seconds taken, and the faults."""
 
     number: int
     kind: str

@@ -18,7 +18,7 @@ PAST = 0.0  # of time.monotonic, as 1e9 is far ahead
 
 
 class Answering:
-    """In place of a recommender: it notes each batch, and keeps it until it is let go on."""
+    """Stand-in for a recommender: it notes each batch, and holds it until it may go on."""
 
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []

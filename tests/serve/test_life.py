@@ -92,7 +92,7 @@ class Load:
             self.answers.append(reply(connection))
 
     def models(self) -> set[str]:
-        """Which models have answered."""
+        """Models that have answered."""
         ids = [value["gifts"][0]["id"] for status, value in self.answers if status == 200]
         return {"other" if each.startswith("other") else "trained" for each in ids}
 

@@ -1,4 +1,4 @@
-"""Where a server listens: at every address of its host that this machine has."""
+"""A server listens at every address of its host that this machine has."""
 
 import http.client
 import socket

@@ -55,7 +55,7 @@ class Running:
         return self.server.channels()
 
     def end(self) -> int:
-        """How many requests were left without an answer."""
+        """Number of requests left without an answer."""
         if self.thread.is_alive():
             self.server.drain()
         self.thread.join(HANG)

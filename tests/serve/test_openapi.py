@@ -48,7 +48,7 @@ def document(application: Application) -> Any:
 
 
 def validator(document: Any, name: str) -> Any:
-    """Of a schema of the document, JSON Schema 2020-12 as OpenAPI 3.1 has it."""
+    """Validator for a schema of the document, JSON Schema 2020-12 as in OpenAPI 3.1."""
     return jsonschema_rs.Draft202012Validator(
         {"$ref": f"#/components/schemas/{name}", **document}, validate_formats=True
     )

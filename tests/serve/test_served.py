@@ -1,4 +1,4 @@
-"""Which model answers: one file until another, whole one is in its place."""
+"""A model file answers until another, whole one has taken its place."""
 
 import shutil
 import threading

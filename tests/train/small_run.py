@@ -54,7 +54,7 @@ def trainer(config: Config, seed: int = 0, ranks: Ranks = ALONE) -> Trainer:
 
 
 def precise_trainer(config: Config, ranks: Ranks = ALONE) -> Trainer:
-    """In float64, where what differs in rounding stays far below what is wrong."""
+    """Trainer in float64, where rounding differences stay far below real errors."""
     t = trainer(config, ranks=ranks)
     t.model.astype(np.float64)
     t.optimizer = AdamW(parameter_groups(t.model, config))

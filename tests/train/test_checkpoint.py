@@ -636,7 +636,7 @@ def assert_close(found: Mapping[str, Array], expected: Mapping[str, Array], rtol
 
 
 def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
-    """As this program wrote it once: no digest, and the catalogue in the header."""
+    """Earlier versions wrote it so: no digest, and the catalogue in the header."""
     header, content = content_of(model)
     older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
     weights = {name: value for name, value in content.items() if name.startswith("weights.")}

@@ -1,4 +1,4 @@
-"""How a model is judged: what it is taken to say, with nothing left to chance, and what it is held against."""
+"""Judging a model: its predictions, without randomness, and the baselines that it is compared with."""
 
 from dataclasses import replace
 

@@ -132,7 +132,7 @@ def test_a_taste_is_half_of_the_profile_and_the_history_at_unit_length() -> None
 
 
 def named(data: Dataset, people: int) -> Dataset:
-    """So many people to learn from, each expected to like the category of their tribe; no profile tells which."""
+    """So many people to learn from, each expected to like their tribe's category; no profile tells the tribe."""
     rng, categories = np.random.default_rng(6), data.vocabulary.categories
 
     def expecting(index: int) -> Scenario:
@@ -224,7 +224,7 @@ def quality(trainer: Trainer) -> float:
 
 
 def test_training_lowers_the_loss_of_choices() -> None:
-    """By content alone, which starts as a matcher of words and learns whom what was chosen suits."""
+    """It does by content alone, which starts as a matcher of words and learns whom a chosen gift suits."""
     config = small("dropout", training__epochs=10, training__evaluate_every=100)
     rates = {name: 3e-3 for name in vars(config.learning_rate) if name != "experience"}
     config = replace(config, learning_rate=replace(config.learning_rate, **rates))

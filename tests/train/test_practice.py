@@ -84,7 +84,7 @@ def test_a_category_in_which_nothing_fits_the_budget_is_unlikely() -> None:
 
 
 def test_votes_say_more_of_new_people_than_popularity() -> None:
-    """Of people that no vote was learnt from: log loss of both kinds of labels."""
+    """Log loss of both kinds of labels, for people that no vote was learned from."""
     split = TASK.validation
     said = PRACTICE.likely(split.profiles)
 

@@ -1,4 +1,4 @@
-"""How much learned categories count in the ranking: what the share maximizes, where it is kept, and who reads it."""
+"""Weight of learned categories in the ranking: what the share maximizes, where it is kept, and who reads it."""
 
 import json
 from dataclasses import replace
@@ -50,7 +50,7 @@ def quality(share: float) -> np.ndarray:
 
 
 def test_the_share_makes_the_lists_of_the_validation_scenarios_better_by_more_than_chance() -> None:
-    """From none upward: every larger share that was passed over is not better than the one before it by its error."""
+    """Shares are tried from 0 upward; a larger one that was passed over is not better by more than its error."""
     found = fit_category_share(trained().model, task().validation, task())
     assert 0 < found < max(CATEGORY_SHARES)
     kept = quality(0.0)

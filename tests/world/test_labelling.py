@@ -218,7 +218,7 @@ def test_cheapest_prices_decide_what_fits() -> None:
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_every_shipped_label_follows_the_guide(split: str) -> None:
-    """As scenarios/README.md says of all 85 records."""
+    """scenarios/README.md says so of all 85 records."""
     scenarios = getattr(SHIPPED, split)
     whole = {"categories_exact": 1.0, "categories_jaccard": 1.0, "tools_exact": 1.0}
     assert agreement(scenarios, CHEAPEST) == {"scenarios": len(scenarios), **whole}

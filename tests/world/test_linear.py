@@ -149,7 +149,7 @@ def people(count: int, seed: int) -> list[Profile]:
 
 
 def linear(train: list[Profile], asked: list[Profile]) -> tuple[Predictions, LabelTable]:
-    """Where the category is that of a hobby, and the tool depends on the occasion; and the right answers."""
+    """Scenarios in which a hobby decides the category and the occasion the tool; and the right labels."""
 
     def right(profiles: list[Profile]) -> LabelTable:
         categories = [[name in profile.hobbies for name in VOCABULARY.hobbies] for profile in profiles]

@@ -211,7 +211,7 @@ def test_slope_and_error_agree_with_scipy(sales: list[int]) -> None:
 
 
 def test_the_quantile_is_students() -> None:
-    """By the distribution function: the quantile of SciPy 1.13 to 1.15 is right to 11 digits only."""
+    """Compared by the distribution function: the quantile of SciPy 1.13 to 1.15 has only 11 right digits."""
     assert stats.t(df=10).cdf(T_QUANTILE) == pytest.approx(0.975, rel=1e-15, abs=0)
 
 

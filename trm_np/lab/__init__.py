@@ -1,1 +1,1 @@
-"""The lab: many runs under the same dice, what they show and how sure it is. Read trial.py, sweep.py, effects.py."""
+"""The lab: many runs with the same seeds, what they show and how certain it is. Read trial.py, sweep.py, effects.py."""
