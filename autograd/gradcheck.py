@@ -68,7 +68,7 @@ def check_grads(
 
 
 def _elsewhere(function: Callable[..., Tensor], tensors: Sequence[Tensor]) -> Tensor:
-    """The result at another point, sent backward for nothing: what a rule keeps of a call spoils the next."""
+    """The result at another point, only to run backward: state that a rule keeps from a call would spoil the next."""
     before = [tensor.data for tensor in tensors]
     try:
         for tensor, data in zip(tensors, before, strict=True):

@@ -40,8 +40,8 @@ def _freed(_: Any) -> Sequence[Any]:
 def backward_pass(end: Node, g: Any) -> None:
     """Send the cotangent `g` of `end` back to the leaves: each node once, after all that it flowed into.
 
-    A leaf takes what comes as it comes. Iterative; a value is made after all that it was made from, so the newest
-    node that waits has its whole cotangent.
+    A leaf adds each gradient as it arrives. Iterative; a value is made after all that it was made from, so the
+    newest node that waits has its whole cotangent.
     """
     cotangents = {end: g}
     waiting = [(-end.number, end)]

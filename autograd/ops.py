@@ -1,8 +1,8 @@
 """The rules: what each operation computes, and how it sends a gradient back.
 
-A rule takes arrays and returns `(value, vjp)`. The vjp (vector-Jacobian product) maps the cotangent `g` of
-the value, an array of its shape, to one gradient per array argument. Settings are keyword arguments. A rule
-knows nothing of tensors or graphs; `tensor.apply` joins them.
+A rule takes arrays and returns `(value, vjp)`. The vjp (vector-Jacobian product) maps the cotangent `g` of the
+value, an array of its shape, to one gradient per array argument. Settings are keyword arguments. A rule does not
+depend on tensors or graphs; `tensor.apply` joins them.
 """
 
 import math

@@ -150,7 +150,7 @@ def _as_groups(params: Iterable[Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _distinct(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """Each once, by identity, in order: tied weights are met twice. Raises TypeError for what is no tensor."""
+    """Each once, by identity, in order: tied weights are met twice. Raises TypeError for anything but a tensor."""
     listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for each in listed:
         if not isinstance(each, Tensor):

@@ -52,7 +52,7 @@ class Tensor:
     adds to it.
 
     `backward()` needs the values of the forward pass. What `copy_()`, `load_state_dict()` or an optimizer's
-    `step()` has changed since is an error there; what is written into `.data` or a shared array is not seen.
+    `step()` has changed since is an error there; changes to `.data` or a shared array are not noticed.
     """
 
     __slots__ = ("_node", "_version", "data", "grad", "grad_place")
@@ -221,7 +221,7 @@ class Tensor:
 def float_array(data: Any, dtype: Any = None) -> Array:
     """`data` as an array of `dtype`, in native byte order; by default float64 if it is one, float32 otherwise.
 
-    Raises TypeError for what is not numbers, and for another dtype.
+    Raises TypeError for anything but numbers, and for another dtype.
     """
     array = np.asarray(data)
     if array.dtype.kind not in "biuf":

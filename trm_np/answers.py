@@ -16,7 +16,7 @@ from trm_np.world.tools import TOOLS, Finding, PriceComparison, price_paid
 
 @dataclass(frozen=True)
 class RecommendedGift:
-    """One gift of an answer: `predicted_reward` is the model's guess of what the gift alone is worth to the person.
+    """One gift of an answer: `predicted_reward` is the model's prediction of the gift's reward alone.
 
     It never rises down a list: a gift that a tool or the budget puts behind another gets at most the reward of that.
     `components` are true, by the world's own rule (world/reward.py), of the gift given those before it.
@@ -37,7 +37,7 @@ class RecommendedGift:
 
 @dataclass(frozen=True)
 class SelectedTool:
-    """A tool that was run, how probable the model held it to be helpful, and what it found: in words, and as data.
+    """A tool that was run, the model's probability that it helps, and its findings in words and as data.
 
     `probability` is None for a tool that the model does not know.
     """
@@ -159,7 +159,7 @@ def unknown_tools(selected: Sequence[str]) -> Iterator[str]:
 
 
 def unknown_gifts(exclude: Sequence[str], known: Collection[str]) -> Iterator[str]:
-    """A warning if what is to be excluded is no gift."""
+    """A warning if an excluded id belongs to no gift."""
     unknown = [shown(gift) for gift in dict.fromkeys(exclude) if gift not in known]
     if unknown:
         yield f"exclude: no gift here has the id {' or '.join(unknown)}"

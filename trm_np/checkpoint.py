@@ -71,7 +71,7 @@ class CheckpointError(ValueError):
 class StoredModel:
     """A model as it was stored, in evaluation mode; `scenarios` it was trained on, `arrays` are the rest.
 
-    The weights are float32 whatever the `precision` that they were stored in. `experience` has the row of each gift, by
+    The weights are float32 for any `precision` that they were stored in. `experience` has the row of each gift, by
     its id, that the model learned from choices of, whatever the gifts are now.
     """
 
@@ -147,7 +147,7 @@ def save_checkpoint(
 def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = False) -> StoredModel:
     """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it.
 
-    A model of which an answer costs more than cost.py allows is refused too, unless it is to `trust`.
+    A model whose answers cost more than cost.py allows is refused too, unless `trust` is set.
     """
     with refusing(path, "trm-train makes one, best.npz in its --out folder"), open_npz(path) as file:
         header = read_header(path, file.header, kind)
@@ -182,7 +182,7 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
 
 @contextmanager
 def refusing(path: str | PathLike[str], maker: str) -> Iterator[None]:
-    """Within, whatever is wrong with a file becomes a CheckpointError; `maker` says what makes such a file."""
+    """Turn any error of a file into a CheckpointError within the block; `maker` says what makes such a file."""
     try:
         yield
     except FileNotFoundError:

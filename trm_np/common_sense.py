@@ -1,7 +1,7 @@
-"""Which gifts may be recommended to a person: rules that hold whatever a model has learned and whichever tools run.
+"""Rules on which gifts may be recommended to a person; they hold for every model and every choice of tools.
 
-A gift is kept out if it is excluded, meant for another age, sold out, too late, or over the budget while something else
-fits; and of near-doubles one is enough. What the catalogue does not say keeps nothing out.
+A gift is kept out if it is excluded, meant for another age, sold out, too late, or over the budget while something
+else fits; and of near-doubles one is enough. An unknown field of the catalogue rules nothing out.
 """
 
 import re

@@ -22,7 +22,7 @@ NUMBER = 4  # bytes
 
 
 class CostError(ValueError):
-    """An answer would cost more than one may, unless whoever asks trusts the file."""
+    """An answer would cost more than the limit, and the file is not trusted."""
 
 
 class Cost(NamedTuple):

@@ -41,8 +41,8 @@ def cross_validate(
     """Train and test with the settings of a stored model in 5 folds over its training scenarios, for each seed.
 
     A seed deals the scenarios into folds and starts five models. Each trains on four folds, with the validation
-    scenarios of the `held_out` file (the shipped one if None) for early stopping, as the stored model had them, and is
-    tested on the fifth, which nothing in its training has touched; the test scenarios of the file are not used. The
+    scenarios of the `held_out` file (the shipped one if None) for early stopping, as the stored model had them, and
+    is tested on the fifth, which its training has not seen; the test scenarios of the file are not used. The
     figures of a seed are those of its five test folds together: each scenario counts once. What remains optimistic:
     settings are chosen by looking at models that were trained on all these scenarios.
 

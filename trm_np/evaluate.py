@@ -200,8 +200,8 @@ def evaluation_loss(
 ) -> dict[str, float]:
     """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance.
 
-    Of a catalogue larger than `loss.candidates` it is taken over so many gifts, evenly spaced in its order: the same
-    ones each time, so that the loss of one evaluation can be held against that of another. `answers` as in `predict`.
+    A catalogue larger than `loss.candidates` is reduced to so many gifts, evenly spaced in its order. They are the
+    same each time, so that losses of evaluations can be compared. `answers` as in `predict`.
     """
     count = min(loss.candidates, len(task.gifts))
     spaced = np.linspace(0, len(task.gifts) - 1, count).round().astype(np.int64)

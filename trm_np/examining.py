@@ -54,7 +54,7 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
 
 
 def judged(predictions: Predictions, split: Split, task: Task) -> Values:
-    """The `scenario_values` of what is said of a split."""
+    """The `scenario_values` of predictions for a split."""
     world = (split.labels, split.profiles, task.gifts, task.implied)
     return scenario_values(predictions, *world, best_rewards(split, task))
 

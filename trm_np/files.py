@@ -43,8 +43,9 @@ class FolderInUse(OSError):
 def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     """Write the pieces one after the other as a file: all of them, or what was there stays. Raises WriteError.
 
-    A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new one,
-    of which the umask takes some. A symbolic link is followed. What is no file, such as a device, is refused.
+    A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new
+    one, of which the umask takes some. A symbolic link is followed. Anything but a file, such as a device, is
+    refused.
 
     They go to a temporary file beside it, which takes its name once it is safe on disk. It is new each time, so that of
     several that write at once the last one wins, whole; `clear_temporaries` takes away what a killed process left.
@@ -162,7 +163,7 @@ def keep_as(path: Path, older: Path) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """A name beside it that nobody else uses."""
+    """A name beside it that is not in use."""
     return path.with_name(f".{path.name[:NAME_KEPT]}.{os.urandom(8).hex()}{TEMPORARY}")
 
 
@@ -233,8 +234,7 @@ def try_to_write(folder: Path) -> None:
 def lock_folder(folder: Path) -> Any:
     """Lock the folder against another writer until the process ends or the returned file is closed.
 
-    The kernel frees the lock, whatever the holder dies of (flock). Raises FolderInUse, which names the holder, and
-    OSError.
+    The kernel frees the lock however the holder ends (flock). Raises FolderInUse, which names the holder, and OSError.
     """
     import fcntl
     import socket

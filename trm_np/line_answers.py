@@ -38,7 +38,7 @@ def answer_lines(
 
 
 def read_line(recommender: Recommender, line: Line, strict: bool, source: str) -> Asked | str:
-    """The profile on a line, checked, or what is wrong with it."""
+    """The checked profile on a line, or its problems."""
     try:
         return recommender.check(parse_line(line, source), strict, f"{source} line {line[0]}")
     except DataError as error:

@@ -85,9 +85,9 @@ def loss_terms(
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted, each over the profiles for which its labels are given.
 
-    `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less than
-    they say: `smoothed`. `chosen` are the logits (B, C) of what was chosen among so many, where that is known: the
-    recommendation head learns from it then, and not from the reward.
+    `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less
+    than they say: `smoothed`. `chosen` are the logits (B, C) of the candidates and the choices among them, if
+    choices are known. The recommendation head then learns from them, not from the reward.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
@@ -163,7 +163,7 @@ def who_chose(choices: Choices) -> Array:
 
 
 def smoothed(labels: Array, smoothing: float) -> Array:
-    """Labels (B, K) of which the part `smoothing` is spread evenly over each row.
+    """Labels (B, K) with the part `smoothing` spread evenly over each row.
 
     Label smoothing (Szegedy et al. 2016, "Rethinking the Inception Architecture", section 7), for several labels.
     """
@@ -231,7 +231,7 @@ def embedding_norms(model: TRM) -> Tensor:
 
 def is_right(outputs: Outputs, targets: Targets) -> Array:
     """Whether the answer (B,) needs no further thought: the expected categories lead, in at most the first three
-    places, and the expected tools lead, as far as they are given. What is only likely is expected from one half up."""
+    places, and the expected tools lead, as far as they are given. Labels given as probabilities are expected from one half up."""
     return leads(outputs.category_logits.data, targets.categories >= 0.5, at_least=3) & leads(
         outputs.tool_logits.data, targets.tools >= 0.5
     )

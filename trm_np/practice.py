@@ -1,4 +1,4 @@
-"""Practice: imagined profiles, with what is true of them and what their labels would probably be.
+"""Practice: imagined profiles, with their true rewards and the probabilities of their labels.
 
 The reward of a gift is known for any profile, so that rewards can be learnt from more people than were written down.
 Their labels are not known; what the votes of the labelled scenarios make likely stands in for them. The labelled

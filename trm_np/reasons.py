@@ -1,8 +1,8 @@
 """Why a gift is recommended, and what the tools found, in plain words that are true.
 
-The words are facts of the gift and the profile, and the components of the reward that decide whether they are said are
-the true ones. What only a tool can know is said only if that tool ran. What speaks plainly against a gift is said in
-any case.
+The words are facts of the gift and the profile, and the components of the reward that decide whether they are said
+are the true ones. What only a tool can know is said only if that tool ran. Plain reasons against a gift are always
+given.
 """
 
 from collections.abc import Mapping, Sequence

@@ -136,7 +136,7 @@ class Consultation(NamedTuple):
 class Seen(NamedTuple):
     """The gifts (L,) of a shortlist by place in the catalogue, as the tools say they are; `free` ones may be given.
 
-    Whatever is predicted of them, those of a lower `tier` stand before the others.
+    Gifts of a lower `tier` come before the others at any prediction.
     """
 
     place: Ints
@@ -150,7 +150,7 @@ class Seen(NamedTuple):
 class Recommender:
     """A stored model and the gifts of a catalogue, encoded once.
 
-    Of gifts that differ in nothing but their id only the first is kept. It may be shared by threads.
+    Of gifts that differ only in their id, the first is kept. It may be shared by threads.
     """
 
     def __init__(
@@ -440,7 +440,7 @@ class Recommender:
         return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 
     def _excluded(self, profile: Profile, terms: Terms) -> list[int]:
-        """The gifts that are not recommended to this person whatever they are, by place."""
+        """Places of the gifts that are never recommended to this person."""
         return [self.place[gift] for gift in (*terms.exclude, *profile.history) if gift in self.place]
 
     def _pick(self, thought: Thought, consulted: Sequence[Consultation], k: int) -> list[list[Pick]]:
@@ -553,7 +553,7 @@ class Recommender:
 
 
 def require_numbers(**outputs: Floats | Floats32) -> None:
-    """Raise ModelError for an output that is not finite, by what it is of."""
+    """Raise ModelError for an output that is not finite, and name it."""
     for name, values in outputs.items():
         if not np.isfinite([values.min(), values.max()]).all():
             raise ModelError(f"the model's {name} is not a finite number: its weights are of no use; train again")

@@ -87,7 +87,7 @@ class Stored(Protocol):
 
 
 class FolderRun:
-    """A run of whatever trainer in a folder, which is locked until `train` ends.
+    """A run of any trainer in a folder, which is locked until `train` ends.
 
     A new run takes away the files of an earlier one when training begins. With `resume` it goes on from the folder's
     last.npz, with the same bits as if it had never stopped; `warnings` say under which other conditions the bits may
@@ -143,8 +143,8 @@ class FolderRun:
     ) -> dict[str, Any]:
         """Train to the end and return the summary and the "seconds" it took; `show` is given each epoch's record.
 
-        Raises Diverged, Interrupted (last.npz is saved then), WriteError. Whatever ended it, the model has its best
-        weights afterwards.
+        Raises Diverged, Interrupted (last.npz is saved then), WriteError. The model has its best weights
+        afterwards, however the run ended.
         """
         try:
             if self.writes:
@@ -349,7 +349,7 @@ class Run(FolderRun):
 def refuse_other_run(
     path: Path, header: dict[str, Any], settings: dict[str, Any], digests: dict[str, str]
 ) -> None:
-    """Raise CheckpointError unless the stored run has these settings, whatever recipe they are from, and these data."""
+    """Raise CheckpointError unless the stored run has these settings, by any recipe, and these data."""
     stored = {"seed": header.get("seed"), **completed(header["config"])}
     differing = [
         f"{key} is {stored[key]}, not {value}"

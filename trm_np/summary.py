@@ -167,7 +167,7 @@ def column(intervals: Mapping[str, Sequence[float]] | None, cell: str) -> tuple[
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """Two decimals each; "-" if all scenarios agree on 0 or 1, where the bootstrap says nothing of the width."""
+    """Two decimals each; "-" if all scenarios agree on 0 or 1, where the bootstrap gives no width."""
     if bounds is None:
         return ""
     agreed = bounds[0] == bounds[1] and bounds[0] in (0, 1)

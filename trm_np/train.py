@@ -54,7 +54,7 @@ State = TypeVar("State")
 
 
 class Diverged(ArithmeticError):
-    """A number that must be finite is not; nothing has been learnt from it."""
+    """A number that must be finite is not; no weight has been changed by it."""
 
     def __init__(self, what: str, value: float, epoch: int, step: int) -> None:
         super().__init__(f"training diverged: {what} is {value} in epoch {epoch}, step {step}")
@@ -234,7 +234,7 @@ class Trainer:
         """The scenarios of these rows as told this time, some replaced by imagined ones, and gifts to judge, the same
         for all of them.
 
-        The targets are those of what can be seen.
+        The targets are those of the visible fields.
         """
         task, training, dice = self.task, self.config.training, self.generators
         told = (self.practice or task).train.take(rows)

@@ -30,7 +30,7 @@ class Refusal(Exception):
 class OneLine(click.Command):
     """A command whose errors are one line each, on stderr.
 
-    What it says of itself is given as `help`: Python takes a docstring away under -OO.
+    Its help text is given as `help`, because Python removes docstrings under -OO.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -64,7 +64,7 @@ class OneLine(click.Command):
 
 
 def give_up_unwritten() -> None:
-    """Let go of what a standard stream would not take, which Python would try again, and complain about, at its end."""
+    """Drop output that a standard stream did not take. Python would try it again at its end, and complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -94,7 +94,7 @@ class OneLineGroup(OneLine, click.Group):
 
 
 def ending(error: BaseException) -> tuple[int, str]:
-    """The exit code of what ended a command, and the line to say so; no line for a bug, which has a traceback."""
+    """Exit code and line for the error that ended a command; no line for a bug, which has a traceback."""
     if isinstance(error, Refusal):
         return error.exit_code, f"Error: {error}"
     if isinstance(error, click.ClickException):
@@ -107,7 +107,7 @@ def ending(error: BaseException) -> tuple[int, str]:
 
 
 def say(text: str, err: bool = False) -> None:
-    """Write lines of which some may come from a file: nothing in them commands the terminal."""
+    """Write lines that may come from a file, without any control characters for the terminal."""
     from trm_np.data.problems import printable_lines
 
     click.echo(printable_lines(text), err=err)
@@ -142,7 +142,7 @@ def first_cause(error: BaseException) -> BaseException:
 
 
 def is_ours(error: ImportError) -> bool:
-    """Whether an import of this project failed, which is a bug, and not one of what it needs."""
+    """Whether the failed import was of this project, which is a bug, and not of a package that it needs."""
     return (error.name or "").startswith("trm_np")
 
 

@@ -21,7 +21,7 @@ EXAMPLE = (
 
 
 def main(program: str) -> None:
-    """Run the command that is asked for, with what is stored in the file of this name."""
+    """Run the command line with the model in the file of this name."""
     if sys.version_info < NEEDED_PYTHON:
         stop(f"needs Python 3.10 or later; this is {sys.version_info[0]}.{sys.version_info[1]}")
     try:

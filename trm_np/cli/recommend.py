@@ -207,7 +207,7 @@ def answers_to(
     processes: int | None,
     dask: str | None,
 ) -> "Iterator[Answered]":
-    """The answers to portions of lines: each as it comes, or many lines at a time in other processes."""
+    """Answers to portions of lines: each portion at once, or many lines at a time in other processes."""
     from trm_np.cli.running import workers
     from trm_np.line_answers import answer_lines, spread
 

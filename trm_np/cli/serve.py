@@ -109,7 +109,7 @@ def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[l
 
 
 def said(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
-    """Where the server is, and what it serves."""
+    """Message on the address of the server and its model."""
     from trm_np.data.problems import printable
     from trm_np.serve.listening import in_words
 

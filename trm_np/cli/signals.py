@@ -18,7 +18,7 @@ ENDING = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANG_UP)))
 def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
     """Within, signals go to these handlers, and afterwards to those before them.
 
-    One that is ignored stays so: nohup asks for that, and a shell does for what it runs in the background.
+    An ignored signal stays ignored, as nohup asks, and as shells do for background commands.
     """
     before = {number: signal.getsignal(number) for number in handlers}
     ours = [number for number, handler in before.items() if handler is not signal.SIG_IGN]

@@ -50,7 +50,7 @@ def choices_among(
 ) -> Choices:
     """The choices of B people whose history, where it is `hidden` (B,), is what they chose as well.
 
-    Candidates are all gifts, or a uniform `sample` of them and whatever was chosen. A sampled candidate that a person
+    Candidates are all gifts, or a uniform `sample` of them and the chosen gifts. A sampled candidate that a person
     did not choose stands for G / |sample| of its kind: so weighted, the sum of exponentials over the candidates has
     the expectation that it has over all gifts (Bengio and Senécal 2008, "Adaptive importance sampling").
     """

@@ -154,7 +154,7 @@ def encode_profiles(
 ) -> ProfileInputs:
     """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them.
 
-    `history` (B, H) is as in `ProfileInputs`; nobody has one if `None`.
+    `history` (B, H) is as in `ProfileInputs`; without `history` all are empty.
     """
     money = vocabulary.money
     singles = np.stack(

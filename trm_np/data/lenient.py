@@ -1,4 +1,4 @@
-"""Read a profile as people give it: in their own words, a name that nobody taught the model left out with a warning."""
+"""Read a profile in people's own words; a name that the model does not know is left out with a warning."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
 
 
 class Asked(NamedTuple):
-    """A checked profile, a warning of what in it is unknown, and notes of what was a synonym or no gift."""
+    """A checked profile, warnings of unknown names, and notes of synonyms and of ids without a gift."""
 
     profile: Profile
     warnings: tuple[str, ...] = ()
@@ -47,8 +47,8 @@ def read_profile(
 
     An unknown name counts as missing, with one warning for all of them, or is an error if `strict`. A list keeps a
     name once. `gifts` has the ids that a history may have, each with the id that it stands for; others are left out
-    with a note, or are an error. Raises `DataError` for whatever else `profile_from_json` refuses: wrong types,
-    numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
+    with a note, or are an error. Raises `DataError` for anything else that `profile_from_json` refuses: wrong
+    types, numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
     """
     at = Place(file, place)
     said = list(_other_words(value, vocabulary, at))
@@ -69,8 +69,8 @@ def read_profile(
 def json_value(given: object, levels: int = LEVELS) -> Any:
     """A value given in Python as JSON holds it, for the checks to look at.
 
-    Records and mappings are dictionaries, sequences and arrays lists, NumPy's numbers and texts Python's. What is
-    nested deeper than anything in the files stays as it is.
+    Records and mappings are dictionaries, sequences and arrays lists, NumPy's numbers and texts Python's. Values
+    nested deeper than any in the files stay as they are.
     """
     if isinstance(given, RepeatedKeys | type):  # the former comes from JSON, and both are refused
         return given

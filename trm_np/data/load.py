@@ -54,9 +54,9 @@ def load_dataset(
 ) -> Dataset:
     """The three files together, `None` being the shipped one; raises one `DataError` with the problems of all three.
 
-    Nothing is held against a file that only another's fault makes wrong: where a vocabulary list cannot be read, its
-    names are not judged; where the category of a gift cannot, nor is which categories have a gift. The vocabulary's
-    money is that of the training budgets and the prices.
+    A fault of one file causes no problems in another: where a vocabulary list cannot be read, its names are not
+    checked; where the category of a gift cannot, nor is which categories have a gift. The vocabulary's money is
+    that of the training budgets and the prices.
     """
     training = Source(scenarios, TRAINING_FILE)
     held = Source(held_out, HELD_OUT_FILE)
@@ -81,8 +81,8 @@ def load_scenarios(
 ) -> tuple[Vocabulary, Scenarios]:
     """A training file's vocabulary and scenarios.
 
-    Lists that it does not carry come from `vocabulary`, or from the shipped one. Only what is in `stock` may be
-    expected or chosen. Raises `DataError`.
+    Lists that it does not carry come from `vocabulary`, or from the shipped one. Only categories and gifts in
+    `stock` may be expected or chosen. Raises `DataError`.
     """
     document, file = _document(path, TRAINING_FILE)
     known = _vocabulary(document, vocabulary)

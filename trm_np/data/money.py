@@ -26,7 +26,7 @@ DOLLARS = Money()
 def money_of(
     budgets: Iterable[float | None], prices: Iterable[float | None], currency: str | None = None
 ) -> Money:
-    """The money of a dataset with these training budgets and list prices, of which some are known.
+    """Money of a dataset with these training budgets and list prices, some of them known.
 
     All is as in the shipped data, times one factor: how many times as large the median budget is, or where no budget is
     known the median price. The median does not care for a few odd sums, and grows with all of them.

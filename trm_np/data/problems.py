@@ -86,7 +86,7 @@ def escape(character: str) -> str:
 def shown(value: object) -> str:
     """A value as JSON, or by its `repr` if JSON has no such value, on one line of at most 60 characters.
 
-    Whatever cannot be seen in it is escaped: it may be what is wrong.
+    Invisible characters are escaped, because they may be the problem.
     """
     text = ""
     encoder = json.JSONEncoder(ensure_ascii=False, default=repr, check_circular=False, skipkeys=True)

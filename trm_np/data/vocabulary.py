@@ -16,7 +16,7 @@ class Vocabulary:
     """Six lists of names; the place of a name is its index in every table and model: order is contract.
 
     `synonyms` give by list the name that another word stands for, as {"hobbies": {"running": "fitness"}}. A model
-    learns nothing of them: vocabularies with the same names are equal. `money` is the scale on which sums are read.
+    does not learn them: vocabularies with the same names are equal. `money` is the scale on which sums are read.
     """
 
     categories: tuple[str, ...]
@@ -39,5 +39,5 @@ class Vocabulary:
 
     @cached_property
     def words(self) -> dict[str, Words]:
-        """The words for what is said of a person, by list."""
+        """Words for the fields of a profile, by list."""
         return {name: Words(getattr(self, name), self.synonyms.get(name, {})) for name in SAID}

@@ -34,7 +34,7 @@ class Words:
         return self.synonyms.get(singular(word), Meaning(None))
 
     def close(self, word: str) -> tuple[str, ...]:
-        """The names and synonyms of which an unknown word may be a misspelling."""
+        """Names and synonyms that an unknown word may misspell."""
         return close_names(word, self.all)
 
 

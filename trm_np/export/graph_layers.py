@@ -65,7 +65,7 @@ def self_attention(
     rotation: tuple[Value, Value] | None = None,
     padding: Value | None = None,
 ) -> Value:
-    """x (B, T, D) to (B, T, D); `padding` (B, T) is True where nobody may look."""
+    """x (B, T, D) to (B, T, D); `padding` (B, T) is True where no token may attend."""
     heads, width = layer.num_heads, layer.embed_dim // layer.num_heads
     packed = x @ g.turned_weight(layer.in_proj_weight)
     if layer.in_proj_bias is not None:

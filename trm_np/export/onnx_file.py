@@ -1,4 +1,4 @@
-"""A model as an ONNX file (extra `[onnx]`), which is held against ours in onnxruntime before it is written."""
+"""A model as an ONNX file (extra `[onnx]`), which is compared with our outputs in onnxruntime before it is written."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The weights as a safetensors file (extra `[safetensors]`), for PyTorch and whatever else reads such files.
+"""The weights as a safetensors file (extra `[safetensors]`), for PyTorch and other readers of such files.
 
 The names are those of the model, dotted as PyTorch's, and each layer has PyTorch's names, shapes and meaning
 (autograd/nn.py): `load_state_dict` of the same model in PyTorch takes them as they are.

@@ -145,7 +145,7 @@ def of_digits(cell: str, decimal: str | None, allowed: str) -> float:
 def moments(cell: Any, latest: float) -> tuple[float, float]:
     """Seconds since 1970 if the day stands before the month, and if the month does, nan if it cannot.
 
-    Both are the same but for a date such as 5/6/2024. Raises `Bad` for what is no date, or none from 1971 to `latest`.
+    Both are the same but for a date such as 5/6/2024. Raises `Bad` for anything but a date from 1971 to `latest`.
     """
     found = of_text(cell.strip()) if isinstance(cell, str) else of_value(cell)
     in_time = tuple(

@@ -31,7 +31,7 @@ def convert(
 ) -> tuple[dict[str, bytes], Report]:
     """The contents of the three files by their names, and the report; raises `DataError`.
 
-    `mapped` are columns by field, as `columns.parse_map` makes them; `arrived` is told how many rows have been read.
+    `mapped` are columns by field, as `columns.parse_map` makes them; `arrived` is called with the number of rows read.
     """
     if currency is not None:
         refuse_problems(schema.currency, currency, Place("--currency"))

@@ -68,7 +68,7 @@ def read(
 ) -> Iterator[tuple[int, list[Any]]]:
     """The rows with a value for each column; raises `DataError` for a bad cell.
 
-    Where bad ones are dropped they count as unknown, and a row goes that needs what is bad.
+    Where bad cells are dropped they count as unknown, and a row that needs one is dropped.
     """
     parsers = reading.parsers()
     parses = [(column, parsers[column.field]) for column in columns]
@@ -92,7 +92,7 @@ def read(
 def refuse_or_drop(
     table: Table, number: int, column: str, bad: Bad, reading: Reading, report: Report
 ) -> None:
-    """Raise `DataError` for what is bad, or count it."""
+    """Raise `DataError` for a bad cell, or count it."""
     place = table.place(number, column)
     if not reading.drop_bad:
         raise DataError([place.problem(bad.found, bad.allowed)]) from bad

@@ -17,7 +17,7 @@ class Report:
     examples: dict[str, str] = field(default_factory=dict)
 
     def drop(self, reason: str, example: str = "", count: int = 1) -> None:
-        """Count what is dropped for a reason."""
+        """Count a dropped row or cell under a reason."""
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
             self.examples.setdefault(reason, example)

@@ -49,7 +49,7 @@ class Table:
 
 
 def open_table(path: str) -> Table:
-    """The table in a file of any of the three formats, told by what is in it; raises `DataError`."""
+    """The table in a file of any of the three formats, recognized by its contents; raises `DataError`."""
     at = Place(path)
     with opened(path) as file:
         head = file.read(4096)

@@ -23,7 +23,7 @@ from trm_np.deadline import require_time
 
 
 class CoreConfig(Protocol):
-    """The settings that a core has, whatever it thinks about: width D, blocks, heads, hidden width, n and T."""
+    """Settings of a core for any task: width D, blocks, heads, hidden width, n and T."""
 
     @property
     def core_width(self) -> int: ...
@@ -67,7 +67,7 @@ class Block(nn.Module):
 class Core(nn.Module):
     """Token embedding, the recursion, and the heads that read the answer: tokens and halting.
 
-    `memories` is the width of what else may be remembered beside the tokens of a question, 0 where nothing is.
+    `memories` is the width of the memories beside the tokens of a question, 0 where there are none.
     """
 
     def __init__(self, config: CoreConfig, tokens: int, rng: np.random.Generator, memories: int = 0) -> None:

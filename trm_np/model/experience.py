@@ -75,7 +75,7 @@ class Experience(nn.Module):
     def logits(self, taste: Tensor, places: Array) -> Tensor:
         """Tastes (B, U) to the logits (B, G) of gifts by their row (G,), MISSING for one that is new.
 
-        A new gift has the least bias of all, since nobody chose it yet, and no more.
+        A new gift has the lowest bias of all, since nobody has chosen it yet.
         """
         known = Tensor((places != MISSING).astype(np.float32))
         liked: Tensor = taste @ self.embedding(np.maximum(places, 0)).transpose(0, 1)

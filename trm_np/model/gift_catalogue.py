@@ -1,4 +1,4 @@
-"""The gift catalogue: each gift's embedding from what it is, and a memory that turns slot scores into gift scores."""
+"""The gift catalogue: each gift's embedding from its features, and a memory that turns slot scores into gift scores."""
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from trm_np.data.encode import GiftInputs
 class GiftCatalogue(nn.Module):
     """Gift features to embeddings as wide as the user, and a memory of prototypes to score them by.
 
-    A head does not score the gifts of one catalogue: it scores the memory's slots, and a gift's logit is how well it
-    matches the prototypes so weighted. A gift added after training is therefore scored by what it is.
+    A head does not score the gifts of one catalogue: it scores the memory's slots, and a gift's logit is how well
+    it matches the prototypes so weighted. A gift added after training is therefore scored by its features.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ class Words:
 def start(model: TRM, task: Task, rng: np.random.Generator) -> None:
     """Set every parameter of a new model that is not to start at its layer's default.
 
-    What it uses of the task: the vocabulary, which categories a hobby implies, and how often each label is given.
+    It uses this much of the task: the vocabulary, which categories a hobby implies, and how often each label is given.
     """
     words = place_words(model.user_profiling, task, rng)
     spell_tokens(model.core, words)
@@ -163,8 +163,8 @@ def choose_tools(tools: ToolSelection, words: Words, train: Split, rng: np.rando
     """Ballots that hardly look at the word: together they give each tool its base rate.
 
     Hobbies say what to give, not how to shop: at first the tools do not hear them, as far as there is room to tell
-    them apart. The other words stand on axes of their own, since Adam moves each weight by itself: what is learnt of
-    one word then says nothing of another.
+    them apart. The other words stand on axes of their own, since Adam moves each weight by itself: training on one
+    word then changes no other.
     """
     first, second = linears(tools.encoder)
     width, user = second.weight.shape[0], words.hobbies.shape[1]

@@ -13,7 +13,7 @@ TOOL_GAIN = 64.0
 
 
 class ToolSelection(nn.Module):
-    """Every word said of the person votes, in the light of the others: for one tool, or for none."""
+    """Each word of a profile votes for one tool or for none; its vote depends on the other words."""
 
     def __init__(self, config: ModelConfig, tools: int, rng: np.random.Generator) -> None:
         width = config.tool_width

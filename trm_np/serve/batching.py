@@ -1,7 +1,8 @@
 """Requests that wait for the model at the same time are answered together, several times as fast as one by one.
 
-There is no thread for it: whichever request gets hold of the model answers the one that has waited longest, and with
-it those behind that ask the same of the same model; then it lets go. So each is answered in its turn, whoever does it.
+There is no thread for it: whichever request gets hold of the model answers the one that has waited longest, and
+with it those behind that ask the same of the same model; then it lets go. So each request is answered in its turn,
+by any thread.
 """
 
 import threading
@@ -62,7 +63,7 @@ class Batches:
     def admit(self, profiles: int) -> Iterator[None]:
         """Take so many profiles on; raises Overloaded if those taken on already leave no time for them.
 
-        What is left undone of work that comes to nothing would be lost to all others. Nobody is refused alone.
+        Time spent on work that comes too late would be lost to all others. Nobody is refused alone.
         """
         with self.lock:
             if self.admitted and (self.admitted + profiles) * self.pace > MOST_SECONDS:

@@ -64,7 +64,7 @@ def addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
 
 
 def is_loopback(listening: Sequence[socket.socket]) -> bool:
-    """Whether nobody but this machine can reach any of the sockets."""
+    """Whether only this machine can reach the sockets."""
     hosts = [str(each.getsockname()[0]) for each in listening]
     return all(host.startswith("127.") or host == "::1" for host in hosts)
 

@@ -1,4 +1,4 @@
-"""Lines for whoever runs the server, on stderr: one that cannot be written is lost, and holds nothing up."""
+"""Lines for the operator of the server, on stderr. A line that cannot be written is lost, and delays nothing."""
 
 import sys
 import threading
@@ -13,7 +13,7 @@ _writing: list[threading.Thread] = []
 def say(text: str, stream: Any = None) -> None:
     """Write to stderr, or another stream, from another thread: a pipe that nobody reads takes no more at some time.
 
-    While it takes none, what is said is lost.
+    Meanwhile lines are lost.
     """
     if _writing and _writing[-1].is_alive():
         return

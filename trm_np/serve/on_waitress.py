@@ -52,7 +52,7 @@ ADJUSTMENTS: dict[str, Any] = {
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request whose head is refused whatever is wrong with it: some of that waitress takes for a bug of its own."""
+    """A request whose head is refused for any fault; some faults waitress would take for a bug of its own."""
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
@@ -68,7 +68,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
-    """The answer to what is no request, or too large a one: an error in JSON, as the application's are."""
+    """Reply to a malformed or too large request: an error in JSON, as the application's are."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -129,7 +129,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is going on, and no request has begun to arrive."""
+        """Whether the server is idle, and no request has begun to arrive."""
         return not self.busy and self.request is None
 
 
@@ -220,7 +220,7 @@ class Server:
                 channel.handle_close()
 
     def make_room(self) -> None:
-        """Close the connections that have said nothing for longest, where there are nearly as many as there may be."""
+        """Close the connections that were silent longest, when there are nearly as many as allowed."""
         if len(self.map) >= self.adjustments.connection_limit - ROOM:
             idle = [channel for channel in self.channels() if channel.idle]
             for channel in sorted(idle, key=lambda channel: channel.last_activity)[:ROOM]:

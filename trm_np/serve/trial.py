@@ -1,6 +1,6 @@
 """A file that is to take over is first loaded, and asked a question, in a process of its own with limits.
 
-So a file that costs more than it should, in a way that nobody foresaw, ends that process and not the server.
+So a file with an unforeseen cost ends that process and not the server.
 """
 
 import json

@@ -103,7 +103,7 @@ def nearest_neighbour_predictions(
 
 
 def neighbour_weights(features: Floats, train_features: Floats, neighbours: int) -> Floats:
-    """Shares (N, M) of each training scenario in what is said of each profile, in proportion to their cosine.
+    """Weights (N, M) of the training scenarios in the predictions for each profile, in proportion to their cosine.
 
     Only the nearest have one; a profile that is like no scenario at all takes after all of them equally.
     """

@@ -79,7 +79,7 @@ def nearest(known: Floats, taken: "csr_array", asked: Floats) -> Score:
 
 
 def ridge(known: Floats, taken: "csr_array", asked: Floats) -> Score:
-    """Ridge regression from the profile to gifts: W = (XᵀX + λI)⁻¹ XᵀY, X what is known, Y what was taken."""
+    """Ridge regression from the profile to gifts: W = (XᵀX + λI)⁻¹ XᵀY, X the profiles, Y the gifts taken."""
 
     def fit(features: Floats, gifts: "csr_array", strength: float) -> Floats:
         penalty = strength * np.eye(features.shape[1])
@@ -119,8 +119,8 @@ def ease(taken: "csr_array") -> Predict:
 def ease_map(_: "csr_array", taken: "csr_array", strength: float) -> Predict:
     """HB for histories H, with the strength λ of the penalty.
 
-    With H̃ = I − λP = XᵀX (XᵀX + λI)⁻¹ = Xᵀ (XXᵀ + λI)⁻¹ X and its diagonal q, HB = (H H̃ − H ∘ q) / (1 − q). What is
-    inverted has a row for each gift or for each person, whichever are fewer.
+    With H̃ = I − λP = XᵀX (XᵀX + λI)⁻¹ = Xᵀ (XXᵀ + λI)⁻¹ X and its diagonal q, HB = (H H̃ − H ∘ q) / (1 − q). The
+    inverted matrix has a row for each gift or for each person, whichever are fewer.
     """
     from scipy.sparse import eye_array  # late, as whoever only recommends does without it
 

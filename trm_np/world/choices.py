@@ -1,7 +1,7 @@
 """Metrics on what people chose: the whole catalogue ranked for each, without what they have seen.
 
-People for whom nothing was chosen are left out. A gift counts as hit if it was chosen, whatever its weight; NDCG alone
-reads the weights.
+People for whom nothing was chosen are left out. A chosen gift counts as a hit at any weight; NDCG alone reads the
+weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -104,7 +104,7 @@ def means(values: Mapping[str, Floats]) -> dict[str, float]:
 
 
 def wanted_of(chosen: "csr_array", seen: "csr_array") -> "tuple[csr_array, Ints]":
-    """The weights (M, G) of what was chosen and not seen, and the rows (M,) of the people who have any."""
+    """Weights (M, G) of the gifts chosen and not seen, and the rows (M,) of the people who have any."""
     wanted = chosen - chosen.multiply(seen != 0)
     wanted.eliminate_zeros()
     people = np.flatnonzero(np.diff(wanted.indptr))
@@ -121,7 +121,7 @@ def gains_of(lists: Ints, wanted: "csr_array") -> Floats:
 
 
 def _values(hits: Floats, gains: Floats, missed: Floats, wanted: "csr_array") -> dict[str, Floats]:
-    """The values from what is expected in each place (M, 10), and from how likely no hit has come up to there."""
+    """Values from the expected hits in each place (M, 10), and the probability of no hit up to there."""
     place = np.arange(1, PLACES[-1] + 1)
     count = np.diff(wanted.indptr)
     first = -np.diff(missed, axis=1, prepend=1.0)

@@ -105,7 +105,7 @@ def expected_categories(profile: Profile, affordable: Sequence[str]) -> tuple[st
 
 
 def expected_tools(profile: Profile) -> tuple[str, ...]:
-    """The two tools of the guide for which most reasons speak, the stronger first."""
+    """The two tools with most reasons for them by the guide, the stronger first."""
     clues = {*profile.hobbies, *profile.preferences, profile.occasion, _age_clue(profile.age)}
     if profile.budget is not None and profile.budget <= TIGHT_BUDGET:
         clues.add("$80 or less")

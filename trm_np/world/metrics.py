@@ -125,7 +125,7 @@ def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _mean_of_known(values: Floats) -> Floats:
-    """The mean over the last axis of what is not nan; nan if there is nothing."""
+    """Mean over the last axis of the values that are not nan; nan if there are none."""
     known = ~np.isnan(values)
     count = known.sum(axis=-1)
     mean: Floats = np.where(known, values, 0.0).sum(axis=-1) / np.where(count > 0, count, np.nan)

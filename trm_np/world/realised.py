@@ -28,10 +28,10 @@ def realised_reward(
     one that counts when so much is paid (`price_that_counts`). The rating is that of `review_analysis`, the better
     estimate of how good a gift is. A sold-out gift is worth nothing. One that comes after `days_left` has missed
     its occasion. And the gifts at the head of the list, as far as the budget reaches, are given together, as one
-    present: the budget component of each is that of their total, the hobby component that of all their tags.
-    Which tools ran matters through `choices` and `paid` alone. What is not known of a gift speaks neither for it nor
-    against it; without a known price, a `paid` of nan, it is not given together with others. Raises `ValueError` for
-    a price that no seller asks.
+    present: the budget component of each is that of their total, the hobby component that of all their tags. Which
+    tools ran matters through `choices` and `paid` alone. An unknown field counts neither for a gift nor against it;
+    without a known price, a `paid` of nan, it is not given together with others. Raises `ValueError` for a price
+    that no seller asks.
     """
     believed = replace(table, rating=review_analysis(gifts).rating)
     return np.array(

@@ -61,7 +61,7 @@ class PriceComparison:
 class InventoryCheck:
     """Pieces in stock (G,), the offer that is there first, its days (G,), and whether one can be had in time (G,).
 
-    It changes nothing: what cannot be had at all is kept out whichever tools run (trm_np/common_sense.py).
+    It changes nothing: gifts that cannot be had are ruled out with any tools (trm_np/common_sense.py).
     """
 
     stock: Ints
@@ -159,7 +159,7 @@ def first_offer(gift: Gift) -> Offer | None:
 def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
     """The price by which a gift is judged when less than its list price is paid; a nan budget or list price is unknown.
 
-    The giver feels what is paid beyond the budget. Up to the budget a gift looks as generous as its list price: a
+    The giver feels the price beyond the budget. Up to the budget a gift looks as generous as its list price: a
     bargain makes no gift mean.
     """
     known = np.where(np.isnan(listed), paid, listed)
@@ -170,7 +170,7 @@ def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> F
 def inventory_check(gifts: Sequence[Gift], days_left: float | None = None) -> InventoryCheck:
     """Stock, and the earliest arrival over sellers at no more than the list price, the cheaper of equal ones.
 
-    In time is what is in stock, and there within the days left, as far as either is known.
+    A gift is in time if it is in stock and arrives within the days left, as far as either is known.
     """
     stock = _counts([UNSTATED if gift.stock is None else gift.stock for gift in gifts])
     offer = tuple(map(first_offer, gifts))

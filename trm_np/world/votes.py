@@ -1,8 +1,8 @@
 """Votes of words for labels, inferred from a few labelled scenarios.
 
-A person who labels by reasons counts them: each word of a profile is a reason for one label, an ordinary or a strong
-one, or for none, and the labels with most reasons are named. Of the many tables of votes that explain the scenarios
-the posterior takes all, each by how likely it is, and so knows what it does not know.
+A person who labels by reasons counts them: each word of a profile is a reason for one label, an ordinary or a
+strong one, or for none, and the labels with most reasons are named. Many tables of votes explain the scenarios. The
+posterior averages over all, each by its probability, and so reflects how uncertain it is.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def infer_votes(
 ) -> Votes:
     """The votes by which N scenarios with these words (N, W) have these labels (N, K), at least one in each row.
 
-    `silent` (W,) is the prior probability that a word speaks for no label; all votes are alike to it. Gibbs sampling
+    `silent` (W,) is the prior probability that a word votes for no label; all votes are alike to it. Gibbs sampling
     (Geman and Geman, 1984): one word's vote after the other is drawn, given all others, in every chain.
     """
     labels_count = labels.shape[1]
