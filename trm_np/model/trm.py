@@ -189,7 +189,7 @@ class TRM(nn.Module):
         return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
-        """Category logits (B, C) from the profile and the core's answer, and from the taste learned from choices, if any."""
+        """Category logits (B, C) from the profile, the core's answer, and the taste learned from choices, if any."""
         taste = None if self.experience is None else self.experience.taste(profiles)
         logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
         return logits

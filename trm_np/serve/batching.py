@@ -63,7 +63,7 @@ class Batches:
     def admit(self, profiles: int) -> Iterator[None]:
         """Take so many profiles on; raises Overloaded if those taken on already leave no time for them.
 
-        Time spent on work that comes too late would be lost to all others. Nobody is refused alone.
+        Work that is begun and not finished in time would cost all others. With no other work, none is refused.
         """
         with self.lock:
             if self.admitted and (self.admitted + profiles) * self.pace > MOST_SECONDS:
