@@ -232,7 +232,7 @@ def embedding_norms(model: TRM) -> Tensor:
 def is_right(outputs: Outputs, targets: Targets) -> Array:
     """Whether the answers (B,) are right: the expected categories and the expected tools lead, as far as given.
 
-    Categories lead within the first three places. A label given as a probability is expected from one half up.
+    Categories lead anywhere in the first three places. A label given as a probability is expected from one half up.
     """
     return leads(outputs.category_logits.data, targets.categories >= 0.5, at_least=3) & leads(
         outputs.tool_logits.data, targets.tools >= 0.5
