@@ -114,7 +114,7 @@ def train(folder: Path) -> Figures:
     return {
         "load s": loading,
         "step ms": step * 1e3,
-        "epoch s": step * steps * -(-n // size),
+        "epoch s": step * steps * -(-len(trainer.dealt()) // size),
         "evaluate s": evaluation,
         "save s": saving,
         "peak MB": peak(),
