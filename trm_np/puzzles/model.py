@@ -64,7 +64,9 @@ class PuzzleModel(nn.Module):
         x = self.core.embed(questions)
         if not self.config.latent_steps:
             carry = Carry(x, Tensor(np.zeros_like(x.data)))
-        after: Carry = self.core(x, carry, None, self.blocked)
+        sees = self.task.sees_in(questions)
+        blocked = self.blocked if sees is self.task.sees else ~sees
+        after: Carry = self.core(x, carry, None, blocked)
         return after
 
     def read(self, carry: Carry) -> Said:
