@@ -59,37 +59,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "judging": LEARNING | {"evaluate", "checkpoint", "choice_judging", "examining", "ranking", "train"},
     "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
     "run": LEARNING
-    | {
-        "conditions",
-        "evaluate",
-        "checkpoint",
-        "files",
-        "judging",
-        "parallel",
-        "ranking",
-        "stopping",
-        "summary",
-    }
+    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "ranking", "stopping", "summary"}
     | {"train"},
     "puzzles": {"autograd", "checkpoint", "config", "cost", "data", "files", "model", "npz"}
     | {"run", "stopping", "train"},
-    "export": LEARNING
-    | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
+    "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING | {"puzzles"},
     "lab": LEARNING
-    | {
-        "checkpoint",
-        "evaluate",
-        "extras",
-        "files",
-        "memory",
-        "run",
-        "simulation",
-        "stopping",
-        "summary",
-        "train",
-    },
+    | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"},
     "cli": LEARNING
     | {
         "line_answers",

@@ -70,7 +70,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         import numpy as np
 
         from trm_np.cli.output import refuse_old
-        from trm_np.puzzles.evaluating import without_guesses
+        from trm_np.puzzles.evaluating import without_guesses, without_guesses_text
         from trm_np.puzzles.files import csv_of
         from trm_np.puzzles.sets import make_puzzles
 
@@ -92,13 +92,9 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         if as_json:
             click.echo(json.dumps(found, indent=2))
         else:
-            alone = "".join(
-                f"; {task.simplest} alone solve {each:.3f}" for each in without_guesses(task, made).values()
-            )
-            say(
-                f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}, "
-                f"and {rounds[0]} to {rounds[-1]} {task.effort_in}{alone}"
-            )
+            span = f"{least} to {most} givens, mostly about {middle}"
+            efforts = f"{rounds[0]} to {rounds[-1]} {task.effort_in}"
+            say("; ".join([f"{out}: {len(made)} puzzles with {span}", efforts, *without_guesses_text(found)]))
 
 
 @puzzle.command(

@@ -111,7 +111,9 @@ def train(
             say(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")
             say(evaluation_text(summary))
             for rival in summary.get("compared", ()):
-                say(f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters")
+                say(
+                    f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters"
+                )
 
 
 def task_named(kind: str) -> "Task":

@@ -52,6 +52,12 @@ def without_guesses(task: Task, puzzles: Puzzles) -> dict[str, float]:
     return {f"{task.simplest}{ALONE}": share(puzzles.guesses == 0)} if task.simplest else {}
 
 
+def without_guesses_text(found: dict[str, Any]) -> list[str]:
+    """The same as a line to read, if there is one."""
+    shares = {name.removesuffix(ALONE): found[name] for name in found if name.endswith(ALONE)}
+    return [f"{name} alone, as a person begins: {solved:.3f} solved" for name, solved in shares.items()]
+
+
 def share(right: Bools) -> float:
     return float(right.mean())
 
@@ -93,11 +99,7 @@ def evaluation_text(found: dict[str, Any]) -> str:
         *lines,
         f"cells right after {found['steps']} steps: {found['cells']:.4f}",
         f"halting by itself: {halted['solved']:.3f} solved in {halted['mean_steps']:.2f} steps on average",
-        *(
-            f"{name.removesuffix(ALONE)} alone, as a person begins: {found[name]:.3f} solved"
-            for name in found
-            if name.endswith(ALONE)
-        ),
+        *without_guesses_text(found),
     ])  # fmt: skip
 
 
