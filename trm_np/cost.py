@@ -65,7 +65,7 @@ def cost_of_thinking(core: CoreConfig, steps: int, tokens: int) -> tuple[int, in
     width, hidden = core.core_width, core.core_hidden
     blocks = steps * core.cycles * (core.latent_steps + 1) * core.core_blocks
     block = tokens * (4 * width**2 + 3 * width * hidden + 2 * tokens * width)
-    return blocks * (block + CALLS), tokens * (8 * width + 3 * hidden + 3 * core.core_heads * tokens)
+    return blocks * (block + CALLS), tokens * (8 * width + 4 * hidden + 3 * core.core_heads * tokens)
 
 
 def require_modest(cost: Cost, file_bytes: int) -> None:

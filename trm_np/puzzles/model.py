@@ -7,7 +7,8 @@ the recursion; its heads read, from y, the symbol of each cell, and whether the 
     deep recursion     T - 1 latent recursions without gradient, then one with
     deep supervision   at most N_sup times: deep recursion, loss, an update, and the carry (y, z), detached, handed on
 
-Cells have no positions. What a cell may see is all that the model knows of the task: row, column, box.
+Cells have no positions. What a cell may see is all that the model knows of the task: row, column and box of Sudoku,
+the open neighbours in a maze.
 """
 
 from collections.abc import Iterator
