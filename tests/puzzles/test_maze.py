@@ -169,3 +169,39 @@ def test_questions_in_a_batch_are_thought_about_with_their_own_walls() -> None:
         alone = think(made, question[None], 3)
         assert np.allclose(alone.right[:, 0], together.right[:, place], atol=1e-6)
         assert (alone.boards[:, 0] == together.boards[:, place]).all()
+
+
+def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
+    """Whether what is within reach of a blank says if it is on the way.
+
+    It does if both ends are seen, or if all that is not seen lies in one direction.
+    """
+    ends, unseen = 0, 0
+    for first in task.beside[cell]:
+        ahead, further = [(first, cell)] if question[first] != WALL else [], False
+        for distance in range(1, reach + 1):
+            ends += sum(question[here] in (START, GOAL) for here, _ in ahead)
+            beyond = [
+                (other, here)
+                for here, before in ahead
+                for other in task.beside[here]
+                if other != before and question[other] != WALL
+            ]
+            further = distance == reach and bool(beyond)
+            ahead = beyond
+        unseen += further
+    return ends == 2 or unseen <= 1
+
+
+def test_a_model_that_thinks_once_sees_too_little_of_any_maze() -> None:
+    """A step with n = T = 1 sees 4 cells far, twelve blocks one after the other 12, and 16 steps see all of a maze."""
+    rng = np.random.default_rng(0)
+    mazes = [MAZE_5.generate(rng)[0] for _ in range(200)]
+    share = {
+        reach: np.mean([
+            all(is_decided(MAZE_5, maze, cell, reach) for cell in np.flatnonzero(maze == BLANK).tolist())
+            for maze in mazes
+        ])
+        for reach in (4, 12, 64)
+    }  # fmt: skip
+    assert share == {4: 0, 12: pytest.approx(0.05, abs=0.04), 64: 1}
