@@ -1,4 +1,4 @@
-"""`trm puzzle`: Sudoku, made, learnt and solved by the same recursive core that recommends gifts."""
+"""`trm puzzle`: Sudoku and mazes, made, learnt and solved by the same recursive core that recommends gifts."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, trust
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
 from trm_np.cli.threads import use_threads
@@ -31,7 +31,7 @@ steps_option = click.option(
 
 @click.group(
     cls=OneLineGroup,
-    help="""Sudoku of 6 × 6 and 9 × 9: made, learnt and solved by the recursive core.
+    help="""Sudoku of 6 × 6 and 9 × 9, and mazes: made, learnt and solved by the recursive core.
 
     \b
     Example: trm puzzle make --count 5
@@ -42,7 +42,7 @@ def puzzle() -> None:
 
 
 @puzzle.command(
-    help="""Make puzzles of a KIND, sudoku6 or sudoku9, each with one solution and no two the same up to symmetry.
+    help="""Make puzzles of a KIND, sudoku6, sudoku9 or maze5, each with one solution, no two the same up to symmetry.
 
     \b
     Example: trm puzzle make sudoku9 --count 5 --extra 12 --out nine.csv
@@ -55,7 +55,7 @@ def puzzle() -> None:
     type=click.IntRange(0, 60),
     default=0,
     show_default=True,
-    help="Up to so many givens more than are needed, which makes them easier.",
+    help="Up to so many cells told more than are needed, which makes them easier.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
@@ -70,6 +70,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         import numpy as np
 
         from trm_np.cli.output import refuse_old
+        from trm_np.puzzles.evaluating import without_guesses, without_guesses_text
         from trm_np.puzzles.files import csv_of
         from trm_np.puzzles.sets import make_puzzles
 
@@ -86,15 +87,14 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
             "puzzles": len(made),
             "givens": [least, middle, most],
             "rounds": dict(zip(map(str, rounds.tolist()), counts.tolist(), strict=True)),
-            "singles_only": float((made.guesses == 0).mean()),
+            **without_guesses(task, made),
         }
         if as_json:
             click.echo(json.dumps(found, indent=2))
         else:
-            say(
-                f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}; "
-                f"singles alone solve {found['singles_only']:.3f}"
-            )
+            span = f"{least} to {most} givens, mostly about {middle}"
+            efforts = f"{rounds[0]} to {rounds[-1]} {task.effort_in}"
+            say("; ".join([f"{out}: {len(made)} puzzles with {span}", efforts, *without_guesses_text(found)]))
 
 
 @puzzle.command(
@@ -111,8 +111,9 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
 @click.argument("model", callback=named)
 @click.argument("board", required=False)
 @steps_option
+@trust
 @as_json
-def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> None:
+def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json: bool) -> None:
     use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles.files import board_from
@@ -120,7 +121,7 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
         from trm_np.puzzles.solving import solve as solved
         from trm_np.puzzles.stored import load_puzzle_model
 
-        stored = load_puzzle_model(model)
+        stored = load_puzzle_model(model, trust=trust)
         most = steps_of(stored, steps)
         if board is None or board == "-":
             if solve_lines(stored.model, most, as_json):
@@ -147,8 +148,11 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
     "--count", type=click.IntRange(min=1), help="Only so many, the first.  [default: all, or 1000 made]"
 )
 @steps_option
+@trust
 @as_json
-def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | None, as_json: bool) -> None:
+def evaluate(
+    model: str, puzzles: str | None, count: int | None, steps: int | None, trust: bool, as_json: bool
+) -> None:
     use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles import evaluating
@@ -156,7 +160,7 @@ def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | No
         from trm_np.puzzles.sets import make_test
         from trm_np.puzzles.stored import load_puzzle_model
 
-        stored = load_puzzle_model(model)
+        stored = load_puzzle_model(model, trust=trust)
         most = steps_of(stored, steps)
         if puzzles is None:
             extra = stored.config.training.extra

@@ -26,7 +26,7 @@ kind = click.argument("kind", default="sudoku6")
 
 @click.command(
     cls=OneLine,
-    help="""Train a model on puzzles of a KIND, sudoku6 or sudoku9, and judge it on others that are no twins of them.
+    help="""Train a model on puzzles of a KIND, sudoku6, sudoku9 or maze5, and judge it on others, no twins of them.
 
     \b
     Example: trm puzzle train --seed 1 --out checkpoints/sudoku6_1
