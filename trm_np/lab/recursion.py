@@ -24,7 +24,7 @@ from trm_np.puzzles.task import Board, Task
 from trm_np.puzzles.training import PuzzleTrainer
 from trm_np.summary import table
 
-SHIPPED = "as shipped"
+SHIPPED, ONCE, DEEPEST = "as shipped", "N_sup = 1", f"{DEEP} blocks once, no recursion"
 STEPS = 16  # of thinking after which each is judged, whatever it was trained for
 SHOWN = (1, 2, 4, 8, 16)
 HARD = 7  # rounds of singles and more: about a tenth of the puzzles
@@ -100,7 +100,7 @@ def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
     twice = varied(model__latent_steps=2)
     return {
         SHIPPED: varied(),
-        "N_sup = 1": varied(**once),
+        ONCE: varied(**once),
         "N_sup = 4": varied(model__supervision_steps=4),
         "T = 2, n = 2": varied(model__cycles=2, model__latent_steps=2),
         "n = 2": twice,
@@ -114,7 +114,7 @@ def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
         "no augmentation": varied(training__augment=False),
         "no masks: cells learnt as vectors": varied(Unmasked.__name__),
         "2 blocks once, no recursion": varied(**once, model__latent_steps=0),
-        f"{DEEP} blocks once, no recursion": varied(**once, model__latent_steps=0, model__core_blocks=DEEP),
+        DEEPEST: varied(**once, model__latent_steps=0, model__core_blocks=DEEP),
     }
 
 
@@ -182,6 +182,18 @@ PUZZLES = Kind(data_digest, apart, run_alone)
 
 
 # ----------------------------------------------------------------------------------------------- what they show
+
+
+def completed_last(rows: Sequence[Row]) -> list[Row]:
+    """Of a file of results the rows that were made under the conditions of the first of their name, which is new."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(row["name"], row)
+    return [
+        row
+        for row in rows
+        if all(row[key] == first[row["name"]][key] for key in ("version", "data", "settings"))
+    ]
 
 
 def summarize(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -1,0 +1,105 @@
+"""Boards that a model thinks about, as one HTML file in which the reader drags through its steps.
+
+How it looks and what it says stands in thinking.html; here the figures are found that are put into it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from trm_np import __version__
+from trm_np.autograd.ops import Array
+from trm_np.lab.page import filled
+from trm_np.lab.recursion import DEEPEST, ONCE, SHIPPED, STEPS, completed_last, summarize
+from trm_np.lab.results import ResultsError
+from trm_np.lab.trial import Row
+from trm_np.puzzles.model import SURE, PuzzleModel, think, thoughts
+from trm_np.puzzles.sets import Puzzles, make_test
+from trm_np.puzzles.stored import StoredPuzzleModel
+from trm_np.puzzles.sudoku import Sudoku
+
+# The variants beside each other, as the page calls them.
+CURVES = {
+    SHIPPED: "as shipped: the carry is handed on",
+    ONCE: "the same, trained for a single step",
+    DEEPEST: DEEPEST,
+}
+DIGITS = 3
+
+
+def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
+    """The document, from a model of Sudoku and the rows of `trm lab recursion`; its links lead on from docs/.
+
+    Raises ResultsError.
+    """
+    task = stored.task
+    if not isinstance(task, Sudoku):
+        raise ResultsError(f"the page shows boards of Sudoku, not {task.name}")
+    test = make_test(task, stored.header["seed"], stored.config.training.extra)
+    chosen = one_of_each(stored.model, test)
+    return filled("thinking.html", {
+        "puzzle": task.name,
+        "symbols": task.symbols[1:],
+        "columns": task.columns,
+        "boxes": task.box,
+        "sure": SURE,
+        "seed": stored.header["seed"],
+        "version": __version__,
+        "parameters": sum(parameter.size for parameter in stored.model.parameters()),
+        "puzzles": [thought_through(stored.model, test, place) for place in chosen],
+        "curves": curves(rows),
+    })  # fmt: skip
+
+
+def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
+    """Of each number of rounds of singles the first of the held-out puzzles, from the easiest on; then the first that
+    the model does not solve, if none of those is one."""
+    chosen = [int(np.flatnonzero(test.rounds == rounds)[0]) for rounds in np.unique(test.rounds)]
+    course = think(model, test.questions, STEPS)
+    wrong = (course.boards[-1] != test.answers).any(axis=1)
+    others = np.flatnonzero(wrong)[:1] if not wrong[chosen].any() else []
+    return [*chosen, *map(int, others)]
+
+
+def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
+    """One puzzle: question and answer, and after each step the probability of each symbol in each cell, in percent."""
+    question, answer = test.questions[place], test.answers[place]
+    seen = list(thoughts(model, question[None], STEPS))
+    return {
+        "question": model.task.text(question),
+        "answer": model.task.text(answer),
+        "rounds": int(test.rounds[place]),
+        "guesses": int(test.guesses[place]),
+        "right": [round(float(thought.right[0]), DIGITS) for thought in seen],
+        "steps": [percent(thought.probabilities[0, :, 1:]) for thought in seen],
+    }
+
+
+def percent(probabilities: Array) -> str:
+    """Two digits for each, 99 at most: of each cell (S, V) each symbol in turn."""
+    return "".join(f"{min(round(100 * float(each)), 99):02d}" for each in probabilities.ravel())
+
+
+def curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Solved after each step, with and without recursion: [mean, low, high] over seeds; raises ResultsError."""
+    found = {each["name"]: each for each in summarize(completed_last(rows))}
+    for name in CURVES:
+        if name not in found:
+            raise ResultsError(f"no finished run of {name!r}; make them with: trm lab recursion")
+    return [
+        {
+            "name": label,
+            "parameters": found[name]["parameters"],
+            "seeds": found[name]["seeds"],
+            "solved": [spread(each) for each in found[name]["solved_by_steps"].values()],
+        }
+        for name, label in CURVES.items()
+    ]
+
+
+def spread(found: dict[str, Any]) -> list[float]:
+    """Mean and ends of the interval, which a share does not exceed; of one seed all are the mean."""
+    mean = found["mean"]
+    low, high = (mean if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high"))
+    return [round(float(each), DIGITS) for each in (mean, low, high)]
