@@ -62,15 +62,18 @@ def seen(browser: Any) -> Seen:
     found: Seen = browser.execute_script(
         """
         const all = (selector) => [...document.querySelectorAll(selector)];
-        const sizes = (cell) => [...cell.querySelectorAll("i")].map((one) => Number(/scale\\((.*)\\)/.exec(one.style.transform)[1]));
-        const those = (kind) => all("#board td").flatMap((cell, at) => cell.querySelector(kind) || cell.matches(kind) ? [at] : []);
+        const size = (digit) => Number(/scale\\((.*)\\)/.exec(digit.style.transform)[1]);
+        const sizes = (cell) => [...cell.querySelectorAll("i")].map(size);
+        const those = (kind) => all("#board td").flatMap(
+          (cell, at) => cell.querySelector(kind) || cell.matches(kind) ? [at] : []);
         return {
           heard: all("#board .heard").map((one) => one.textContent), sizes: all("#board td").map(sizes),
           wrong: those(".wrong"), changed: those(".changed"), given: those(".given"),
           says: document.getElementById("says").textContent, step: document.getElementById("step").value,
           spoken: document.getElementById("step").getAttribute("aria-valuetext"), hash: location.hash,
           chosen: all("#choices input").findIndex((one) => one.checked), puzzles: all("#choices input").length,
-          upright: all(".upright").map((one) => one.getAttribute("x1")), play: document.getElementById("play").textContent,
+          upright: all(".upright").map((one) => one.getAttribute("x1")),
+          play: document.getElementById("play").textContent,
           lines: all("#curves .line").map((one) => one.getAttribute("d")),
           descriptions: all("figure svg desc").map((one) => one.textContent),
           figures: all("#figures tr").map((row) => [...row.cells].map((cell) => cell.textContent)),

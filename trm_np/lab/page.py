@@ -17,7 +17,7 @@ from trm_np.summary import STRICT, TARGETS, title
 from trm_np.train import Record
 
 RESULTS = "{{results}}"
-SHARED = {"{{style}}": "shared.css", "{{elements}}": "shared.js"}  # by where they stand in a page
+SHARED = {"{{style}}": "style.css", "{{charts}}": "charts.css", "{{elements}}": "elements.js"}  # by their place
 COMBINATIONS = len(list(subsets()))
 METRICS = (*TARGETS, *STRICT)
 DIGITS = 3  # of every figure: those that are shown
