@@ -201,7 +201,7 @@ def lab(folder: Path, *options: str) -> Result:
 
 
 def test_the_command_prints_the_table_of_what_is_there(tmp_path: Path) -> None:
-    (tmp_path / "recursion.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_up(2)))
+    (tmp_path / "thinking.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_up(2)))
     result = lab(tmp_path, "--seeds", "2")
     assert result.exit_code == 0, result.output
     assert f"0 of {2 * len(variants({}))} runs made" in result.stderr

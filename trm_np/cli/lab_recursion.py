@@ -37,7 +37,7 @@ def recursion(
         from trm_np.puzzles.sudoku import SUDOKU_6
 
         settings = {} if epochs is None else {"training.epochs": str(epochs)}
-        trials, path = with_seeds(variants(settings), seeds), Path(out) / "recursion.jsonl"
+        trials, path = with_seeds(variants(settings), seeds), Path(out) / "thinking.jsonl"
         found = summarize(run_trials(trials, SUDOKU_6, path, processes, dask, PUZZLES))
         if not found:
             raise Refusal(f"{path}: every run failed", DIVERGED)

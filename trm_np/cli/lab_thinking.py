@@ -24,7 +24,7 @@ from trm_np.cli.threads import use_threads
 @click.option(
     "--results",
     callback=named,
-    default="checkpoints/lab/recursion.jsonl",
+    default="checkpoints/lab/thinking.jsonl",
     show_default=True,
     metavar="FILE",
     help="What `trm lab recursion` has written.",
