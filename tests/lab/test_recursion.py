@@ -184,8 +184,9 @@ def test_means_intervals_and_rounds_of_two_seeds() -> None:
     assert shown["high"] - shown["mean"] == pytest.approx(half, rel=1e-4)
     hard = [row["by_rounds"][2]["solved"][-1] / ALIKE for row in shipped]
     assert found[0]["hard"]["mean"] == pytest.approx(np.mean(hard))
+    assert [each["rounds"] for each in found[0]["by_rounds"]] == ["to 4", "5", "7 and more"]
     (three, *_) = found[0]["by_rounds"]
-    assert (three["rounds"], three["puzzles"]) == (3, 2 * ALIKE)
+    assert three["puzzles"] == 2 * ALIKE
     both = [row["by_rounds"][0]["solved"][0] for row in shipped]
     assert three["solved"][0] == sum(both) / (2 * ALIKE)
 
@@ -208,7 +209,20 @@ def test_the_command_prints_the_table_of_what_is_there(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].split()[-7:] == ["1", "2", "4", "8", "16", "hard", "halting"]
     assert lines[1].startswith(f"{SHIPPED}  ")
-    assert [line.split()[0] for line in lines if line[:1].isdigit()][-3:] == ["3", "5", "8"]
+    assert [line.split("  ")[0] for line in lines[-3:]] == ["to 4", "5", "7 and more"]
     found = json.loads(lab(tmp_path, "--seeds", "1", "--json").stdout)
     assert found[0]["name"] == SHIPPED
     assert found[0]["hard"]["low"] is None
+
+
+def test_what_is_drawn_is_what_was_found(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
+    (tmp_path / "thinking.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_up(2)))
+    drawn = tmp_path / "drawn"
+    result = lab(tmp_path, "--seeds", "2", "--figures", str(drawn))
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-2:] == [str(drawn / "thinking.svg"), str(drawn / "thinking.png")]
+    again = lab(tmp_path, "--seeds", "2", "--figures", str(tmp_path / "again"))
+    assert again.exit_code == 0
+    assert (drawn / "thinking.svg").read_bytes() == (tmp_path / "again" / "thinking.svg").read_bytes()
+    assert lab(tmp_path, "--seeds", "1", "--figures", str(drawn)).exit_code == 0  # no interval, and no band

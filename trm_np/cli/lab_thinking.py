@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.lab_plot import make
 from trm_np.cli.options import named
 from trm_np.cli.threads import use_threads
 
@@ -37,7 +38,13 @@ from trm_np.cli.threads import use_threads
     metavar="FILE",
     help="The page; one that is there already is replaced.",
 )
-def thinking(model: str, results: str, out: str) -> None:
+@click.option(
+    "--figures",
+    callback=named,
+    metavar="FOLDER",
+    help="Draw a board being solved there too: solving.svg and .png.",
+)
+def thinking(model: str, results: str, out: str, figures: str | None) -> None:
     if Path(out).resolve() in (Path(results).resolve(), Path(model).resolve()):
         raise click.UsageError("--out: the page would replace what it is made of; give it another name")
     use_threads(all_cores=False)
@@ -45,9 +52,14 @@ def thinking(model: str, results: str, out: str) -> None:
         from trm_np.data.problems import printable
         from trm_np.files import atomic_write
         from trm_np.lab.results import ResultsError, read_rows
-        from trm_np.lab.thinking import page
+        from trm_np.lab.thinking import page, picture
         from trm_np.puzzles.stored import load_puzzle_model
 
+        if figures:
+            from trm_np.lab.plots.style import require_plots
+
+            require_plots()
+            make(Path(figures))
         stored, rows = load_puzzle_model(model), read_rows(Path(results))
         try:
             content = page(stored, rows).encode()
@@ -55,3 +67,5 @@ def thinking(model: str, results: str, out: str) -> None:
             raise ResultsError(printable(f"{results}: {error}")) from error
         atomic_write(Path(out), content)
         click.echo(printable(f"{out}: {len(content):,} bytes"))
+        for file in picture(stored, Path(figures) / "solving") if figures else ():
+            click.echo(printable(str(file)))

@@ -27,7 +27,8 @@ from trm_np.summary import table
 SHIPPED, ONCE, DEEPEST = "as shipped", "N_sup = 1", f"{DEEP} blocks once, no recursion"
 STEPS = 16  # of thinking after which each is judged, whatever it was trained for
 SHOWN = (1, 2, 4, 8, 16)
-HARD = 7  # rounds of singles and more: about a tenth of the puzzles
+# Groups of puzzles by their rounds of singles, and the least of each: about a third, a third, a fifth and a tenth.
+GROUPS = {"to 4": 0, "5": 5, "6": 6, "7 and more": 7}
 COUNT = 4000  # puzzles to learn from, as `trm puzzle train` makes them
 
 
@@ -212,7 +213,7 @@ def summarize(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     str(step): interval([row["test"]["solved_by_steps"][str(step)] for row in done])
                     for step in range(1, STEPS + 1)
                 },
-                "hard": interval([share_of_hard(row) for row in done]),
+                "hard": interval([by_rounds([row])[-1]["solved"][-1] for row in done]),
                 "halting": {key: interval([each[key] for each in halted]) for key in halted[0]},
                 "by_rounds": by_rounds(done),
             })  # fmt: skip
@@ -226,21 +227,18 @@ def interval(values: Sequence[float]) -> dict[str, float | None]:
     return {"mean": mean, "low": low, "high": high}
 
 
-def share_of_hard(row: Row) -> float:
-    """Solved in the end of the puzzles that take a person most rounds."""
-    hard = [each for each in row["by_rounds"] if each["rounds"] >= HARD]
-    return float(sum(each["solved"][-1] for each in hard) / sum(each["puzzles"] for each in hard))
-
-
 def by_rounds(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Of all seeds together, for the puzzles of each number of rounds: the share solved after each step."""
-    counts: dict[int, list[Any]] = {}
+    """Of all seeds together, for each of GROUPS: how many puzzles, and the share solved after each step."""
+    groups = list(GROUPS)
+    puzzles, solved = np.zeros(len(groups), int), np.zeros((len(groups), STEPS), int)
     for each in (each for row in rows for each in row["by_rounds"]):
-        puzzles, solved = counts.get(each["rounds"], (0, np.zeros(STEPS, int)))
-        counts[each["rounds"]] = [puzzles + each["puzzles"], solved + each["solved"]]
+        group = np.searchsorted(list(GROUPS.values()), each["rounds"], side="right") - 1
+        puzzles[group] += each["puzzles"]
+        solved[group] += each["solved"]
     return [
-        {"rounds": rounds, "puzzles": puzzles, "solved": (solved / puzzles).tolist()}
-        for rounds, (puzzles, solved) in sorted(counts.items())
+        {"rounds": name, "puzzles": int(count), "solved": (right / count).tolist()}
+        for name, count, right in zip(groups, puzzles, solved, strict=True)
+        if count
     ]
 
 
@@ -263,10 +261,10 @@ def recursion_text(found: Sequence[dict[str, Any]]) -> str:
     staircase = [(f"rounds of singles: {found[0]['name']}", "puzzles", *map(str, SHOWN))]
     for group in found[0]["by_rounds"]:
         shares = (f"{group['solved'][step - 1]:.3f}" for step in SHOWN)
-        staircase.append((str(group["rounds"]), str(group["puzzles"]), *shares))
+        staircase.append((group["rounds"], str(group["puzzles"]), *shares))
     notes = (
-        f"hard: after {STEPS} steps, of the puzzles of {HARD} rounds of singles or more; halting: where the model "
-        f"halts by itself\n± reaches the ends of the 95 % interval for the mean over seeds"
+        f"hard: after {STEPS} steps, of the puzzles of most rounds of singles, {found[0]['by_rounds'][-1]['rounds']}; "
+        f"halting: where the model halts by itself\n± reaches the ends of the 95 % interval for the mean over seeds"
     )
     return f"{table(lines)}\n{notes}\n\n{table(staircase)}"
 

@@ -4,6 +4,7 @@ How it looks and what it says stands in thinking.html; here the figures are foun
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from trm_np import __version__
 from trm_np.autograd.ops import Array
 from trm_np.lab.page import filled
+from trm_np.lab.plots.thinking import draw_solving
 from trm_np.lab.recursion import DEEPEST, ONCE, SHIPPED, STEPS, completed_last, summarize
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
@@ -33,11 +35,7 @@ def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
 
     Raises ResultsError.
     """
-    task = stored.task
-    if not isinstance(task, Sudoku):
-        raise ResultsError(f"the page shows boards of Sudoku, not {task.name}")
-    test = make_test(task, stored.header["seed"], stored.config.training.extra)
-    chosen = one_of_each(stored.model, test)
+    task, test = sudoku_of(stored)
     return filled("thinking.html", {
         "puzzle": task.name,
         "symbols": task.symbols[1:],
@@ -47,9 +45,28 @@ def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
         "seed": stored.header["seed"],
         "version": __version__,
         "parameters": sum(parameter.size for parameter in stored.model.parameters()),
-        "puzzles": [thought_through(stored.model, test, place) for place in chosen],
+        "puzzles": [thought_through(stored.model, test, place) for place in one_of_each(stored.model, test)],
         "curves": curves(rows),
     })  # fmt: skip
+
+
+def sudoku_of(stored: StoredPuzzleModel) -> tuple[Sudoku, Puzzles]:
+    """The task of a model, and the puzzles that its training held out; raises ResultsError if it is not Sudoku."""
+    if not isinstance(stored.task, Sudoku):
+        raise ResultsError(f"the page shows boards of Sudoku, not {stored.task.name}")
+    return stored.task, make_test(stored.task, stored.header["seed"], stored.config.training.extra)
+
+
+def picture(stored: StoredPuzzleModel, path: Path) -> list[Path]:
+    """The middle one of the page's puzzles, by how hard they are, drawn step by step until the model halts."""
+    task, test = sudoku_of(stored)
+    chosen = one_of_each(stored.model, test)
+    place = chosen[(len(chosen) - 1) // 2]
+    seen = list(thoughts(stored.model, test.questions[[place]], STEPS))
+    halted = next((step for step, thought in enumerate(seen, 1) if thought.right[0] >= SURE), STEPS)
+    steps = sorted({max(round(part * halted), 1) for part in (0.2, 0.4, 0.7, 1)})
+    likely = [thought.probabilities[0] for thought in seen]
+    return draw_solving(task, test.questions[place], test.answers[place], likely, steps, path)
 
 
 def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
