@@ -21,7 +21,11 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
     gives, and what the simplest reasoning alone would, without a guess.
     """
     allowed = model.config.answer_steps
-    course = think(model, puzzles.questions, max(steps, allowed))
+    return judged(think(model, puzzles.questions, max(steps, allowed)), puzzles, allowed, steps)
+
+
+def judged(course: Course, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
+    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
     right = course.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
