@@ -160,7 +160,7 @@ def run(trial: PuzzleTrial, task: Task) -> Row:
         "parameters": sum(parameter.size for parameter in trainer.model.parameters()),
         "updates": trainer.updates_done(),
         "best_epoch": trainer.stopping.state.best_epoch,
-        "test": judged(course, apart.test, config.model.answer_steps, STEPS),
+        "test": judged(course, task, apart.test, config.model.answer_steps, STEPS),
         "by_rounds": [
             {
                 "rounds": int(rounds),
