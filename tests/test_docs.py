@@ -139,6 +139,23 @@ def test_ci_runs_the_second_command_of_the_readme() -> None:
     assert setting_up[1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_lines_of_prose_have_at_most_100_columns(page: Path) -> None:
+    assert wide_lines(page.read_text(encoding="utf-8")) == []
+
+
+def wide_lines(text: str) -> list[str]:
+    """Lines of prose above 100 columns; blocks of code, tables and pictures keep each row on one line."""
+    prose = BLOCK.sub("", text).splitlines()
+    return [line for line in prose if len(line) > 100 and not line.lstrip().startswith(("|", "!["))]
+
+
+def test_a_wide_line_is_noticed_outside_code_tables_and_pictures() -> None:
+    wide = 101 * "a"
+    assert wide_lines(f"{wide}\n- {wide[:99]}\n  {wide[:98]}\n") == [wide, f"- {wide[:99]}"]
+    assert wide_lines(f"```text\n{wide}\n```\n| {wide} |\n  | {wide} |\n![{wide}](picture.svg)\n") == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_to_headings_in_them(page: Path) -> None:
     for target, anchor in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
@@ -161,7 +178,8 @@ def test_anchors_are_those_of_a_forge() -> None:
 
 
 def test_every_lesson_is_in_the_reading_order_and_has_exercises_with_answers() -> None:
-    order = re.findall(r"\(lessons/([^)]+)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    order = re.findall(r"^\d+\. .*\(lessons/([^)]+)\)", index, re.MULTILINE)
     lessons = sorted((ROOT / "docs" / "lessons").glob("*.md"))
     assert order == [lesson.name for lesson in lessons]
     for lesson in lessons:

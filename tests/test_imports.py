@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"autograd", "config", "data", "deadline"},
     "precision": {"autograd"},
     "deadline": set(),
-    "cost": {"config", "data"},
+    "cost": {"config", "data", "model"},
     "checkpoint": {"autograd", "config", "cost", "data", "files", "model", "npz", "precision"},
     "reasons": {"data", "world"},
     "terms": {"data"},
@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": LEARNING
     | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "ranking", "stopping", "summary"}
     | {"train"},
-    "puzzles": {"autograd", "checkpoint", "config", "data", "files", "model", "npz", "run", "stopping", "train"},
+    "puzzles": {"autograd", "checkpoint", "config", "cost", "data", "files", "model", "npz"}
+    | {"run", "stopping", "train"},
     "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING | {"puzzles"},

@@ -9,8 +9,11 @@ from typing import NamedTuple
 from trm_np.config import ModelConfig
 from trm_np.data.encode import content_width
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.model.core import CoreConfig
 
-MOST_WORK = 25 * 10**9  # multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset
+MOST_WORK = (
+    25 * 10**9
+)  # multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset
 MOST_MEMORY = 64 * 2**20  # bytes of an answer, and so many more for each byte of the files:
 MEMORY_OF_A_BYTE = 16
 
@@ -40,23 +43,29 @@ def cost_of(model: ModelConfig, vocabulary: Vocabulary, gifts: int) -> Cost:
     features = max(model.gift_features, content_width(vocabulary))
     hidden = user + 6 * model.reward_hidden  # of a gift, when it is judged
 
-    blocks = model.supervision_steps * model.cycles * (model.latent_steps + 1) * model.core_blocks
-    block = WORDS * (4 * core**2 + 3 * core * model.core_hidden + 2 * WORDS * core)
+    recursion, thought = cost_of_thinking(model, model.supervision_steps, WORDS)
     matched = categories * (8 * width**2 + width * model.category_hidden + 2 * width * categories)
     chosen = WORDS * (user * model.tool_width + 5 * model.tool_width**2 + model.tool_width * tools)
     encoded = features * user + user**2 + user * hidden
     projected = 2 * core**2 * model.fusion_layers if model.experienced_gifts else 0
     judged = gifts * (encoded + user * model.reward_hidden + projected) + LOOKED_AT * encoded
-    work = blocks * (block + CALLS) + matched + chosen + judged
+    work = recursion + matched + chosen + judged
 
     gift = NUMBER * (3 * features + 4 * categories + 4 * user + 2 * hidden)
-    thought = WORDS * (8 * core + 3 * model.core_hidden + 3 * model.core_heads * WORDS)
     matching = 6 * categories * width + 2 * model.category_heads * categories**2
     choosing = WORDS * (8 * model.tool_width + 3 * tools)
     judging = 8 * gifts * model.reward_hidden + (3 * gifts * core if model.experienced_gifts else 0)
     said = WORDS * features + NAMED * (categories + tools + gifts)
     each = NUMBER * (thought + matching + choosing + judging) + LOOKED_AT * gift + said
     return Cost(work, gifts * gift + 10 * categories * len(vocabulary.hobbies), each)
+
+
+def cost_of_thinking(core: CoreConfig, steps: int, tokens: int) -> tuple[int, int]:
+    """Multiply-adds of so many supervision steps of a core on so many tokens, and the numbers it has at once."""
+    width, hidden = core.core_width, core.core_hidden
+    blocks = steps * core.cycles * (core.latent_steps + 1) * core.core_blocks
+    block = tokens * (4 * width**2 + 3 * width * hidden + 2 * tokens * width)
+    return blocks * (block + CALLS), tokens * (8 * width + 4 * hidden + 3 * core.core_heads * tokens)
 
 
 def require_modest(cost: Cost, file_bytes: int) -> None:
@@ -67,4 +76,6 @@ def require_modest(cost: Cost, file_bytes: int) -> None:
         (cost.shared + cost.each, most, "bytes of memory"),
     ):
         if found > allowed:
-            raise CostError(f"by its settings and sizes an answer takes {found:,} {what}; allowed: {allowed:,}")
+            raise CostError(
+                f"by its settings and sizes an answer takes {found:,} {what}; allowed: {allowed:,}"
+            )

@@ -33,6 +33,7 @@ from trm_np.model.core import Carry
 from trm_np.model.tool_selection import TOOL_GAIN
 from trm_np.model.trm import TRM, Outputs, state_answer
 from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
 from trm_np.puzzles.sudoku import Sudoku
 
@@ -85,7 +86,8 @@ def all_checks() -> list[tuple[str, Check]]:
         *((f"component: {name}", lambda seed, name=name: check_component(name, seed)) for name in COMPONENTS),
         ("whole model, recursion and dropout", check_whole_model),
         ("recursion: gradient stops at the last cycle", check_cycles),
-        ("puzzle model, cells and halting", check_puzzle_model),
+        ("puzzle model, cells and halting", lambda seed: check_puzzle_model(seed, Sudoku(2, 2))),
+        ("puzzle model, walls of each question", lambda seed: check_puzzle_model(seed, Maze(2))),
     ]
 
 
@@ -398,9 +400,9 @@ def check_cycles(seed: int) -> float:
     return errors[worst]
 
 
-def check_puzzle_model(seed: int) -> float:
+def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     """The losses of a step in the middle of thinking, for every parameter and for what was thought before."""
-    rng, task = np.random.default_rng(seed), Sudoku(2, 2)
+    rng = np.random.default_rng(seed)
     settings = ThinkingConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
     model = PuzzleModel(settings, task, rng).astype(np.float64)
     for parameter in model.core.halt_head.parameters():

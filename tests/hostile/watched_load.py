@@ -1,9 +1,9 @@
 """Load model files, each in a process of its own that is watched; run as a program.
 
-Its argument is a file that loads; stdin: a JSON object of paths by name. stdout, for each: a line of JSON with `name`,
-`path`, the `error` that refused the file and its `message`, the `seconds` it took, the `bytes` of memory that it took
-at most above what there was, and `events`: all that the interpreter's audit hook saw but files opened for reading and
-calls of `id`.
+Its arguments are what loads, "gifts" or "puzzles", and a file that it loads; stdin: a JSON object of paths by name.
+stdout, for each: a line of JSON with `name`, `path`, the `error` that refused the file and its `message`, the
+`seconds` it took, the `bytes` of memory that it took at most above what there was, and `events`: all that the
+interpreter's audit hook saw but files opened for reading and calls of `id`.
 """
 
 import json
@@ -19,6 +19,9 @@ from typing import Any
 
 from tests.waiting import HANG
 from trm_np.checkpoint import CheckpointError, load_model
+from trm_np.puzzles.stored import load_puzzle_model
+
+LOADS: dict[str, Callable[[str], object]] = {"gifts": load_model, "puzzles": load_puzzle_model}
 
 
 class Watch:
@@ -78,17 +81,18 @@ def in_a_child(watch: Watch, do: Callable[[], object]) -> dict[str, Any]:
     return found
 
 
-def main(valid: str) -> None:
-    watch = Watch()
+def main(kind: str, valid: str) -> None:
+    watch, load = Watch(), LOADS[kind]
     for path in (valid, "\0"):  # what is imported late is imported now, for an error message too
         with suppress(CheckpointError):
-            load_model(path)
+            load(path)
+    "".encode("utf-8-sig")
     for name, path in json.load(sys.stdin).items():
         print(
-            json.dumps({"name": name, "path": path, **in_a_child(watch, partial(load_model, path))}),
+            json.dumps({"name": name, "path": path, **in_a_child(watch, partial(load, path))}),
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

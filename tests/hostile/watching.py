@@ -14,12 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_MEMORY = 64 * 2**20  # bytes above what there was
 
 
-def loads(paths: Mapping[str, Path], folder: Path) -> Iterator[dict[str, Any]]:
+def loads(
+    paths: Mapping[str, Path], folder: Path, kind: str = "gifts", valid_bytes: bytes | None = None
+) -> Iterator[dict[str, Any]]:
     """Results of loading each file, as `watched_load.py` reports them; `folder` is for a file that loads."""
     valid = folder / "valid.npz"
-    valid.write_bytes(smallest())
+    valid.write_bytes(smallest() if valid_bytes is None else valid_bytes)
     text = json.dumps({name: str(path) for name, path in paths.items()})
-    found = run([str(ROOT / "tests/hostile/watched_load.py"), str(valid)], text)
+    found = run([str(ROOT / "tests/hostile/watched_load.py"), kind, str(valid)], text)
     yield from map(json.loads, found.splitlines())
 
 

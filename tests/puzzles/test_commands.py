@@ -88,6 +88,22 @@ def test_puzzles_are_made_into_a_new_file_alone() -> None:
     assert (again.exit_code, again.stderr) == (73, "Error: puzzles.csv exists and is left as it is\n")
 
 
+def test_mazes_are_made_learnt_solved_and_judged_by_the_length_of_the_way() -> None:
+    made = run("make", "maze5", "--count", "3", "--out", "three.csv")
+    assert made.exit_code == 0
+    assert made.stdout.endswith(" steps of the way\n")
+    done = run(*TRAIN[:1], "maze5", *TRAIN[1:], "--out", "maze")
+    assert done.exit_code == 0, done.output
+    judged = run("evaluate", "maze/best.npz", "--puzzles", "three.csv")
+    assert " steps of the way" in judged.stdout
+    assert "singles" not in made.stdout + done.stdout + judged.stdout
+    question, answer = Path("three.csv").read_text().splitlines()[1].split(",")
+    found = json.loads(run("solve", "maze/best.npz", question, "--json").stdout)
+    assert (found["puzzle"], found["question"], len(found["answer"])) == ("maze5", question, len(answer))
+    two = run("solve", "maze/best.npz", question.replace("G", "S"))
+    assert (two.exit_code, two.stderr.split(";")[0]) == (65, "Error: BOARD: found 2 cells are the start")
+
+
 # ------------------------------------------------------------------------------------------------ to train
 
 

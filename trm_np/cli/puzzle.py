@@ -1,4 +1,4 @@
-"""`trm puzzle`: Sudoku, made, learnt and solved by the same recursive core that recommends gifts."""
+"""`trm puzzle`: Sudoku and mazes, made, learnt and solved by the same recursive core that recommends gifts."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, trust
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
 from trm_np.cli.threads import use_threads
@@ -31,9 +31,9 @@ steps_option = click.option(
 
 @click.group(
     cls=OneLineGroup,
-    help="""Make Sudoku puzzles, and learn and solve them.
+    help="""Make puzzles, and learn and solve them.
 
-    The boards have 6 × 6 or 9 × 9 cells; the recursive core solves them.
+    They are Sudoku of 6 × 6 and 9 × 9, and mazes; the recursive core solves them.
 
     \b
     Example: trm puzzle make --count 5
@@ -44,7 +44,7 @@ def puzzle() -> None:
 
 
 @puzzle.command(
-    help="""Make puzzles of a KIND, sudoku6 or sudoku9.
+    help="""Make puzzles of a KIND: sudoku6, sudoku9 or maze5.
 
     Each has one solution, and no two are the same up to symmetry.
 
@@ -61,7 +61,7 @@ def puzzle() -> None:
     type=click.IntRange(0, 60),
     default=0,
     show_default=True,
-    help="Largest number of extra givens, which make a puzzle easier.",
+    help="Largest number of extra cells given, which make a puzzle easier.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
@@ -79,6 +79,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
         import numpy as np
 
         from trm_np.cli.output import refuse_old
+        from trm_np.puzzles.evaluating import without_guesses, without_guesses_text
         from trm_np.puzzles.files import csv_of
         from trm_np.puzzles.sets import make_puzzles
 
@@ -95,15 +96,14 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
             "puzzles": len(made),
             "givens": [least, middle, most],
             "rounds": dict(zip(map(str, rounds.tolist()), counts.tolist(), strict=True)),
-            "singles_only": float((made.guesses == 0).mean()),
+            **without_guesses(task, made),
         }
         if as_json:
             click.echo(json.dumps(found, indent=2))
         else:
-            say(
-                f"{out}: {len(made)} puzzles with {least} to {most} givens, mostly about {middle}; "
-                f"singles alone solve {found['singles_only']:.3f}"
-            )
+            span = f"{least} to {most} givens, mostly about {middle}"
+            efforts = f"{rounds[0]} to {rounds[-1]} {task.effort_in}"
+            say("; ".join([f"{out}: {len(made)} puzzles with {span}", efforts, *without_guesses_text(found)]))
 
 
 @puzzle.command(
@@ -120,8 +120,9 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
 @click.argument("model", callback=named)
 @click.argument("board", required=False)
 @steps_option
+@trust
 @as_json
-def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> None:
+def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json: bool) -> None:
     use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles.files import board_from
@@ -129,7 +130,7 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
         from trm_np.puzzles.solving import solve as solved
         from trm_np.puzzles.stored import load_puzzle_model
 
-        stored = load_puzzle_model(model)
+        stored = load_puzzle_model(model, trust=trust)
         most = steps_of(stored, steps)
         if board is None or board == "-":
             if solve_lines(stored.model, most, as_json):
@@ -159,8 +160,11 @@ def solve(model: str, board: str | None, steps: int | None, as_json: bool) -> No
     help="Number of puzzles, the first of the file.  [default: all, or 1000 made]",
 )
 @steps_option
+@trust
 @as_json
-def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | None, as_json: bool) -> None:
+def evaluate(
+    model: str, puzzles: str | None, count: int | None, steps: int | None, trust: bool, as_json: bool
+) -> None:
     use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles import evaluating
@@ -168,7 +172,7 @@ def evaluate(model: str, puzzles: str | None, count: int | None, steps: int | No
         from trm_np.puzzles.sets import make_test
         from trm_np.puzzles.stored import load_puzzle_model
 
-        stored = load_puzzle_model(model)
+        stored = load_puzzle_model(model, trust=trust)
         most = steps_of(stored, steps)
         if puzzles is None:
             extra = stored.config.training.extra

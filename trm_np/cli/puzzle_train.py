@@ -26,9 +26,9 @@ kind = click.argument("kind", default="sudoku6")
 
 @click.command(
     cls=OneLine,
-    help="""Train a model on puzzles of a KIND, sudoku6 or sudoku9.
+    help="""Train on puzzles of a KIND: sudoku6, sudoku9 or maze5.
 
-    It is judged on other puzzles, none of them a twin of one that it learned from.
+    The model is judged on other puzzles, none of them a twin of one that it learned from.
 
     \b
     Example: trm puzzle train --seed 1 --out checkpoints/sudoku6_1

@@ -62,6 +62,7 @@ PRESETS: dict[str, PuzzleConfig] = {
         ThinkingConfig(supervision_steps=8, answer_steps=32),
         PracticeConfig(epochs=100, evaluate_every=20, extra=12),
     ),
+    "maze5": PuzzleConfig(training=PracticeConfig(epochs=30, learning_rate=1e-3)),
 }
 
 

@@ -8,18 +8,24 @@ import numpy as np
 from trm_np.data.tables import Bools, Ints
 from trm_np.puzzles.model import Course, PuzzleModel, think
 from trm_np.puzzles.sets import Puzzles
+from trm_np.puzzles.task import Task
 
 QUARTERS = 4
+ALONE = "_only"
 
 
 def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
     """Shares of puzzles whose whole board is right: `solved` after the steps of an answer, and after each of so many.
 
-    `solved_by_difficulty` has the quarters, as near as can be, by the rounds of singles that a person needs; then what
-    halting gives, and what singles alone would, without a guess.
+    `solved_by_difficulty` has the quarters, as near as can be, by what the task counts as effort; then what halting
+    gives, and what the simplest reasoning alone would, without a guess.
     """
     allowed = model.config.answer_steps
-    course = think(model, puzzles.questions, max(steps, allowed))
+    return judged(think(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps)
+
+
+def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
+    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
     right = course.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
@@ -28,6 +34,7 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
         "solved": share(solved[allowed - 1]),
         "cells": share(right[allowed - 1]),
         "solved_by_steps": {str(step + 1): share(each) for step, each in enumerate(solved[:steps])},
+        "effort_in": task.effort_in,
         "solved_by_difficulty": [
             {
                 "rounds": [low, high],
@@ -40,8 +47,19 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
             for low, high, among in by_difficulty(puzzles.rounds)
         ],
         "halting": halting(course, solved, allowed),
-        "singles_only": share(puzzles.guesses == 0),
+        **without_guesses(task, puzzles),
     }
+
+
+def without_guesses(task: Task, puzzles: Puzzles) -> dict[str, float]:
+    """The share that the simplest reasoning solves alone, where the task has one: `singles_only` of Sudoku."""
+    return {f"{task.simplest}{ALONE}": share(puzzles.guesses == 0)} if task.simplest else {}
+
+
+def without_guesses_text(found: dict[str, Any]) -> list[str]:
+    """The same as a line to read, if there is one."""
+    shares = {name.removesuffix(ALONE): found[name] for name in found if name.endswith(ALONE)}
+    return [f"{name} alone, as a person begins: {solved:.3f} solved" for name, solved in shares.items()]
 
 
 def share(right: Bools) -> float:
@@ -71,7 +89,8 @@ def evaluation_text(found: dict[str, Any]) -> str:
     rows: list[tuple[str, Any, Any]] = [("all", found["puzzles"], found["solved_by_steps"])]
     for group in found["solved_by_difficulty"]:
         low, high = group["rounds"]
-        name = f"{low} rounds" if low == high else f"{low} to {high} rounds"
+        span = str(low) if low == high else f"{low} to {high}"
+        name = f"{span} {found['effort_in']}"
         rows.append((name, group["puzzles"], group["solved_by_steps"]))
     head = f"{'solved after so many steps':<28}{'puzzles':>8}" + "".join(f"{step:>7}" for step in steps)
     lines = [
@@ -84,7 +103,7 @@ def evaluation_text(found: dict[str, Any]) -> str:
         *lines,
         f"cells right after {found['steps']} steps: {found['cells']:.4f}",
         f"halting by itself: {halted['solved']:.3f} solved in {halted['mean_steps']:.2f} steps on average",
-        f"singles alone, as a person begins: {found['singles_only']:.3f} solved",
+        *without_guesses_text(found),
     ])  # fmt: skip
 
 

@@ -7,7 +7,8 @@ the recursion; its heads read, from y, the symbol of each cell, and whether the 
     deep recursion     T - 1 latent recursions without gradient, then one with
     deep supervision   at most N_sup times: deep recursion, loss, an update, and the carry (y, z), detached, handed on
 
-Cells have no positions. What a cell may see is all that the model knows of the task: row, column, box.
+Cells have no positions. What a cell may see is all that the model knows of the task: row, column and box of Sudoku,
+the open neighbours in a maze.
 """
 
 from collections.abc import Iterator
@@ -64,7 +65,9 @@ class PuzzleModel(nn.Module):
         x = self.core.embed(questions)
         if not self.config.latent_steps:
             carry = Carry(x, Tensor(np.zeros_like(x.data)))
-        after: Carry = self.core(x, carry, None, self.blocked)
+        sees = self.task.sees_in(questions)
+        blocked = self.blocked if sees is self.task.sees else ~sees
+        after: Carry = self.core(x, carry, None, blocked)
         return after
 
     def read(self, carry: Carry) -> Said:

@@ -27,15 +27,17 @@ from trm_np.checkpoint import (
     require_parts,
 )
 from trm_np.config import ConfigError, flatten
+from trm_np.cost import NUMBER, Cost, cost_of_thinking, require_modest
 from trm_np.data.problems import listed, shown
 from trm_np.files import atomic_write
 from trm_np.npz import npz_pieces, open_npz
-from trm_np.puzzles.config import PuzzleConfig, from_flat
-from trm_np.puzzles.model import PuzzleModel
+from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, from_flat
+from trm_np.puzzles.maze import MAZE_5
+from trm_np.puzzles.model import GROUP, PuzzleModel
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
 from trm_np.puzzles.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9)}
+TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9, MAZE_5)}
 LEARNER = "learner."  # before the name of a weight as it is learnt, of which WEIGHTS are the average
 MAKER = "trm puzzle train makes one, best.npz in its --out folder"
 
@@ -82,9 +84,15 @@ def identity(task: Task) -> dict[str, Any]:
 
 
 def load_puzzle_model(
-    path: str | PathLike[str], kind: str = "model", tasks: Mapping[str, Task] = TASKS
+    path: str | PathLike[str],
+    kind: str = "model",
+    tasks: Mapping[str, Task] = TASKS,
+    trust: bool = False,
 ) -> StoredPuzzleModel:
-    """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError."""
+    """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError.
+
+    A model of which an answer costs more than cost.py allows is refused too, unless it is to `trust`.
+    """
     with refusing(path, MAKER), open_npz(path) as file:
         header = read_header(path, file.header, f"puzzle {kind}")
         task = read_task(header, tasks)
@@ -107,7 +115,15 @@ def load_puzzle_model(
             convert(weights | arrays, config.model.core_heads, (config.training.beta1, config.training.beta2))
             header["format"] = FORMAT
         require_finite(weights | arrays)
+        if kind == "model" and not trust:
+            require_modest(cost_of(config.model, task), file.size)
     return StoredPuzzleModel(model.eval(), config, task, header, arrays)
+
+
+def cost_of(model: ThinkingConfig, task: Task) -> Cost:
+    """The cost of an answer, and of as many at once as are thought about together."""
+    work, numbers = cost_of_thinking(model, model.answer_steps, task.cells)
+    return Cost(work, 0, GROUP * NUMBER * (numbers + 2 * task.cells * len(task.symbols)))
 
 
 def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:

@@ -18,6 +18,8 @@ class Sudoku(Task):
     Four heads of a model see the row, the column and the box of a cell, and all cells.
     """
 
+    simplest = "singles"
+
     def __init__(self, box_rows: int, box_columns: int) -> None:
         n = self.size = box_rows * box_columns
         if not 2 <= n <= 9:

@@ -41,7 +41,10 @@ class Symmetries(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """Effort of a person for a puzzle: rounds of the simplest reasoning, and guesses where that is not enough."""
+    """Effort of a person for a puzzle: rounds of the simplest reasoning, and guesses where that is not enough.
+
+    Where another number says how hard a puzzle is, it stands in place of rounds, and `effort_in` of the task names it.
+    """
 
     rounds: int
     guesses: int
@@ -55,6 +58,9 @@ class Task:
     rules, and one difficulty.
     """
 
+    effort_in = "rounds"
+    simplest = ""  # the name of the simplest reasoning, if guesses are counted where it is not enough
+
     def __init__(
         self, name: str, symbols: str, rows: int, columns: int, sees: Bools, rules: str = "anything"
     ) -> None:
@@ -66,6 +72,10 @@ class Task:
         self.name, self.symbols, self.rules = name, symbols, rules
         self.rows, self.columns, self.cells = rows, columns, cells
         self.sees = sees
+
+    def sees_in(self, questions: Board) -> Bools:
+        """`sees`, or (B, heads, S, S) where what stands in each of B questions (B, S) blocks the view."""
+        return self.sees
 
     def draw_symmetries(self, rng: np.random.Generator, count: int) -> Symmetries:
         """So many, each drawn evenly from all that leave every puzzle of this kind one of this kind."""
