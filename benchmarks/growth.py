@@ -100,8 +100,8 @@ def train(folder: Path) -> Figures:
     config = resolve("tiny")
     size, steps = config.training.batch_size, config.model.supervision_steps
     trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
-    rng, n = np.random.default_rng(SEED), len(data.train)
-    batches = [rng.choice(n, size, replace=False) for _ in range(TIMED_BATCHES)]
+    rng = np.random.default_rng(SEED)
+    batches = [rng.permutation(trainer.dealt())[:size] for _ in range(TIMED_BATCHES)]
 
     def learn_from(rows: Ints) -> None:
         trainer.learn(trainer.draw_batch(rows))
@@ -114,7 +114,7 @@ def train(folder: Path) -> Figures:
     return {
         "load s": loading,
         "step ms": step * 1e3,
-        "epoch s": step * steps * -(-n // size),
+        "epoch s": step * steps * -(-len(trainer.dealt()) // size),
         "evaluate s": evaluation,
         "save s": saving,
         "peak MB": peak(),
@@ -148,10 +148,12 @@ def learn(n_scenarios: int) -> Figures:
 
     shipped = load_dataset()
     data = simulate(shipped, n_scenarios, TEST, FEW_GIFTS, np.random.default_rng(SEED))
-    epochs = max(round(TRAINED_BATCHES / -(-n_scenarios // resolve("tiny").training.batch_size)), 1)
+    config = resolve("tiny")
+    task = task_from(data, config.model.gift_features)
+    in_an_epoch = -(-len(Trainer(config, task, SEED).dealt()) // config.training.batch_size)
+    epochs = max(round(TRAINED_BATCHES / in_an_epoch), 1)
     settings = {"training.epochs": str(epochs), "training.evaluate_every": str(epochs)}
     config = resolve("tiny", ["early_stopping", "lr_scheduler"], settings)
-    task = task_from(data, config.model.gift_features)
     trainer = Trainer(config, task, SEED)
     _, seconds = timed(list, trainer.epochs())
     simulated, *_ = evaluate_model(trainer.model, task.test, task, config.loss)

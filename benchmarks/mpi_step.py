@@ -52,10 +52,10 @@ def measure(preset: str, batches: int) -> None:
     ranks, config = join(), resolve(preset)
     trainer = Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED, ranks)
     size, steps = config.training.batch_size, config.model.supervision_steps
-    rng, n = np.random.default_rng(SEED), len(trainer.task.train)
+    rng = np.random.default_rng(SEED)
 
     def learn() -> None:
-        trainer.learn(trainer.draw_batch(rng.choice(n, size, replace=False)))
+        trainer.learn(trainer.draw_batch(rng.permutation(trainer.dealt())[:size]))
 
     def all_reduce() -> float:
         ranks.largest(0)  # so that none waits for another within the time measured

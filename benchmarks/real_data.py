@@ -42,8 +42,6 @@ SETTINGS = {
     **dict.fromkeys(("model.cycles", "model.latent_steps", "model.supervision_steps"), "1"),  # docs/choices.md
     "training.epochs": "4",
     "training.evaluate_every": "2",
-    "training.improvement": "none",  # beyond the standard error
-    "loss.smoothing": "none",  # by the number of people
     "loss.semantic": "0",  # a favourite genre is one liked more than others like it, not one chosen most
     **{
         f"learning_rate.{part}": "1e-3"

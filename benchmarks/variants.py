@@ -7,10 +7,13 @@ python benchmarks/variants.py --only smoothing    the default and those with "sm
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from statistics import mean
 
 import click
 from seeds import train
+
+from trm_np.config import DropoutConfig
 
 COMPONENTS = ("core", "decision_heads", "user_profiling", "category_matching", "tool_selection")
 COMPONENTS += ("reward_prediction", "gift_catalogue", "cross_modal_fusion")
@@ -34,10 +37,16 @@ def learning_rates(factor: float) -> dict[str, float]:
 VARIANTS: dict[str, dict[str, object]] = {
     "as shipped": {},
     "started at random": {"training.word_start": "false"},
+    "nothing imagined": {"training.imagined": 0},
+    "half of the places imagined": {"training.imagined": 0.5},
+    "three in four imagined": {"training.imagined": 0.75},
+    "one place for a scenario": {"training.repeats": 1},
+    "batches of 64, four places": {"training.batch_size": 64, "training.repeats": 4},
+    "no dropout": {f"dropout.{field.name}": 0 for field in fields(DropoutConfig)},
+    "a whole vote adds 1": {"model.tool_vote": 1},
     "label smoothing 0": {"loss.smoothing": 0},
-    "label smoothing 0.2": {"loss.smoothing": 0.2},
+    "label smoothing 0.3": {"loss.smoothing": 0.3},
     "label smoothing 0.6": {"loss.smoothing": 0.6},
-    "label smoothing 0.9": {"loss.smoothing": 0.9},
     "masked tokens 0 %": {"training.mask_probability": 0},
     "masked tokens 40 %": {"training.mask_probability": 0.4},
     "1 supervision step": {"model.supervision_steps": 1},

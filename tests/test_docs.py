@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(scenarios / "gift_catalog.json", folder / "my_gifts.json")
     for name, (_, table) in zip(("orders.csv", "items.csv", "people.csv"), blocks("csv"), strict=True):
         (folder / name).write_text(table)
-    run([str(ROOT / "bin" / "trm-train"), "--epochs", "5", "--quiet"], folder)
+    run([str(ROOT / "bin" / "trm-train"), "--epochs", "20", "--quiet"], folder)  # the epoch kept
     lab = folder / "checkpoints" / "lab"
     lab.mkdir()
     rows = made_up(EXPERIMENTS["ablation"], data_digest(load_dataset()))

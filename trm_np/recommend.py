@@ -71,7 +71,7 @@ from trm_np.world.tools import (
 SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
 LOOKS = 100  # the model looks again before each of so many gifts; one more changes little in what it saw
 SELECTED_TOOLS = 2
-EQUAL = 0.06  # of reward, if no hobbies are known: what differs by less is as good
+EQUAL = 0.08  # of reward, if no hobbies are known: what differs by less is as good
 TURN = 1e-3  # of reward: less than matters, for the one whose turn it is among equals
 APART = 4.0  # more than any reward and bonus: what costs more stands behind all that costs less
 QUIETLY: Any = {"over": "ignore", "invalid": "ignore"}  # what comes of it is looked at: require_numbers

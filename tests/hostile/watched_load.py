@@ -1,9 +1,9 @@
 """Load model files, each in a process of its own that is watched; run as a program.
 
 Its arguments are what loads, "gifts" or "puzzles", and a file that it loads; stdin: a JSON object of paths by name.
-stdout, for each: a line of JSON with `name`, `path`, the `error` that refused the file and its `message`, the `seconds`
-it took, the `bytes` of memory that it took at most above what there was, and `events`: all that the interpreter's audit
-hook saw but files opened for reading and calls of `id`.
+stdout, for each: a line of JSON with `name`, `path`, the `error` that refused the file and its `message`, the
+`seconds` it took, the `bytes` of memory that it took at most above what there was, and `events`: all that the
+interpreter's audit hook saw but files opened for reading and calls of `id`.
 """
 
 import json

@@ -157,4 +157,4 @@ def test_experiments_vary_what_their_names_say() -> None:
     assert EXPERIMENTS["learning_rates"].configs["core × 30"].learning_rate.core == pytest.approx(3e-3)
     assert EXPERIMENTS["tool_heads"].configs["softmax, weight 1.0"].loss.tool == 1.0
     shipped = resolve("tiny").training
-    assert EXPERIMENTS["patience"].configs["patience 15, improvement 3%"].training == shipped
+    assert EXPERIMENTS["patience"].configs["patience 15, standard error"].training == shipped

@@ -13,6 +13,8 @@ import click
 from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import make, plot
+from trm_np.cli.lab_recursion import recursion
+from trm_np.cli.lab_thinking import thinking
 from trm_np.cli.options import Command, as_json, data_options, named, parse_setting, recipe_option
 from trm_np.cli.running import place_options, run_all
 from trm_np.cli.threads import use_threads
@@ -219,3 +221,5 @@ def combinations(
 
 lab.add_command(page)
 lab.add_command(plot)
+lab.add_command(recursion)
+lab.add_command(thinking)

@@ -4,12 +4,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,8 @@ from trm_np.config import Config
 
 if TYPE_CHECKING:
     from trm_np.data.load import Dataset
-    from trm_np.lab.trial import Row
+    from trm_np.lab.sweep import Kind
+    from trm_np.lab.trial import AnyTrial, Row
 
 
 def place_options(command: Command) -> Command:
@@ -56,25 +57,38 @@ def run_all(
     dask: str | None,
 ) -> list["Row"]:
     """The rows of all configurations with all seeds, from the file or run now; failures are said on stderr."""
+    from trm_np.lab.sweep import GIFTS
+    from trm_np.lab.trial import with_seeds
+
+    return run_trials(with_seeds(configs, seeds), dataset, path, processes, dask, GIFTS)
+
+
+def run_trials(
+    trials: Sequence["AnyTrial"],
+    dataset: Any,
+    path: Path,
+    processes: int | None,
+    dask: str | None,
+    kind: "Kind",
+) -> list["Row"]:
+    """The same of trials of any kind."""
     from trm_np.files import unlock_folder
     from trm_np.lab.results import complete, finished, read_rows
     from trm_np.lab.tables import failures_text
-    from trm_np.lab.trial import with_seeds
     from trm_np.run import open_folder
 
     if dask is not None and processes:
         raise click.UsageError("--processes: a Dask cluster has workers of its own")
-    trials = with_seeds(configs, seeds)
     lock = open_folder(path.parent)
     try:
-        missing = finished(read_rows(path), trials, dataset).count(None)
+        missing = finished(read_rows(path), trials, dataset, kind).count(None)
         started = time.perf_counter()
         with (
             ended_by_signals(path),
             workers(dask, min(processes or os.cpu_count() or 1, max(missing, 1))) as executor,
             progress(path.stem, missing) as arrived,
         ):
-            rows = complete(path, trials, dataset, executor, arrived)
+            rows = complete(path, trials, dataset, executor, arrived, kind)
     finally:
         unlock_folder(lock)
     seconds = time.perf_counter() - started

@@ -93,11 +93,11 @@ def dropouts() -> dict[str, Config]:
 
 
 def patiences() -> dict[str, Config]:
+    """How many evaluations are waited for, under three bars that an improvement must pass."""
+    bars = {"standard error": "none", "improvement 0%": 0, "improvement 3%": 0.03}
     return {
-        f"patience {patience}, improvement {bar:.0%}": tiny(
-            training__patience=patience, training__improvement=bar
-        )
-        for bar in (0, 0.03)
+        f"patience {patience}, {name}": tiny(training__patience=patience, training__improvement=bar)
+        for name, bar in bars.items()
         for patience in (1, 5, 15)
     }
 

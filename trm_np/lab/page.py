@@ -16,7 +16,8 @@ from trm_np.lab.trial import Row
 from trm_np.summary import STRICT, TARGETS, title
 from trm_np.train import Record
 
-PLACEHOLDER = "{{results}}"
+RESULTS = "{{results}}"
+SHARED = {"{{style}}": "style.css", "{{charts}}": "charts.css", "{{elements}}": "elements.js"}  # by their place
 COMBINATIONS = len(list(subsets()))
 METRICS = (*TARGETS, *STRICT)
 DIGITS = 3  # of every figure: those that are shown
@@ -41,8 +42,16 @@ def page(rows: Iterable[Row]) -> str:
     seeds = sorted(seed for seed, runs in grid.items() if len(runs) == COMBINATIONS)
     if not seeds:
         raise lacking(grid)
-    template = resources.files("trm_np.lab").joinpath("page.html").read_text(encoding="utf-8")
-    return template.replace(PLACEHOLDER, as_script(results(grid, seeds)))
+    return filled("page.html", results(grid, seeds))
+
+
+def filled(template: str, data: dict[str, Any]) -> str:
+    """A page of this folder with what all pages share, and with its data."""
+    folder = resources.files("trm_np.lab")
+    text = folder.joinpath(template).read_text(encoding="utf-8")
+    for place, name in SHARED.items():
+        text = text.replace(place, folder.joinpath(name).read_text(encoding="utf-8").rstrip("\n"))
+    return text.replace(RESULTS, as_script(data))
 
 
 def fullest_grid(rows: Iterable[Row]) -> Grid:

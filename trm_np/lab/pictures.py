@@ -56,7 +56,7 @@ def plateau(found: Found, path: Path) -> list[Path]:
 
 
 def early_stopping(found: Found, path: Path) -> list[Path]:
-    stopped = [row for row in found["patience"] if row["name"] == "patience 15, improvement 3%"]
+    stopped = [row for row in found["patience"] if row["name"] == "patience 15, standard error"]
     return draw_stopping(found["ends"], "all else on", stopped, path)
 
 

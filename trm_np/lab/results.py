@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
-from trm_np.data.load import Dataset
 from trm_np.data.problems import printable
 from trm_np.files import append_line, atomic_write, cut
-from trm_np.lab.sweep import sweep
-from trm_np.lab.trial import Row, Trial, data_digest, identity
+from trm_np.lab.sweep import GIFTS, Kind, sweep
+from trm_np.lab.trial import AnyTrial, Row, identity
 
 IDENTITY = ("seed", "version", "data", "settings")
 
@@ -46,9 +46,11 @@ def whole_lines(path: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n")[:-1]
 
 
-def finished(rows: Iterable[Row], trials: Sequence[Trial], dataset: Dataset) -> list[Row | None]:
+def finished(
+    rows: Iterable[Row], trials: Sequence[AnyTrial], dataset: Any, kind: Kind = GIFTS
+) -> list[Row | None]:
     """For each trial the newest row that tells how it ended, under the name it has now; None if it has not."""
-    data = data_digest(dataset)
+    data = kind.digest(dataset)
     known = {key(row): row for row in rows if "error" not in row}
     found = (known.get(key(identity(trial, data))) for trial in trials)
     return [row and {**row, "name": trial.name} for row, trial in zip(found, trials, strict=True)]
@@ -60,10 +62,11 @@ def key(row: Row) -> str:
 
 def complete(
     path: Path,
-    trials: Sequence[Trial],
-    dataset: Dataset,
+    trials: Sequence[AnyTrial],
+    dataset: Any,
     executor: Executor,
     arrived: Callable[[Row], None] = lambda row: None,
+    kind: Kind = GIFTS,
 ) -> list[Row]:
     """The rows of all trials in their order; those that the file lacks are run, and appended as they come.
 
@@ -78,9 +81,9 @@ def complete(
         append_line(path, json.dumps(row))
         arrived(row)
 
-    done = finished(before, trials, dataset)
+    done = finished(before, trials, dataset, kind)
     missing = [trial for trial, row in zip(trials, done, strict=True) if row is None]
-    new = iter(sweep(missing, dataset, executor, keep) if missing else [])
+    new = iter(sweep(missing, dataset, executor, keep, kind) if missing else [])
     rows = [row or next(new) for row in done]
     ours = set(map(key, rows))
     others = [row for row in before if key(row) not in ours]

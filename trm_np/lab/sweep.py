@@ -2,27 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from typing import Any
 
-from trm_np.data.load import Dataset
 from trm_np.lab.together import groups, run_together
-from trm_np.lab.trial import Row, Trial, data_digest, failed
+from trm_np.lab.trial import AnyTrial, Row, data_digest, failed
+
+
+@dataclass
+class Kind:
+    """A kind of trials: what their data is known by, the places of those that run together, and their rows."""
+
+    digest: Callable[[Any], str]
+    groups: Callable[[Any], list[list[int]]]
+    run: Callable[[Any, Any], list[Row]]
+
+
+GIFTS = Kind(data_digest, groups, run_together)
 
 
 def sweep(
-    trials: Sequence[Trial],
-    dataset: Dataset,
+    trials: Sequence[AnyTrial],
+    dataset: Any,
     executor: Executor,
     arrived: Callable[[Row], None] = lambda row: None,
+    kind: Kind = GIFTS,
 ) -> list[Row]:
     """The rows of all trials in their order; `arrived` is given each as it comes, in whatever order that is.
 
     A trial that fails, or whose worker is lost, is a row with its "error". Whatever else ends it, no further trial is
     begun. Trials that go through the same epochs are trained together (together.py).
     """
-    data = data_digest(dataset)
+    data = kind.digest(dataset)
     running = {
-        executor.submit(run_together, [trials[place] for place in places], dataset): places
-        for places in groups(trials)
+        executor.submit(kind.run, [trials[place] for place in places], dataset): places
+        for places in kind.groups(trials)
     }
     rows: dict[int, Row] = {}
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from trm_np import __version__
 from trm_np.checkpoint import digest
@@ -17,13 +17,28 @@ from trm_np.train import Record, Trainer
 Row = dict[str, Any]  # of a file of results: what was run, and either what came of it or its "error"
 
 
+class AnyTrial(Protocol):
+    """A run to be made, of whatever is trained; `name` is what tables call its configuration."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+
+    def settings(self) -> dict[str, Any]:
+        """All that its outcome depends on besides seed, version and data."""
+
+
 @dataclass(frozen=True)
 class Trial:
-    """A run to be made; `name` is what tables call its configuration."""
+    """A run of the recommender."""
 
     name: str
     config: Config
     seed: int
+
+    def settings(self) -> dict[str, Any]:
+        return flatten(self.config)
 
 
 def with_seeds(configs: Mapping[str, Config], seeds: int) -> list[Trial]:
@@ -31,9 +46,9 @@ def with_seeds(configs: Mapping[str, Config], seeds: int) -> list[Trial]:
     return [Trial(name, config, seed) for seed in range(seeds) for name, config in configs.items()]
 
 
-def identity(trial: Trial, data: str) -> Row:
-    """What makes a trial this one and no other, as its row begins; `data` is the digest of the dataset."""
-    return {"seed": trial.seed, "version": __version__, "data": data, "settings": flatten(trial.config)}
+def identity(trial: AnyTrial, data: str) -> Row:
+    """What makes a trial this one and no other, as its row begins; `data` is the digest of its data."""
+    return {"seed": trial.seed, "version": __version__, "data": data, "settings": trial.settings()}
 
 
 def data_digest(dataset: Dataset) -> str:
@@ -70,7 +85,7 @@ def row_of(trial: Trial, data: str, trainer: Trainer, ended: Mapping[str, Any], 
     }
 
 
-def failed(trial: Trial, data: str, error: Exception) -> Row:
+def failed(trial: AnyTrial, data: str, error: Exception) -> Row:
     return {"name": trial.name, **identity(trial, data), "error": f"{type(error).__name__}: {error}"}
 
 

@@ -21,7 +21,11 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
     gives, and what the simplest reasoning alone would, without a guess.
     """
     allowed = model.config.answer_steps
-    course = think(model, puzzles.questions, max(steps, allowed))
+    return judged(think(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps)
+
+
+def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
+    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
     right = course.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
@@ -30,7 +34,7 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
         "solved": share(solved[allowed - 1]),
         "cells": share(right[allowed - 1]),
         "solved_by_steps": {str(step + 1): share(each) for step, each in enumerate(solved[:steps])},
-        "effort_in": model.task.effort_in,
+        "effort_in": task.effort_in,
         "solved_by_difficulty": [
             {
                 "rounds": [low, high],
@@ -43,7 +47,7 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
             for low, high, among in by_difficulty(puzzles.rounds)
         ],
         "halting": halting(course, solved, allowed),
-        **without_guesses(model.task, puzzles),
+        **without_guesses(task, puzzles),
     }
 
 

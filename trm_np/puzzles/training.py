@@ -79,17 +79,24 @@ class Places:
 class PuzzleTrainer:
     """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
 
-    Everything random comes from `seed`. Raises ConfigError if no model can be built from the configuration.
+    `build` makes both of them. Everything random comes from `seed`. Raises ConfigError if no model can be built from
+    the configuration.
     """
 
     def __init__(
-        self, config: PuzzleConfig, task: Task, puzzles: Puzzles, validation: Puzzles, seed: int
+        self,
+        config: PuzzleConfig,
+        task: Task,
+        puzzles: Puzzles,
+        validation: Puzzles,
+        seed: int,
+        build: type[PuzzleModel] = PuzzleModel,
     ) -> None:
         self.config, self.task = config, task
         self.puzzles, self.validation = puzzles, validation
         self.generators = Generators.from_seed(seed)
-        self.learner = PuzzleModel(config.model, task, self.generators.init)
-        self.model = PuzzleModel(config.model, task, self.generators.init).eval()
+        self.learner = build(config.model, task, self.generators.init)
+        self.model = build(config.model, task, self.generators.init).eval()
         self.model.load_state_dict(self.learner.state_dict())
         training = config.training
         self.optimizer = AdamW(
@@ -127,7 +134,8 @@ class PuzzleTrainer:
             (self.puzzles.answers, places.answers),
         ):
             place[free] = twins.applied(boards[drawn]) if twins else boards[drawn]
-        places.y[free] = places.z[free] = 0
+        start = self.learner.start(len(free))
+        places.y[free], places.z[free] = start.y.data, start.z.data
         places.steps[free] = places.finished[free] = 0
         places.least[free] = draw_least(
             training, self.config.model.supervision_steps, len(free), dice.exploration

@@ -1,0 +1,71 @@
+"""`trm lab thinking`: a model at its boards, as a page to drag through."""
+
+from pathlib import Path
+
+import click
+
+from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.lab_plot import make
+from trm_np.cli.options import named
+from trm_np.cli.threads import use_threads
+
+
+@click.command(
+    cls=OneLine,
+    help="""Make one HTML file in which a MODEL of Sudoku is watched step by step.
+
+    Its boards are held-out ones, one for each number of rounds that a person needs. Beside them stands what
+    `trm lab recursion` has measured with and without recursion. The page needs no network and no server.
+
+    \b
+    Example: trm lab thinking checkpoints/sudoku6/best.npz
+    """,
+)
+@click.argument("model", callback=named, default="checkpoints/sudoku6/best.npz")
+@click.option(
+    "--results",
+    callback=named,
+    default="checkpoints/lab/thinking.jsonl",
+    show_default=True,
+    metavar="FILE",
+    help="What `trm lab recursion` has written.",
+)
+@click.option(
+    "--out",
+    callback=named,
+    default="thinking.html",
+    show_default=True,
+    metavar="FILE",
+    help="The page; one that is there already is replaced.",
+)
+@click.option(
+    "--figures",
+    callback=named,
+    metavar="FOLDER",
+    help="Draw a board being solved there too: solving.svg and .png.",
+)
+def thinking(model: str, results: str, out: str, figures: str | None) -> None:
+    if Path(out).resolve() in (Path(results).resolve(), Path(model).resolve()):
+        raise click.UsageError("--out: the page would replace what it is made of; give it another name")
+    use_threads(all_cores=False)
+    with refusals():
+        from trm_np.data.problems import printable
+        from trm_np.files import atomic_write
+        from trm_np.lab.results import ResultsError, read_rows
+        from trm_np.lab.thinking import page, picture
+        from trm_np.puzzles.stored import load_puzzle_model
+
+        if figures:
+            from trm_np.lab.plots.style import require_plots
+
+            require_plots()
+            make(Path(figures))
+        stored, rows = load_puzzle_model(model), read_rows(Path(results))
+        try:
+            content = page(stored, rows).encode()
+        except ResultsError as error:
+            raise ResultsError(printable(f"{results}: {error}")) from error
+        atomic_write(Path(out), content)
+        click.echo(printable(f"{out}: {len(content):,} bytes"))
+        for file in picture(stored, Path(figures) / "solving") if figures else ():
+            click.echo(printable(str(file)))

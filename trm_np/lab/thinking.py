@@ -1,0 +1,122 @@
+"""Boards that a model thinks about, as one HTML file in which the reader drags through its steps.
+
+How it looks and what it says stands in thinking.html; here the figures are found that are put into it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trm_np import __version__
+from trm_np.autograd.ops import Array
+from trm_np.lab.page import filled
+from trm_np.lab.plots.thinking import draw_solving
+from trm_np.lab.recursion import DEEPEST, ONCE, SHIPPED, STEPS, completed_last, summarize
+from trm_np.lab.results import ResultsError
+from trm_np.lab.trial import Row
+from trm_np.puzzles.model import SURE, PuzzleModel, think, thoughts
+from trm_np.puzzles.sets import Puzzles, make_test
+from trm_np.puzzles.stored import StoredPuzzleModel
+from trm_np.puzzles.sudoku import Sudoku
+
+# The variants beside each other, as the page calls them.
+CURVES = {
+    SHIPPED: "as shipped: the carry is handed on",
+    ONCE: "the same, trained for a single step",
+    DEEPEST: DEEPEST,
+}
+DIGITS = 3
+
+
+def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
+    """The document, from a model of Sudoku and the rows of `trm lab recursion`; its links lead on from docs/.
+
+    Raises ResultsError.
+    """
+    task, test = sudoku_of(stored)
+    return filled("thinking.html", {
+        "puzzle": task.name,
+        "symbols": task.symbols[1:],
+        "columns": task.columns,
+        "boxes": task.box,
+        "sure": SURE,
+        "seed": stored.header["seed"],
+        "version": __version__,
+        "parameters": sum(parameter.size for parameter in stored.model.parameters()),
+        "puzzles": [thought_through(stored.model, test, place) for place in one_of_each(stored.model, test)],
+        "curves": curves(rows),
+    })  # fmt: skip
+
+
+def sudoku_of(stored: StoredPuzzleModel) -> tuple[Sudoku, Puzzles]:
+    """The task of a model, and the puzzles that its training held out; raises ResultsError if it is not Sudoku."""
+    if not isinstance(stored.task, Sudoku):
+        raise ResultsError(f"the page shows boards of Sudoku, not {stored.task.name}")
+    return stored.task, make_test(stored.task, stored.header["seed"], stored.config.training.extra)
+
+
+def picture(stored: StoredPuzzleModel, path: Path) -> list[Path]:
+    """The middle one of the page's puzzles, by how hard they are, drawn step by step until the model halts."""
+    task, test = sudoku_of(stored)
+    chosen = one_of_each(stored.model, test)
+    place = chosen[(len(chosen) - 1) // 2]
+    seen = list(thoughts(stored.model, test.questions[[place]], STEPS))
+    halted = next((step for step, thought in enumerate(seen, 1) if thought.right[0] >= SURE), STEPS)
+    steps = sorted({max(round(part * halted), 1) for part in (0.2, 0.4, 0.7, 1)})
+    likely = [thought.probabilities[0] for thought in seen]
+    return draw_solving(task, test.questions[place], test.answers[place], likely, steps, path)
+
+
+def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
+    """Of each number of rounds of singles the first of the held-out puzzles, from the easiest on; then the first that
+    the model does not solve, if none of those is one."""
+    chosen = [int(np.flatnonzero(test.rounds == rounds)[0]) for rounds in np.unique(test.rounds)]
+    course = think(model, test.questions, STEPS)
+    wrong = (course.boards[-1] != test.answers).any(axis=1)
+    others = np.flatnonzero(wrong)[:1] if not wrong[chosen].any() else []
+    return [*chosen, *map(int, others)]
+
+
+def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
+    """One puzzle: question and answer, and after each step the probability of each symbol in each cell, in percent."""
+    question, answer = test.questions[place], test.answers[place]
+    seen = list(thoughts(model, question[None], STEPS))
+    return {
+        "question": model.task.text(question),
+        "answer": model.task.text(answer),
+        "rounds": int(test.rounds[place]),
+        "guesses": int(test.guesses[place]),
+        "right": [round(float(thought.right[0]), DIGITS) for thought in seen],
+        "steps": [percent(thought.probabilities[0, :, 1:]) for thought in seen],
+    }
+
+
+def percent(probabilities: Array) -> str:
+    """Two digits for each, 99 at most: of each cell (S, V) each symbol in turn."""
+    return "".join(f"{min(round(100 * float(each)), 99):02d}" for each in probabilities.ravel())
+
+
+def curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Solved after each step, with and without recursion: [mean, low, high] over seeds; raises ResultsError."""
+    found = {each["name"]: each for each in summarize(completed_last(rows))}
+    for name in CURVES:
+        if name not in found:
+            raise ResultsError(f"no finished run of {name!r}; make them with: trm lab recursion")
+    return [
+        {
+            "name": label,
+            "parameters": found[name]["parameters"],
+            "seeds": found[name]["seeds"],
+            "solved": [spread(each) for each in found[name]["solved_by_steps"].values()],
+        }
+        for name, label in CURVES.items()
+    ]
+
+
+def spread(found: dict[str, Any]) -> list[float]:
+    """Mean and ends of the interval, which a share does not exceed; of one seed all are the mean."""
+    mean = found["mean"]
+    low, high = (mean if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high"))
+    return [round(float(each), DIGITS) for each in (mean, low, high)]
