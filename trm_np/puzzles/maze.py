@@ -25,7 +25,7 @@ class Maze(Task):
     def __init__(self, rooms: int) -> None:
         if rooms < 2:
             raise ValueError(f"a maze of {rooms} × {rooms} rooms; needed: 2 × 2 at least")
-        self.rooms, side = rooms, 2 * rooms - 1
+        side = 2 * rooms - 1
         row, column = np.divmod(np.arange(side**2), side)
         down, right = row - row[:, None], column - column[:, None]
         sees = np.stack([(down == rows) & (right == columns) for rows, columns in DIRECTIONS])

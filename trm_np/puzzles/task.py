@@ -13,6 +13,7 @@ A task of your own is a small class. Here are Latin squares of 3 × 3, of which 
             return "a letter twice" if any(len(set(line[line > 0])) < (line > 0).sum() for line in lines) else ""
 
 A model for them has two heads. Symmetries make few puzzles many: `draw_symmetries` of Sudoku (sudoku.py) is an example.
+Where a question itself says who sees whom, there is `sees_in`: walls of mazes (maze.py) block the view.
 """
 
 from collections.abc import Sequence
