@@ -23,15 +23,15 @@ import click
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = {  # by metric: of the report, by epoch 50; and ours, on the test scenarios
-    "category_match_rate": (">= 0.80", ">= 0.95"),
+    "category_match_rate": (">= 0.80", ""),
     "tool_match_rate": (">= 0.70", ""),
     "average_reward": (">= 0.70", ""),
     "recommendation_quality": (">= 0.75", ""),
-    "generalization_gap": ("< 0.05", "< 0.02"),
-    "category_recall_at_3": ("", ">= 0.80"),
-    "tool_exact_rate": ("", ">= 0.70"),
-    "reward_vs_best": ("", ">= 0.95"),
-    "reward_spearman": ("", ">= 0.80"),
+    "generalization_gap": ("< 0.05", ""),
+    "category_recall_at_3": ("", ">= 0.86"),
+    "tool_exact_rate": ("", ">= 0.80"),
+    "reward_vs_best": ("", ">= 0.96"),
+    "reward_spearman": ("", ">= 0.86"),
     "categories_in_use": ("", "all 13"),
     "tools_in_use": ("", "all 5"),
 }
