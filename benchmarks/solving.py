@@ -5,15 +5,16 @@ python benchmarks/solving.py                           ours and PyTorch eager: o
 python benchmarks/solving.py --compiled                compiled PyTorch too
 python benchmarks/solving.py --model checkpoints/sudoku9/best.npz    of 9 × 9, instead of weights just drawn
 
-First the copy is checked to say what ours does. Then all take turns, and the median of the rounds counts. An answer
-is eight steps of thinking, without halting, so that all do the same work.
+First the copy is checked to say what ours does. Then all take turns, and the median of the rounds counts, in
+processor time, which others at work on the machine lengthen least. An answer is eight steps of thinking, without
+halting, so that all do the same work.
 """
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 sys.path.extend(
@@ -110,13 +111,13 @@ def learning(kind: str, modes: tuple[str, ...], rounds: int) -> None:
 
 
 def in_turns(work: dict[str, Work], rounds: int) -> dict[str, float]:
-    """The median of the seconds that each takes, one after the other in every round, after one that does not count."""
+    """The median of the processor seconds of each, one after the other in every round; the first does not count."""
     spent: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, do in work.items():
-            started = perf_counter()
+            started = process_time()
             do()
-            spent[name].append(perf_counter() - started)
+            spent[name].append(process_time() - started)
     return {name: median(each[1:]) for name, each in spent.items()}
 
 
