@@ -67,7 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
     "gradient_checks": LEARNING | {"puzzles"},
     "lab": LEARNING
-    | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"},
+    | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"}
+    | {"puzzles"},
     "cli": LEARNING
     | {
         "line_answers",

@@ -75,8 +75,8 @@ def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
     chosen = [int(np.flatnonzero(test.rounds == rounds)[0]) for rounds in np.unique(test.rounds)]
     course = think(model, test.questions, STEPS)
     wrong = (course.boards[-1] != test.answers).any(axis=1)
-    others = np.flatnonzero(wrong)[:1] if not wrong[chosen].any() else []
-    return [*chosen, *map(int, others)]
+    others = [] if wrong[chosen].any() else np.flatnonzero(wrong)[:1].tolist()
+    return [*chosen, *others]
 
 
 def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
