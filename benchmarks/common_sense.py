@@ -21,10 +21,10 @@ from people import people
 from seeds import train_into
 
 from trm_np import Recommender
-from trm_np.answers import Recommendation
-from trm_np.common_sense import looks_of, near_doubles
 from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import profile_table
+from trm_np.recommend.common_sense import looks_of, near_doubles
+from trm_np.recommend.recommendation import Recommendation
 from trm_np.world.realised import realised_reward
 from trm_np.world.tools import price_paid
 

@@ -47,8 +47,8 @@ def in_currency(folder: Path, factor: float, currency: str) -> list[Path]:
 def main(seeds: int, epochs: int | None) -> None:
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
+    from trm_np.evaluation.summary import STRICT, TARGETS, figure, table, title
     from trm_np.lab.trial import run_trial, with_seeds
-    from trm_np.summary import STRICT, TARGETS, figure, table, title
 
     found: dict[str, list[dict[str, float]]] = {}
     scales = []

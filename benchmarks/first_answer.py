@@ -27,10 +27,10 @@ PERSON: dict[str, Any] = {
 
 
 def main(rival: str, model: str, file: str) -> None:
-    from trm_np.checkpoint import load_model
     from trm_np.data.encode import encode_gifts, encode_profiles
     from trm_np.data.load import profile_from_json
     from trm_np.data.tables import gift_table, profile_table
+    from trm_np.storage.checkpoint import load_model
 
     stored = load_model(model)
     vocabulary = stored.vocabulary

@@ -10,7 +10,8 @@ import numpy as np
 
 from trm_np.autograd import fused, ops
 from trm_np.autograd.ops import Array, Ruled
-from trm_np.train import Batch, Trainer
+from trm_np.training.batches import Batch
+from trm_np.training.trainer import Trainer
 
 SIZE = 1024
 COPIED = 2**24

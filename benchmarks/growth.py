@@ -77,7 +77,7 @@ def write(folder: Path, n_scenarios: int, n_gifts: int) -> None:
     import numpy as np
 
     from trm_np.data.load import load_dataset
-    from trm_np.simulation import documents, simulate
+    from trm_np.data.simulation import documents, simulate
 
     data = simulate(load_dataset(), n_scenarios, HELD_OUT, n_gifts, np.random.default_rng(SEED))
     for name, content in documents(data).items():
@@ -88,12 +88,12 @@ def train(folder: Path) -> Figures:
     """Load the files, take some steps, evaluate once, save a model; an epoch is so many steps at that pace."""
     import numpy as np
 
-    from trm_np.checkpoint import save_checkpoint
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.data.tables import Ints
     from trm_np.data.task import task_from
-    from trm_np.train import Trainer
+    from trm_np.storage.checkpoint import save_checkpoint
+    from trm_np.training.trainer import Trainer
 
     files = (folder / name for name in FILES)
     data, loading = timed(load_dataset, *files)
@@ -124,7 +124,7 @@ def train(folder: Path) -> Figures:
 def recommend(folder: Path) -> Figures:
     """Load the model, and recommend for the people of the validation scenarios, one after the other."""
     from trm_np.data.load import load_held_out
-    from trm_np.recommend import Recommender
+    from trm_np.recommend.recommender import Recommender
 
     recommender, loading = timed(Recommender.load, folder / MODEL_FILE)
     scenarios, _ = load_held_out(folder / FILES[1], recommender.stored.vocabulary)
@@ -141,10 +141,10 @@ def learn(n_scenarios: int) -> Figures:
 
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
+    from trm_np.data.simulation import simulate
     from trm_np.data.task import task_from
-    from trm_np.evaluate import evaluate_model
-    from trm_np.simulation import simulate
-    from trm_np.train import Trainer
+    from trm_np.evaluation.predict import evaluate_model
+    from trm_np.training.trainer import Trainer
 
     shipped = load_dataset()
     data = simulate(shipped, n_scenarios, TEST, FEW_GIFTS, np.random.default_rng(SEED))

@@ -62,7 +62,7 @@ def write(folder: Path, scenarios: int, gifts: int) -> None:
     import numpy as np
 
     from trm_np.data.load import load_dataset
-    from trm_np.simulation import documents, simulate
+    from trm_np.data.simulation import documents, simulate
 
     data = simulate(load_dataset(), scenarios, HELD_OUT, gifts, np.random.default_rng(0))
     for name, content in documents(data).items():

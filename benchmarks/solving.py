@@ -29,12 +29,12 @@ if __name__ == "__main__":
 import click
 import numpy as np
 
-from trm_np.memory import keep_memory
 from trm_np.puzzles.config import PRESETS
 from trm_np.puzzles.model import GROUP, PuzzleModel, thoughts
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.stored import TASKS, load_puzzle_model
 from trm_np.puzzles.training import PuzzleTrainer
+from trm_np.training.allocator import keep_memory
 
 STEPS = 8
 BOARDS = 128  # in a batch that is measured

@@ -23,8 +23,8 @@ def shipped_trainer(preset: str) -> Any:
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.data.task import task_from
-    from trm_np.memory import keep_memory
-    from trm_np.train import Trainer
+    from trm_np.training.allocator import keep_memory
+    from trm_np.training.trainer import Trainer
 
     keep_memory()
     config = resolve(preset)

@@ -29,9 +29,9 @@ from tests.hostile import content, damage, forging, kinds, watching
 from tests.reliability.faults import FAULTS, Evaluated, trials
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from trm_np.config import resolve
-from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.data.load import load_dataset
-from trm_np.run import Run
+from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
+from trm_np.training.run import Run
 
 MEGABYTE = 2**20
 LONGEST_LOAD, LONGEST_LIFE = 1.0, 2.0  # seconds

@@ -28,7 +28,7 @@ settings.load_profile("unhurried")
 @pytest.fixture(scope="session", autouse=True)
 def fitted_once() -> Iterator[None]:
     """The linear baseline fits the same numbers once: a small run would take half its time for nothing else."""
-    from trm_np.world import linear
+    from trm_np.evaluation import linear
 
     fit, fitted = linear.logistic_weights, dict[Any, Any]()
 

@@ -1,7 +1,8 @@
 """Arrows between the rooms of the house run one way, and nothing runs data as code: read off the syntax trees."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,91 +10,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"trm_np": ROOT / "trm_np", "trm_np.autograd": ROOT / "autograd"}
 
-# What each room may import of this project besides itself. A room is a module or a folder of trm_np.
-LEARNING = {"autograd", "config", "data", "world", "model", "losses"}
-MAY_IMPORT: dict[str, set[str]] = {
-    "autograd": set(),
-    "config": set(),
-    "data": {"config", "deadline"},
-    "files": {"data"},
-    "npz": {"autograd", "files"},
-    "conditions": set(),
-    "world": {"config", "data"},
-    "model": {"autograd", "config", "data", "deadline"},
-    "precision": {"autograd"},
-    "deadline": set(),
-    "cost": {"config", "data", "model"},
-    "checkpoint": {"autograd", "config", "cost", "data", "files", "model", "npz", "precision"},
-    "reasons": {"data", "world"},
-    "terms": {"data"},
-    "common_sense": {"data", "terms", "world"},
-    "answers": {"common_sense", "data", "reasons", "terms", "world"},
-    "recommend": {"autograd", "data", "deadline", "model", "world"}
-    | {"answers", "checkpoint", "common_sense", "cost", "reasons", "terms"},
-    "line_answers": {"data", "recommend", "terms"},
-    "serve": {"data", "deadline", "extras", "npz", "process", "world"}
-    | {"answers", "checkpoint", "cost", "recommend", "terms"},
-    "simulation": {"data", "world"},
-    "importing": {"config", "data", "extras"},
-    "examples": set(),
-    "memory": set(),
-    "extras": set(),
-    "process": set(),
-    "start": {"cli", "process"},
-    "profiling": {"autograd"},
-    "losses": LEARNING - {"losses"},
-    "groups": {"autograd", "config", "model"},
-    "evaluate": LEARNING,
-    "stopping": {"autograd", "data"},
-    "sizes": set(),
-    "practice": {"data", "sizes", "world"},
-    "start_choices": {"autograd", "data", "model", "sizes", "world"},
-    "parallel": {"config", "extras"},
-    "train": LEARNING
-    | {"groups", "evaluate", "stopping", "checkpoint", "parallel", "practice", "sizes", "start_choices"},
-    "summary": {"config"},
-    "examining": LEARNING | {"evaluate"},
-    "examining_text": {"summary"},
-    "ranking": LEARNING | {"evaluate", "stopping"},
-    "choice_judging": LEARNING | {"evaluate", "examining"},
-    "judging": LEARNING | {"evaluate", "checkpoint", "choice_judging", "examining", "ranking", "train"},
-    "cross_validation": LEARNING | {"evaluate", "checkpoint", "judging", "train"},
-    "run": LEARNING
-    | {"conditions", "evaluate", "checkpoint", "files", "judging", "parallel", "ranking", "stopping", "summary"}
-    | {"train"},
-    "puzzles": {"autograd", "checkpoint", "config", "cost", "data", "files", "model", "npz"}
-    | {"run", "stopping", "train"},
-    "export": LEARNING | {"checkpoint", "evaluate", "extras", "files", "judging", "npz", "precision", "summary"},
-    "inspection": {"autograd", "config", "data", "groups", "model", "checkpoint", "summary"},
-    "gradient_checks": LEARNING | {"puzzles"},
-    "lab": LEARNING
-    | {"checkpoint", "evaluate", "extras", "files", "memory", "run", "simulation", "stopping", "summary", "train"}
-    | {"puzzles"},
-    "cli": LEARNING
-    | {
-        "line_answers",
-        "answers",
-        "lab",
-        "cross_validation",
-        "examining_text",
-        "judging",
-        "examples",
-        "export",
-        "extras",
-        "files",
-        "importing",
-        "memory",
-        "profiling",
-        "parallel",
-        "process",
-        "puzzles",
-        "reasons",
-        "recommend",
-        "serve",
-        "simulation",
-        "terms",
-    }
-    | {"checkpoint", "gradient_checks", "inspection", "run", "summary", "train"},
+# What each room may import of this project besides itself, in order: only rooms that stand above it. A room is
+# a module or a folder of trm_np.
+MAY_IMPORT = {
+    "autograd": "",
+    "config": "",
+    "text": "",
+    "extras": "",
+    "process": "",
+    "deadline": "",
+    "data": "text deadline",
+    "importing": "config text extras data",
+    "world": "text data",
+    "model": "autograd config deadline data world",
+    "storage": "autograd config text data model",
+    "evaluation": "autograd config data world model storage",
+    "recommend": "autograd text deadline data world model storage",
+    "training": "autograd config text extras data world model storage evaluation",
+    "executors": "extras",
+    "puzzles": "autograd config text data model storage training",
+    "lab": "autograd config text extras data world model storage evaluation training puzzles",
+    "serve": "text extras process deadline data world model storage recommend",
+    "export": "autograd config extras data world model storage evaluation",
+    "cli": "autograd config text extras process data importing storage evaluation recommend training "
+    "executors puzzles lab serve export",
+    "start": "process cli",
 }
 
 # What makes code of data, or hands it to another program that may.
@@ -102,7 +43,7 @@ NEVER = {
     *("subprocess", "multiprocessing", "pty", "runpy", "code", "codeop", "imp", "importlib", "builtins"),
 }
 ALLOWED = {"importlib.resources"}
-# The lab's processes pickle for each other alone.
+# The processes of the executors pickle for each other alone.
 OF_PROCESSES = {
     "multiprocessing.active_children",
     "multiprocessing.forkserver",
@@ -111,7 +52,7 @@ OF_PROCESSES = {
     "multiprocessing.connection.Connection",
 }
 EXCEPTIONS = {
-    ROOT / "trm_np" / "lab" / "processes.py": OF_PROCESSES,
+    ROOT / "trm_np" / "executors" / "processes.py": OF_PROCESSES,
     ROOT / "trm_np" / "serve" / "trial.py": {f"subprocess{rest}" for rest in ("", ".run", ".TimeoutExpired")},
 }
 NEVER_CALLED = {"eval", "exec", "compile", "__import__", "breakpoint", "globals", "locals"}
@@ -149,12 +90,94 @@ def imported(module: str, path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_arrow_runs_back(module: str) -> None:
+def forbidden(module: str, path: Path) -> set[str]:
+    """The rooms that the file of a module imports, and may not."""
     here = room(module)
-    allowed = MAY_IMPORT[here] | {here} if here else {"recommend"}
-    ours = {room(name) for name in imported(module, MODULES[module]) if name.split(".")[0] == "trm_np"}
-    assert ours - {"", "__version__"} - allowed == set()
+    allowed = {here, *MAY_IMPORT[here].split()} if here else {"recommend"}
+    ours = {room(name) for name in imported(module, path) if name.split(".")[0] == "trm_np"}
+    return ours - {"", "__version__"} - allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_rooms_that_its_own_may_import(module: str) -> None:
+    assert forbidden(module, MODULES[module]) == set()
+
+
+def test_a_room_may_import_only_rooms_above_it() -> None:
+    order = list(MAY_IMPORT)
+    upward = [
+        (here, there)
+        for place, here in enumerate(order)
+        for there in MAY_IMPORT[here].split()
+        if there not in order[:place]
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "found"),
+    [
+        ("trm_np.model.x", "from trm_np.training.trainer import Trainer", {"training"}),
+        ("trm_np.model.x", "def late():\n    from trm_np.training.trainer import Trainer", {"training"}),
+        ("trm_np.evaluation.x", "import trm_np.training.run", {"training"}),
+        ("trm_np.recommend.x", "from trm_np import lab", {"lab"}),
+        ("trm_np.data.x", "from trm_np.world.reward import reward\nfrom trm_np.text import shown", {"world"}),
+        ("trm_np.autograd.x", "from trm_np.config import Config\nfrom .ops import Array", {"config"}),
+        ("trm_np.training.x", "from trm_np.evaluation.predict import predict", set()),
+    ],
+)
+def test_an_import_that_runs_upward_is_found(
+    module: str, planted: str, found: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.py").write_text(planted)
+    assert forbidden(module, tmp_path / "x.py") == found
+
+
+def imported_at_once(module: str) -> Iterator[str]:
+    """What the module imports at its top; what a function imports may never be."""
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = module.rsplit(".", node.level)[0] if node.level else ""
+            base = ".".join(filter(None, (package, node.module)))
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def loaded_with(modules: Iterable[str]) -> set[str]:
+    """All that is imported before the first of them can be used: ours by module, others by package."""
+    waiting, loaded = list(modules), set()
+    while waiting:
+        name = waiting.pop()
+        parts = name.split(".")
+        ours = next((m for m in (name, f"{name}.__init__", ".".join(parts[:-1])) if m in MODULES), None)
+        found = ours or parts[0]
+        if found not in loaded:
+            loaded.add(found)
+            waiting += imported_at_once(found) if ours else []
+    return loaded
+
+
+def test_a_recommendation_needs_neither_training_nor_scipy() -> None:
+    loaded = loaded_with(module for module in MODULES if room(module) == "recommend")
+    assert {"numpy", "trm_np.model.core", "trm_np.storage.checkpoint"} <= loaded
+    assert {"training", "evaluation", "lab"} & {room(name) for name in loaded if name in MODULES} == set()
+    assert "scipy" not in loaded
+
+
+def test_what_is_loaded_with_training_is_seen() -> None:
+    """The check of the test above sees what is far away."""
+    loaded = loaded_with(["trm_np.training.run"])
+    assert {"trm_np.data.records", "trm_np.evaluation.compare", "trm_np.autograd.ops", "numpy"} <= loaded
+
+
+def test_the_map_shows_every_room() -> None:
+    picture = (ROOT / "docs" / "figures" / "architecture.svg").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = {name for text in re.findall(r">([^<>]+)</text>", picture) for name in text.split(" · ")}
+    assert set(MAY_IMPORT) - shown == set()
+    named = set(re.findall(r"`(\w+)(?:/|\.py)`", page))
+    assert set(MAY_IMPORT) - named == set()
 
 
 def dangers(source: str) -> Iterator[str]:
@@ -226,15 +249,15 @@ def test_mpi_is_one_modules_business() -> None:
         for module, path in MODULES.items()
         if "mpi4py" in {name.split(".")[0] for name in imported(module, path)}
     }
-    assert users == {"trm_np.parallel"}
+    assert users == {"trm_np.training.ranks"}
 
 
 def test_the_check_sees_every_kind_of_import(tmp_path: Path) -> None:
-    source = "import pickle\nfrom .graph import Node\nfrom trm_np.train import Trainer\n"
+    source = "import pickle\nfrom .graph import Node\nfrom trm_np.training.trainer import Trainer\n"
     source += "def f():\n  import torch.nn\n"
     (tmp_path / "x.py").write_text(source)
     found = list(imported("trm_np.autograd.x", tmp_path / "x.py"))
-    assert found == ["pickle", "trm_np.autograd.graph.Node", "trm_np.train.Trainer", "torch.nn"]
+    assert found == ["pickle", "trm_np.autograd.graph.Node", "trm_np.training.trainer.Trainer", "torch.nn"]
 
 
 def test_no_room_is_forgotten_and_none_is_made_up() -> None:

@@ -4,7 +4,7 @@ import os
 
 TYPE_CHECKING = False  # that of `typing` takes milliseconds, in which Ctrl-C would not be handled yet
 if TYPE_CHECKING:
-    from trm_np.recommend import Recommender as Recommender
+    from trm_np.recommend.recommender import Recommender as Recommender
 
 __version__ = "0.1.0"
 
@@ -18,7 +18,7 @@ if os.path.isfile(os.path.join(_root, "setup.cfg")) and os.path.isdir(os.path.jo
 def __getattr__(name: str) -> object:
     """`Recommender`, imported when it is first asked for: `import trm_np` alone imports no NumPy."""
     if name == "Recommender":
-        from trm_np.recommend import Recommender
+        from trm_np.recommend.recommender import Recommender
 
         return Recommender
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

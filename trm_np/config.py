@@ -401,3 +401,15 @@ def _check(config: Config) -> None:
         raise ConfigError("loss.temperature=0: must be positive")
     if config.loss.candidates < FEWEST_CANDIDATES:
         raise ConfigError(f"loss.candidates={config.loss.candidates}: must be at least {FEWEST_CANDIDATES}")
+
+
+def switches(config: Config) -> dict[str, bool]:
+    return switches_in(flatten(config))
+
+
+def switches_in(settings: Mapping[str, Any]) -> dict[str, bool]:
+    """Each of the report's optimizations: off if all its settings are those from before, else on."""
+    return {
+        name: any(settings[key] != value for key, value in before.items())
+        for name, before in SWITCHES.items()
+    }

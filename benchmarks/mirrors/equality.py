@@ -38,12 +38,13 @@ from trm_np.config import PRESETS, resolve
 from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
-from trm_np.evaluate import evaluating
+from trm_np.evaluation.predict import evaluating
 from trm_np.export.onnx_file import our_answer
-from trm_np.groups import parameter_groups
-from trm_np.losses import Targets, loss_terms, weighted_total
+from trm_np.model.groups import parameter_groups
+from trm_np.model.losses import Targets, loss_terms, weighted_total
 from trm_np.model.trm import EncodedGifts, state_answer
-from trm_np.train import Batch, Trainer, is_masked
+from trm_np.training.batches import Batch
+from trm_np.training.trainer import Trainer, is_masked
 
 Arrays = dict[str, NDArray[Any]]
 Step = tuple[Arrays, dict[str, float], Arrays]  # outputs, loss terms with their "total", gradients

@@ -23,13 +23,14 @@ from jax import Array
 from numpy.typing import NDArray
 
 from trm_np.autograd.optim import BETAS
-from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config
 from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
-from trm_np.losses import Targets
+from trm_np.model.losses import Targets
 from trm_np.model.reward_prediction import COMPONENT_GAIN
 from trm_np.model.tool_selection import TOOL_GAIN, even_share
-from trm_np.train import Batch, Trainer, is_masked
+from trm_np.storage.checkpoint import MOMENTS
+from trm_np.training.batches import Batch
+from trm_np.training.trainer import Trainer, is_masked
 
 Named = dict[str, Array]  # arrays under our names: weights, gradients, a batch's parts, outputs, loss terms
 Arrays = dict[str, NDArray[np.floating]]

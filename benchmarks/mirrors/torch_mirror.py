@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trm_np.autograd.optim import BETAS
-from trm_np.checkpoint import MOMENTS
 from trm_np.config import Config, LossConfig, ModelConfig
 from trm_np.data.encode import (
     NO_ANSWER,
@@ -30,11 +29,13 @@ from trm_np.data.encode import (
     token_count,
 )
 from trm_np.data.vocabulary import Vocabulary
-from trm_np.losses import Targets as NumpyTargets
+from trm_np.model.losses import Targets as NumpyTargets
 from trm_np.model.reward_prediction import COMPONENT_GAIN
 from trm_np.model.tool_selection import TOOL_GAIN, even_share
 from trm_np.model.trm import HALT
-from trm_np.train import Batch, Trainer, is_masked
+from trm_np.storage.checkpoint import MOMENTS
+from trm_np.training.batches import Batch
+from trm_np.training.trainer import Trainer, is_masked
 
 Arrays = dict[str, NDArray[np.floating]]
 
@@ -70,7 +71,7 @@ class Gifts(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """`trm_np.losses.Targets` as tensors."""
+    """`trm_np.model.losses.Targets` as tensors."""
 
     categories: Tensor
     tools: Tensor

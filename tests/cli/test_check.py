@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.data import sample_files
 from tests.data.test_bad_files import BAD, EXPECTED, KINDS, sets_of_files, without_reason, write_faulty
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from tests.waiting import HANG
 from trm_np.cli.check import MOST_LINES
 from trm_np.cli.threads import THREAD_SETTINGS

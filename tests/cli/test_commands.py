@@ -17,10 +17,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-import trm_np.run
+import trm_np.training.run
 from tests.data import sample_files
 from tests.importing.sample_tables import write_tables
-from tests.train.small_run import SET, records
+from tests.training.small_run import SET, records
 from tests.waiting import HANG
 from trm_np.cli import COMMANDS, trm
 from trm_np.cli.threads import THREAD_SETTINGS
@@ -438,7 +438,7 @@ def test_a_disk_that_fills_up_exits_74(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", str(tmp_path / "best.npz"))
 
-    monkeypatch.setattr(trm_np.run, "save_checkpoint", full)
+    monkeypatch.setattr(trm_np.training.run, "save_checkpoint", full)
     result = run(*TRAIN, "--out", tmp_path, "--quiet")
     assert (result.exit_code, len(result.stderr.splitlines())) == (74, 1)
     assert "No space left on device" in result.stderr
@@ -448,13 +448,13 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("trm_np.inspection.inspect_new", broken)
+    monkeypatch.setattr("trm_np.evaluation.inspection.inspect_new", broken)
     assert isinstance(run("inspect").exception, ZeroDivisionError)
 
 
 def test_gradcheck_exits_1_and_names_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = [("good", 1e-9, ""), ("bad", float("nan"), "the gradient is wrong")]
-    monkeypatch.setattr("trm_np.gradient_checks.run_checks", lambda seed: iter(checks))
+    monkeypatch.setattr("trm_np.lab.gradient_checks.run_checks", lambda seed: iter(checks))
     result = run("gradcheck")
     assert result.exit_code == 1
     assert re.search(r"^good +1\.0e-09  ok$", result.stdout, re.MULTILINE)

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from trm_np.cli import trm
 from trm_np.cli.evaluate import progress
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.examining import FIELDS
-from trm_np.examining_text import (
+from trm_np.evaluation.diagnostics import FIELDS
+from trm_np.evaluation.diagnostics_text import (
     categories_text,
     cross_validation_text,
     evaluation_text,

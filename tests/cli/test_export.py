@@ -14,11 +14,11 @@ from click.testing import CliRunner, Result
 from tests.data import sample_files
 from tests.hostile.forging import content_of, forged
 from tests.recommend.stored_models import write_trained
-from tests.train.small_run import SET
-from trm_np.checkpoint import load_model
+from tests.training.small_run import SET
 from trm_np.cli import trm
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.summary import STRICT, TARGETS
+from trm_np.evaluation.summary import STRICT, TARGETS
+from trm_np.storage.checkpoint import load_model
 
 PRECISIONS = {"half": "float16", "int8": "int8"}
 
@@ -187,7 +187,7 @@ def test_a_disk_that_fills_up_leaves_nothing(
         if memoryview(piece).nbytes != 4096:  # type: ignore[arg-type]  # the trial
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trm_np.files.write_all", full)
+    monkeypatch.setattr("trm_np.storage.files.write_all", full)
     refused(tmp_path, 74, "No space left on device", model, "--half", "--out", tmp_path / "x.npz")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from trm_np.cli import COMMANDS, trm
 
 ROOT = Path(__file__).resolve().parents[2]

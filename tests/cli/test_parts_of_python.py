@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.recommend.stored_models import write_trained
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 
 ROOT = Path(__file__).resolve().parents[2]
 # What needs a library of the system, or is not there on every system.

@@ -20,8 +20,8 @@ from tests.recommend.test_alone_and_in_batch import nearly
 from tests.recommend.test_recommender import perfect_for
 from trm_np.cli.recommend import WIDTH, recommend
 from trm_np.data.records import Profile
-from trm_np.recommend import Recommender
-from trm_np.terms import Terms
+from trm_np.recommend.recommender import Recommender
+from trm_np.recommend.terms import Terms
 
 ROOT = Path(__file__).resolve().parents[2]
 PERSON = shlex.split(
@@ -261,7 +261,7 @@ def test_lines_may_be_answered_in_other_processes(model: str, tmp_path: Path) ->
     """The same answers in the same order, bad lines among them."""
     people = [{"age": 20 + i % 40, "hobbies": ["cooking"]} if i % 7 else {"age": 300} for i in range(30)]
     (tmp_path / "people.jsonl").write_text("".join(f"{json.dumps(person)}\n" for person in people))
-    code = "import trm_np.line_answers as lines; lines.SPREAD_LINES = 8; "
+    code = "import trm_np.recommend.lines as lines; lines.SPREAD_LINES = 8; "
     code += "from trm_np.cli.recommend import recommend; recommend()"
     found = [
         subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.lab.small_trials import small_trials
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from trm_np.cli.errors import Refusal
 from trm_np.cli.running import ended_by_signals
 from trm_np.cli.serve import signals as serve_signals

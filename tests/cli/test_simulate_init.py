@@ -9,14 +9,14 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-import trm_np.files
-from tests.train.small_run import SET
+import trm_np.storage.files
+from tests.training.small_run import SET
 from trm_np.cli import trm
 from trm_np.cli.init import init
 from trm_np.cli.simulate import simulate
 from trm_np.cli.threads import THREAD_SETTINGS
+from trm_np.data.examples import README
 from trm_np.data.load import Dataset, load_dataset
-from trm_np.examples import README
 
 DATA = ("scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
 SMALL = ["--scenarios", "6", "--held-out", "2", "--gifts", "13"]
@@ -124,7 +124,7 @@ def test_simulate_writes_all_files_or_none(
         if any("gift_catalog" in name for name in seen[-1]):
             raise interruption
 
-    monkeypatch.setattr(trm_np.files.os, "fsync", fail_at_third)
+    monkeypatch.setattr(trm_np.storage.files.os, "fsync", fail_at_third)
     result = run_simulate("here", *SMALL)
     if isinstance(interruption, OSError):
         assert (result.exit_code, result.stderr) == (

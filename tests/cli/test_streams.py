@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.recommend.stored_models import write_trained
-from tests.train.small_run import SET
-from trm_np.checkpoint import load_model
+from tests.training.small_run import SET
 from trm_np.export.program import export_program
+from trm_np.storage.checkpoint import load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {

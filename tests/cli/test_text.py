@@ -16,14 +16,14 @@ from click.testing import CliRunner
 
 from tests.data import sample_files
 from tests.hostile.forging import content_of, forged, smallest
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from tests.waiting import HANG
-from trm_np.checkpoint import load_model
 from trm_np.cli import trm as trm_group
 from trm_np.cli.train import train as trm_train
 from trm_np.data.load import load_dataset
-from trm_np.data.problems import printable
 from trm_np.data.words import Words
+from trm_np.storage.checkpoint import load_model
+from trm_np.text import printable
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = 'it\'s a "földer" 🎁'

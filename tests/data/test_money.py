@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.data import sample_files
-from tests.train.small_run import dataset, small
-from trm_np.checkpoint import load_model, save_checkpoint
+from tests.training.small_run import dataset, small
 from trm_np.data.encode import encode_profiles, scaled_money
 from trm_np.data.load import Dataset, Scenarios, load_dataset, load_priced
 from trm_np.data.money import DOLLARS, Money, in_words, money_of
@@ -21,9 +20,10 @@ from trm_np.data.records import Gift
 from trm_np.data.schema import money_scale
 from trm_np.data.tables import BUDGET_TIERS, budget_tier
 from trm_np.data.task import Task, task_from
-from trm_np.inspection import coverage_text, inspect_new, inspect_stored
-from trm_np.recommend import Recommender
-from trm_np.train import Trainer
+from trm_np.evaluation.inspection import coverage_text, inspect_new, inspect_stored
+from trm_np.recommend.recommender import Recommender
+from trm_np.storage.checkpoint import load_model, save_checkpoint
+from trm_np.training.trainer import Trainer
 
 SUMS = st.floats(0.01, 1e6)
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trm_np.data.problems import DataError, Place, Problem, listed, shown
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.spelling import MOST_COMPARED, closest
+from trm_np.text import listed, shown
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trm_np.cli.simulate import MOST_GIFTS, MOST_HELD_OUT, MOST_SCENARIOS
+from trm_np.data.labelling import agreement, cheapest_prices, expected_categories
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.data.records import Profile
+from trm_np.data.simulation import documents, simulate
 from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.data.tables import age_group, gift_table, implied_categories
-from trm_np.simulation import documents, simulate
-from trm_np.world.labelling import agreement, cheapest_prices, expected_categories
 
 SHIPPED = load_dataset()
 CATEGORIES = SHIPPED.vocabulary.categories
@@ -111,7 +111,7 @@ def test_interests_that_are_taken_are_drawn_again(monkeypatch: pytest.MonkeyPatc
             "preferences": ("trendy", "unique", "quality"),
         }
     )
-    monkeypatch.setattr("trm_np.simulation._gifts", lambda *_: ())
+    monkeypatch.setattr("trm_np.data.simulation._gifts", lambda *_: ())
     crowded = Dataset(few, SHIPPED.train, SHIPPED.validation, SHIPPED.test, SHIPPED.gifts)
     dataset = simulate(crowded, 30, 1, 13, np.random.default_rng(0))
     held_out = {interests(scenario.profile) for scenario in dataset.validation + dataset.test}

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from tests.recommend.stored_models import trained
-from tests.train.small_run import small
+from tests.training.small_run import small
 from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender
 from trm_np.autograd import no_grad
-from trm_np.checkpoint import StoredModel, build_model
 from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
 from trm_np.data.tables import profile_table
 from trm_np.export.errors import ExportError, ExtraMissing
@@ -27,6 +26,8 @@ from trm_np.export.onnx_file import (
     onnx_model,
     our_answer,
 )
+from trm_np.model.build import build_model
+from trm_np.storage.checkpoint import StoredModel
 
 onnx = pytest.importorskip("onnx", reason="needs the onnx extra: pip install -e '.[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the onnx extra: pip install -e '.[onnx]'")

@@ -16,8 +16,8 @@ from tests.hostile.forging import smallest
 from tests.recommend.stored_models import write_trained
 from tests.waiting import HANG
 from trm_np import Recommender
-from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.export.program import FIRST_LINE, export_program
+from trm_np.storage.checkpoint import CheckpointError, load_model
 
 # Runs the program with nothing to import but the standard library, one more folder, and what is in the program; says
 # last on stdout where click and trm_np came from, and what was opened for writing, made or removed.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.checkpoint import CheckpointError, StoredModel, load_model
+from trm_np.storage.checkpoint import CheckpointError, StoredModel, load_model
 
 REFUSED, WRONG, OTHER_BYTES = "refused", "wrong loads", "right loads of other bytes"
 

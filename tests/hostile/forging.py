@@ -19,10 +19,11 @@ import numpy as np
 
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.autograd.ops import Array
-from trm_np.checkpoint import build_model, save_checkpoint
 from trm_np.config import Config, flatten, from_flat
 from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.model.build import build_model
+from trm_np.storage.checkpoint import save_checkpoint
 
 Header = dict[str, Any]
 Content = dict[str, Array | bytes]  # arrays by name, or the whole .npy of one

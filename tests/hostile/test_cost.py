@@ -13,16 +13,16 @@ from click.testing import CliRunner
 from tests.hostile import content
 from tests.hostile.forging import content_of, forged, smallest, smallest_config, untrained
 from tests.world.small_world import VOCABULARY, gift
-from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.cli import trm
 from trm_np.config import Config, flatten, from_flat, resolve
-from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
 from trm_np.data.load import as_json, load_dataset
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.deadline import TooLate, until
-from trm_np.recommend import ModelError, Recommender
+from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
+from trm_np.recommend.recommender import ModelError, Recommender
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
+from trm_np.storage.checkpoint import CheckpointError, load_model
 from trm_np.world.tools import TOOLS
 
 MEGABYTE = 2**20
@@ -88,7 +88,8 @@ def test_a_catalogue_beside_the_model_counts_too(tmp_path: Path, monkeypatch: py
     gifts = [as_json(gift(id=f"gift{index}")) for index in range(3)]
     (tmp_path / "gifts.json").write_text(json.dumps({"gifts": gifts}))
     both = tmp_path / "model.npz", tmp_path / "gifts.json"
-    monkeypatch.setattr("trm_np.recommend.cost_of", lambda *_: cost_of(config_with().model, VOCABULARY, 10**9))
+    cost = cost_of(config_with().model, VOCABULARY, 10**9)
+    monkeypatch.setattr("trm_np.recommend.recommender.cost_of", lambda *_: cost)
     with pytest.raises(CheckpointError, match=r"gifts\.json: by its settings and sizes"):
         Recommender.load(*both)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.hostile.damage import EDITS, REFUSED, Edit, edits, flips, outcomes, truncations
 from tests.hostile.forging import smallest, text
-from trm_np.npz import Npz, NpzError, npz_pieces
+from trm_np.storage.npz import Npz, NpzError, npz_pieces
 
 FILE = b"".join(
     npz_pieces({"a": 1}, {"t": text(b"one\ntwo\n"), "x": np.arange(6, dtype=np.float32).reshape(2, 3)})

@@ -15,16 +15,16 @@ from tests.hostile.damage import flips, truncations
 from tests.hostile.forging import Content, content_of, forged, smallest
 from tests.hostile.kinds import KINDS, make_all
 from tests.hostile.watching import MOST_MEMORY, loads
-from trm_np.checkpoint import CheckpointError
 from trm_np.cli import trm
-from trm_np.cost import MOST_MEMORY as MOST_OF_AN_ANSWER
-from trm_np.cost import MOST_WORK
+from trm_np.model.cost import MOST_MEMORY as MOST_OF_AN_ANSWER
+from trm_np.model.cost import MOST_WORK
 from trm_np.puzzles.config import PRESETS, PuzzleConfig, resolve
 from trm_np.puzzles.model import GROUP, PuzzleModel, think
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.stored import TASKS, cost_of, load_puzzle_model, save_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
 from trm_np.puzzles.training import PuzzleTrainer
+from trm_np.storage.checkpoint import CheckpointError
 
 SETTINGS = {
     **{"model.core_width": 4, "model.core_blocks": 1, "model.core_hidden": 1, "model.supervision_steps": 1},

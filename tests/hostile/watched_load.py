@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 from tests.waiting import HANG
-from trm_np.checkpoint import CheckpointError, load_model
 from trm_np.puzzles.stored import load_puzzle_model
+from trm_np.storage.checkpoint import CheckpointError, load_model
 
 LOADS: dict[str, Callable[[str], object]] = {"gifts": load_model, "puzzles": load_puzzle_model}
 

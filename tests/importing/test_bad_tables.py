@@ -11,9 +11,10 @@ from tests.importing.bad_tables import CASES, Case
 from tests.importing.sample_tables import ITEMS, ORDERS, PEOPLE, write_tables
 from trm_np.cli import trm
 from trm_np.data.load import load_dataset
-from trm_np.data.problems import DataError, printable
+from trm_np.data.problems import DataError
 from trm_np.importing.convert import convert
 from trm_np.importing.reading import Reading
+from trm_np.text import printable
 
 MESSAGES = Path(__file__).with_name("bad_tables.txt").read_text(encoding="utf-8")
 EXPECTED = dict(line.split(": ", 1) for line in MESSAGES.splitlines())

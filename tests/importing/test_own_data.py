@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.importing.sample_tables import write_tables
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 from trm_np.cli import trm
 from trm_np.cli.import_ import progress
 from trm_np.importing.columns import FIELDS

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from trm_np.config import Config, flatten
+from trm_np.config import Config, flatten, switches
+from trm_np.evaluation.summary import STRICT, TARGETS
 from trm_np.lab.grid import grid
 from trm_np.lab.trial import Row
-from trm_np.summary import STRICT, TARGETS, switches
 
 EPOCHS = 150
 EVALUATED = (*TARGETS, *STRICT)

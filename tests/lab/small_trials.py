@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from trm_np.config import Config, LearningRateConfig, flatten, resolve
+from trm_np.evaluation.summary import STRICT, TARGETS
 from trm_np.lab.experiments import Experiment
 from trm_np.lab.trial import Row, Trial, identity, with_seeds
-from trm_np.losses import TERMS
-from trm_np.summary import STRICT, TARGETS
+from trm_np.model.losses import TERMS
 
 SETTINGS = {"training.epochs": "2", "training.evaluate_every": "1", "training.scenario_limit": "3"}
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.lab.small_trials import row
-from trm_np.config import SWITCHES
+from trm_np.config import SWITCHES, switches
 from trm_np.lab.effects import effect, effects, mean_and_interval, verdict
 from trm_np.lab.grid import ALL_OFF, ALL_ON, grid, only, without
-from trm_np.summary import switches
 
 figures = st.floats(-1, 1, allow_nan=False).map(lambda value: round(value, 6))
 

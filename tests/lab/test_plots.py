@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.lab.small_trials import made_up, row
-from tests.train.small_run import SET
-from trm_np.checkpoint import load_model
+from tests.training.small_run import SET
 from trm_np.cli import trm
 from trm_np.cli.threads import THREAD_SETTINGS
 from trm_np.config import SWITCHES, flatten
@@ -37,8 +36,9 @@ from trm_np.lab.plots.figures import read_effects
 from trm_np.lab.plots.forest import draw_forest
 from trm_np.lab.plots.recursion import Thoughts, spread, think_on
 from trm_np.lab.tables import SHORT
-from trm_np.losses import TERMS
+from trm_np.model.losses import TERMS
 from trm_np.model.trm import HALT, state_answer
+from trm_np.storage.checkpoint import load_model
 
 pytest.importorskip("matplotlib", reason="the pictures need matplotlib")
 QUICK = ("--epochs", "4", "--set", "training.evaluate_every=2")

@@ -15,11 +15,11 @@ import pytest
 from tests.lab.small_trials import small, small_trials
 from tests.waiting import HANG, wait_until
 from trm_np.data.load import Dataset, load_dataset
-from trm_np.lab.processes import ProcessLost, local_processes
+from trm_np.executors.processes import ProcessLost, local_processes
 from trm_np.lab.results import ResultsError, complete, read_rows
 from trm_np.lab.sweep import sweep
 from trm_np.lab.trial import Row, Trial, run_trial
-from trm_np.train import Trainer
+from trm_np.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 DATASET = load_dataset()

@@ -12,7 +12,7 @@ from trm_np.data.load import load_dataset
 from trm_np.lab.grid import grid
 from trm_np.lab.together import groups, leading, run_together
 from trm_np.lab.trial import Trial, run_trial, with_seeds
-from trm_np.train import Trainer
+from trm_np.training.trainer import Trainer
 
 DATASET = load_dataset()
 FASTER = {"training__imagined": 0.5, "training__epochs": 7, "training__evaluate_every": 2, "learning_rate__core": 0.003}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.train.small_run import SMALL
+from tests.training.small_run import SMALL
 from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd.graph import Node
 from trm_np.autograd.ops import Array
@@ -17,10 +17,10 @@ from trm_np.data.encode import MASK, PAD, STATE, GiftInputs, ProfileInputs, enco
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import ProfileTable
 from trm_np.data.task import task_from
+from trm_np.model.broadcasting import as_columns, as_rows, fold
 from trm_np.model.core import Carry
-from trm_np.model.pairs import as_columns, as_rows, fold
-from trm_np.model.start import linears, start_as_mean
 from trm_np.model.trm import HALT, TRM, Outputs, mean_of_picked, state_answer
+from trm_np.model.word_start import linears, start_as_mean
 
 CONFIG = resolve("tiny", settings=SMALL | {"model.supervision_steps": "3"})
 TASK = task_from(load_dataset(), CONFIG.model.gift_features)

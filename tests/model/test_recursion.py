@@ -10,9 +10,9 @@ from trm_np.config import resolve
 from trm_np.data.encode import encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
-from trm_np.evaluate import evaluating
+from trm_np.evaluation.predict import evaluating
 from trm_np.model.trm import Outputs, state_answer
-from trm_np.train import Trainer
+from trm_np.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from scipy.special import softmax
 from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd.ops import Array
 from trm_np.config import resolve
-from trm_np.model.pairs import fold
-from trm_np.model.start import silence
+from trm_np.model.broadcasting import fold
 from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection, even_share
+from trm_np.model.word_start import silence
 
 CONFIG = resolve("tiny").model
 U, D, W = CONFIG.user_width, 2 * CONFIG.user_width, CONFIG.tool_width

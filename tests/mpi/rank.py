@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.train.small_run import SET, small, trained
+from tests.training.small_run import SET, small, trained
 from tests.waiting import HANG
-from trm_np.parallel import join
+from trm_np.training.ranks import join
 
 BATCHES = 50  # 100 optimizer steps
 
@@ -33,7 +33,8 @@ def fail_alone(folder: Path) -> None:
     """Run the command, in which the last rank fails while the others wait for its gradient."""
     import trm_np.cli.ranks
     from trm_np.cli.train import train
-    from trm_np.train import Batch, Trainer
+    from trm_np.training.batches import Batch
+    from trm_np.training.trainer import Trainer
 
     def fail(trainer: Trainer, batch: Batch) -> None:
         raise OSError("the device is gone")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.mpi.rank import BATCHES
-from tests.train.small_run import SET, records, small, trained
+from tests.training.small_run import SET, records, small, trained
 from tests.waiting import HANG, wait_until
-from trm_np.checkpoint import load_model
+from trm_np.storage.checkpoint import load_model
 
 pytest.importorskip("mpi4py")
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from trm_np import Recommender
-from trm_np.checkpoint import load_model
 from trm_np.cli.evaluate import evaluate
 from trm_np.cli.recommend import recommend
 from trm_np.data.load import as_json
+from trm_np.storage.checkpoint import load_model
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "before_choices.npz"

@@ -16,7 +16,7 @@ from trm_np.puzzles.run import PuzzleRun
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
-from trm_np.train import Interrupted
+from trm_np.training.trainer import Interrupted
 
 # Beside what is made anew: what a model is given, and the learning rate, which every update sets first.
 ALSO_PASSING = (*PASSING, "task.", "blocked", "param_groups.0.lr")

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 
 from tests.puzzles.small_puzzles import TASK, new_run, sets, small, trainer
-from tests.train.small_run import new_run as new_gift_run
-from tests.train.small_run import small as small_gifts
-from tests.train.small_run import written
-from trm_np.checkpoint import CheckpointError, load_model
+from tests.training.small_run import new_run as new_gift_run
+from tests.training.small_run import small as small_gifts
+from tests.training.small_run import written
 from trm_np.config import ConfigError, flatten
-from trm_np.npz import npz_pieces, open_npz
 from trm_np.puzzles.config import PuzzleConfig, from_flat, resolve
 from trm_np.puzzles.model import think
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
-from trm_np.train import Diverged, Interrupted
+from trm_np.storage.checkpoint import CheckpointError, load_model
+from trm_np.storage.npz import npz_pieces, open_npz
+from trm_np.training.divergence import Diverged
+from trm_np.training.trainer import Interrupted
 
 KNOWN = {TASK.name: TASK}
 

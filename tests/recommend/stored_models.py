@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.train.small_run import small
+from tests.training.small_run import small
 from tests.world.small_world import VOCABULARY, gift
-from trm_np.checkpoint import StoredModel, build_model, save_checkpoint
 from trm_np.config import resolve
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
-from trm_np.train import Trainer
+from trm_np.model.build import build_model
+from trm_np.storage.checkpoint import StoredModel, save_checkpoint
+from trm_np.training.trainer import Trainer
 from trm_np.world.tools import TOOLS
 
 

@@ -19,9 +19,9 @@ from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, profile_table
 from trm_np.data.task import task_from
-from trm_np.evaluate import predict
-from trm_np.recommend import CELLS, SHORTLIST
-from trm_np.world.metrics import Predictions, ranking
+from trm_np.evaluation.metrics import Predictions, ranking
+from trm_np.evaluation.predict import predict
+from trm_np.recommend.recommender import CELLS, SHORTLIST
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
 # In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles, and no ranking differs.
@@ -77,7 +77,7 @@ def test_a_recommender_gives_the_same_bits_whoever_asked_before() -> None:
 @pytest.mark.parametrize("cells", [45, 45 * 7, CELLS])
 def test_many_answers_are_the_answers_to_each(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for the last digits, whatever the portions; on other catalogues shortlists differ in length."""
-    monkeypatch.setattr("trm_np.recommend.CELLS", cells)
+    monkeypatch.setattr("trm_np.recommend.recommender.CELLS", cells)
     stored, asked = trained(), people()[::3]
     copies = [
         replace(each, id=f"{each.id}_{i}", name=f"{i}", price=each.price + i)

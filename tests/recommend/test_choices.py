@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.small_run import dataset, small
-from tests.train.test_learning_from_choices import TRIBES, tribal
+from tests.training.small_run import dataset, small
+from tests.training.test_learning_from_choices import TRIBES, tribal
 from trm_np import Recommender
-from trm_np.checkpoint import CheckpointError, load_model, save_checkpoint
-from trm_np.run import Run
+from trm_np.storage.checkpoint import CheckpointError, load_model, save_checkpoint
+from trm_np.training.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from tests.recommend.stored_models import trained, untrained
 from tests.recommend.test_truth import AGES, PEOPLE
 from tests.world.small_world import GIFTS, PROFILES, gift, partly_known
 from trm_np import Recommender
-from trm_np.answers import Recommendation
 from trm_np.autograd import no_grad
-from trm_np.common_sense import looks_of, near_doubles
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.recommend import EQUAL, TURN, Equals
-from trm_np.terms import ALLOWABLE
+from trm_np.recommend.common_sense import looks_of, near_doubles
+from trm_np.recommend.recommendation import Recommendation
+from trm_np.recommend.recommender import EQUAL, TURN, Equals
+from trm_np.recommend.terms import ALLOWABLE
 from trm_np.world.tools import TOOLS
 
 NAMES = st.sampled_from(

@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.world.small_world import PROFILES, gift
-from trm_np import reasons as words
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.reasons import (
-    HIGH,
-    counted,
-    found_as_data,
-    found_in_words,
-    in_words,
-    joined,
-    money,
-)
+from trm_np.recommend import reasons as words
+from trm_np.recommend.reasons import HIGH, counted, found_as_data, found_in_words, in_words, joined, money
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS, price_paid, run_tools
 

@@ -20,17 +20,17 @@ import trm_np
 from tests.recommend.stored_models import trained, untrained, write_trained
 from tests.world.small_world import PROFILES, gift
 from trm_np import Recommender
-from trm_np.answers import Recommendation
 from trm_np.data.encode import encode_profiles
 from trm_np.data.load import Dataset, load_held_out
 from trm_np.data.problems import DataError
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import profile_table
 from trm_np.data.task import task_from
-from trm_np.evaluate import predict
+from trm_np.evaluation.predict import predict
 from trm_np.model.trm import TRM
-from trm_np.recommend import SHORTLIST, first_of_doubles
-from trm_np.terms import ALLOWABLE
+from trm_np.recommend.recommendation import Recommendation
+from trm_np.recommend.recommender import SHORTLIST, first_of_doubles
+from trm_np.recommend.terms import ALLOWABLE
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS
 

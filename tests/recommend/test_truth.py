@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.recommend.stored_models import trained, untrained
 from tests.world.small_world import GIFTS, PROFILES
 from trm_np import Recommender
-from trm_np.answers import Recommendation, RecommendedGift
 from trm_np.data.load import load_scenarios
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import implied_categories, profile_table
-from trm_np.terms import ALLOWABLE
+from trm_np.recommend.recommendation import Recommendation, RecommendedGift
+from trm_np.recommend.terms import ALLOWABLE
 from trm_np.world.reward import COMPONENTS, reward_components
 from trm_np.world.tools import TOOLS
 

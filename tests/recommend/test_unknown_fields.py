@@ -11,10 +11,10 @@ import pytest
 
 from tests.recommend.stored_models import trained
 from trm_np import Recommender
-from trm_np.checkpoint import load_model, save_checkpoint
 from trm_np.cli.recommend import recommendation_text
 from trm_np.data.records import Gift, Profile, Scenario
-from trm_np.reasons import reasons
+from trm_np.recommend.reasons import reasons
+from trm_np.storage.checkpoint import load_model, save_checkpoint
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS, run_tools
 

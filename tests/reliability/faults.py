@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.train.small_run import new_run, small
-from trm_np.files import WriteError, clear_temporaries
-from trm_np.run import FILES
-from trm_np.train import Record
+from tests.training.small_run import new_run, small
+from trm_np.storage.files import WriteError, clear_temporaries
+from trm_np.training.run import FILES
+from trm_np.training.trainer import Record
 
 STEPS = (
     *("open", "write", "fsync", "close", "replace", "link", "unlink", "ftruncate"),
@@ -66,14 +66,14 @@ class FailingDisk:
 def steps_of(work: Callable[[], object]) -> int:
     """Number of calls that the work makes on a sound disk."""
     disk = FailingDisk()
-    with patch("trm_np.files.os", disk):
+    with patch("trm_np.storage.files.os", disk):
         work()
     return disk.calls
 
 
 def on_failing_disk(work: Callable[[], object], fault: str, at: int) -> BaseException | None:
     """Do the work on a disk with this fault; return the exception that it raises."""
-    with patch("trm_np.files.os", FailingDisk(fault, at)):
+    with patch("trm_np.storage.files.os", FailingDisk(fault, at)):
         try:
             work()
         except (OSError, Crash) as error:

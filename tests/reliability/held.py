@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
-from trm_np.run import METRICS, FolderRun
+from trm_np.training.run import METRICS, FolderRun
 
 
 def main() -> None:

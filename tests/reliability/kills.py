@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.waiting import wait_until
-from trm_np.checkpoint import CheckpointError, load_model
-from trm_np.run import BEST, LAST, METRICS, SUMMARY
+from trm_np.storage.checkpoint import CheckpointError, load_model
+from trm_np.training.run import BEST, LAST, METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[2]
 RESULTS = (BEST, LAST, METRICS, SUMMARY)

@@ -17,11 +17,11 @@ from tests.reliability.faults import (
     on_failing_disk,
     trials,
 )
-from tests.train.small_run import SET, new_run, small
-from trm_np.checkpoint import load_model
+from tests.training.small_run import SET, new_run, small
 from trm_np.cli.train import train
-from trm_np.files import WriteError, append_line, atomic_write, clear_temporaries, cut, keep_as
-from trm_np.run import FILES, OutputError, Run
+from trm_np.storage.checkpoint import load_model
+from trm_np.storage.files import WriteError, append_line, atomic_write, clear_temporaries, cut, keep_as
+from trm_np.training.run import FILES, OutputError, Run
 
 WORKS: dict[str, Callable[[Path], object]] = {
     "a file": lambda folder: atomic_write(folder / "file", b"new ", b"content"),
@@ -87,7 +87,7 @@ def test_the_command_exits_74_and_says_how_much_was_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disk = FailingDisk("ENOSPC", at=2000)
-    monkeypatch.setattr("trm_np.files.os", disk)
+    monkeypatch.setattr("trm_np.storage.files.os", disk)
     with pytest.raises(SystemExit) as ended:
         train.main([*SET, "--quiet", "--set", "training.evaluate_every=1", "--out", str(tmp_path)])
     assert ended.value.code == 74

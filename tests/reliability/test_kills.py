@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
-from tests.train.small_run import SET
+from tests.training.small_run import SET
 
 OPTIONS = [*SET, "--epochs", "12", "--set", "training.evaluate_every=1", "--set", "training.patience=none"]
 

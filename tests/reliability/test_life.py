@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.reliability.faults import Crash, on_failing_disk
-from tests.train.small_run import new_run, records, small, written
-from trm_np.checkpoint import CheckpointError, load_model
+from tests.training.small_run import new_run, records, small, written
 from trm_np.config import Config
-from trm_np.files import FolderInUse
-from trm_np.run import BEST, LAST, PREVIOUS, Run
-from trm_np.train import Interrupted
+from trm_np.storage.checkpoint import CheckpointError, load_model
+from trm_np.storage.files import FolderInUse
+from trm_np.training.run import BEST, LAST, PREVIOUS, Run
+from trm_np.training.trainer import Interrupted
 
 
 def config() -> Config:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.train.small_run import new_run, small
+from tests.training.small_run import new_run, small
 from trm_np.autograd.nn import Module
-from trm_np.run import Run
-from trm_np.train import Interrupted
+from trm_np.training.run import Run
+from trm_np.training.trainer import Interrupted
 
 SETTINGS: dict[str, Any] = {"training__epochs": 4, "training__evaluate_every": 1, "training__batch_size": 10}
 SETTINGS |= {"training__imagined": 0.5}

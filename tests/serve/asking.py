@@ -11,10 +11,10 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 from tests.recommend.stored_models import trained, write_trained
-from trm_np.checkpoint import save_checkpoint
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.serve.wsgi import Application
+from trm_np.storage.checkpoint import save_checkpoint
 
 
 class Reply(NamedTuple):

@@ -14,7 +14,6 @@ from tests.serve.asking import ask, model_file, new_application, recommend
 from tests.waiting import HANG
 from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender, __version__
-from trm_np.checkpoint import CheckpointError
 from trm_np.config import flatten, from_flat
 from trm_np.deadline import TooLate
 from trm_np.serve import question, wsgi
@@ -23,6 +22,7 @@ from trm_np.serve.metrics import Metrics
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.served import ServedModel
 from trm_np.serve.wsgi import FAILURES, Application
+from trm_np.storage.checkpoint import CheckpointError
 
 PERSON = {"age": 34, "hobbies": ["cooking"], "budget": 120}
 

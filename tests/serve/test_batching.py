@@ -9,9 +9,9 @@ import pytest
 from tests.serve.asking import model_file
 from tests.waiting import HANG, wait_until
 from trm_np.deadline import TooLate
-from trm_np.recommend import Recommender
+from trm_np.recommend.recommender import Recommender
+from trm_np.recommend.terms import Terms
 from trm_np.serve.batching import PORTION, Batches, Overloaded
-from trm_np.terms import Terms
 
 FOREVER = 1e9
 PAST = 0.0  # of time.monotonic, as 1e9 is far ahead

@@ -8,11 +8,11 @@ import pytest
 
 from tests.serve.asking import model_file, other_model_file
 from tests.waiting import HANG, wait_until
-from trm_np.checkpoint import CheckpointError
 from trm_np.serve import log
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.serve.trial import TrialError, tried
+from trm_np.storage.checkpoint import CheckpointError
 
 
 @pytest.fixture

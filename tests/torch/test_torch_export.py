@@ -7,12 +7,12 @@ import pytest
 
 from tests.recommend.stored_models import trained
 from trm_np.autograd import no_grad
-from trm_np.checkpoint import StoredModel, load_model, save_checkpoint
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
-from trm_np.evaluate import answers_to
+from trm_np.evaluation.predict import answers_to
 from trm_np.export.onnx_file import our_answer
 from trm_np.export.tensors import export_safetensors
+from trm_np.storage.checkpoint import StoredModel, load_model, save_checkpoint
 
 torch = pytest.importorskip("torch", reason="needs the torch extra: pip install -e '.[torch]'")
 safetensors = pytest.importorskip(

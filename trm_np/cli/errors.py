@@ -108,7 +108,7 @@ def ending(error: BaseException) -> tuple[int, str]:
 
 def say(text: str, err: bool = False) -> None:
     """Write lines that may come from a file, without any control characters for the terminal."""
-    from trm_np.data.problems import printable_lines
+    from trm_np.text import printable_lines
 
     click.echo(printable_lines(text), err=err)
 
@@ -131,7 +131,7 @@ def line_of(error: Exception) -> str:
         return f"a package cannot be loaded: {first_cause(error)}"
     if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:
         return str(error)
-    from trm_np.data.problems import printable
+    from trm_np.text import printable
 
     where = error.filename or ("stdout" if error.errno in OF_WRITING else None)
     return printable(f"{where}: {error.strerror}" if where else str(error.strerror))
@@ -151,13 +151,13 @@ def exit_code(error: Exception) -> int | None:
 
     The imports are here because a recommendation, unless it fails, does without the code of training.
     """
-    from trm_np.checkpoint import CheckpointError
     from trm_np.data.problems import DataError
-    from trm_np.files import FolderInUse
     from trm_np.lab.results import ResultsError
-    from trm_np.recommend import ModelError
-    from trm_np.run import OutputError
-    from trm_np.train import Diverged
+    from trm_np.recommend.recommender import ModelError
+    from trm_np.storage.checkpoint import CheckpointError
+    from trm_np.storage.files import FolderInUse
+    from trm_np.training.divergence import Diverged
+    from trm_np.training.run import OutputError
 
     if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and is_ours(error)):
         return None

@@ -48,20 +48,21 @@ def evaluate(
         raise click.UsageError("--seeds: only with --cross-validate, which trains")
     use_threads(all_cores=is_large(model))
     with refusals():
-        from trm_np import cross_validation, examining_text, judging
-        from trm_np.checkpoint import load_model
-        from trm_np.data.problems import printable_lines
-        from trm_np.recommend import Recommender
+        from trm_np.evaluation import compare, diagnostics_text
+        from trm_np.lab import cross_validation
+        from trm_np.recommend.recommender import Recommender
+        from trm_np.storage.checkpoint import load_model
+        from trm_np.text import printable_lines
 
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()
         if cross_validate:
             with progress(cross_validation.FOLDS * (seeds or 1)) as done:
                 found = cross_validation.cross_validate(stored, held_out, range(seeds or 1), done)
-            text = examining_text.cross_validation_text(found)
+            text = diagnostics_text.cross_validation_text(found)
         else:
-            found = judging.judge_stored(stored, held_out)
-            text = examining_text.evaluation_text(found)
+            found = compare.judge_stored(stored, held_out)
+            text = diagnostics_text.evaluation_text(found)
         click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))
 
 

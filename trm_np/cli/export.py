@@ -13,7 +13,7 @@ from trm_np.cli.options import as_json, named, trust
 from trm_np.cli.threads import is_large, use_threads
 
 if TYPE_CHECKING:
-    from trm_np.checkpoint import StoredModel
+    from trm_np.storage.checkpoint import StoredModel
 
 PRECISIONS = {"half": "float16", "int8": "int8"}
 ENDINGS = {
@@ -69,10 +69,10 @@ def export(
         raise click.UsageError(f"--held-out: --{form} changes no metric")
     use_threads(all_cores=is_large(model))
     with refusals():
-        from trm_np.checkpoint import load_model
-        from trm_np.data.problems import printable, printable_lines
         from trm_np.export.errors import ExportError
-        from trm_np.recommend import Recommender
+        from trm_np.recommend.recommender import Recommender
+        from trm_np.storage.checkpoint import load_model
+        from trm_np.text import printable, printable_lines
 
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()
@@ -104,8 +104,8 @@ def beside(model: Path, ending: str) -> Path:
 
 def require_target(path: Path, model: Path) -> None:
     """Raise Refusal, before any work, where no file can be written or something else than an earlier export stands."""
-    from trm_np.data.problems import printable
-    from trm_np.files import try_to_write
+    from trm_np.storage.files import try_to_write
+    from trm_np.text import printable
 
     reason = ""
     try:

@@ -20,7 +20,7 @@ from trm_np.cli.threads import use_threads
 def gradcheck(seed: int) -> None:
     use_threads(all_cores=False)
     from trm_np.autograd.gradcheck import ATOL, RTOL
-    from trm_np.gradient_checks import run_checks
+    from trm_np.lab.gradient_checks import run_checks
 
     failed = 0
     say(f"{'what':<48}  largest relative error beyond {ATOL:g} (allowed: {RTOL:g})")

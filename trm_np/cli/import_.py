@@ -126,12 +126,12 @@ def import_(
     with refusals():
         import time
 
-        from trm_np.data.problems import printable
         from trm_np.importing.columns import parse_map
         from trm_np.importing.convert import convert
         from trm_np.importing.documents import FILES
         from trm_np.importing.reading import Reading
         from trm_np.importing.splitting import Rules
+        from trm_np.text import printable
 
         refuse_old(out, FILES)
         reading = Reading(decimal, list_separator or None, dates, time.time() + DAY, drop_bad)

@@ -20,8 +20,8 @@ from trm_np.cli.output import write_new
 @click.argument("folder", callback=named)
 def init(folder: str) -> None:
     with refusals():
-        from trm_np.data.problems import printable
-        from trm_np.examples import FILES
+        from trm_np.data.examples import FILES
+        from trm_np.text import printable
 
         write_new(folder, {name: text.encode() for name, text in FILES.items()})
         click.echo(printable(f"{folder}: wrote {', '.join(FILES)}; README.md says what to run next"))

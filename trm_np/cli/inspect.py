@@ -49,8 +49,8 @@ def inspect(
 ) -> None:
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.data.problems import printable_lines
-        from trm_np.inspection import inspect_new, inspect_stored, inspection_text
+        from trm_np.evaluation.inspection import inspect_new, inspect_stored, inspection_text
+        from trm_np.text import printable_lines
 
         if model is None:
             config = config_from(preset, recipe, without, only, settings)

@@ -39,10 +39,10 @@ def page(results: str, out: str) -> None:
     if Path(out).resolve() == Path(results).resolve():
         raise click.UsageError("--out: the page would replace the results; give it another name")
     with refusals():
-        from trm_np.data.problems import printable
-        from trm_np.files import atomic_write
         from trm_np.lab.page import page as document
         from trm_np.lab.results import ResultsError, read_rows
+        from trm_np.storage.files import atomic_write
+        from trm_np.text import printable
 
         rows = read_rows(Path(results))
         try:

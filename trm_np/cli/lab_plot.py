@@ -42,8 +42,8 @@ from trm_np.cli.threads import use_threads
 def plot(context: click.Context, source: str, out: str | None, scenario: int, held_out: str | None) -> None:
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.data.problems import printable
         from trm_np.lab.plots.style import require_plots
+        from trm_np.text import printable
 
         require_plots()
         path = Path(source)
@@ -59,11 +59,11 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
 
 def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> Iterator[Path]:
     """Draw a run into its folder; yield each file once it is written."""
-    from trm_np.checkpoint import load_model
-    from trm_np.judging import stored_dataset
+    from trm_np.evaluation.compare import stored_dataset
     from trm_np.lab.plots.curves import read_records
     from trm_np.lab.plots.figures import draw_run
-    from trm_np.run import BEST, METRICS
+    from trm_np.storage.checkpoint import load_model
+    from trm_np.training.run import BEST, METRICS
 
     stored = load_model(source / BEST)
     dataset = stored_dataset(stored, held_out)
@@ -76,9 +76,9 @@ def run_files(source: Path, scenario: int, held_out: str | None, out: Path) -> I
 
 def ablation_files(source: Path, out: Path) -> Iterator[Path]:
     """Draw an ablation; yield each file once it is written."""
-    from trm_np.data.problems import printable
     from trm_np.lab.plots.figures import read_effects
     from trm_np.lab.plots.forest import draw_forest
+    from trm_np.text import printable
 
     if not source.exists():
         raise Refusal(printable(f"{source}: no such file or folder"), DATA_REFUSED)
@@ -88,7 +88,7 @@ def ablation_files(source: Path, out: Path) -> Iterator[Path]:
 
 
 def make(folder: Path) -> None:
-    from trm_np.data.problems import printable
+    from trm_np.text import printable
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -49,11 +49,11 @@ def thinking(model: str, results: str, out: str, figures: str | None) -> None:
         raise click.UsageError("--out: the page would replace what it is made of; give it another name")
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.data.problems import printable
-        from trm_np.files import atomic_write
         from trm_np.lab.results import ResultsError, read_rows
         from trm_np.lab.thinking import page, picture
         from trm_np.puzzles.stored import load_puzzle_model
+        from trm_np.storage.files import atomic_write
+        from trm_np.text import printable
 
         if figures:
             from trm_np.lab.plots.style import require_plots

@@ -9,7 +9,7 @@ from trm_np.cli.errors import CANNOT_CREATE, Refusal
 
 def refuse_old(folder: str, names: Iterable[str]) -> None:
     """Raise `Refusal` for the first of these files that is in the folder already."""
-    from trm_np.data.problems import printable
+    from trm_np.text import printable
 
     for name in names:
         if os.path.lexists(Path(folder, name)):
@@ -18,8 +18,8 @@ def refuse_old(folder: str, names: Iterable[str]) -> None:
 
 def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
     """Write these files into the folder, all of them or none; one that exists already is refused."""
-    from trm_np.data.problems import printable
-    from trm_np.files import atomic_write
+    from trm_np.storage.files import atomic_write
+    from trm_np.text import printable
 
     refuse_old(folder, documents)
     written: list[Path] = []

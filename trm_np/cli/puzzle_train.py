@@ -17,7 +17,7 @@ from trm_np.config import one_of
 if TYPE_CHECKING:
     from trm_np.puzzles.sets import HeldOut, Puzzles
     from trm_np.puzzles.task import Task
-    from trm_np.train import Record
+    from trm_np.training.trainer import Record
 
 COUNT = 4000  # puzzles to learn from
 
@@ -76,12 +76,12 @@ def train(
 ) -> None:
     threads = use_threads(all_cores=False)
     with refusals():
-        from trm_np.memory import keep_memory
         from trm_np.puzzles.compare import compare as compared
         from trm_np.puzzles.config import PRESETS, resolve
         from trm_np.puzzles.evaluating import evaluation_text
         from trm_np.puzzles.run import PuzzleRun
-        from trm_np.train import Interrupted
+        from trm_np.training.allocator import keep_memory
+        from trm_np.training.trainer import Interrupted
 
         pairs = dict(parse_setting(text) for text in settings)
         task = task_named(kind)

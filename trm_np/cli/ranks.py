@@ -10,7 +10,7 @@ import click
 
 from trm_np.cli.errors import OneLine, ending, say
 from trm_np.config import ConfigError
-from trm_np.parallel import Ranks, join, launched
+from trm_np.training.ranks import Ranks, join, launched
 
 PATIENCE = 5.0  # seconds that ranks with the same error may come one after the other
 

@@ -13,15 +13,15 @@ import click
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
 from trm_np.cli.options import as_json, named, names_in, trust, utf_8
 from trm_np.cli.threads import use_threads
-from trm_np.terms import ALLOWABLE, Terms
+from trm_np.recommend.terms import ALLOWABLE, Terms
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from trm_np.answers import Recommendation, RecommendedGift, SelectedTool
     from trm_np.data.json_lines import Line
-    from trm_np.line_answers import Answered
-    from trm_np.recommend import Recommender
+    from trm_np.recommend.lines import Answered
+    from trm_np.recommend.recommendation import Recommendation, RecommendedGift, SelectedTool
+    from trm_np.recommend.recommender import Recommender
 
 WIDTH = 100
 MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
@@ -153,7 +153,7 @@ def recommend(
     use_threads(all_cores=False)  # one answer has too little work to share out
     with refusals():
         from trm_np.data.problems import DataError
-        from trm_np.recommend import Recommender
+        from trm_np.recommend.recommender import Recommender
 
         recommender = Recommender.load(model, catalog, trust)
         terms = Terms(k, days, None, allow, any_age, exclude)
@@ -209,7 +209,7 @@ def answers_to(
 ) -> "Iterator[Answered]":
     """Answers to portions of lines: each portion at once, or many lines at a time in other processes."""
     from trm_np.cli.running import workers
-    from trm_np.line_answers import answer_lines, spread
+    from trm_np.recommend.lines import answer_lines, spread
 
     if not processes and dask is None:
         yield from (answer_lines(recommender, portion, *question) for portion in portions)
@@ -234,7 +234,7 @@ def opened(profile: str) -> "BufferedReader":
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
-    from trm_np.data.problems import printable
+    from trm_np.text import printable
 
     for note in recommendation.notes:
         click.echo(printable(f"Note: {note}"), err=True)
@@ -247,7 +247,7 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
 
 def recommendation_text(found: "Recommendation") -> str:
     """The gifts as a table, the reasons under each; then categories, tools and steps."""
-    from trm_np.data.problems import printable_lines
+    from trm_np.text import printable_lines
 
     likely = list(found.categories.items())[:SHOWN_CATEGORIES]
     lines = [

@@ -72,10 +72,10 @@ def run_trials(
     kind: "Kind",
 ) -> list["Row"]:
     """The same of trials of any kind."""
-    from trm_np.files import unlock_folder
     from trm_np.lab.results import complete, finished, read_rows
     from trm_np.lab.tables import failures_text
-    from trm_np.run import open_folder
+    from trm_np.storage.files import unlock_folder
+    from trm_np.training.run import open_folder
 
     if dask is not None and processes:
         raise click.UsageError("--processes: a Dask cluster has workers of its own")
@@ -103,12 +103,12 @@ def run_trials(
 def workers(dask: str | None, processes: int) -> Iterator[Executor]:
     """Where the runs are made: on a cluster, or in processes of this machine."""
     if dask is not None:
-        from trm_np.lab.cluster import dask_workers
+        from trm_np.executors.dask import dask_workers
 
         with dask_workers(dask) as executor:
             yield executor
     else:
-        from trm_np.lab.processes import local_processes
+        from trm_np.executors.processes import local_processes
 
         with local_processes(processes) as executor:
             yield executor

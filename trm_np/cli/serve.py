@@ -110,8 +110,8 @@ def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[l
 
 def said(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
     """Message on the address of the server and its model."""
-    from trm_np.data.problems import printable
     from trm_np.serve.listening import in_words
+    from trm_np.text import printable
 
     recommender = served.now.recommender
     preset, gifts = recommender.stored.config.preset, len(recommender.gifts)

@@ -55,10 +55,10 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
     with refusals():
         import numpy as np
 
+        from trm_np.data.labelling import agreement, cheapest_prices
         from trm_np.data.load import load_dataset
-        from trm_np.simulation import documents
-        from trm_np.simulation import simulate as simulated
-        from trm_np.world.labelling import agreement, cheapest_prices
+        from trm_np.data.simulation import documents
+        from trm_np.data.simulation import simulate as simulated
 
         shipped = load_dataset()
         files = documents(simulated(shipped, scenarios, held_out, gifts, np.random.default_rng(seed)))
@@ -81,7 +81,7 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
 
 def written_text(written: Mapping[str, Any]) -> str:
     """Report of the files written, and of how far the labelling rules agree with a person."""
-    from trm_np.data.problems import printable
+    from trm_np.text import printable
 
     lines = [
         f"{printable(written['folder'])}: {written['scenarios']:,} scenarios to train on, {written['held_out']:,} to "

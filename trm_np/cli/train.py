@@ -17,12 +17,12 @@ from trm_np.cli.options import as_json, config_from, config_options, data_option
 from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.signals import ENDING, handled, let_the_next_end
 from trm_np.cli.threads import use_threads
-from trm_np.parallel import join, launched
+from trm_np.training.ranks import join, launched
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
-    from trm_np.train import Record
+    from trm_np.training.trainer import Record
 
 DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 
@@ -82,11 +82,11 @@ def train(
     threads = use_threads(all_cores=preset == "report" and size == 1)
     with refusals():
         from trm_np.data.load import load_dataset
-        from trm_np.memory import keep_memory
-        from trm_np.profiling import StepProfile, profile_text
-        from trm_np.run import Run
-        from trm_np.summary import summary_text
-        from trm_np.train import Interrupted
+        from trm_np.evaluation.summary import summary_text
+        from trm_np.training.allocator import keep_memory
+        from trm_np.training.profiling import StepProfile, profile_text
+        from trm_np.training.run import Run
+        from trm_np.training.trainer import Interrupted
 
         ranks = join()
         quiet = quiet or not ranks.is_first
@@ -142,7 +142,7 @@ def draw_curves_of(folder: Path, best_epoch: int) -> None:
     """The training curves of the run in the folder, where matplotlib is; nothing is said where it is not."""
     from trm_np.lab.plots.curves import draw_curves, read_records
     from trm_np.lab.plots.style import PlotsMissing
-    from trm_np.run import CURVES, METRICS
+    from trm_np.training.run import CURVES, METRICS
 
     with suppress(PlotsMissing):
         draw_curves(read_records(folder / METRICS), best_epoch, folder / CURVES, kinds=("svg",))

@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from trm_np.data import schema
 from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, Problem, listed, shown
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.data.words import Meaning
 from trm_np.deadline import require_time
+from trm_np.text import listed, shown
 
 MOST_EXPLAINED = 5  # unknown words of a profile
 LEVELS = 4  # of nesting: a list of gifts has offers with fields

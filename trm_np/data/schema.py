@@ -10,10 +10,11 @@ from itertools import islice
 from typing import NamedTuple, TypeGuard
 
 from trm_np.data.money import LONGEST_CURRENCY
-from trm_np.data.problems import CONTROLS, Place, Problem, listed, shown
+from trm_np.data.problems import Place, Problem
 from trm_np.data.spelling import LONGEST_COMPARED, composed, singular
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
+from trm_np.text import CONTROLS, listed, shown
 
 Check = Callable[[object, Place], Iterator[Problem]]
 

@@ -11,7 +11,6 @@ import numpy as np
 from trm_np import __version__
 from trm_np.autograd import no_grad
 from trm_np.autograd.ops import Array, logistic
-from trm_np.checkpoint import StoredModel
 from trm_np.config import flatten
 from trm_np.data.encode import GiftInputs, ProfileInputs, encode_gifts, encode_profiles
 from trm_np.data.records import Profile
@@ -19,8 +18,9 @@ from trm_np.data.tables import gift_table, profile_table
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.export.errors import ExportError, ExtraMissing
 from trm_np.extras import needs_extra
-from trm_np.files import atomic_write
 from trm_np.model.trm import TRM, EncodedGifts
+from trm_np.storage.checkpoint import StoredModel
+from trm_np.storage.files import atomic_write
 
 SEED = 0  # of the profiles that are asked
 BATCHES = (1, 24, 75)  # so many profiles at a time, of other lengths

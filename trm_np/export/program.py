@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from trm_np.files import atomic_write
-from trm_np.npz import open_archive
+from trm_np.storage.files import atomic_write
+from trm_np.storage.npz import open_archive
 
 FIRST_LINE = b"#!/usr/bin/env python3\n"
 PACKAGES = ("click", "trm_np", "trm_np.autograd", "trm_np.scenarios")

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import StoredModel, build_model, save_checkpoint
 from trm_np.data.task import task_from
-from trm_np.evaluate import evaluate_model
+from trm_np.evaluation.compare import stored_dataset
+from trm_np.evaluation.predict import evaluate_model
+from trm_np.evaluation.summary import STRICT, TARGETS, figure, table, title
 from trm_np.export.errors import ExportError
-from trm_np.judging import stored_dataset
+from trm_np.model.build import build_model
 from trm_np.model.trm import TRM
-from trm_np.precision import FULL, as_stored, restore
-from trm_np.summary import STRICT, TARGETS, figure, table, title
+from trm_np.storage.checkpoint import StoredModel, save_checkpoint
+from trm_np.storage.precision import FULL, as_stored, restore
 
 
 def export_reduced(stored: StoredModel, path: Path, precision: str, held_out: str | None) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import StoredModel
 from trm_np.export.errors import ExtraMissing
 from trm_np.extras import needs_extra
-from trm_np.files import atomic_write
+from trm_np.storage.checkpoint import StoredModel
+from trm_np.storage.files import atomic_write
 
 
 def export_safetensors(stored: StoredModel, path: Path) -> dict[str, Any]:

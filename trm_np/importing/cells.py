@@ -8,8 +8,8 @@ from datetime import date, datetime, timezone
 from functools import lru_cache
 from typing import Any
 
-from trm_np.data.problems import CONTROLS, shown
 from trm_np.data.spelling import composed
+from trm_np.text import CONTROLS, shown
 
 UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 CURRENCIES = "$€£¥₹ \u00a0\u202f"  # and the spaces that group thousands

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trm_np.config import ConfigError, one_of
-from trm_np.data.problems import DataError, Place, listed, printable
+from trm_np.data.problems import DataError, Place
 from trm_np.importing.tables import Table
+from trm_np.text import listed, printable
 
 PERSON = (
     "user userid uid customer customerid customerno client clientid person personid member memberid buyer buyerid "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from trm_np.data import schema
 from trm_np.data.load import refuse_problems
-from trm_np.data.problems import Place, listed, printable
+from trm_np.data.problems import Place
 from trm_np.importing.columns import Column, find_columns
 from trm_np.importing.documents import documents
 from trm_np.importing.orders import most_ordered, read_orders
@@ -13,6 +13,7 @@ from trm_np.importing.records import read_items, read_people
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Rules, split
 from trm_np.importing.tables import Table, open_table
+from trm_np.text import listed, printable
 
 DEFAULT_READING, DEFAULT_RULES = Reading(), Rules()
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trm_np.data.problems import DataError, Place, printable
+from trm_np.data.problems import DataError, Place
 from trm_np.data.schema import MOST_SAID
 from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.splitting import Case, Parts
+from trm_np.text import printable
 
 FILES = SCENARIOS, HELD_OUT, CATALOGUE = "scenarios.json", "held_out_scenarios.json", "gift_catalog.json"
 OTHER, NO_CATEGORY = "other", "uncategorised"

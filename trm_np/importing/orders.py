@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_np.data.problems import DataError, Problem, shown
+from trm_np.data.problems import DataError, Problem
 from trm_np.importing.columns import Column
 from trm_np.importing.reading import Arrived, Reading, read, record_of
 from trm_np.importing.records import Item, Said
 from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
+from trm_np.text import shown
 
 Array = NDArray[Any]
 

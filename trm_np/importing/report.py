@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from trm_np.data.problems import printable
+from trm_np.text import printable
 
 
 @dataclass

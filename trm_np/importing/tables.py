@@ -10,9 +10,10 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
-from trm_np.data.problems import DataError, Place, shown
+from trm_np.data.problems import DataError, Place
 from trm_np.data.strict_json import opened
 from trm_np.extras import needs_extra
+from trm_np.text import shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LONGEST_LINE = 1_000_000  # characters; a file without line breaks must not fill the memory

@@ -7,8 +7,8 @@ import numpy as np
 
 from trm_np.config import SWITCHES, Config, DropoutConfig, LearningRateConfig, resolve
 from trm_np.data.load import Dataset
+from trm_np.data.simulation import simulate
 from trm_np.lab.grid import grid
-from trm_np.simulation import simulate
 
 SIZES = (2, 5, 10, 25, 100, 1000)  # of the training data, in scenarios
 WRITTEN = 25  # of them by hand, at most

@@ -6,11 +6,10 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from trm_np.config import RECIPES, SWITCHES, Config, completed, flatten, resolve
-from trm_np.data.problems import printable
+from trm_np.config import RECIPES, SWITCHES, Config, completed, flatten, resolve, switches_in
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.summary import switches_in
+from trm_np.text import printable
 
 ALL_ON, ALL_OFF = "all on", "all off"
 Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES

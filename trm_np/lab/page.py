@@ -10,11 +10,11 @@ from importlib import resources
 from typing import Any
 
 from trm_np.config import SWITCHES
+from trm_np.evaluation.summary import STRICT, TARGETS, title
 from trm_np.lab.grid import Off, place_of, subsets, unusable
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.summary import STRICT, TARGETS, title
-from trm_np.train import Record
+from trm_np.training.trainer import Record
 
 RESULTS = "{{results}}"
 SHARED = {"{{style}}": "style.css", "{{charts}}": "charts.css", "{{elements}}": "elements.js"}  # by their place

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm_np.checkpoint import load_model
 from trm_np.data.load import load_dataset
 from trm_np.lab.effects import effects
 from trm_np.lab.experiments import EXPERIMENTS, SIZES, WRITTEN
@@ -21,6 +20,7 @@ from trm_np.lab.plots.lessons import (
 )
 from trm_np.lab.plots.recursion import draw_recursion, think_on
 from trm_np.lab.trial import Row
+from trm_np.storage.checkpoint import load_model
 
 DEFAULT_MODEL = Path("checkpoints/integrated_enhanced/best.npz")
 QUALITIES = ("category_recall_at_3", "tool_exact_rate", "reward_spearman", "generalization_gap")

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
-from trm_np.checkpoint import digest
 from trm_np.config import flatten
+from trm_np.evaluation.summary import table
 from trm_np.lab.effects import mean_and_interval
 from trm_np.lab.sweep import Kind
 from trm_np.lab.trial import Row, failed, identity
-from trm_np.memory import keep_memory
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import DEEP, work
 from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
@@ -22,7 +21,8 @@ from trm_np.puzzles.model import PuzzleModel, think
 from trm_np.puzzles.sets import TEST, VALIDATION, make_held_out, make_puzzles
 from trm_np.puzzles.task import Board, Task
 from trm_np.puzzles.training import PuzzleTrainer
-from trm_np.summary import table
+from trm_np.storage.checkpoint import digest
+from trm_np.training.allocator import keep_memory
 
 SHIPPED, ONCE, DEEPEST = "as shipped", "N_sup = 1", f"{DEEP} blocks once, no recursion"
 STEPS = 16  # of thinking after which each is judged, whatever it was trained for

@@ -7,10 +7,10 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from trm_np.data.problems import printable
-from trm_np.files import append_line, atomic_write, cut
 from trm_np.lab.sweep import GIFTS, Kind, sweep
 from trm_np.lab.trial import AnyTrial, Row, identity
+from trm_np.storage.files import append_line, atomic_write, cut
+from trm_np.text import printable
 
 IDENTITY = ("seed", "version", "data", "settings")
 

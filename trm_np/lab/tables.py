@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from statistics import mean
 
+from trm_np.evaluation.summary import table, title
 from trm_np.lab.effects import NO_EFFECT, Effect, effects, mean_and_interval
 from trm_np.lab.trial import Row
-from trm_np.summary import table, title
 
 SHORT: tuple[str, ...] = (
     "recommendation_quality",

@@ -15,9 +15,9 @@ import numpy as np
 from trm_np.config import Config
 from trm_np.data.load import Dataset
 from trm_np.lab.trial import Row, Trial, data_digest, failed, row_of, task_of
-from trm_np.memory import keep_memory
-from trm_np.stopping import EarlyStopping
-from trm_np.train import Record, Trainer
+from trm_np.training.allocator import keep_memory
+from trm_np.training.stopping import EarlyStopping
+from trm_np.training.trainer import Record, Trainer
 
 
 def leading(configs: Sequence[Config]) -> Config:

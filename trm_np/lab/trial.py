@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from trm_np import __version__
-from trm_np.checkpoint import digest
 from trm_np.config import Config, flatten
 from trm_np.data.load import Dataset, as_json
 from trm_np.data.task import Task, task_from
-from trm_np.evaluate import evaluate_model
-from trm_np.memory import keep_memory
-from trm_np.train import Record, Trainer
+from trm_np.evaluation.predict import evaluate_model
+from trm_np.storage.checkpoint import digest
+from trm_np.training.allocator import keep_memory
+from trm_np.training.trainer import Record, Trainer
 
 Row = dict[str, Any]  # of a file of results: what was run, and either what came of it or its "error"
 

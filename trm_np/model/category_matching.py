@@ -4,7 +4,7 @@ import numpy as np
 
 from trm_np.autograd import Tensor, nn
 from trm_np.config import ModelConfig
-from trm_np.model.pairs import as_columns, as_rows
+from trm_np.model.broadcasting import as_columns, as_rows
 
 
 class CategoryMatching(nn.Module):

@@ -38,7 +38,7 @@ class Shares(NamedTuple):
 class Experience(nn.Module):
     """An embedding and a bias for each gift that could be chosen in training, and what a person looks for among them.
 
-    It is solved, not learned by gradients (start_choices.py). A gift that is new to the model has neither: it is known
+    It is solved, not learned by gradients (choice_start.py). A gift that is new to the model has neither: it is known
     by its content alone. `shares` are the `Shares` as one parameter.
     """
 

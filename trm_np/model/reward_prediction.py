@@ -6,7 +6,7 @@ from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
 from trm_np.data.encode import GiftInputs
-from trm_np.model.pairs import as_columns, as_rows, fold, of_first, of_last, score
+from trm_np.model.broadcasting import as_columns, as_rows, fold, of_first, of_last, score
 from trm_np.model.user_profiling import User
 
 # As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.

@@ -6,7 +6,7 @@ from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
 from trm_np.data.tables import Bools
-from trm_np.model.pairs import as_rows, fold
+from trm_np.model.broadcasting import as_rows, fold
 
 # At a learning rate of 1e-4 a weight moves by only 0.003 in 30 steps. The gain makes such a move count in the vote.
 TOOL_GAIN = 64.0

@@ -19,13 +19,13 @@ from trm_np.data.encode import (
 )
 from trm_np.data.tables import MISSING
 from trm_np.data.vocabulary import Vocabulary
+from trm_np.model.broadcasting import as_rows, fold
 from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Carry, Core
 from trm_np.model.cross_modal_fusion import CrossModalFusion
 from trm_np.model.decision_heads import DecisionHeads
 from trm_np.model.experience import Experience
 from trm_np.model.gift_catalogue import GiftCatalogue
-from trm_np.model.pairs import as_rows, fold
 from trm_np.model.reward_prediction import RewardPrediction
 from trm_np.model.tool_selection import ToolSelection
 from trm_np.model.user_profiling import User, UserProfiling

@@ -11,11 +11,12 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from trm_np.data.problems import DataError, Place, Problem, shown
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.strict_json import opened
 from trm_np.data.tables import Bools
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.task import BLANK, Board, Task
+from trm_np.text import shown
 
 HEADERS = (("puzzle", "solution"), ("question", "answer"))  # question and answer among the columns
 PORTION = 4096  # lines that are checked at once

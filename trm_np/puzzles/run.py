@@ -1,10 +1,9 @@
-"""A training run of a puzzle model in a folder: the files of trm_np/run.py, in the same manner."""
+"""A training run of a puzzle model in a folder: the files of trm_np/training/run.py, in the same manner."""
 
 from operator import index
 from pathlib import Path
 from typing import Any
 
-from trm_np.checkpoint import digest
 from trm_np.config import flatten
 from trm_np.puzzles.config import PuzzleConfig
 from trm_np.puzzles.evaluating import evaluate
@@ -12,7 +11,8 @@ from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model, save_puzzle_model
 from trm_np.puzzles.task import Task
 from trm_np.puzzles.training import PuzzleTrainer
-from trm_np.run import FolderRun
+from trm_np.storage.checkpoint import digest
+from trm_np.training.run import FolderRun
 
 
 class PuzzleRun(FolderRun):

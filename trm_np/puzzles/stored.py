@@ -13,7 +13,14 @@ import numpy as np
 
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
-from trm_np.checkpoint import (
+from trm_np.config import ConfigError, flatten
+from trm_np.model.cost import NUMBER, Cost, cost_of_thinking, require_modest
+from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, from_flat
+from trm_np.puzzles.maze import MAZE_5
+from trm_np.puzzles.model import GROUP, PuzzleModel
+from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
+from trm_np.puzzles.task import Task
+from trm_np.storage.checkpoint import (
     BEST,
     FORMAT,
     MOMENTS,
@@ -26,16 +33,9 @@ from trm_np.checkpoint import (
     require_finite,
     require_parts,
 )
-from trm_np.config import ConfigError, flatten
-from trm_np.cost import NUMBER, Cost, cost_of_thinking, require_modest
-from trm_np.data.problems import listed, shown
-from trm_np.files import atomic_write
-from trm_np.npz import npz_pieces, open_npz
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, from_flat
-from trm_np.puzzles.maze import MAZE_5
-from trm_np.puzzles.model import GROUP, PuzzleModel
-from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
-from trm_np.puzzles.task import Task
+from trm_np.storage.files import atomic_write
+from trm_np.storage.npz import npz_pieces, open_npz
+from trm_np.text import listed, shown
 
 TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9, MAZE_5)}
 LEARNER = "learner."  # before the name of a weight as it is learnt, of which WEIGHTS are the average

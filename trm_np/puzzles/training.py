@@ -21,8 +21,9 @@ from trm_np.puzzles.model import PuzzleModel, Said, average_, halts, losses, sol
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
-from trm_np.stopping import EarlyStopping, StoppingState
-from trm_np.train import Diverged, Interrupted, Record, copy_into, in_json, out_of_json
+from trm_np.training.divergence import Diverged
+from trm_np.training.stopping import EarlyStopping, StoppingState
+from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
 
 TERMS = ("cells", "halting")
 RISING = 10  # updates after which the average is that of about half of them

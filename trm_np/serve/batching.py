@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from trm_np.answers import Recommendation
 from trm_np.data.lenient import Asked
 from trm_np.deadline import TooLate, until
-from trm_np.recommend import Recommender
+from trm_np.recommend.recommendation import Recommendation
+from trm_np.recommend.recommender import Recommender
+from trm_np.recommend.terms import Terms
 from trm_np.serve.forking import after_fork
-from trm_np.terms import Terms
 
 PORTION = 64  # profiles that are answered together at most
 MANY = 16  # from so many on, answers tell how fast they are under load

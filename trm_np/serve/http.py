@@ -4,7 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from trm_np.data.problems import printable
+from trm_np.text import printable
 
 JSON = "application/json"
 Headers = tuple[tuple[str, str], ...]

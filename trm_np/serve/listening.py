@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trm_np.data.problems import printable
 from trm_np.extras import needs_extra
 from trm_np.serve.wsgi import Application
+from trm_np.text import printable
 
 if TYPE_CHECKING:
     from trm_np.serve.on_waitress import Server as WaitressServer

@@ -10,10 +10,10 @@ from typing import Any
 from trm_np import __version__
 from trm_np.data import schema
 from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
+from trm_np.recommend.terms import ALLOWABLE, Terms
 from trm_np.serve.http import JSON
 from trm_np.serve.metrics import CONTENT_TYPE
 from trm_np.serve.question import GIFTS, LIMITS, MOST_DAYS, NAME_CHARACTERS, PROFILES
-from trm_np.terms import ALLOWABLE, Terms
 from trm_np.world.reward import COMPONENTS
 
 Schema = dict[str, Any]

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from trm_np.data import schema
-from trm_np.data.problems import DataError, Place, Problem, shown
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Profile
 from trm_np.data.strict_json import RepeatedKeys, parse_json
+from trm_np.recommend.terms import ALLOWABLE, Terms
 from trm_np.serve.http import JSON, HTTPError
-from trm_np.terms import ALLOWABLE, Terms
+from trm_np.text import shown
 
 BODY_BYTES = 2**20
 PROFILES = 1000

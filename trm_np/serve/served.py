@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm_np import __version__
-from trm_np.checkpoint import CheckpointError
-from trm_np.data.problems import DataError, printable
+from trm_np.data.problems import DataError
 from trm_np.deadline import TooLate, until
-from trm_np.npz import open_npz
-from trm_np.recommend import ModelError, Recommender
+from trm_np.recommend.recommender import ModelError, Recommender
 from trm_np.serve.forking import after_fork
 from trm_np.serve.http import to_json
 from trm_np.serve.log import say
@@ -19,6 +17,9 @@ from trm_np.serve.metrics import Metrics
 from trm_np.serve.openapi import document
 from trm_np.serve.question import LIMITS, SECONDS
 from trm_np.serve.trial import TrialError, tried
+from trm_np.storage.checkpoint import CheckpointError
+from trm_np.storage.npz import open_npz
+from trm_np.text import printable
 
 LOOK_EVERY = 1.0  # seconds
 Signature = tuple[

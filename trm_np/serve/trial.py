@@ -9,8 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
-from trm_np.checkpoint import CheckpointError
-from trm_np.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
+from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
+from trm_np.storage.checkpoint import CheckpointError
 
 PROGRAM = 2**27  # bytes that Python and NumPy take, rather too many
 SECONDS = 30.0  # of a processor, and so many more for each million bytes of the files; ten times as long by the clock

@@ -11,15 +11,16 @@ from typing import Any
 from urllib.parse import quote
 
 from trm_np.data.lenient import Asked
-from trm_np.data.problems import DataError, printable, shown
+from trm_np.data.problems import DataError
 from trm_np.deadline import TooLate, require_time, until
-from trm_np.recommend import ModelError
+from trm_np.recommend.recommender import ModelError
 from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.log import say
 from trm_np.serve.metrics import CONTENT_TYPE, Metrics
 from trm_np.serve.question import SECONDS, Question, read_profiles, read_question, require_few, require_modest
 from trm_np.serve.served import ServedModel, Snapshot
+from trm_np.text import printable, shown
 
 RETRY_AFTER = 5  # seconds
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own

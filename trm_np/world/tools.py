@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_np.data.problems import shown
 from trm_np.data.records import Gift, Offer
 from trm_np.data.tables import Bools, Floats, Ints
+from trm_np.text import shown
 from trm_np.world.bundle import best_bundle
 
 T = TypeVar("T", bound=np.generic)
@@ -61,7 +61,7 @@ class PriceComparison:
 class InventoryCheck:
     """Pieces in stock (G,), the offer that is there first, its days (G,), and whether one can be had in time (G,).
 
-    It changes nothing: gifts that cannot be had are ruled out with any tools (trm_np/common_sense.py).
+    It changes nothing: gifts that cannot be had are ruled out with any tools (trm_np/recommend/common_sense.py).
     """
 
     stock: Ints

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from trm_np.data.tables import Floats
+from trm_np.evaluation.summary import title
 from trm_np.lab.effects import LOWER_IS_BETTER, RANGES, SHARE, mean_and_interval
 from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
-from trm_np.summary import title
 
 Interval = tuple[float, float, float]  # the mean, and the lower and upper end
 

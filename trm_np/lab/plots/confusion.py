@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from trm_np.data.tables import Floats
+from trm_np.evaluation.metrics import TOP_CATEGORIES, top_categories
 from trm_np.lab.plots.style import INK, drawing, label, save
-from trm_np.world.metrics import TOP_CATEGORIES, top_categories
 
 INCHES = 0.46  # of a cell
 HEADING_INCHES = 6.6

@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trm_np.data.problems import printable
 from trm_np.lab.plots.style import GREY, INK, KINDS, LIGHT, LINES, drawing, label, save
 from trm_np.lab.results import ResultsError, whole_lines
-from trm_np.train import Record
+from trm_np.text import printable
+from trm_np.training.trainer import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

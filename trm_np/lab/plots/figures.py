@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trm_np.checkpoint import StoredModel
 from trm_np.data.load import Dataset
-from trm_np.data.problems import printable
 from trm_np.data.task import task_from
-from trm_np.evaluate import best_rewards, predict
+from trm_np.evaluation.metrics import scenario_values
+from trm_np.evaluation.predict import best_rewards, predict
 from trm_np.lab.effects import Effect, effects
 from trm_np.lab.grid import first_grid
 from trm_np.lab.plots.confusion import draw_confusion
@@ -15,8 +14,9 @@ from trm_np.lab.plots.curves import draw_curves
 from trm_np.lab.plots.recursion import draw_recursion, think_on
 from trm_np.lab.plots.rewards import draw_rewards
 from trm_np.lab.results import ResultsError, read_rows
-from trm_np.train import Record
-from trm_np.world.metrics import scenario_values
+from trm_np.storage.checkpoint import StoredModel
+from trm_np.text import printable
+from trm_np.training.trainer import Record
 from trm_np.world.reward import reward
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trm_np.config import SWITCHES
+from trm_np.evaluation.summary import title
 from trm_np.lab.effects import LOWER_IS_BETTER, RANGES, SHARE, Effect
 from trm_np.lab.grid import ALL_OFF, ALL_ON
 from trm_np.lab.plots.style import BAND, GREY, INK, drawing, label, save
 from trm_np.lab.tables import AMONG, SHORT
-from trm_np.summary import title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trm_np.autograd import functional as F
-from trm_np.checkpoint import StoredModel, build_model
 from trm_np.data.encode import encode_profiles
 from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import Floats, profile_table
-from trm_np.evaluate import evaluating
+from trm_np.evaluation.metrics import TOP_CATEGORIES, TOP_TOOLS
+from trm_np.evaluation.predict import evaluating
 from trm_np.lab.plots.style import BAND, GREY, LIGHT, LINES, drawing, label, save
+from trm_np.model.build import build_model
 from trm_np.model.trm import HALT, state_answer
-from trm_np.world.metrics import TOP_CATEGORIES, TOP_TOOLS
+from trm_np.storage.checkpoint import StoredModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trm_np.extras import needs_extra
-from trm_np.files import atomic_write
+from trm_np.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,46 @@
+"""Processes that work for another one end with it, whatever ended that one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.waiting import HANG, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+PARENT = """
+import sys
+from tests.executors.test_processes import wait_in
+from trm_np.executors.processes import local_processes
+
+with local_processes(2) as executor:
+    for future in [executor.submit(wait_in, sys.argv[1]) for _ in range(2)]:
+        future.result()
+"""
+
+
+def wait_in(folder: str) -> None:
+    """Say which process this is, and wait for ever."""
+    Path(folder, str(os.getpid())).touch()
+    wait_until(lambda: False)
+
+
+def is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{number}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")  # nobody waits for it
+
+
+def test_when_the_parent_is_killed_its_workers_end(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        workers = [int(path.name) for path in tmp_path.iterdir()]
+        assert all(map(is_running, workers))
+        parent.send_signal(signal.SIGKILL)
+        parent.wait(HANG)
+    wait_until(lambda: not any(map(is_running, workers)))

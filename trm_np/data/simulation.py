@@ -1,0 +1,245 @@
+"""Simulated data of any size, to study what size does: the shipped vocabulary, labels by the written guide.
+
+Profiles and gifts are drawn from the distributions written at their functions; nothing in them is a person's
+judgement. Every category starts at its cheapest shipped price, so the guide labels a profile as it would with
+the shipped catalogue, whatever the number of gifts.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import comb
+
+import numpy as np
+
+from trm_np.data.labelling import (
+    PREFERENCES,
+    PRIMARY,
+    SECONDARY,
+    affordable_categories,
+    cheapest_prices,
+    expected_categories,
+    expected_tools,
+)
+from trm_np.data.load import Dataset, Scenarios, as_json
+from trm_np.data.records import Gift, Offer, Profile, Scenario
+from trm_np.data.tables import AGE_GROUPS
+from trm_np.data.vocabulary import Vocabulary
+
+LOWEST_BUDGET, HIGHEST_BUDGET = 45, 250
+LIST_LENGTHS = (2, 3)  # of hobbies and of preferences
+YOUNGEST = {"mother": 36, "father": 36, "grandparent": 56}
+ONLY_FOR = {"mothers_day": "mother", "fathers_day": "father"}
+
+GUEST_HOBBY_SHARE = 0.5  # of the gifts that also suit a hobby of another category
+FAVOURED = 5.0  # how much likelier a tag is that the guide connects with the category
+CHEAP, DEAR = 50, 120  # dollars: up to here a gift may be called affordable, from here luxury
+OCCASION_SHARE = {"birthday": 1.0, "christmas": 0.85}
+OTHER_OCCASION_SHARE = 0.4
+SOLD_OUT_SHARE = 0.04
+WEEKS = 12
+
+Interests = tuple[frozenset[str], frozenset[str]]
+
+
+def simulate(
+    shipped: Dataset, n_scenarios: int, n_held_out: int, n_gifts: int, rng: np.random.Generator
+) -> Dataset:
+    """A dataset of so many training scenarios, validation and test scenarios each, and gifts.
+
+    The held-out scenarios depend on no other number, the training scenarios not on the number of gifts; a
+    longer training list begins with the shorter one. No two held-out profiles, and no held-out and training
+    profile, have the same hobbies and the same preferences. Raises `ValueError` for fewer gifts than
+    categories.
+    """
+    vocabulary = shipped.vocabulary
+    cheapest = cheapest_prices(shipped.gifts, vocabulary.categories)
+    held_out_rng, train_rng, gift_rng = rng.spawn(3)
+    seen: set[Interests] = set()
+    splits = {}
+    for split in ("validation", "test"):
+        profiles = []
+        for _ in range(n_held_out):
+            profiles.append(_profile(vocabulary, seen, held_out_rng))
+            seen.add(_interests(profiles[-1]))
+        splits[split] = _labelled(split, profiles, cheapest)
+    train = [_profile(vocabulary, seen, train_rng) for _ in range(n_scenarios)]
+    gifts = _gifts(shipped, n_gifts, gift_rng)
+    return Dataset(vocabulary, _labelled("training", train, cheapest), gifts=gifts, **splits)
+
+
+def documents(dataset: Dataset) -> dict[str, bytes]:
+    """The dataset as the three files by name: JSON in UTF-8, one record on a line."""
+    vocabulary = json.dumps(dataset.vocabulary.lists, ensure_ascii=False)
+    held_out = [_records("validation", dataset.validation), _records("test", dataset.test)]
+    texts = {
+        "scenarios.json": [f'"vocabulary": {vocabulary}', _records("scenarios", dataset.train)],
+        "held_out_scenarios.json": held_out,
+        "gift_catalog.json": [_records("gifts", dataset.gifts)],
+    }
+    return {name: ("{" + ",\n".join(parts) + "}\n").encode() for name, parts in texts.items()}
+
+
+def _records(key: str, records: Iterable[Scenario | Gift]) -> str:
+    lines = (json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")) for record in records)
+    return f'"{key}": [\n' + ",\n".join(lines) + "\n]"
+
+
+# ---------------------------------------------------------------------------------------- scenarios
+
+
+def _labelled(split: str, profiles: Sequence[Profile], cheapest: Mapping[str, float]) -> Scenarios:
+    return tuple(
+        Scenario(
+            name=f"simulated {split} scenario {number}",
+            profile=profile,
+            expected_categories=expected_categories(profile, affordable_categories(profile.budget, cheapest)),
+            expected_tools=expected_tools(profile),
+        )
+        for number, profile in enumerate(profiles, start=1)
+    )
+
+
+def _profile(vocabulary: Vocabulary, taken: set[Interests], rng: np.random.Generator) -> Profile:
+    """A complete profile whose interests are not among those taken.
+
+    Age: one of the five groups, then a year of it, each equally likely. Relationship: any that a person of
+    that age can have. Occasion: any, but Mother's and Father's Day only for one. Budget: whole dollars,
+    uniform on a logarithmic scale from 45 to 250. Two or three hobbies and preferences, all equally likely.
+    """
+    youngest, oldest = AGE_GROUPS[rng.integers(len(AGE_GROUPS))]
+    age = int(rng.integers(youngest, oldest + 1))
+    relationship = _one(rng, [name for name in vocabulary.relationships if YOUNGEST.get(name, 0) <= age])
+    occasions = [name for name in vocabulary.occasions if ONLY_FOR.get(name, relationship) == relationship]
+    while True:
+        profile = Profile(
+            age=age,
+            hobbies=_some(rng, vocabulary.hobbies),
+            relationship=relationship,
+            budget=round(float(np.exp(rng.uniform(np.log(LOWEST_BUDGET), np.log(HIGHEST_BUDGET))))),
+            occasion=_one(rng, occasions),
+            preferences=_some(rng, vocabulary.preferences),
+        )
+        if _interests(profile) not in taken:
+            return profile
+
+
+def _interests(profile: Profile) -> Interests:
+    return frozenset(profile.hobbies), frozenset(profile.preferences)
+
+
+def _one(rng: np.random.Generator, names: Sequence[str]) -> str:
+    return names[int(rng.integers(len(names)))]
+
+
+def _some(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(names[index] for index in rng.permutation(len(names))[: rng.choice(LIST_LENGTHS)])
+
+
+# -------------------------------------------------------------------------------------------- gifts
+
+
+def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gift, ...]:
+    """Draw gifts category by category, the same number in each, give or take one."""
+    categories = shipped.vocabulary.categories
+    if n_gifts < len(categories):
+        raise ValueError(f"n_gifts: found {n_gifts}; allowed: at least {len(categories)}, one per category")
+    gifts: list[Gift] = []
+    for index, category in enumerate(categories):
+        number = n_gifts // len(categories) + (index < n_gifts % len(categories))
+        gifts.extend(_gifts_of(category, number, shipped, rng))
+    return tuple(gifts)
+
+
+def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Generator) -> Iterator[Gift]:
+    """Gifts of one category.
+
+    Prices: the cheapest shipped one first, the others uniform on a logarithmic scale up to the dearest one.
+    Reviews: a log-normal number of them, their stars 1 plus a binomial number of 4. Stock: log-normal, 4 %
+    sold out. Weekly sales: Poisson about a level that grows or falls exponentially. Sellers: one to four of
+    the shipped ones, the first of them at the list price; the cheaper an offer, the longer it takes.
+    """
+    like = [gift for gift in shipped.gifts if gift.category == category]
+    sellers = tuple(dict.fromkeys(offer.seller for gift in shipped.gifts for offer in gift.offers or ()))
+    prices = [gift.price for gift in like if gift.price is not None]
+    asked = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
+    asked = np.maximum(asked, min(prices))
+    asked[0] = min(prices)
+    stars = rng.uniform(0.6, 0.95, number)
+    chances = np.stack([comb(4, k) * stars**k * (1 - stars) ** (4 - k) for k in range(5)], axis=1)
+    reviews = rng.multinomial(np.ceil(rng.lognormal(4.5, 0.8, number)).astype(np.int64), chances)
+    rating = (reviews @ np.arange(1, 6) / reviews.sum(axis=1)).round(1)
+    stock = np.ceil(rng.lognormal(3.3, 1.0, number)) * (rng.random(number) >= SOLD_OUT_SHARE)
+    level, growth = rng.lognormal(2.9, 0.6, (number, 1)), rng.normal(0.0, 0.05, (number, 1))
+    sales = rng.poisson(level * np.exp(growth * (np.arange(WEEKS) - (WEEKS - 1) / 2)))
+    hobbies = _hobby_tags(category, number, shipped.vocabulary.hobbies, rng)
+    for index in range(number):
+        price = float(asked[index])
+        yield Gift(
+            id=f"{category}_{index + 1}",
+            name=f"Simulated {category} gift {index + 1}",
+            category=category,
+            price=price,
+            rating=float(rating[index]),
+            tags=hobbies[index] + _preference_tags(category, price, shipped.vocabulary.preferences, rng),
+            age_range=(int(rng.integers(16, 29)), int(rng.integers(55, 81))),
+            occasions=_occasions(shipped.vocabulary.occasions, rng),
+            offers=_offers(price, sellers, rng),
+            stock=int(stock[index]),
+            reviews=tuple(reviews[index].tolist()),
+            weekly_sales=tuple(sales[index].tolist()),
+        )
+
+
+def _hobby_tags(
+    category: str, number: int, hobbies: Sequence[str], rng: np.random.Generator
+) -> list[tuple[str, ...]]:
+    """One to three hobbies for each gift of a category, so that the catalogue implies the guide's table.
+
+    A hobby at home here, in rule 1 of the guide, is a tag of at least half the gifts; so is cooking of food.
+    Half the gifts also have another hobby as a guest, which stays a tag of fewer than half.
+    """
+    at_home = [name for name in hobbies if PRIMARY[name] == category]
+    if category == "food":
+        at_home.append("cooking")
+    guests = [name for name in hobbies if name not in at_home]
+    weights = np.array([FAVOURED if SECONDARY.get(name) == category else 1.0 for name in guests])
+    count: Counter[str] = Counter()
+    tags = []
+    for index in range(number):
+        # Of two hobbies at home: both, the first, the second, both, ...; each is then in at least half.
+        own = at_home if len(at_home) == 1 or index % 3 == 0 else [at_home[index % 3 - 1]]
+        guest = guests[rng.choice(len(guests), p=weights / weights.sum())]
+        if rng.random() < GUEST_HOBBY_SHARE and 2 * (count[guest] + 1) < number:
+            count[guest] += 1
+            own = [*own, guest]
+        tags.append(tuple(own))
+    return tags
+
+
+def _preference_tags(
+    category: str, price: float, preferences: Sequence[str], rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Two to four preferences, those that point to the category likelier, affordable and luxury by price."""
+    weights = np.array([FAVOURED if name in PREFERENCES.get(category, ()) else 1.0 for name in preferences])
+    weights[preferences.index("affordable")] = FAVOURED if price <= CHEAP else 0.0
+    weights[preferences.index("luxury")] = FAVOURED if price >= DEAR else 0.0
+    chosen = rng.choice(len(preferences), rng.integers(2, 5), replace=False, p=weights / weights.sum())
+    return tuple(preferences[index] for index in chosen)
+
+
+def _occasions(occasions: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
+    drawn = rng.random(len(occasions))
+    shares = (OCCASION_SHARE.get(name, OTHER_OCCASION_SHARE) for name in occasions)
+    return tuple(name for name, share, u in zip(occasions, shares, drawn, strict=True) if u < share)
+
+
+def _offers(price: float, sellers: Sequence[str], rng: np.random.Generator) -> tuple[Offer, ...]:
+    asking = rng.permutation(len(sellers))[: rng.integers(1, 5)]
+    shares = [1.0, *rng.uniform(0.8, 1.05, len(asking) - 1)]
+    return tuple(
+        Offer(
+            sellers[seller], round(price * share, 2), int(rng.integers(0, 7) + max(0.0, 60 * (0.98 - share)))
+        )
+        for seller, share in zip(asking, shares, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""How good a model is: predictions, metrics, baselines, and what lies behind the figures."""

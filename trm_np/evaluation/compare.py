@@ -1,0 +1,125 @@
+"""A model's metrics on scenarios it never saw, beside those of the baselines and of the untrained model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trm_np.config import Config
+from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
+from trm_np.data.problems import DataError, Place
+from trm_np.data.task import Split, Task, task_from
+from trm_np.evaluation.baselines import (
+    nearest_neighbour_predictions,
+    oracle_predictions,
+    popularity_predictions,
+    random_metrics,
+)
+from trm_np.evaluation.compare_choices import judge_choices
+from trm_np.evaluation.diagnostics import examine
+from trm_np.evaluation.linear import linear_predictions
+from trm_np.evaluation.metrics import Predictions, evaluate_predictions
+from trm_np.evaluation.predict import best_rewards, evaluate_model, evaluation_loss
+from trm_np.evaluation.ranking import ranking_figures
+from trm_np.model.new import Generators, new_model
+from trm_np.model.trm import TRM
+from trm_np.storage.checkpoint import StoredModel
+
+RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means over its draws
+
+
+def judge(
+    model: TRM, task: Task, config: Config, seed: int, category_share: float = 0.0
+) -> dict[str, dict[str, Any]]:
+    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
+
+    One of the baselines is the same model "untrained", as a run with this seed starts it. "ranking" says what the
+    category share, with which the model ranks, does to its lists; where something was chosen for the people of the test
+    scenarios, "choices" has its metrics.
+    """
+    untrained = new_model(config, task, Generators.from_seed(seed))
+    learnt = learnt_predictions(task.test, task)
+    training_loss = evaluation_loss(model, task.train, task, config.loss)["total"]
+
+    def evaluated(split: Split) -> dict[str, float]:
+        return evaluate_model(model, split, task, config.loss, training_loss=training_loss).metrics
+
+    judged: dict[str, dict[str, Any]] = {
+        "validation": evaluated(task.validation),
+        "test": evaluated(task.test),
+        "baselines": {
+            **evaluate_baselines(task.test, task, learnt),
+            "untrained": evaluate_model(untrained, task.test, task, config.loss)[0],
+        },
+    }
+    if model.experience is None:
+        judged["ranking"] = ranking_figures(model, task, category_share)
+    if task.test.chosen.nnz:
+        rewards = learnt["linear"].predicted_reward
+        judged["choices"] = judge_choices(model, untrained, rewards, task, category_share)
+    return judged
+
+
+def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+    """`judge` and `examine` for a stored model with its own catalogue; `held_out` is a file, the shipped one if None.
+
+    Raises DataError.
+    """
+    dataset = stored_dataset(stored, held_out)
+    task = task_from(dataset, stored.config.model.gift_features)
+    return {
+        "preset": stored.config.preset,
+        "recipe": stored.config.recipe,
+        "test_is_validation": dataset.shares_held_out,
+        "trained_on": trained_on(dataset),
+        **judge(stored.model, task, stored.config, stored.header["seed"], stored.category_share),
+        **examine(stored.model, task, dataset),
+    }
+
+
+def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
+    """Dataset of a stored model with the held-out scenarios of a file, or the shipped ones; raises DataError."""
+    if held_out is None and stored.vocabulary != load_scenarios()[0]:
+        at = Place(f"{HELD_OUT_FILE} (shipped)")
+        raise DataError(
+            [at.problem("a vocabulary other than the model's", "its own scenarios: give --held-out")]
+        )
+    validation, test = load_held_out(held_out, stored.vocabulary, stock_of(stored.gifts))
+    return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
+
+
+def trained_on(dataset: Dataset) -> int:
+    """Number of test scenarios that have the profile of a training scenario."""
+    seen = {scenario.profile for scenario in dataset.train}
+    return sum(scenario.profile in seen for scenario in dataset.test)
+
+
+def evaluate_baselines(
+    split: Split, task: Task, learnt: Mapping[str, Predictions] | None = None
+) -> dict[str, dict[str, float]]:
+    """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect.
+
+    `learnt` are the `learnt_predictions`, to be given where they are known already.
+    """
+    world = (split.labels, split.profiles, task.gifts, task.implied)
+    best = best_rewards(split, task)
+    said_of = learnt_predictions(split, task) if learnt is None else learnt
+    return {
+        "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
+        **{name: evaluate_predictions(said, *world, best) for name, said in said_of.items()},
+        "oracle": evaluate_predictions(oracle_predictions(*world), *world, best),
+    }
+
+
+def learnt_predictions(split: Split, task: Task) -> dict[str, Predictions]:
+    """Predictions for a split by the baselines that learn from the task's training scenarios."""
+    train, gifts, implied = task.train, task.gifts, task.implied
+    learn = (train.labels, train.profiles)
+    features = task.gift_inputs.features.astype(np.float64)
+    return {
+        "popularity": popularity_predictions(*learn, gifts, implied, len(split)),
+        "nearest_neighbour": nearest_neighbour_predictions(
+            *learn, split.profiles, gifts, implied, task.vocabulary
+        ),
+        "linear": linear_predictions(*learn, split.profiles, gifts, features, implied, task.vocabulary),
+    }

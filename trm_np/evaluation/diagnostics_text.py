@@ -1,0 +1,177 @@
+"""Text of `trm evaluate`: the metrics, then the details behind them, section by section."""
+
+from collections.abc import Mapping, Sequence
+from statistics import mean, pstdev
+from typing import Any
+
+from trm_np.evaluation.summary import STRICT, TARGETS, figure, heading, judged_text, table, title
+
+WORST = 10  # scenarios that are shown
+INSTEAD = 3  # categories named that came most often in place of one that was expected
+
+TOOLS_NOTE = "on the diagonal the hits; a scenario whose two tools are both wrong counts in four cells"
+CATEGORIES_NOTE = (
+    "both: expected, and among the first three; instead: what came most often where it was missed, how often"
+)
+
+Found = Mapping[str, Any]
+
+
+def evaluation_text(judged: Found) -> str:
+    """All sections; of the scenarios the ten worst."""
+    count = len(judged["scenarios"])
+    held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
+    sections = {
+        f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(judged),
+        **choice_texts(judged.get("choices")),
+        "One field hidden from the model at a time": hidden_text(
+            judged["hidden"], judged["test"], judged["baselines"]["popularity"]
+        ),
+        "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
+        **confusion_texts(judged["confusion"]),
+        f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
+            map(scenario_text, judged["scenarios"][:WORST])
+        ),
+    }
+    return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
+
+
+def choice_texts(choices: Found | None) -> dict[str, str]:
+    """A section on what was chosen, where it is known: in each metric the best baseline, and how the model differs."""
+    if choices is None:
+        return {}
+    rows = [("chosen gifts", "best baseline", "model above it", "95 %")]
+    for name, against in choices["against_best"].items():
+        low, high = against["interval"] or (None, None)
+        bounds = "" if low is None else f"{low:+.3f} to {high:+.3f}"
+        rows.append((title(name), heading(against["baseline"]), f"{against['difference']:+.3f}", bounds))
+    return {"What was chosen: the model against the best baseline, person by person": table(rows)}
+
+
+def confusion_texts(confusion: Found) -> dict[str, str]:
+    """A section each for tools and categories, where scenarios expect some."""
+    texts = {}
+    if "tools" in confusion:
+        head = "Tools: expected (rows) and chosen (columns)"
+        texts[head] = f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}"
+    if "categories" in confusion:
+        head = "Categories: expected, among the first three, and what came in place of one missed"
+        texts[head] = f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
+    return texts
+
+
+def warned_text(judged: Found) -> str:
+    """The figures, after a warning if the model was trained on what they are of."""
+    text, seen, count = judged_text(judged), judged["trained_on"], len(judged["scenarios"])
+    if not seen:
+        return text
+    were, worth = "was" if seen == 1 else "were", "nothing" if seen == count else "less"
+    said = f"{seen} of these {count} scenarios {were} trained on: the figures say {worth} of new people"
+    return f"{said}\n\n{text}"
+
+
+def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[str, float]) -> str:
+    """One table of the metrics with each field hidden, beside those with none hidden, and one of the drops."""
+    names = next(iter(hidden.values()))["metrics"]
+    values = [("hidden", "nothing", *hidden, "popular")]
+    drops = [("lost by hiding", *hidden)]
+    for name in names:
+        found = [figure(without["metrics"], name) for without in hidden.values()]
+        values.append((title(name), figure(seen, name), *found, figure(popularity, name)))
+        drops.append((title(name), *(figure(without["drop"], name) for without in hidden.values())))
+    return f"{table(values)}\n\n{table(drops)}"
+
+
+def calibration_text(calibration: Found) -> str:
+    """A reliability table each: how many predictions fell between two bounds, their mean, and that of the truth."""
+    tables = []
+    for name, found in calibration.items():
+        rows = [(name, "count", "predicted", "true")]
+        rows += [
+            (
+                f"{bin['from']:.1f} to {bin['to']:.1f}",
+                str(bin["count"]),
+                f"{bin['predicted']:.3f}",
+                f"{bin['true']:.3f}",
+            )
+            for bin in found["bins"]
+        ]
+        error = f"expected calibration error of {name}: {found['expected_calibration_error']:.3f}"
+        tables.append(f"{table(rows)}\n{error}")
+    return "\n\n".join(tables)
+
+
+def tools_text(confusion: Found) -> str:
+    """Hits on the diagonal; elsewhere how often the tool of the column came where that of the row was missed."""
+    numbers = range(1, len(confusion["names"]) + 1)
+    rows = [("", *map(str, numbers), "expected", "chosen")]
+    for number, name, counts, *both in zip(
+        numbers,
+        confusion["names"],
+        confusion["counts"],
+        confusion["expected"],
+        confusion["chosen"],
+        strict=True,
+    ):
+        rows.append((f"{number} {name}", *map(str, counts), *map(str, both)))
+    return table(rows)
+
+
+def categories_text(confusion: Found) -> str:
+    """For each category how often it was expected, chosen, and both; what came instead where it was missed."""
+    names = confusion["names"]
+    rows, instead = [("", "expected", "chosen", "both")], ["instead"]
+    for place, counts in enumerate(confusion["counts"]):
+        totals = (confusion["expected"][place], confusion["chosen"][place], counts[place])
+        rows.append((names[place], *map(str, totals)))
+        others = sorted((other for other in range(len(names)) if other != place), key=lambda o: -counts[o])
+        came = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
+        instead.append(", ".join(came))
+    lines = zip(table(rows).splitlines(), instead, strict=True)
+    return "\n".join(f"{line}  {came}".rstrip() for line, came in lines)
+
+
+def scenario_text(scenario: Found) -> str:
+    """A scenario's score and name, and in a line each what was expected and what came."""
+    return "\n      ".join(
+        [
+            f"{scenario['score']:.2f}  {scenario['name']}",
+            *(
+                hits_text(kind, scenario[f"expected_{kind}"], scenario[kind])
+                for kind in ("categories", "tools")
+                if scenario[f"expected_{kind}"]
+            ),
+            f"reward {scenario['reward']:.2f} of {scenario['best_reward']:.2f}: {', '.join(scenario['gifts'])}",
+        ]
+    )
+
+
+def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> str:
+    hits = len(set(expected) & set(came))
+    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; came {', '.join(came)}"
+
+
+def cross_validation_text(found: Found) -> str:
+    """The metrics of all folds together, the deviation of single folds, and the baselines in the same folds."""
+    rows = [("training scenarios", "mean", "least", "most", "folds", *map(heading, found["baselines"]))]
+    for name in (name for name in (*TARGETS, *STRICT) if name in found["pooled"][0]):
+        values = [metrics[name] for metrics in found["pooled"]]
+        single = [metrics[name] for seed in found["by_fold"] for metrics in seed if name in metrics]
+        rows.append(
+            (
+                title(name),
+                *(figure({name: value}, name) for value in (mean(values), min(values), max(values))),
+                "" if name.endswith("_in_use") else f"± {pstdev(single):.3f}",
+                *(figure(metrics, name) for metrics in found["baselines"].values()),
+            )
+        )
+    return "\n".join(
+        [
+            f"{found['preset']}: {found['scenarios']} training scenarios in {found['folds']} folds, "
+            "each tested by a model trained on the others",
+            f"mean, least and most of {len(found['seeds'])} seeds, the folds of each taken together; "
+            "± is the spread of single folds",
+            "",
+            table(rows),
+        ]
+    )

@@ -1,0 +1,59 @@
+"""The linear baseline: a logistic regression for each label, a ridge regression for the reward of a pair."""
+
+from functools import partial
+
+import numpy as np
+
+from trm_np.data.tables import Bools, Floats, GiftTable, LabelTable, ProfileTable
+from trm_np.data.vocabulary import Vocabulary
+from trm_np.evaluation.baselines import profile_features
+from trm_np.evaluation.metrics import TOP_GIFTS, Predictions, ranking
+from trm_np.model.regression import (
+    fit_best,
+    log_loss,
+    logistic_weights,
+    ridge_weights,
+    squared_error,
+    with_constant,
+)
+from trm_np.world.reward import reward
+
+MOST_GIFTS = 1000  # so many gifts of a large catalogue, evenly spaced, are enough to learn the reward from
+
+
+def linear_predictions(
+    train_labels: LabelTable,
+    train_profiles: ProfileTable,
+    profiles: ProfileTable,
+    gifts: GiftTable,
+    gift_features: Floats,
+    implied: Bools,
+    vocabulary: Vocabulary,
+) -> Predictions:
+    """Predictions of linear models on the features that the model reads: `profile_features`, gift_features (G, W).
+
+    Each label has a logistic regression, one against the rest. Gifts are ranked by their reward, which is a ridge
+    regression on all products of a feature of the profile and a feature of the gift. The strength of each penalty is
+    the one that predicts best in cross-validation over the training scenarios, for labels over those that have some.
+    """
+    known = with_constant(profile_features(train_profiles, vocabulary))
+    asked = with_constant(profile_features(profiles, vocabulary))
+    described = with_constant(gift_features)
+    some = np.linspace(0, len(gifts) - 1, min(len(gifts), MOST_GIFTS)).astype(np.int64)
+    rewards = reward(train_profiles, gifts.take(some), implied)
+
+    ridge, error = partial(ridge_weights, described[some]), partial(squared_error, described[some])
+    predicted = asked @ fit_best(ridge, error, known, rewards) @ described.T
+
+    def scores(labels: Floats) -> Floats:
+        given = labels.any(axis=1)
+        if not given.any():
+            return np.zeros((len(asked), labels.shape[1]))
+        return asked @ fit_best(logistic_weights, log_loss, known[given], labels[given])
+
+    return Predictions(
+        category_scores=scores(train_labels.categories),
+        tool_scores=scores(train_labels.tools),
+        choices=ranking(predicted)[:, :TOP_GIFTS],
+        predicted_reward=predicted,
+    )

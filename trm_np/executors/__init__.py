@@ -1,0 +1,1 @@
+"""Where trials run: in processes of this machine, or on a cluster."""

@@ -1,0 +1,423 @@
+"""Gradient checks of everything that learns: rules and layers, losses, components, and the whole models.
+
+In float64, against finite differences. The model is the `tiny` preset, narrowed, on few scenarios and gifts,
+with so few corners of ReLUs that a difference quotient seldom meets one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd import Tensor, check_grads, nn, no_grad
+from trm_np.autograd import functional as F
+from trm_np.autograd.cases import CASES, DRAWS, Case, check_case
+from trm_np.autograd.gradcheck import RTOL, GradientError
+from trm_np.autograd.ops import Array
+from trm_np.config import Config, resolve
+from trm_np.data.choices import Choices, choices_among, padded
+from trm_np.data.encode import GiftInputs, ProfileInputs, draw_mask, encode_gifts, encode_profiles, hide
+from trm_np.data.load import load_dataset
+from trm_np.data.task import Task, task_from
+from trm_np.model.core import Carry
+from trm_np.model.losses import (
+    TERMS,
+    Targets,
+    logits_of_choices,
+    loss_terms,
+    targets_of,
+    tool_loss,
+    weighted_total,
+)
+from trm_np.model.tool_selection import TOOL_GAIN
+from trm_np.model.trm import TRM, Outputs, state_answer
+from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.maze import Maze
+from trm_np.puzzles.model import PuzzleModel, losses
+from trm_np.puzzles.sudoku import Sudoku
+
+REDRAWS = 5  # a corner of a ReLU near by spoils a draw, a wrong gradient spoils every one
+NEAR_BY = 0.05  # how far a point is moved away from a corner
+PROFILES, GIFTS = 2, 4
+
+NARROW = {
+    "model.core_width": "8",
+    "model.core_heads": "2",
+    "model.core_hidden": "6",
+    "model.policy_hidden": "4",
+    "model.value_hidden": "4",
+    "model.outcome_hidden": "4",
+    "model.hobby_width": "4",
+    "model.preference_width": "3",
+    "model.occasion_width": "3",
+    "model.scalar_width": "3",
+    "model.user_width": "4",
+    "model.category_width": "4",
+    "model.category_heads": "2",
+    "model.category_hidden": "4",
+    "model.tool_width": "4",
+    "model.tool_heads": "2",
+    "model.reward_hidden": "3",
+    "model.gift_slots": "5",
+    "model.fusion_heads": "2",
+    "model.fusion_hidden": "4",
+    "model.cycles": "1",  # the cycles before the last have no gradient, and are checked on their own
+}
+
+Check = Callable[[int], float]
+
+
+def run_checks(seed: int) -> Iterator[tuple[str, float, str]]:
+    """Name, largest relative error and complaint ("" if all is well) of each check, as they are done."""
+    for name, check in all_checks():
+        try:
+            yield name, check(seed), ""
+        except GradientError as error:
+            yield name, float("nan"), str(error)
+
+
+def all_checks() -> list[tuple[str, Check]]:
+    """Every check by name; each draws from the seed it is called with."""
+    return [
+        *((f"rule: {case.name}", lambda seed, case=case: check_rule(case, seed)) for case in CASES),
+        *((f"loss: {name}", lambda seed, name=name: check_loss(name, seed)) for name in TERMS),
+        ("loss: tool, softmax head", check_softmax_tool_loss),
+        *((f"component: {name}", lambda seed, name=name: check_component(name, seed)) for name in COMPONENTS),
+        ("whole model, recursion and dropout", check_whole_model),
+        ("recursion: gradient stops at the last cycle", check_cycles),
+        ("puzzle model, cells and halting", lambda seed: check_puzzle_model(seed, Sudoku(2, 2))),
+        ("puzzle model, walls of each question", lambda seed: check_puzzle_model(seed, Maze(2))),
+    ]
+
+
+# -------------------------------------------------------------------------------------------- a setting
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A narrow model in float64, in training mode, and a batch for it; `dropout` is the model's generator."""
+
+    config: Config
+    task: Task
+    model: TRM
+    dropout: np.random.Generator
+    inputs: ProfileInputs
+    gifts: GiftInputs
+    picked: Array
+    targets: Targets
+    choices: Choices
+    rng: np.random.Generator
+
+    def same_dice(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """The function, with the dropout generator set back before each call."""
+        start = self.dropout.bit_generator.state
+
+        def repeatable(*tensors: Tensor) -> Tensor:
+            self.dropout.bit_generator.state = start
+            return function(*tensors)
+
+        return repeatable
+
+
+def setting(seed: int) -> Setting:
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
+
+    dataset = load_dataset()
+    config = resolve("tiny", settings=NARROW | {"model.experienced_gifts": str(len(dataset.gifts))})
+    task = task_from(dataset, config.model.gift_features)
+    init, dropout, rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
+    model = TRM(config, task.vocabulary, init, dropout)
+    model.astype(np.float64)
+    # Near an even ballot: where a word has made up its mind, its vote is flat, and beside it a cliff.
+    for parameter in model.tool_selection.score.parameters():
+        parameter.data /= TOOL_GAIN
+    rows = rng.choice(len(task.train), PROFILES, replace=False)
+    profiles, labels = task.train.profiles.take(rows), task.train.labels.take(rows)
+    gifts = task.gifts.take(rng.choice(len(task.gifts), GIFTS, replace=False))
+    masked = draw_mask(profiles, 0.3, rng)
+    masked[0, 0] = True  # at least one token to guess
+    picked = np.eye(PROFILES, GIFTS, dtype=bool)
+    chosen, history = (
+        csr_array(rng.random((PROFILES, len(task.gifts))) < 0.1, dtype=np.float64) for _ in range(2)
+    )
+    nobody = np.zeros(PROFILES, np.bool_)
+    return Setting(
+        config,
+        task,
+        model,
+        dropout,
+        encode_profiles(profiles, task.vocabulary, masked, padded(history)),
+        encode_gifts(gifts, task.vocabulary, model.gift_features),
+        picked,
+        targets_of(hide(profiles, masked), labels, gifts, task.implied, picked),
+        choices_among(chosen, history * 0, history, nobody, None),
+        rng,
+    )
+
+
+def check_each(
+    function: Callable[..., Tensor], named: Sequence[tuple[str, Tensor]], rng: np.random.Generator
+) -> float:
+    """Check the gradient of `function()` for each tensor that it reads; returns the largest relative error.
+
+    A draw whose difference quotients meet a corner is drawn again, at another point near by.
+    """
+    return max(check_with_redraws(lambda _: function(), name, tensor, rng) for name, tensor in named)
+
+
+def check_with_redraws(
+    function: Callable[..., Tensor], name: str, tensor: Tensor, rng: np.random.Generator
+) -> float:
+    start = tensor.data
+    try:
+        for left in reversed(range(REDRAWS)):
+            try:
+                return check_grads(function, tensor, rng=rng, names=[name], directions=1)
+            except GradientError:
+                if not left:
+                    raise
+                tensor.data = start + rng.normal(scale=NEAR_BY, size=start.shape)
+    finally:
+        tensor.data = start
+    raise AssertionError("unreachable")
+
+
+def leaf(rng: np.random.Generator, *shape: int) -> Tensor:
+    return Tensor(rng.normal(size=shape), requires_grad=True)
+
+
+# ---------------------------------------------------------------------------------------------- the checks
+
+
+def check_rule(case: Case, seed: int) -> float:
+    """A rule or a layer, on arrays of several shapes."""
+    return max(check_case(case, draw) for draw in range(DRAWS * seed, DRAWS * (seed + 1)))
+
+
+def check_loss(name: str, seed: int) -> float:
+    """One term of the loss, for everything it reads: what the model says, and a few parameters."""
+    s = setting(seed)
+    vocabulary, rng = s.task.vocabulary, s.rng
+    categories, tools = len(vocabulary.categories), len(vocabulary.tools)
+    said = Outputs(
+        category_logits=leaf(rng, PROFILES, categories),
+        tool_logits=leaf(rng, PROFILES, tools),
+        components=leaf(rng, PROFILES, GIFTS, 7),
+        reward=leaf(rng, PROFILES, GIFTS),
+        gift_logits=leaf(rng, PROFILES, GIFTS),
+        policy_logits=leaf(rng, PROFILES, GIFTS),
+        gift_scores=leaf(rng, PROFILES, GIFTS),
+        value=leaf(rng, PROFILES),
+        outcome=leaf(rng, PROFILES),
+        slots=leaf(rng, PROFILES, s.config.model.gift_slots),
+    )
+    logits = leaf(rng, *s.choices.share.shape)
+    h = leaf(rng, PROFILES, s.config.model.core_width)
+    tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
+
+    def term() -> Tensor:
+        # With choices the term of rewards has a part less, so that only their own term is given any.
+        chosen = (logits, s.choices) if name == "choice" else None
+        loss = s.config.loss
+        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
+
+    others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
+    read = [*vars(said).items(), *others, *s.model.named_parameters()]
+    wanted = reached(term(), read)
+    if not wanted:
+        raise RuntimeError(f"the loss {name} depends on nothing")
+    return check_each(term, wanted, rng)
+
+
+def reached(result: Tensor, named: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
+    """Those of the leaves that a scalar depends on."""
+    for _, tensor in named:
+        tensor.grad = None
+    result.backward()
+    return [(name, tensor) for name, tensor in named if tensor.grad is not None]
+
+
+def check_softmax_tool_loss(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    target = np.array([[1.0, 0, 1, 0, 0], [0, 0, 0, 1, 1]])
+    logits = leaf(rng, 2, 5)
+    return check_each(lambda: tool_loss(logits, target, "softmax"), [("logits", logits)], rng)
+
+
+def check_component(name: str, seed: int) -> float:
+    """One component: for all its parameters, and for the vectors that other components hand it."""
+    s = setting(seed)
+    part: nn.Module = getattr(s.model, name)
+    function, inputs = COMPONENTS[name](s)
+    learned = [(each, p) for each, p in part.named_parameters() if f"{name}.{each}" not in SOLVED]
+    return check_each(s.same_dice(function), [*inputs, *learned], s.rng)
+
+
+Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
+
+
+def core(s: Setting) -> Component:
+    x, y, z = (leaf(s.rng, *s.inputs.tokens.shape, s.config.model.core_width) for _ in range(3))
+    had = leaf(s.rng, PROFILES, s.config.model.user_width)
+    absent = s.inputs.padding[:, None, None, :]
+
+    def function() -> Tensor:
+        question = x + s.model.core.embed(s.inputs.tokens)
+        carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
+        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
+        return joined(carry.z, *heads, s.model.core.remember(had))
+
+    return function, [("x", x), ("y", y), ("z", z), ("had", had)]
+
+
+def decision_heads(s: Setting) -> Component:
+    heads, h = s.model.decision_heads, leaf(s.rng, PROFILES, s.config.model.core_width)
+
+    def function() -> Tensor:
+        state = heads.state_encoder(Tensor(s.inputs.state))
+        scores = heads.score_gifts(h, heads.gift_token_encoder(Tensor(s.gifts.token_features)))
+        return joined(state, scores, heads.policy(h), heads.value(h), heads.outcome(h))
+
+    return function, [("h", h)]
+
+
+def user_profiling(s: Setting) -> Component:
+    return lambda: joined(*vars(s.model.user_profiling(s.inputs)).values()), []
+
+
+def category_matching(s: Setting) -> Component:
+    user, taste = (leaf(s.rng, PROFILES, s.config.model.user_width) for _ in range(2))
+    return lambda: s.model.category_matching(user, taste), [("user", user), ("taste", taste)]
+
+
+def tool_selection(s: Setting) -> Component:
+    model, padding = s.config.model, s.inputs.padding[:, 1:].copy()
+    padding[0, -1] = True  # at least one place without a word
+    u, h = leaf(s.rng, PROFILES, model.user_width), leaf(s.rng, PROFILES, model.core_width)
+    words = leaf(s.rng, *padding.shape, model.core_width)
+    named = [("u", u), ("h", h), ("words", words)]
+    return lambda: joined(*s.model.tool_selection(u, h, words, padding)), named
+
+
+def reward_prediction(s: Setting) -> Component:
+    user = s.model.user_profiling(s.inputs)
+    part, width = s.model.reward_prediction, s.config.model.user_width
+    user = replace(
+        user, **{name: Tensor(value.data, requires_grad=True) for name, value in vars(user).items()}
+    )
+    h, gift = leaf(s.rng, PROFILES, s.config.model.core_width), leaf(s.rng, GIFTS, width)
+    picked = leaf(s.rng, PROFILES, width)
+
+    def function() -> Tensor:
+        components = part(user, h, s.gifts, gift, picked)
+        return joined(components, part.fuse(components))
+
+    return function, [*vars(user).items(), ("h", h), ("gift", gift), ("picked", picked)]
+
+
+def gift_catalogue(s: Setting) -> Component:
+    slots = leaf(s.rng, PROFILES, s.config.model.gift_slots)
+
+    def function() -> Tensor:
+        gift = s.model.gift_catalogue(s.gifts)
+        return joined(gift, s.model.gift_catalogue.gift_logits(slots, gift))
+
+    return function, [("slot scores", slots)]
+
+
+def cross_modal_fusion(s: Setting) -> Component:
+    model = s.config.model
+    u, h = leaf(s.rng, PROFILES, model.user_width), leaf(s.rng, PROFILES, model.core_width)
+    gift, tool = leaf(s.rng, GIFTS, model.user_width), leaf(s.rng, PROFILES, model.tool_width)
+    named = [("u", u), ("h", h), ("gift", gift), ("tool parameters", tool)]
+    return lambda: s.model.cross_modal_fusion(u, h, gift, tool), named
+
+
+def experience(s: Setting) -> Component:
+    part = s.model.experience
+    assert part is not None
+    taste, places = leaf(s.rng, PROFILES, s.config.model.user_width), s.choices.gifts
+    return lambda: joined(part.taste(s.inputs), part.logits(taste, places)), [("taste", taste)]
+
+
+SOLVED = ("experience.bias.weight", "experience.shares")  # constants in every loss
+COMPONENTS: dict[str, Callable[[Setting], Component]] = {
+    part.__name__: part
+    for part in (
+        *(core, decision_heads, user_profiling, category_matching),
+        *(tool_selection, reward_prediction, gift_catalogue, cross_modal_fusion, experience),
+    )
+}
+
+
+def joined(*tensors: Tensor) -> Tensor:
+    """Several results as one vector."""
+    return F.concatenate([tensor.reshape(-1) for tensor in tensors])
+
+
+def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
+    """Total loss that a training step minimizes, from the tokens of the profiles on."""
+    carry = s.model.think(s.inputs, carry)
+    h = state_answer(carry)
+    outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
+    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
+    loss = s.config.loss
+    chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
+    terms = loss_terms(
+        s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
+    )
+    return weighted_total(terms, loss)
+
+
+def check_whole_model(seed: int) -> float:
+    """The total loss for every parameter of the model, dropout drawing the same mask each time."""
+    s = setting(seed)
+    function = s.same_dice(lambda: total_loss(s))
+    return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
+
+
+def check_cycles(seed: int) -> float:
+    """Two cycles have the gradient of one that goes on from the carry of another without gradient."""
+    s = setting(seed)
+    start = s.dropout.bit_generator.state
+
+    def gradients(cycles: int, carry: Carry | None) -> dict[str, Any]:
+        s.dropout.bit_generator.state = start
+        s.model.core.config = replace(s.config.model, cycles=cycles)
+        s.model.zero_grad()
+        total_loss(s, carry).backward()
+        parameters = s.model.named_parameters()
+        return {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
+
+    with no_grad():
+        once = s.model.think(s.inputs)
+    alike, wanted = gradients(2, None), gradients(1, once.detach())
+    errors = {name: relative_error(alike[name], wanted[name]) for name in wanted}
+    worst = max(errors, key=lambda name: errors[name])
+    if not errors[worst] <= RTOL:
+        raise GradientError(f"{worst}: two cycles differ from one after another by {errors[worst]:.2g}")
+    return errors[worst]
+
+
+def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
+    """The losses of a step in the middle of thinking, for every parameter and for what was thought before."""
+    rng = np.random.default_rng(seed)
+    settings = ThinkingConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
+    model = PuzzleModel(settings, task, rng).astype(np.float64)
+    for parameter in model.core.halt_head.parameters():
+        parameter.data[...] = rng.normal(size=parameter.shape)  # of zeros the gradient ends there
+    pairs = [task.generate(rng) for _ in range(PROFILES)]
+    questions, answers = map(np.stack, zip(*pairs, strict=True))
+    y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))
+
+    def function() -> Tensor:
+        cells, halting = losses(model.read(model(questions, Carry(y, z))), answers)
+        return cells + halting
+
+    return check_each(function, [("y", y), ("z", z), *model.named_parameters()], rng)
+
+
+def relative_error(found: Array, wanted: Array) -> float:
+    size = float(np.linalg.norm(wanted))
+    return float(np.linalg.norm(found - wanted)) / max(size, 1e-12)

@@ -1,0 +1,54 @@
+"""The model as training starts it, and the generators of all that is drawn."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from trm_np.config import Config
+from trm_np.data.task import Task
+from trm_np.model.build import build_model
+from trm_np.model.choice_start import start_from_choices
+from trm_np.model.core import halves_to_neighbours
+from trm_np.model.trm import TRM
+from trm_np.model.word_start import start
+
+
+@dataclass(frozen=True)
+class Generators:
+    """One generator for each purpose, so that turning one off does not change the numbers of another."""
+
+    init: np.random.Generator
+    dropout: np.random.Generator
+    batches: np.random.Generator
+    augmentation: np.random.Generator
+    masking: np.random.Generator
+    picking: np.random.Generator
+    candidates: np.random.Generator
+    choices: np.random.Generator
+    votes: np.random.Generator
+    imagination: np.random.Generator  # the newest last: a seed's generators before it stay the same
+
+    @classmethod
+    def from_seed(cls, seed: int) -> "Generators":
+        seeds = np.random.SeedSequence(seed).spawn(len(fields(cls)))
+        return cls(*map(np.random.default_rng, seeds))
+
+
+def with_experience(config: Config, task: Task) -> Config:
+    """The configuration of a model that has room for experience with every gift, if choices are given."""
+    gifts = len(task.gifts) if task.train.chosen.nnz else 0
+    return replace(config, model=replace(config.model, experienced_gifts=gifts))
+
+
+def new_model(config: Config, task: Task, generators: Generators) -> TRM:
+    """The model as training starts it; raises ConfigError if none can be built from the configuration."""
+    config = with_experience(config, task)
+    model = build_model(config, task.vocabulary, generators.init, generators.dropout)
+    if config.training.word_start:
+        start(model, task, generators.init)
+    if model.experience is not None:
+        start_from_choices(model, task)
+    # As they were drawn when pairs stood half a head apart: a seed keeps its model.
+    for block in model.core.blocks:
+        halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
+    return model

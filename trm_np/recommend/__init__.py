@@ -1,0 +1,1 @@
+"""From a stored model and a profile to a recommendation with its reasons."""

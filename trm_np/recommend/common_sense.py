@@ -1,0 +1,144 @@
+"""Rules on which gifts may be recommended to a person; they hold for every model and every choice of tools.
+
+A gift is kept out if it is excluded, meant for another age, sold out, too late, or over the budget while something
+else fits; and of near-doubles one is enough. An unknown field of the catalogue rules nothing out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from trm_np.data.records import Gift, Profile
+from trm_np.data.tables import Bools, Floats, Ints
+from trm_np.recommend.terms import Terms
+from trm_np.world.tools import fair_offers, price_paid
+
+
+class Possible(NamedTuple):
+    """The gifts (G,) that may be recommended; whether `nothing_fits` the budget; how many gifts each rule keeps out.
+
+    If nothing fits, they are too dear. A gift that several rules keep out counts for the first of them.
+    """
+
+    marks: Bools
+    nothing_fits: bool
+    kept_out: dict[str, int]
+
+
+class Facts(NamedTuple):
+    """Facts about the G gifts of a catalogue as arrays (G,), and about their fair offers (O,); nan where not known.
+
+    The offers are in the order of the gifts; those of a gift begin at its `first`. A gift without a known offer has
+    one at the list price. `paid` is the price without a comparison of prices.
+    """
+
+    youngest: Floats
+    oldest: Floats
+    stock: Floats
+    paid: Floats
+    offer_price: Floats
+    offer_days: Floats
+    first: Ints
+
+    def earliest(self) -> Floats:
+        """Days (G,) until the first offer of each gift has come."""
+        days: Floats = np.minimum.reduceat(self.offer_days, self.first)
+        return days
+
+    def best_price(self, days_left: float | None) -> Floats:
+        """Price paid (G,) after comparing offers: the lowest that comes in time, or the lowest of all if none does."""
+        in_time = self.offer_days <= (np.inf if days_left is None else days_left)
+        punctual = np.minimum.reduceat(np.where(in_time, self.offer_price, np.inf), self.first)
+        return np.where(punctual < np.inf, punctual, np.minimum.reduceat(self.offer_price, self.first))
+
+
+def facts(gifts: Sequence[Gift]) -> Facts:
+    offers: list[list[tuple[float | None, int | None]]] = [
+        [(offer.price, offer.shipping_days) for offer in fair_offers(gift)] or [(gift.price, None)]
+        for gift in gifts
+    ]
+    youngest, oldest = np.array([gift.age_range or (None, None) for gift in gifts], np.float64).T
+    price, days = np.array([offer for of_gift in offers for offer in of_gift], np.float64).T
+    return Facts(
+        youngest,
+        oldest,
+        np.array([gift.stock for gift in gifts], np.float64),
+        np.array(list(map(price_paid, gifts))),
+        price,
+        days,
+        np.cumsum([0, *map(len, offers)])[:-1],
+    )
+
+
+def kept_out(
+    facts: Facts, person: Profile, paid: Floats, excluded: Sequence[int], terms: Terms
+) -> dict[str, Bools]:
+    """The gifts (G,) that each rule in force is about, by the name of the rule: those `excluded` are given by place.
+
+    `paid` (G,) is what each gift would cost.
+    """
+    found = {"excluded": np.isin(np.arange(len(paid)), excluded)}
+    if person.age is not None and not terms.any_age:
+        found["age"] = (person.age < facts.youngest) | (person.age > facts.oldest)
+    if "sold_out" not in terms.allow:
+        found["sold_out"] = facts.stock == 0
+    if terms.days_left is not None and "late" not in terms.allow:
+        found["late"] = facts.earliest() > terms.days_left
+    if person.budget is not None and "over_budget" not in terms.allow:
+        found["over_budget"] = paid > person.budget
+    return found
+
+
+def possible(kept: Mapping[str, Bools]) -> Possible:
+    """Gifts left over by the rules (`kept_out`). A gift over the budget is left only if nothing else is."""
+    left = np.ones_like(kept["excluded"])
+    counts = dict.fromkeys(kept, 0)
+    for rule, marks in kept.items():  # the budget comes last
+        if rule == "over_budget" and left.any() and not (left & ~marks).any():
+            return Possible(left, True, counts)
+        counts[rule] = int((left & marks).sum())
+        left &= ~marks
+    return Possible(left, False, counts)
+
+
+class Kind(NamedTuple):
+    """The category and the tags, if known, that near-doubles share."""
+
+    category: str
+    tags: frozenset[str] | None
+
+
+class Looks(NamedTuple):
+    """Signs of a near-double: its kind, and the words of its name without numbers, which tell sizes apart."""
+
+    kind: Kind
+    words: frozenset[str]
+
+
+def looks_of(gift: Gift) -> Looks:
+    words = re.findall(r"\w+", gift.name.casefold())
+    kind = Kind(gift.category, None if gift.tags is None else frozenset(gift.tags))
+    return Looks(kind, frozenset(word for word in words if not word.isnumeric()))
+
+
+def near_doubles(one: Looks, other: Looks) -> bool:
+    """Whether two gifts are as good as the same: of one kind, with half of the words of the names in common, and two at
+    least.
+
+    Kinds alone would not do: of 1,682 films, whose tags are genres, 1,583 are of the kind of another.
+    """
+    common = len(one.words & other.words)
+    of_one_kind = one.kind == other.kind and one.kind.tags is not None
+    return of_one_kind and common >= 2 and 2 * common >= len(one.words | other.words)
+
+
+def without_near_doubles(order: Iterable[int], looks: Sequence[Looks]) -> Iterator[int]:
+    """The places of gifts in this order, less those that are near-doubles of one before."""
+    kept: dict[Kind, list[Looks]] = {}
+    for place in order:
+        alike = kept.setdefault(looks[place].kind, [])
+        if not any(near_doubles(looks[place], other) for other in alike):
+            alike.append(looks[place])
+            yield place

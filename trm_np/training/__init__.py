@@ -1,0 +1,1 @@
+"""Training of the model, and a run of it in a folder."""

@@ -1,0 +1,72 @@
+"""What one training step reads, and how it is drawn."""
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from trm_np.autograd import nn
+from trm_np.autograd.ops import Array
+from trm_np.data.choices import Choices
+from trm_np.data.encode import GiftInputs, ProfileInputs
+from trm_np.data.tables import Bools, Index, Ints
+from trm_np.model.losses import Targets
+from trm_np.model.trm import TRM
+
+MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of one step: B profiles and G candidates; `picked` (B, G) marks those already in each list."""
+
+    inputs: ProfileInputs
+    gifts: GiftInputs
+    picked: Bools
+    targets: Targets
+    choices: Choices | None = None
+
+    def __len__(self) -> int:
+        return len(self.picked)
+
+    def take(self, index: Index) -> "Batch":
+        """The profiles that `index` picks, with all gifts."""
+        inputs, targets = self.inputs.take(index), self.targets.take(index)
+        choices = None if self.choices is None else self.choices.take(index)
+        return Batch(inputs, self.gifts, self.picked[index], targets, choices)
+
+
+class RowDice:
+    """A generator that draws for all rows of a batch and gives some: every rank drops what one process would drop."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+        self.rows, self.count = slice(0), 0
+
+    def random(self, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
+        """Uniform numbers of this shape: `rows` of the `count` that are drawn."""
+        drawn: Array = self.generator.random((self.count, *shape[1:]), dtype)
+        return drawn[self.rows]
+
+    def serve(self, model: TRM) -> None:
+        """Draw for every dropout of the model whose rows are profiles; those of the catalogue are gifts."""
+        parts = (part for _, part in model.named_children() if part is not model.gift_catalogue)
+        for module in chain.from_iterable(part.modules() for part in parts):
+            if isinstance(module, nn.Dropout):
+                module.rng = self  # type: ignore[assignment]  # as far as dropout goes, a Generator
+
+
+def draw_candidates(gifts: int, most: int, rng: np.random.Generator) -> Ints:
+    """The indices of at most so many gifts, all equally likely, in order; of all of them if there are no more."""
+    if gifts <= most:
+        return np.arange(gifts)
+    return np.sort(rng.choice(gifts, most, replace=False, shuffle=False))
+
+
+def draw_picked(profiles: int, gifts: int, rng: np.random.Generator) -> Bools:
+    """(B, G): for each profile none, one or two gifts, all equally likely."""
+    count = rng.integers(0, MOST_PICKED, profiles, endpoint=True)
+    rank = rng.random((profiles, gifts)).argsort(axis=1).argsort(axis=1)
+    picked: Bools = rank < count[:, None]
+    return picked
