@@ -134,7 +134,7 @@ def test_an_import_that_runs_upward_is_found(
 
 
 def imported_at_once(module: str) -> Iterator[str]:
-    """What the module imports at its top; what a function imports may never be."""
+    """Imports at the top of the module; those within a function may never be needed."""
     for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

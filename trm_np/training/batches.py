@@ -1,4 +1,4 @@
-"""What one training step reads, and how it is drawn."""
+"""A batch, which one training step reads, and how it is drawn."""
 
 from dataclasses import dataclass
 from itertools import chain
