@@ -20,7 +20,9 @@ Rule: TypeAlias = Callable[..., Ruled]
 Axis: TypeAlias = int | tuple[int, ...] | None
 
 ELEMENTWISE: set[Rule] = set()  # rules whose arguments broadcast: the engine sums their gradients back
-VJP_READS: dict[Rule, tuple[int, ...]] = {}  # the arguments whose values a vjp needs; all, if a rule is not here
+VJP_READS: dict[
+    Rule, tuple[int, ...]
+] = {}  # the arguments whose values a vjp needs; all, if a rule is not here
 UNRECORDED: dict[Rule, Rule] = {}  # the replacement of a rule where no graph is built
 
 

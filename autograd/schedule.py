@@ -43,9 +43,13 @@ class ReduceLROnPlateau:
             raise ValueError(f"threshold_mode is {threshold_mode!r}; it must be 'rel' or 'abs'")
         if not 0 < factor < 1:
             raise ValueError(f"factor is {factor}; it must lie between 0 and 1")
-        floors = list(min_lr) if isinstance(min_lr, Sequence) else [float(min_lr)] * len(optimizer.param_groups)
+        floors = (
+            list(min_lr) if isinstance(min_lr, Sequence) else [float(min_lr)] * len(optimizer.param_groups)
+        )
         if len(floors) != len(optimizer.param_groups):
-            raise ValueError(f"{len(floors)} values of min_lr for {len(optimizer.param_groups)} parameter groups")
+            raise ValueError(
+                f"{len(floors)} values of min_lr for {len(optimizer.param_groups)} parameter groups"
+            )
         self.optimizer = optimizer
         self.mode = mode
         self.factor = factor

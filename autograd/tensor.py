@@ -107,7 +107,9 @@ class Tensor:
     def copy_(self, values: Any) -> "Tensor":
         """Fill this leaf with `values`, which broadcast to its shape, in place; returns it."""
         if not self.is_leaf:
-            raise RuntimeError("copy_() on the result of an operation, whose gradient would be wrong; detach() it")
+            raise RuntimeError(
+                "copy_() on the result of an operation, whose gradient would be wrong; detach() it"
+            )
         self.data[...] = values
         self._version += 1
         return self

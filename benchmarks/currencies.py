@@ -56,7 +56,9 @@ def main(seeds: int, epochs: int | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             data = load_dataset(*in_currency(Path(folder), factor, currency))
         money = data.vocabulary.money
-        scales.append(f"{name}: tiers to {money.tiers[0]:g} and {money.tiers[1]:g} {currency}, middle {money.middle:g}")
+        scales.append(
+            f"{name}: tiers to {money.tiers[0]:g} and {money.tiers[1]:g} {currency}, middle {money.middle:g}"
+        )
         settings = {} if epochs is None else {"training.epochs": str(epochs)}
         trials = with_seeds({name: resolve("tiny", settings=settings)}, seeds)
         found[name] = [run_trial(trial, data)["test"] for trial in trials]

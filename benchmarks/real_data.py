@@ -39,7 +39,9 @@ FIRST_GENRE, LAST_GENRE = "unknown", "Western"
 SHOWN = ("precision_at_10", "recall_at_10", "ndcg_at_10", "mrr_at_10", "hit_at_1", "coverage")
 # A pass over hundreds of people has many more steps than one over the shipped 25: fewer passes, larger steps.
 SETTINGS = {
-    **dict.fromkeys(("model.cycles", "model.latent_steps", "model.supervision_steps"), "1"),  # docs/choices.md
+    **dict.fromkeys(
+        ("model.cycles", "model.latent_steps", "model.supervision_steps"), "1"
+    ),  # docs/choices.md
     "training.epochs": "4",
     "training.evaluate_every": "2",
     "loss.semantic": "0",  # a favourite genre is one liked more than others like it, not one chosen most
@@ -179,7 +181,11 @@ def scores_of_models(
         model = run.trainer.model
         recall, linear, popular = (
             metrics.get("category_recall_at_3", float("nan"))
-            for metrics in (summary["test"], summary["baselines"]["linear"], summary["baselines"]["popularity"])
+            for metrics in (
+                summary["test"],
+                summary["baselines"]["linear"],
+                summary["baselines"]["popularity"],
+            )
         )
         said = predict(model, task.test.profiles, run.task, answers_of(model, run.task.test, run.task))
         table = calibration(said, run.task.test, run.task, config.model.tool_head).get("categories", {})

@@ -133,10 +133,14 @@ def hostile_content(count: int, seed: int) -> None:
         for data in content.files(count, np.random.default_rng(seed)):
             path.write_bytes(data)
             found.append((content.cost_of_using(path), len(data)))
-    counts = ", ".join(f"{times:,} {what}" for what, times in Counter(cost.ended for cost, _ in found).items())
+    counts = ", ".join(
+        f"{times:,} {what}" for what, times in Counter(cost.ended for cost, _ in found).items()
+    )
     slowest = max(cost.seconds for cost, _ in found)
     most = max(cost.bytes - MEMORY_OF_A_BYTE * size for cost, size in found)
-    figures = f"at most {slowest:.2f} s of a processor and {most / MEGABYTE:.1f} MB, and 16 bytes for each byte"
+    figures = (
+        f"at most {slowest:.2f} s of a processor and {most / MEGABYTE:.1f} MB, and 16 bytes for each byte"
+    )
     end(f"{count:,} files, seed {seed}: {counts}; {figures}", slowest > LONGEST_USE or most > MOST_MEMORY)
 
 

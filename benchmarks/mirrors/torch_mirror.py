@@ -729,7 +729,9 @@ class TorchTrainer(TorchRecommender):
         optimizer = torch.optim.AdamW(groups, fused=True)
         values, arrays = trainer.state()
         for name, steps in zip(trainer.optimized_names(), values["optimizer_steps"], strict=True):
-            first, second = (arrays[moment + name] * (1 - beta) for moment, beta in zip(MOMENTS, BETAS, strict=True))
+            first, second = (
+                arrays[moment + name] * (1 - beta) for moment, beta in zip(MOMENTS, BETAS, strict=True)
+            )
             optimizer.state[parameters[name]] = {
                 "step": torch.tensor(float(steps)),
                 "exp_avg": self._tensor(first),

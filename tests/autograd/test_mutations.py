@@ -82,6 +82,5 @@ def test_the_command_names_the_survivors_and_fails_if_there_are_many(tolerances:
     result = CliRunner().invoke(main, ["--count", "40", "--seed", "2", *tolerances.split()])
     assert result.exit_code == code
     assert (
-        bool(re.search(r"^survived +\w+ +autograd/\w+\.py:\d+  off by 1e-5: ", result.stdout, re.M))
-        == code
+        bool(re.search(r"^survived +\w+ +autograd/\w+\.py:\d+  off by 1e-5: ", result.stdout, re.M)) == code
     )

@@ -211,7 +211,9 @@ def fitted(steps: int, at_step: Callable[[int, nn.Sequential, AdamW], tuple[nn.S
     rng = np.random.default_rng(0)
     x, target = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
     model = nn.Sequential(nn.Linear(3, 4, rng=rng), nn.SiLU(), nn.Linear(4, 1, rng=rng)).astype(np.float64)
-    optimizer = AdamW([{"params": model.parameters()[:2], "lr": 0.03}, {"params": model.parameters()[2:]}], lr=0.1)
+    optimizer = AdamW(
+        [{"params": model.parameters()[:2], "lr": 0.03}, {"params": model.parameters()[2:]}], lr=0.1
+    )
     for step in range(steps):
         model, optimizer = at_step(step, model, optimizer)
         F.mse_loss(model(Tensor(x)), target).backward()

@@ -50,7 +50,11 @@ def test_a_tensor_is_float32_unless_made_from_float64(data: object, dtype: type)
 @pytest.mark.parametrize("order", ["<", ">", "="])
 def test_no_digit_is_lost_to_byte_order(order: str) -> None:
     third = np.array([1 / 3], f"{order}f8")
-    for made in (Tensor(third), Tensor(third, dtype=f"{order}f8"), Tensor([1 / 3], dtype=np.dtype(f"{order}f8"))):
+    for made in (
+        Tensor(third),
+        Tensor(third, dtype=f"{order}f8"),
+        Tensor([1 / 3], dtype=np.dtype(f"{order}f8")),
+    ):
         assert made.dtype == np.float64 and made.item() == 1 / 3
     assert (leaf(1.0) * third).item() == 1 / 3
 
@@ -137,7 +141,13 @@ def test_numpy_takes_the_array_and_not_the_elements_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     "use",
-    [Tensor.numpy, np.asarray, lambda t: np.concatenate([t]), lambda t: Tensor([t, t]), lambda t: F.mse_loss(t, t)],
+    [
+        Tensor.numpy,
+        np.asarray,
+        lambda t: np.concatenate([t]),
+        lambda t: Tensor([t, t]),
+        lambda t: F.mse_loss(t, t),
+    ],
     ids=["numpy()", "asarray", "concatenate", "a list of tensors", "a target"],
 )
 def test_what_would_lose_a_gradient_is_refused_with_a_hint(use: Callable[[Tensor], object]) -> None:
@@ -221,12 +231,16 @@ CHANGES = pytest.mark.parametrize(
 
 
 @CHANGES
-def test_a_value_that_backward_needs_and_that_was_changed_is_an_error(change: Callable[[Tensor], None]) -> None:
+def test_a_value_that_backward_needs_and_that_was_changed_is_an_error(
+    change: Callable[[Tensor], None],
+) -> None:
     """w³ at 2 has the gradient 12, and no other may come out."""
     w = nn.Parameter(np.array([2.0]))
     loss = w**3
     change(w)
-    with pytest.raises(RuntimeError, match=r"backward\(\) of power: its argument of shape \(1,\) was changed in place"):
+    with pytest.raises(
+        RuntimeError, match=r"backward\(\) of power: its argument of shape \(1,\) was changed in place"
+    ):
         loss.backward()
     w.copy_(2.0)
     w.grad = None
@@ -302,7 +316,9 @@ def test_silu_and_swiglu_are_0_far_to_the_left(a: float) -> None:
 def test_an_ignored_row_may_hold_anything(ignored: float) -> None:
     other = Tensor([[ignored, 0.0]])
     loss, gradient = value_and_gradient(
-        lambda x: F.cross_entropy(concatenate([x.reshape(1, 2), other], axis=0), np.array([0, -100])), 1.0, 1.0
+        lambda x: F.cross_entropy(concatenate([x.reshape(1, 2), other], axis=0), np.array([0, -100])),
+        1.0,
+        1.0,
     )
     assert loss == [pytest.approx(np.log(2))] and gradient == pytest.approx([-0.5, 0.5])
 

@@ -372,7 +372,9 @@ def test_a_page_of_a_model_in_another_currency_shows_it_and_what_has_no_known_pr
         del gift["price"], gift["offers"]
     (tmp_path / "catalogue.json").write_text(json.dumps({"currency": "¥"} | document), encoding="utf-8")
     with serving(model_file(), "--catalog", str(tmp_path / "catalogue.json")) as process:
-        open_with(chromium, process, "#budget=100&hobbies=cooking&top=40&any_age=true&allow=sold_out,over_budget")
+        open_with(
+            chromium, process, "#budget=100&hobbies=cooking&top=40&any_age=true&allow=sold_out,over_budget"
+        )
         wait_for(chromium, "40 gifts: ")
         assert chromium.execute_script("return byId('currency').textContent") == "in ¥"
         prices = [card["price"] for card in shown(chromium)["gifts"]]

@@ -149,7 +149,9 @@ def test_train_prints_targets_beside_held_out_figures_and_baselines(tmp_path: Pa
     result = run(*TRAIN, "--out", tmp_path / "out")
     assert result.exit_code == 0
     first, second = result.stderr.splitlines()
-    assert first.startswith("tiny, recipe report, seed 0, OPENBLAS_NUM_THREADS=1 as set, at most 1 epochs, into ")
+    assert first.startswith(
+        "tiny, recipe report, seed 0, OPENBLAS_NUM_THREADS=1 as set, at most 1 epochs, into "
+    )
     assert second.startswith("epoch   1 ")
     row = r"^category match rate +≥ 0\.80 +\d\.\d{3} +(met|missed) +\d"
     assert re.search(row, result.stdout, re.MULTILINE)

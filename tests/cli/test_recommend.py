@@ -183,7 +183,9 @@ def test_a_history_of_what_no_gift_is(model: str) -> None:
         'Note: left out of the history, since the catalogue does not have it: "pocket_poetri"\n'
     )
     strict = run(model, *PERSON, "--history", "pocket_poetri", "--strict")
-    assert strict.exit_code == 2 and "options: history[0]" in strict.stderr and "pocket_poetry" in strict.stderr
+    assert (
+        strict.exit_code == 2 and "options: history[0]" in strict.stderr and "pocket_poetry" in strict.stderr
+    )
     both = run(model, "--profile", "-", "--history", "pocket_poetry", text="{}")
     assert both.exit_code == 2 and "--profile says all of the person" in both.stderr
 

@@ -33,7 +33,10 @@ def test_what_is_told_is_no_candidate_and_what_is_hidden_is_a_choice() -> None:
     history, rejected = sparse([[0, 1, 1, 0], [0, 0, 1, 1]]), sparse([[0, 0, 1, 0], [0, 0, 0, 1]])
     told = choices_among(chosen, rejected, history, np.array([False, True]), None)
     assert told.gifts.tolist() == [0, 1, 2, 3]
-    assert told.share.tolist() == [[1, 0, 0, 0], [0, 0.5, 0.5, 0]]  # of the hidden, what was rejected is no choice
+    assert told.share.tolist() == [
+        [1, 0, 0, 0],
+        [0, 0.5, 0.5, 0],
+    ]  # of the hidden, what was rejected is no choice
     assert (told.offset == IMPOSSIBLE).tolist() == [[False, True, True, False], [False] * 4]
 
 

@@ -104,10 +104,13 @@ def test_an_id_is_looked_for_where_the_catalogue_can_be_read(ids: str, tmp_path:
         load_dataset(**paths)
     (problem,) = refused.value.problems
     found = (problem.place, problem.suggestion)
-    assert found == {
-        "readable": ("scenarios[0].chosen[0]", "seeds"),
-        "unreadable": ("gifts[2].id", ""),
-    }[ids]
+    assert (
+        found
+        == {
+            "readable": ("scenarios[0].chosen[0]", "seeds"),
+            "unreadable": ("gifts[2].id", ""),
+        }[ids]
+    )
 
 
 def test_a_record_is_read_again_from_its_json(tmp_path: Path) -> None:
@@ -118,7 +121,11 @@ def test_a_record_is_read_again_from_its_json(tmp_path: Path) -> None:
     chosen_only = Scenario("b", Profile(history=("pan",)), chosen=(("trowel", 1.0),))
     for scenario in (*data.train, *data.test, whole, chosen_only):
         assert scenario_from(json.loads(json.dumps(as_json(scenario)))) == scenario
-    for gift in (*data.gifts, Gift("pan", "Pan", "kitchen"), Gift("pan", "Pan", "kitchen", 3.0, stock=0, tags=())):
+    for gift in (
+        *data.gifts,
+        Gift("pan", "Pan", "kitchen"),
+        Gift("pan", "Pan", "kitchen", 3.0, stock=0, tags=()),
+    ):
         assert gift_from(json.loads(json.dumps(as_json(gift)))) == gift
 
 

@@ -33,7 +33,10 @@ def times(data: Dataset, factor: float) -> Dataset:
 
     def scenarios(given: Scenarios) -> Scenarios:
         return tuple(
-            replace(each, profile=replace(each.profile, budget=each.profile.budget and each.profile.budget * factor))
+            replace(
+                each,
+                profile=replace(each.profile, budget=each.profile.budget and each.profile.budget * factor),
+            )
             for each in given
         )
 
@@ -141,7 +144,9 @@ def files(folder: Path, factor: float, **more: str) -> dict[str, Path]:
     return sample_files.write(folder, **documents, catalogue=sample_files.catalogue() | more)
 
 
-def test_the_currency_of_a_catalogue_and_the_scale_of_the_budgets_are_those_of_the_dataset(tmp_path: Path) -> None:
+def test_the_currency_of_a_catalogue_and_the_scale_of_the_budgets_are_those_of_the_dataset(
+    tmp_path: Path,
+) -> None:
     assert load_dataset(**files(tmp_path, 1)).vocabulary.money.currency == "$"
     data = load_dataset(**files(tmp_path, 100, currency="¥"))
     assert data.vocabulary.money == money_of([12050.0], [], "¥")
@@ -190,13 +195,17 @@ def test_money_that_is_none_is_refused(wrong: object) -> None:
 
 def test_inspect_shows_the_money_of_data_and_of_a_model(tmp_path: Path) -> None:
     shipped = coverage_text(inspect_new(small(), None, None, None)["coverage"])
-    assert "currency: $\nusual budget: 110\n" in shipped and "up to 80 8, up to 150 10, above 150 7" in shipped
+    assert (
+        "currency: $\nusual budget: 110\n" in shipped and "up to 80 8, up to 150 10, above 150 7" in shipped
+    )
     yen = model_file(tmp_path / "yen.npz", Money("¥", (12000.0, 22500.0), 16500.0))
     text = coverage_text(inspect_stored(yen)["coverage"])
     assert "currency: ¥\nusual budget: 16500\n" in text and "up to 12000 25, up to 22500 0" in text
 
 
-def test_an_answer_shows_its_sums_in_the_currency_of_the_model_or_of_another_catalogue(tmp_path: Path) -> None:
+def test_an_answer_shows_its_sums_in_the_currency_of_the_model_or_of_another_catalogue(
+    tmp_path: Path,
+) -> None:
     path = model_file(tmp_path / "model.npz", Money("¥", (12000.0, 22500.0), 16500.0))
     asked = {"budget": 1.0}
     answer = Recommender.load(path).recommend(asked, tools=["budget_optimizer"])

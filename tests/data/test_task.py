@@ -64,9 +64,7 @@ def test_a_gift_of_which_nothing_is_known_has_its_row_in_the_tables() -> None:
     bare = replace(
         GIFTS[0], id="bare", **dict.fromkeys(("price", "rating", "tags", "age_range", "occasions"), None)
     )
-    gifts = task_from(
-        Dataset(sample_files.VOCABULARY, LABELLED, LABELLED, LABELLED, (*GIFTS, bare)), 0
-    ).gifts
+    gifts = task_from(Dataset(sample_files.VOCABULARY, LABELLED, LABELLED, LABELLED, (*GIFTS, bare)), 0).gifts
     assert np.isnan(gifts.price[-1]) and np.isnan(gifts.rating[-1]) and np.isnan(gifts.age_range[-1]).all()
     assert not (gifts.hobby_tags[-1].any() or gifts.preference_tags[-1].any() or gifts.occasions[-1].any())
     assert gifts.tags_known.tolist() == gifts.occasions_known.tolist() == [True] * 4 + [False]

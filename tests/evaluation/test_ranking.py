@@ -97,7 +97,9 @@ def test_rewards_never_rise_down_a_list_that_categories_count_in() -> None:
     for answer in answers:
         rewards = [gift.predicted_reward for gift in answer.gifts]
         assert rewards == sorted(rewards, reverse=True)
-    without = Recommender(trained()).recommend_many([scenario.profile for scenario in load_dataset().test], k=8)
+    without = Recommender(trained()).recommend_many(
+        [scenario.profile for scenario in load_dataset().test], k=8
+    )
     assert [answer.gifts for answer in answers] != [answer.gifts for answer in without]
 
 

@@ -15,7 +15,12 @@ from trm_np.lab.trial import Trial, run_trial, with_seeds
 from trm_np.training.trainer import Trainer
 
 DATASET = load_dataset()
-FASTER = {"training__imagined": 0.5, "training__epochs": 7, "training__evaluate_every": 2, "learning_rate__core": 0.003}
+FASTER = {
+    "training__imagined": 0.5,
+    "training__epochs": 7,
+    "training__evaluate_every": 2,
+    "learning_rate__core": 0.003,
+}
 READING: dict[str, dict[str, Any]] = {
     "never stops": {"training__patience": "none"},
     "stops at once": {"training__patience": 0},

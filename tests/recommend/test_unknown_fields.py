@@ -35,7 +35,9 @@ def with_unknown(*hidden: str) -> Recommender:
 def half_known() -> Recommender:
     rng = np.random.default_rng(0)
     hidden = [{field: None for field in OPTIONAL if rng.random() < 0.5} for _ in trained().gifts]
-    return Recommender(trained(), [replace(each, **no) for each, no in zip(trained().gifts, hidden, strict=True)])
+    return Recommender(
+        trained(), [replace(each, **no) for each, no in zip(trained().gifts, hidden, strict=True)]
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,9 @@ def half_known() -> Recommender:
     [*([field] for field in OPTIONAL), OPTIONAL, "some"],
     ids=lambda hidden: hidden if isinstance(hidden, str) else "+".join(hidden),
 )
-@pytest.mark.parametrize("asked", [ASKED, Profile(), replace(ASKED, budget=0.5)], ids=["asked", "silent", "poor"])
+@pytest.mark.parametrize(
+    "asked", [ASKED, Profile(), replace(ASKED, budget=0.5)], ids=["asked", "silent", "poor"]
+)
 def test_a_catalogue_of_which_fields_are_unknown_is_answered_from(
     recommender: list[str] | str, asked: Profile
 ) -> None:

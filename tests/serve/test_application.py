@@ -496,14 +496,23 @@ def test_a_server_for_this_machine_is_asked_by_its_names(host: str) -> None:
     assert ask(application, "/health", HTTP_HOST=host).status == 200
 
 
-FOREIGN = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "a,localhost", "10.0.0.1", "[::2]:80"]
+FOREIGN = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "a,localhost",
+    "10.0.0.1",
+    "[::2]:80",
+]
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_a_name_that_leads_here_from_elsewhere_is_refused(host: str) -> None:
     served = new_application().served
     refused = ask(Application(served, served.metrics, hosts=()), "/health", HTTP_HOST=host)
-    assert refused.status == 400 and refused.json["error"].startswith(f'Host: found "{host}"; allowed: localhost')
+    assert refused.status == 400 and refused.json["error"].startswith(
+        f'Host: found "{host}"; allowed: localhost'
+    )
     assert ask(Application(served, served.metrics), "/health", HTTP_HOST=host).status == 200
 
 

@@ -190,7 +190,9 @@ def test_a_pipe_that_nobody_reads_holds_nothing_up(monkeypatch: pytest.MonkeyPat
     let_go.set()
 
 
-def test_the_watcher_survives_whatever_happens_to_it(served: ServedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watcher_survives_whatever_happens_to_it(
+    served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks: list[bool] = []
 
     def look(_: ServedModel, asked: bool) -> None:

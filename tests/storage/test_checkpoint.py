@@ -516,7 +516,9 @@ REFUSALS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)  # a
 
 def places_in(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The places of all values in nested objects, and of the first in each list."""
-    items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    items = (
+        value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    )
     for key, item in items:
         yield (*place, key)
         yield from places_in(item, (*place, key))

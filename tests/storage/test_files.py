@@ -177,7 +177,9 @@ def test_a_run_refuses_such_a_folder_before_it_begins(tmp_path: Path, kind: str,
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
 
 
-def test_of_two_that_write_at_once_the_last_wins_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_that_write_at_once_the_last_wins_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, replace = tmp_path / "file", os.replace
 
     def while_another_writes(temporary: Path, target: Path) -> None:

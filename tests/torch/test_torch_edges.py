@@ -45,7 +45,9 @@ def single(dtype: Any) -> Iterator[list[Array]]:
 
 def pairs(dtype: Any) -> Iterator[list[Array]]:
     """Each edge with each."""
-    return ([np.array([a], dtype), np.array([b], dtype)] for a, b in itertools.product(edges(dtype), repeat=2))
+    return (
+        [np.array([a], dtype), np.array([b], dtype)] for a, b in itertools.product(edges(dtype), repeat=2)
+    )
 
 
 def rows(dtype: Any) -> Iterator[list[Array]]:
@@ -73,12 +75,17 @@ def same(name: str, rule: Any, function: Callable[..., Any], draw: Any = single)
 
 def like(array: Array) -> Any:
     """A constant as it is beside a tensor of either: of its dtype."""
-    return lambda x: torch.tensor(array, dtype=x.dtype) if isinstance(x, torch.Tensor) else array.astype(x.dtype)
+    return lambda x: (
+        torch.tensor(array, dtype=x.dtype) if isinstance(x, torch.Tensor) else array.astype(x.dtype)
+    )
 
 
 TARGET, HOLES = like(np.array([[0.1, 0.2, 0.3, 0.4]])), like(np.array([[0.0, 0.0, 0.4, 0.6]]))
 SMALL = like(np.array([[0.25, -0.5, 0.125, 0.5]]))  # no sum of products with it overflows, in whatever order
-WEIGHT, SQUARE_MATRIX = like(np.linspace(-1, 1, 12).reshape(3, 4)), like(np.linspace(-1, 1, 48).reshape(12, 4))
+WEIGHT, SQUARE_MATRIX = (
+    like(np.linspace(-1, 1, 12).reshape(3, 4)),
+    like(np.linspace(-1, 1, 48).reshape(12, 4)),
+)
 OUT = like(np.linspace(-0.5, 1, 16).reshape(4, 4))
 ROTATION = nn.rotary_positions(np.arange(1) + 2, 4)
 

@@ -60,7 +60,10 @@ def test_a_thousand_steps_of_adamw_with_two_groups() -> None:
 def test_a_step_between_two_backward_passes_is_an_error_where_it_is_one_in_pytorch(
     function: Callable[..., Any], fails: bool
 ) -> None:
-    ours, theirs = Tensor(np.array([1.0, 2.0]), requires_grad=True), torch.tensor([1.0, 2.0], requires_grad=True)
+    ours, theirs = (
+        Tensor(np.array([1.0, 2.0]), requires_grad=True),
+        torch.tensor([1.0, 2.0], requires_grad=True),
+    )
     for w, optimizer in ((ours, AdamW([ours], lr=0.1)), (theirs, torch.optim.AdamW([theirs], lr=0.1))):
         first, second = function(w).sum(), function(w).sum()
         first.backward()

@@ -48,7 +48,9 @@ def without(scenarios: Scenarios, *labels: str, every: int = 1) -> Scenarios:
 def partly(*labels: str, every: int = 1) -> Dataset:
     """The small dataset without some labels in all three splits."""
     data = dataset()
-    splits = {name: without(getattr(data, name), *labels, every=every) for name in ("train", "validation", "test")}
+    splits = {
+        name: without(getattr(data, name), *labels, every=every) for name in ("train", "validation", "test")
+    }
     return replace(data, **splits)
 
 
@@ -76,7 +78,11 @@ def test_a_loss_is_that_of_the_scenarios_with_its_labels_alone(
     split = blank(everyone, np.setdiff1d(np.arange(25), list(with_categories)), "categories")
     split = blank(split, np.setdiff1d(np.arange(25), list(with_tools)), "tools")
     found = evaluation_loss(t.model, split, t.task, loss)
-    for term, rows in (("category", with_categories), ("tool", with_tools), ("halting", with_categories | with_tools)):
+    for term, rows in (
+        ("category", with_categories),
+        ("tool", with_tools),
+        ("halting", with_categories | with_tools),
+    ):
         alone = evaluation_loss(t.model, split.take(sorted(rows)), t.task, loss)
         assert found[term] == pytest.approx(alone[term], rel=1e-9), term
     whole = evaluation_loss(t.model, everyone, t.task, loss)

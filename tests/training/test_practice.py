@@ -192,7 +192,9 @@ def test_more_scenarios_are_believed_more() -> None:
 
 
 def test_a_run_that_imagines_ends_with_the_same_bytes_when_interrupted(tmp_path: Path) -> None:
-    config = small(training__epochs=4, training__evaluate_every=2, training__imagined=0.5, training__repeats=2)
+    config = small(
+        training__epochs=4, training__evaluate_every=2, training__imagined=0.5, training__repeats=2
+    )
     new_run(tmp_path / "whole", config).train()
     answers = iter([False] * 6)  # within the second epoch
     with pytest.raises(Interrupted):

@@ -228,7 +228,9 @@ def test_the_best_weights_are_restored_whatever_ended_training(tmp_path: Path, e
 def test_metrics_has_one_object_for_each_epoch(finished: Path) -> None:
     lines = records(finished)
     assert [line["epoch"] for line in lines] == [1, 2, 3]
-    components = [name for name, rate in vars(small().learning_rate).items() if rate]  # no choices, no experience
+    components = [
+        name for name, rate in vars(small().learning_rate).items() if rate
+    ]  # no choices, no experience
     for line in lines:
         keys = ["epoch", "learning_rate", "losses", "weighted", "total"]
         assert list(line) == keys + (["validation"] if line["epoch"] > 1 else [])

@@ -35,7 +35,13 @@ from trm_np.world.tools import (
 NOTHING = dict.fromkeys(OPTIONAL, None)
 SOMEBODY = Profile(30, ("garden", "reading"), "mother", 100, "birthday", ("practical",))
 # The component that each field alone decides, whatever the others are.
-DECIDES = {"price": "budget", "rating": "quality", "age_range": "age", "occasions": "occasion", "tags": "hobby"}
+DECIDES = {
+    "price": "budget",
+    "rating": "quality",
+    "age_range": "age",
+    "occasions": "occasion",
+    "tags": "hobby",
+}
 WIDTH = content_width(VOCABULARY) + 9
 
 
@@ -162,7 +168,9 @@ def test_what_has_no_known_price_is_in_no_bundle(budget: float | None) -> None:
 
 
 @settings(max_examples=200)
-@given(st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9))
+@given(
+    st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9)
+)
 def test_every_tool_speaks_of_what_is_partly_known_in_words_and_in_json(
     gifts: list[Gift], budget: float | None, days_left: int
 ) -> None:

@@ -25,9 +25,13 @@ from trm_np.cli.threads import use_threads
     Example: trm lab recursion --seeds 2 --epochs 2
     """,
 )
-@click.option("--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of seeds, from 0 on.")
 @click.option(
-    "--epochs", type=click.IntRange(min=1), help="Epochs of the shipped model; all others get the same arithmetic."
+    "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of seeds, from 0 on."
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Epochs of the shipped model; all others get the same arithmetic.",
 )
 @click.option(
     "--figures",

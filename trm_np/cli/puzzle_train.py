@@ -44,13 +44,11 @@ kind = click.argument("kind", default="sudoku6")
     show_default=True,
     help="Largest number of puzzles to learn from.",
 )
+@click.option("--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]")
 @click.option(
-    "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]"
+    "--epochs", type=click.IntRange(min=1), help="Number of epochs; the same as --set training.epochs=N."
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Number of epochs; the same as --set training.epochs=N.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as model.cycles=2."
 )
@@ -113,9 +111,7 @@ def train(
             say(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")
             say(evaluation_text(summary))
             for rival in summary.get("compared", ()):
-                say(
-                    f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters"
-                )
+                say(f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters")
 
 
 def task_named(kind: str) -> "Task":

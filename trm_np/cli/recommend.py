@@ -98,14 +98,20 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
 @click.option(
     "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Ids of gifts to leave out."
 )
-@click.option("--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one.")
+@click.option(
+    "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one."
+)
 @click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     help="Number of processes that answer the lines of --profile, thousands at a time.",
 )
-@click.option("--dask", metavar="ADDRESS", help="Dask cluster that answers the lines of --profile, such as tcp://127.0.0.1:8786.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Dask cluster that answers the lines of --profile, such as tcp://127.0.0.1:8786.",
+)
 @trust
 @as_json
 def recommend(
@@ -264,7 +270,8 @@ def gift_lines(gifts: "Sequence[RecommendedGift]", currency: str) -> Iterator[st
     """A heading; then for each gift its row, and its reasons."""
     rows = [("gift", "category", "price", "reward")]
     rows += [
-        (gift.name, gift.category, price_text(gift, currency), f"{gift.predicted_reward:.2f}") for gift in gifts
+        (gift.name, gift.category, price_text(gift, currency), f"{gift.predicted_reward:.2f}")
+        for gift in gifts
     ]
     cells = [[cut(cell, most) for cell, most in zip(row, MOST_WIDTHS, strict=True)] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

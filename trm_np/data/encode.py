@@ -26,8 +26,12 @@ Floats32 = NDArray[np.float32]
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
 NO_ANSWER = -100  # a target that the loss leaves out
-REMEMBERED = 32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
-GIFT_NUMBERS = 4  # of a gift's features: price, rating, and the ages it is meant for; the marks of its category follow
+REMEMBERED = (
+    32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
+)
+GIFT_NUMBERS = (
+    4  # of a gift's features: price, rating, and the ages it is meant for; the marks of its category follow
+)
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
 
@@ -158,7 +162,12 @@ def encode_profiles(
     """
     money = vocabulary.money
     singles = np.stack(
-        [age_group(profiles.age), budget_tier(profiles.budget, money), profiles.relationship, profiles.occasion],
+        [
+            age_group(profiles.age),
+            budget_tier(profiles.budget, money),
+            profiles.relationship,
+            profiles.occasion,
+        ],
         axis=1,
     )
     sizes = (len(AGE_GROUPS), len(BUDGET_TIERS), len(vocabulary.relationships), len(vocabulary.occasions))

@@ -124,7 +124,10 @@ def _not_in_catalogue(value: object, gifts: Mapping[str, str] | None, at: Place)
         return []
     places = [place for place, id in enumerate(history) if isinstance(id, str) and id not in gifts]
     ids, at = tuple(gifts) if places else (), at.key("history")
-    return [at.item(place).problem(shown(history[place]), schema.KNOWN_ID, history[place], ids) for place in places]
+    return [
+        at.item(place).problem(shown(history[place]), schema.KNOWN_ID, history[place], ids)
+        for place in places
+    ]
 
 
 def _notes_of_history(strange: Sequence[str]) -> Iterator[str]:

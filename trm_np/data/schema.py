@@ -143,7 +143,11 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
         for key, given in (("rejected", value.get("rejected")), ("profile.history", history_of(value))):
             for index, one in enumerate(given if isinstance(given, list) else ()):
                 if isinstance(one, str) and one in chosen:
-                    yield at.key(key).item(index).problem(f"{shown(one)}, which is chosen too", "one of the two")
+                    yield (
+                        at.key(key)
+                        .item(index)
+                        .problem(f"{shown(one)}, which is chosen too", "one of the two")
+                    )
 
     return check
 
@@ -382,7 +386,11 @@ def money_scale(value: object, at: Place) -> Iterator[Problem]:
     sums = {"tiers": list_of(wide, 2, 2), "middle": wide}
     problems = list(record({"currency": currency} | sums)(value, at))
     yield from problems
-    if not problems and isinstance(value, dict) and not value["tiers"][0] < value["middle"] < value["tiers"][1]:
+    if (
+        not problems
+        and isinstance(value, dict)
+        and not value["tiers"][0] < value["middle"] < value["tiers"][1]
+    ):
         yield at.problem(shown(value), "a middle between the two tiers")
 
 

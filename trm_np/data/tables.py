@@ -154,7 +154,9 @@ def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
         ids=tuple(gift.id for gift in gifts),
         price=_numbers([gift.price for gift in gifts]),
         rating=_numbers([gift.rating for gift in gifts]),
-        age_range=np.array([gift.age_range or UNKNOWN_RANGE for gift in gifts], dtype=np.float64).reshape(-1, 2),
+        age_range=np.array([gift.age_range or UNKNOWN_RANGE for gift in gifts], dtype=np.float64).reshape(
+            -1, 2
+        ),
         category=_indices([gift.category for gift in gifts], vocabulary.categories),
         hobby_tags=_marks([own & hobbies for own in tags], vocabulary.hobbies),
         preference_tags=_marks([own & preferences for own in tags], vocabulary.preferences),

@@ -114,7 +114,9 @@ def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
         "category_match_rate": mean["category_match"],
         "tool_match_rate": mean["tool_match"],
         "average_reward": mean["reward"],
-        "recommendation_quality": (mean["category_match"] + mean["reward"]) / 2 if matched else mean["reward"],
+        "recommendation_quality": (mean["category_match"] + mean["reward"]) / 2
+        if matched
+        else mean["reward"],
         "category_recall_at_3": mean["category_recall"],
         "category_precision_at_3": mean["category_hits"] / TOP_CATEGORIES,
         "category_ndcg_at_3": mean["category_ndcg"],

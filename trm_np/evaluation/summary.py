@@ -1,6 +1,5 @@
 """The text at the end of a run: the report's targets, the held-out figures and the baselines side by side."""
 
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -92,7 +91,9 @@ def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
     rows = [("the three gifts shown", "by reward alone", f"with {share:g} × category")]
     for split in ("test",) if test_is_validation else ("validation", "test"):
         without, counted = ranking[split]["by_reward"], ranking[split]["with_categories"]
-        rows += [(f"{split}: {title(name)}", figure(without, name), figure(counted, name)) for name in without]
+        rows += [
+            (f"{split}: {title(name)}", figure(without, name), figure(counted, name)) for name in without
+        ]
     return table(rows)
 
 

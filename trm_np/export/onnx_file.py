@@ -42,7 +42,9 @@ def export_onnx(stored: StoredModel, path: Path) -> dict[str, Any]:
     except ImportError as error:
         raise ExtraMissing(needs_extra("--onnx needs", "onnx")) from error
     if stored.model.experience is not None:
-        raise ExportError("the graph has no place for what the model learned from choices: deploy the model file")
+        raise ExportError(
+            "the graph has no place for what the model learned from choices: deploy the model file"
+        )
     gifts = encoded_gifts(stored)
     proto = onnx_model(stored, gifts)
     onnx.checker.check_model(proto, full_check=True)

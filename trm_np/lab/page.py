@@ -17,7 +17,11 @@ from trm_np.lab.trial import Row
 from trm_np.training.trainer import Record
 
 RESULTS = "{{results}}"
-SHARED = {"{{style}}": "style.css", "{{charts}}": "charts.css", "{{elements}}": "elements.js"}  # by their place
+SHARED = {
+    "{{style}}": "style.css",
+    "{{charts}}": "charts.css",
+    "{{elements}}": "elements.js",
+}  # by their place
 COMBINATIONS = len(list(subsets()))
 METRICS = (*TARGETS, *STRICT)
 DIGITS = 3  # of every figure: those that are shown

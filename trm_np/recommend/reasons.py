@@ -172,7 +172,10 @@ def found_in_words(
             return f"stars, and how many reviews they rest on: {', '.join(each)}"
         case TrendAnalysis(slope=slope, direction=direction):
             rising, falling = (sum(direction[index] == sign for index in chosen) for sign in (1, -1))
-            words = [f"sales rising for {of_these(rising, chosen)}", f"falling for {of_these(falling, chosen)}"]
+            words = [
+                f"sales rising for {of_these(rising, chosen)}",
+                f"falling for {of_these(falling, chosen)}",
+            ]
             return ", ".join([*words, *unknown_for(int(np.isnan(slope[list(chosen)]).sum()), chosen)])
         case BudgetOptimizer(bundle=bundle, price=price):
             if not bundle:
@@ -188,9 +191,7 @@ def found_as_data(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]
         bundle = [gifts[index].id for index in finding.bundle]
         return {"bundle": bundle, "price": finding.price, "value": finding.value}
     return {
-        gifts[index].id: {
-            name: known_or_none(column[index]) for name, column in vars(finding).items()
-        }
+        gifts[index].id: {name: known_or_none(column[index]) for name, column in vars(finding).items()}
         for index in chosen
     }
 

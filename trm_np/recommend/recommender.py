@@ -183,9 +183,7 @@ class Recommender:
         }
 
     @classmethod
-    def load(
-        cls, path: FilePath, catalogue: FilePath | None = None, trust: bool = False
-    ) -> "Recommender":
+    def load(cls, path: FilePath, catalogue: FilePath | None = None, trust: bool = False) -> "Recommender":
         """Read a model file, and a catalogue file in place of the gifts that it stores.
 
         Raises `CheckpointError` and `DataError`. Files by which an answer would cost too much (model/cost.py) are
@@ -410,7 +408,9 @@ class Recommender:
             return None
         rows = [[known[gift] for gift in person.history if gift in known] for person in people]
         width = max(map(len, rows))
-        return np.array([[MISSING] * (width - len(row)) + row for row in rows], np.int64).reshape(len(rows), width)
+        return np.array([[MISSING] * (width - len(row)) + row for row in rows], np.int64).reshape(
+            len(rows), width
+        )
 
     def _encode(self, table: GiftTable) -> EncodedGifts:
         model = self.stored.model
@@ -418,7 +418,12 @@ class Recommender:
             return model.encode_gifts(encode_gifts(table, self.stored.vocabulary, model.gift_features))
 
     def _consult(
-        self, profile: Profile, value: Floats, equals: Equals, probabilities: Mapping[str, float], terms: Terms
+        self,
+        profile: Profile,
+        value: Floats,
+        equals: Equals,
+        probabilities: Mapping[str, float],
+        terms: Terms,
     ) -> Consultation:
         """Run the tools, by default those held to be most helpful, on the best by value (G,) that may be given."""
         tools = terms.tools
@@ -556,7 +561,9 @@ def require_numbers(**outputs: Floats | Floats32) -> None:
     """Raise ModelError for an output that is not finite, and name it."""
     for name, values in outputs.items():
         if not np.isfinite([values.min(), values.max()]).all():
-            raise ModelError(f"the model's {name} is not a finite number: its weights are of no use; train again")
+            raise ModelError(
+                f"the model's {name} is not a finite number: its weights are of no use; train again"
+            )
 
 
 def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> None:
@@ -582,7 +589,9 @@ def span_of(numbers: Iterable[float | None]) -> tuple[float, float]:
 
 def less_one_thing(profile: Profile) -> Iterator[tuple[str, Profile]]:
     """Each thing that is said of a person, as `budget: 120` or `hobbies: art`, and the profile without it."""
-    for field, value in vars(replace(profile, history=())).items():  # the history has no part in the prediction
+    for field, value in vars(
+        replace(profile, history=())
+    ).items():  # the history has no part in the prediction
         given = value if isinstance(value, tuple) else () if value is None else (value,)
         for item in given:
             rest: Any = tuple(other for other in given if other != item) if isinstance(value, tuple) else None

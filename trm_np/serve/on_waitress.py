@@ -30,7 +30,10 @@ from trm_np.serve.wsgi import Application
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
-ROOM, FILES_KEPT = 50, 64  # connections that are closed at a time; descriptors for all else that a server opens
+ROOM, FILES_KEPT = (
+    50,
+    64,
+)  # connections that are closed at a time; descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {

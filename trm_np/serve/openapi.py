@@ -24,7 +24,11 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 PROBABILITY: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PRICE: Schema = {"type": "number", "minimum": schema.LEAST_MONEY, "maximum": schema.MOST_MONEY}
-CURRENCY: Schema = {**TEXT, "minLength": 1, "description": "Currency of all sums, as it is written before them."}
+CURRENCY: Schema = {
+    **TEXT,
+    "minLength": 1,
+    "description": "Currency of all sums, as it is written before them.",
+}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 AGE: Schema = {"type": "number", "minimum": 0, "maximum": 120}

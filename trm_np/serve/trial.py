@@ -45,7 +45,9 @@ def tried(path: str, catalogue: str | None, trust: bool) -> str:
         said: Any = json.loads(done.stdout)
     except ValueError:
         reason = f"the process that tried it ended with {done.returncode}"
-        raise TrialError(f"{path}: it takes too much memory or time, or this Python is too old: {reason}") from None
+        raise TrialError(
+            f"{path}: it takes too much memory or time, or this Python is too old: {reason}"
+        ) from None
     if "refused" in said:
         raise TrialError(said["refused"])
     return str(said["sha256"])

@@ -53,7 +53,9 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     target = Path(os.path.realpath(path))
     temporary = temporary_of(target)
     try:
-        before = file_status(path)  # of what `path` leads to, also where that has no name, as a pipe at /dev/stdout
+        before = file_status(
+            path
+        )  # of what `path` leads to, also where that has no name, as a pipe at /dev/stdout
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
         try:
@@ -247,7 +249,9 @@ def lock_folder(folder: Path) -> Any:
         except OSError as error:
             if error.errno not in CANNOT:
                 raise
-            warn_once("this folder cannot be locked (flock): see yourself that one run at a time writes to it")
+            warn_once(
+                "this folder cannot be locked (flock): see yourself that one run at a time writes to it"
+            )
         file.truncate(0)
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
