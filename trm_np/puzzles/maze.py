@@ -33,7 +33,8 @@ class Maze(Task):
             "one start, one goal, one way from any open cell to any other, and x on that from start to goal"
         )
         super().__init__(f"maze{rooms}", SYMBOLS, side, side, sees, rules)
-        self.beside: list[list[int]] = [np.flatnonzero(each).tolist() for each in sees.any(axis=0)]
+        beside: Bools = sees.any(axis=0)
+        self.beside: list[list[int]] = [np.flatnonzero(each).tolist() for each in beside]
         grid = np.arange(side**2).reshape(side, side)
         self.rooms_at: list[int] = grid[::2, ::2].reshape(-1).tolist()
         self.turned = np.array([np.rot90(each, k).reshape(-1) for each in (grid, grid.T) for k in range(4)])
@@ -129,7 +130,8 @@ class Maze(Task):
     def canonical(self, question: Board) -> bytes:
         swapped = question.copy()
         swapped[question == START], swapped[question == GOAL] = GOAL, START
-        return min(board[cells].tobytes() for board in (question, swapped) for cells in self.turned)
+        least: bytes = min(board[cells].tobytes() for board in (question, swapped) for cells in self.turned)
+        return least
 
 
 MAZE_5 = Maze(5)
