@@ -131,3 +131,41 @@ def test_the_command_writes_the_page(
     document = page(stored, made_up(1))
     assert (result.exit_code, result.output) == (0, f"thinking.html: {len(document.encode()):,} bytes\n")
     assert Path("thinking.html").read_text(encoding="utf-8") == document
+
+
+def test_the_picture_shows_each_digit_that_is_likely_enough(
+    tmp_path: Path, stored: StoredPuzzleModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
+    from trm_np.lab.plots import thinking
+    from trm_np.lab.thinking import picture
+
+    drawn: list[tuple[str, float, str]] = []
+    put = thinking.put
+
+    def noted(
+        axes: Any, x: float, y: float, symbol: str, size: float, color: str, weight: str = "normal"
+    ) -> None:
+        drawn.append((symbol, size, weight))
+        put(axes, x, y, symbol, size, color, weight)
+
+    monkeypatch.setattr(thinking, "put", noted)
+    written = picture(stored, tmp_path / "solving")
+    assert [path.name for path in written] == ["solving.svg", "solving.png"]
+    shown = embedded(page(stored, made_up(1)))["puzzles"]
+    chosen = shown[(len(shown) - 1) // 2]
+    halted = next((step for step, right in enumerate(chosen["right"], 1) if right >= 0.9), STEPS)
+    steps = sorted({max(round(part * halted), 1) for part in (0.2, 0.4, 0.7, 1)})
+    givens = sum(symbol != "." for symbol in chosen["question"])
+    assert sum(weight == "bold" for *_, weight in drawn) == givens * (len(steps) + 1)
+    likely = [
+        int(digits) / 100
+        for step in steps
+        for cell, each in enumerate(re.findall("." * 8, chosen["steps"][step - 1]))
+        for digits in re.findall("..", each)
+        if chosen["question"][cell] == "."
+    ]
+    sizes = sorted(size for _, size, weight in drawn if weight == "normal")
+    low, high = thinking.SMALLEST, thinking.LARGEST
+    expected = sorted(low + (high - low) * share for share in likely if share > 0.03)
+    np.testing.assert_allclose(sizes[-len(expected) :], expected, atol=0.2)
