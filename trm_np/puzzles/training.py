@@ -209,12 +209,18 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept."""
+        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept.
+
+        Of models that solve as many boards the one with more cells right is better.
+        """
         puzzles = self.validation
         boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
-        self.stopping.step(right.all(axis=1).astype(np.float64), epoch, self.model)
-        return {"solved": float(right.all(axis=1).mean()), "cells": float(right.mean())}
+        solved, cells = right.all(axis=1), right.mean(axis=1)
+        self.stopping.step(
+            solved + cells / len(puzzles), epoch, self.model
+        )  # all cells weigh less than a board
+        return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
     # ------------------------------------------------------------------------- to go on another day
 
