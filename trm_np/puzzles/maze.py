@@ -33,7 +33,7 @@ class Maze(Task):
             "one start, one goal, one way from any open cell to any other, and x on that from start to goal"
         )
         super().__init__(f"maze{rooms}", SYMBOLS, side, side, sees, rules)
-        beside: Bools = sees.any(axis=0)
+        beside: Bools = np.asarray(sees.any(axis=0))
         self.beside: list[list[int]] = [np.flatnonzero(each).tolist() for each in beside]
         grid = np.arange(side**2).reshape(side, side)
         self.rooms_at: list[int] = grid[::2, ::2].reshape(-1).tolist()
