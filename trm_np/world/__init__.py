@@ -1,1 +1,1 @@
-"""Truth that does not depend on the model: the reward, the metrics, and the baselines to beat."""
+"""Truth that does not depend on the model: the reward, the tools, and what a gift is really worth."""
