@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.training.small_run import new_run as new_gift_run
 from tests.training.small_run import small as small_gifts
 from tests.training.small_run import written
 from trm_np.config import ConfigError, flatten
+from trm_np.puzzles import training
 from trm_np.puzzles.config import PuzzleConfig, from_flat, resolve
 from trm_np.puzzles.model import think
 from trm_np.puzzles.stored import load_puzzle_model
@@ -148,6 +150,33 @@ def test_the_model_kept_is_the_average_of_the_best_evaluation(finished: Path) ->
     log = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert log == json.loads(json.dumps(records))
     assert [("validation" in each) for each in log] == [False, True, True]
+
+
+def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    t = trainer(small())
+    answers = t.validation.answers
+    a_cell_wrong, a_board_wrong = answers.copy(), answers.copy()
+    a_cell_wrong[0, 0] = 0
+    a_board_wrong[0] = 0
+    both_wrong = a_cell_wrong.copy()
+    both_wrong[1, 0] = 0
+    said = {
+        1: a_board_wrong,
+        2: a_cell_wrong,
+        3: both_wrong,
+        4: a_cell_wrong,
+        5: answers,
+        6: answers,
+        7: a_cell_wrong,
+    }
+    kept = []
+    for epoch, boards in said.items():
+        monkeypatch.setattr(training, "think", lambda *_, boards=boards: SimpleNamespace(boards=[boards]))
+        t.evaluate(epoch)
+        kept.append(t.stopping.state.best_epoch)
+    assert kept == [1, 2, 2, 4, 5, 6, 6]
 
 
 def test_the_summary_says_what_the_model_can(finished: Path) -> None:

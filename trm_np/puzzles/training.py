@@ -26,6 +26,7 @@ from trm_np.training.stopping import EarlyStopping, StoppingState
 from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
 
 TERMS = ("cells", "halting")
+LESS_THAN_A_CELL = 1e-9  # share of a quality: evaluations that differ by less are equal
 RISING = 10  # updates after which the average is that of about half of them
 
 
@@ -106,9 +107,8 @@ class PuzzleTrainer:
             weight_decay=training.weight_decay,
         )
         self.places = Places.empty(self.learner, training.batch_size)
-        self.stopping = EarlyStopping(
-            patience=training.epochs, threshold=0.0
-        )  # to keep the best: it never stops
+        # It never stops, and keeps the best; of equals the newest, which has learned at a lower rate.
+        self.stopping = EarlyStopping(patience=training.epochs, threshold=-LESS_THAN_A_CELL)
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
@@ -211,7 +211,7 @@ class PuzzleTrainer:
     def evaluate(self, epoch: int) -> dict[str, float]:
         """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept.
 
-        Of models that solve as many boards the one with more cells right is better.
+        Of models that solve as many boards the one with more cells right is better, and of equal ones the newest.
         """
         puzzles = self.validation
         boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
