@@ -35,13 +35,14 @@ TARGETS = {  # by metric: of the report, by epoch 50; and ours, on the test scen
     "categories_in_use": ("", "all 13"),
     "tools_in_use": ("", "all 5"),
 }
+# Alike for every seed; of the first preset.
 BASELINES = (
     "random",
     "popularity",
     "nearest_neighbour",
     "linear",
     "oracle",
-)  # alike for every seed; of the first preset
+)
 
 Runs = Sequence[Mapping[str, Any]]
 

@@ -153,10 +153,11 @@ def rotary(x: Array, positions: Array) -> Array:
     """Rotary positions on x (B, T, heads, d), whose neighbours are pairs (Su et al. 2021, section 3.2.2)."""
     width = x.shape[-1]
     angles = positions[:, None, None] * 10000.0 ** (-jnp.arange(0, width, 2) / width)
+    # Whatever x is, as ours.
     cos, sin = (
         jnp.cos(angles).astype(jnp.float32),
         jnp.sin(angles).astype(jnp.float32),
-    )  # whatever x is, as ours
+    )
     real, imaginary = x[..., ::2], x[..., 1::2]
     turned = [real * cos - imaginary * sin, real * sin + imaginary * cos]
     return jnp.stack(turned, axis=-1).reshape(x.shape)

@@ -111,9 +111,8 @@ def test_nesting_is_refused_however_deep(depth: int, brackets: bytes, tmp_path: 
     path.write_bytes(b'{"gifts": ' + opening * depth + b"0" + closing * depth + b"}")
     with pytest.raises(DataError) as refused:
         load_catalogue(path, sample_files.VOCABULARY)
-    problems = (
-        refused.value.problems
-    )  # from Python 3.13 on the reader goes deeper, to what the schema refuses
+    # From Python 3.13 on the reader goes deeper, to what the schema refuses.
+    problems = refused.value.problems
     assert "nested too deeply" in problems[0].found or all(
         each.place.startswith("gifts") for each in problems
     )

@@ -197,9 +197,8 @@ def test_of_the_thirty_questions_three_words_in_four_are_understood() -> None:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question["said"][:40])
 def test_a_question_has_a_line_of_notes_and_a_warning_at_most(question: dict[str, Any]) -> None:
     found = read_profile(question["profile"], SHIPPED, "question")
-    assert found.profile != Profile(
-        age=found.profile.age, budget=found.profile.budget
-    )  # something is understood
+    # Something is understood.
+    assert found.profile != Profile(age=found.profile.age, budget=found.profile.budget)
     assert len(found.notes) <= 1 and len(found.warnings) <= 1
 
 

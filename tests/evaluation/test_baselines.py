@@ -141,10 +141,11 @@ def test_popularity_can_be_measured_on_scenarios_it_has_not_seen() -> None:
 def test_neighbours_share_in_proportion_to_their_cosine() -> None:
     features = np.array([[1.0, 1.0, 0.0]])
     train = np.array([[1.0, 1.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])
+    # The cosines of the first two; nothing in common with the third, and the last is opposed.
     one, half = (
         1.0,
         np.sqrt(0.5),
-    )  # the cosines of the first two; nothing in common with the third, and the last is opposed
+    )
     expected = np.array([[one, half, 0, 0]]) / (one + half)
     np.testing.assert_allclose(neighbour_weights(features, train, neighbours=4), expected)
     np.testing.assert_allclose(neighbour_weights(features, train, neighbours=1), [[1, 0, 0, 0]])

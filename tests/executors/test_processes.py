@@ -32,9 +32,8 @@ def is_running(number: int) -> bool:
     except ProcessLookupError:
         return False
     state = Path(f"/proc/{number}/stat")
-    return not (
-        state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
-    )  # nobody waits for it
+    # Nobody waits for it.
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_when_the_parent_is_killed_its_workers_end(tmp_path: Path) -> None:

@@ -142,9 +142,8 @@ def test_each_unit_asks_whether_a_difference_passes_a_threshold(
 
     assert hidden.bias is not None
     sign = np.array([-1.0 if unit % 2 else 1.0 for unit in range(units)])
-    number = np.array(
-        [unit // 2 % numbers for unit in range(units)]
-    )  # both questions of one, then of the other
+    # Both questions of one, then of the other.
+    number = np.array([unit // 2 % numbers for unit in range(units)])
     thresholds = -hidden.bias.data / (sign * COMPARISON_STEP)
     np.testing.assert_allclose(np.sort(thresholds), np.linspace(-FARTHEST, FARTHEST, units), atol=1e-5)
     difference = gifts[:, number] - persons
@@ -214,9 +213,8 @@ def test_tools_each_given_half_of_the_time_start_even() -> None:
 
 def test_a_tool_always_or_never_given_gets_as_much_of_a_ballot_as_there_is() -> None:
     always, never, half = shares_of(np.array([[True, False, True], [True, False, False]]))
-    assert (
-        0 < never < half < even_share(3) < always
-    )  # what the first has too much, the others have too little
+    # What the first has too much, the others have too little.
+    assert 0 < never < half < even_share(3) < always
     assert math.isclose(always + never + half, 0.99)
     np.testing.assert_allclose(shares_of(np.array([[True]])), [0.99])
 

@@ -233,10 +233,11 @@ def test_three_small_gifts_or_two_larger_ones() -> None:
     gifts = [gift(price=price) for price in (20, 25, 15, 40, 70)]
     value = np.array([0.5, 0.6, 0.4, 0.95, 1.0])
     found = budget_optimizer(gifts, value, budget=65)
+    # 0.6 + 0.95 for 65; the three cheapest cost 60 and are worth 1.5.
     assert found.bundle == (
         1,
         3,
-    )  # 0.6 + 0.95 for 65; the three cheapest cost 60 and are worth 1.5
+    )
     assert found.price == 65
     assert budget_optimizer(gifts, value, 80).bundle == (1, 2, 3)
     assert budget_optimizer(gifts, value, None).bundle == (1, 3, 4)

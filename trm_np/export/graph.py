@@ -12,10 +12,11 @@ from onnx import helper, numpy_helper
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 
+# Of ONNX 1.13, of 2022: the oldest in which a mean takes its axes as a Reshape its shape.
 OPSET, IR_VERSION = (
     18,
     8,
-)  # of ONNX 1.13, of 2022: the oldest in which a mean takes its axes as a Reshape its shape
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,9 +61,8 @@ class Reader:
         if self.stopped_by or (epoch % training.evaluate_every and epoch != training.epochs):
             return
         self.curve.append(record)
-        quality = np.array(
-            trainer.stopping.state.best_values
-        )  # the newest, since the leading one never stops
+        # The newest, since the leading one never stops.
+        quality = np.array(trainer.stopping.state.best_values)
         stop = self.stopping.step(quality, epoch, trainer.model)
         self.stopped_by = "epochs" if epoch == training.epochs else "early_stopping" if stop else ""
 

@@ -11,9 +11,8 @@ from trm_np.data.encode import content_width
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.model.core import CoreConfig
 
-MOST_WORK = (
-    25 * 10**9
-)  # multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset
+# Multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset.
+MOST_WORK = 25 * 10**9
 MOST_MEMORY = 64 * 2**20  # bytes of an answer, and so many more for each byte of the files:
 MEMORY_OF_A_BYTE = 16
 

@@ -53,9 +53,8 @@ class Sudoku(Task):
 
     def broken(self, boards: Board) -> Bools:
         bits = np.where(boards == BLANK, 0, 1 << boards.astype(np.int32))[:, self.units]
-        found: Bools = (bits.sum(axis=2) != np.bitwise_or.reduce(bits, axis=2)).any(
-            axis=1
-        )  # a carry: one twice
+        # A carry: one twice.
+        found: Bools = (bits.sum(axis=2) != np.bitwise_or.reduce(bits, axis=2)).any(axis=1)
         return found
 
     # ------------------------------------------------------------------------------------------------- to solve

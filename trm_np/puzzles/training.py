@@ -217,9 +217,8 @@ class PuzzleTrainer:
         boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         solved, cells = right.all(axis=1), right.mean(axis=1)
-        self.stopping.step(
-            solved + cells / len(puzzles), epoch, self.model
-        )  # all cells weigh less than a board
+        # All cells weigh less than a board.
+        self.stopping.step(solved + cells / len(puzzles), epoch, self.model)
         return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
     # ------------------------------------------------------------------------- to go on another day

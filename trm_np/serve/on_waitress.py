@@ -30,10 +30,11 @@ from trm_np.serve.wsgi import Application
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
+# Connections that are closed at a time; descriptors for all else that a server opens.
 ROOM, FILES_KEPT = (
     50,
     64,
-)  # connections that are closed at a time; descriptors for all else that a server opens
+)
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
@@ -75,9 +76,8 @@ class Refusal(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        status = (
-            400 if error.code == 501 else error.code
-        )  # a transfer coding of which this server knows nothing
+        # A transfer coding of which this server knows nothing.
+        status = 400 if error.code == 501 else error.code
         response = HTTPError(status, f"request: {error.reason}: {error.body}").response()
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())

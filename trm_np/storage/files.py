@@ -53,9 +53,8 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
     target = Path(os.path.realpath(path))
     temporary = temporary_of(target)
     try:
-        before = file_status(
-            path
-        )  # of what `path` leads to, also where that has no name, as a pipe at /dev/stdout
+        # Of what `path` leads to, also where that has no name, as a pipe at /dev/stdout.
+        before = file_status(path)
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
         try:

@@ -22,9 +22,8 @@ SCALE = ".scale"  # after the name of a matrix, the name of its scales
 LARGEST_INTEGER = 127
 FLOAT32 = np.finfo(np.float32)
 LEAST_SCALE = FLOAT32.tiny  # that of a row of zeros: any would do that can be divided by
-LARGEST_SCALE = np.nextafter(
-    FLOAT32.max / LARGEST_INTEGER, np.float32(0)
-)  # 127 times the next one is infinite
+# 127 times the next one is infinite.
+LARGEST_SCALE = np.nextafter(FLOAT32.max / LARGEST_INTEGER, np.float32(0))
 
 
 def as_stored(weights: Mapping[str, Array], precision: str) -> dict[str, Array]:

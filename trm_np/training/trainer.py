@@ -201,9 +201,8 @@ class Trainer:
                 total = weighted_total(terms, loss, shares)
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
-                self.ranks.add_up(
-                    self.optimizer.gradient
-                )  # stale parts are added too, but nothing reads them
+                # Stale parts are added too, but nothing reads them.
+                self.ranks.add_up(self.optimizer.gradient)
                 norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
