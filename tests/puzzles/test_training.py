@@ -162,21 +162,22 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
     a_board_wrong[0] = 0
     both_wrong = a_cell_wrong.copy()
     both_wrong[1, 0] = 0
-    said = {
-        1: a_board_wrong,
-        2: a_cell_wrong,
-        3: both_wrong,
-        4: a_cell_wrong,
-        5: answers,
-        6: answers,
-        7: a_cell_wrong,
-    }
+    said = [
+        a_board_wrong,
+        both_wrong,
+        a_cell_wrong,
+        a_board_wrong,
+        a_cell_wrong,
+        answers,
+        answers,
+        a_cell_wrong,
+    ]
     kept = []
-    for epoch, boards in said.items():
+    for epoch, boards in enumerate(said, 1):
         monkeypatch.setattr(training, "think", lambda *_, boards=boards: SimpleNamespace(boards=[boards]))
         t.evaluate(epoch)
         kept.append(t.stopping.state.best_epoch)
-    assert kept == [1, 2, 2, 4, 5, 6, 6]
+    assert kept == [1, 1, 3, 3, 5, 6, 7, 7]
 
 
 def test_the_summary_says_what_the_model_can(finished: Path) -> None:
