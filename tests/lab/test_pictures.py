@@ -158,3 +158,5 @@ def test_experiments_vary_what_their_names_say() -> None:
     assert EXPERIMENTS["tool_heads"].configs["softmax, weight 1.0"].loss.tool == 1.0
     shipped = resolve("tiny").training
     assert EXPERIMENTS["patience"].configs["patience 15, standard error"].training == shipped
+    for name in ("written_scenarios", "simulated_scenarios", "tool_heads"):
+        assert {config.training.imagined for config in EXPERIMENTS[name].configs.values()} == {0}

@@ -17,7 +17,8 @@ from tests.training.small_run import written
 from trm_np.config import ConfigError, flatten
 from trm_np.puzzles import training
 from trm_np.puzzles.config import PuzzleConfig, from_flat, resolve
-from trm_np.puzzles.model import think
+from trm_np.puzzles.evaluating import judged
+from trm_np.puzzles.model import Course, think
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
 from trm_np.storage.checkpoint import CheckpointError, load_model
@@ -178,6 +179,19 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
         t.evaluate(epoch)
         kept.append(t.stopping.state.best_epoch)
     assert kept == [1, 1, 3, 3, 5, 6, 7, 7]
+
+
+def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_answer() -> None:
+    """Thought about for longer than that, by a model that has every board right in the end."""
+    puzzles = sets()[2]
+    allowed, steps = 2, 4
+    boards = np.repeat(puzzles.answers[None], steps, axis=0)
+    boards[:allowed, 1:] = 0  # one board is right in time
+    found = judged(Course(boards, np.zeros((steps, len(puzzles)))), TASK, puzzles, allowed, steps)
+    groups = found["solved_by_difficulty"]
+    assert sum(group["solved"] * group["puzzles"] for group in groups) == pytest.approx(1)
+    assert found["solved"] == pytest.approx(1 / len(puzzles))
+    assert found["solved_by_steps"]["4"] == 1
 
 
 def test_the_summary_says_what_the_model_can(finished: Path) -> None:
