@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import DATA_REFUSED, OneLine, Refusal, refusals, say
+from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, say
 from trm_np.cli.options import as_json, named, parse_setting
+from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.threads import use_threads
 from trm_np.cli.train import noted_signals, progress
 from trm_np.config import one_of
+from trm_np.training.ranks import join, launched
 
 if TYPE_CHECKING:
     from trm_np.puzzles.sets import HeldOut, Puzzles
@@ -25,7 +27,7 @@ kind = click.argument("kind", default="sudoku6")
 
 
 @click.command(
-    cls=OneLine,
+    cls=OnRanks,
     help="""Train on puzzles of a KIND: sudoku6, sudoku9 or maze5.
 
     The model is judged on other puzzles, none of them a twin of one that it learned from.
@@ -72,6 +74,7 @@ def train(
     quiet: bool,
     as_json: bool,
 ) -> None:
+    _, size = launched()
     threads = use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles.compare import compare as compared
@@ -81,6 +84,8 @@ def train(
         from trm_np.training.allocator import keep_memory
         from trm_np.training.trainer import Interrupted
 
+        ranks = join()
+        quiet = quiet or not ranks.is_first
         pairs = dict(parse_setting(text) for text in settings)
         task = task_named(kind)
         config = resolve(PRESETS[kind], pairs if epochs is None else pairs | {"training.epochs": str(epochs)})
@@ -88,10 +93,12 @@ def train(
         keep_memory()
         if not quiet:
             most = config.training.epochs
-            say(f"{kind}, seed {seed}, {threads}, {most} epochs, into {folder}", err=True)
+            workers = threads if size == 1 else f"{size} ranks with {threads}"
+            say(f"{kind}, seed {seed}, {workers}, {most} epochs, into {folder}", err=True)
         apart = held_out_puzzles(task, held_out, seed, config.training.extra)
         learnt = puzzles_to_learn(task, puzzles, count, seed, config.training.extra, apart)
-        run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, resume)
+        run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, resume, ranks)
+        wait_for_all(ranks)
         for warning in run.warnings if not quiet else ():
             say(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
         with (
@@ -104,8 +111,9 @@ def train(
                     summary["compared"] = compared(run.trainer, apart.test, seed, lambda: bool(received))
             except Interrupted:
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                raise Refusal(f"interrupted; go on with: {command}", 128 + max(received)) from None
-        if as_json:
+                number = ranks.largest(max(received, default=0))
+                raise Refusal(f"interrupted; go on with: {command}", 128 + number) from None
+        if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
             say(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")

@@ -33,7 +33,9 @@ def compare(
     """How each rival does on the same puzzles, also where it may think as long; raises Interrupted."""
     found = []
     for name, config in rivals(trainer.config):
-        rival = PuzzleTrainer(config, trainer.task, trainer.puzzles, trainer.validation, seed)
+        rival = PuzzleTrainer(
+            config, trainer.task, trainer.puzzles, trainer.validation, seed, ranks=trainer.ranks
+        )
         for _ in rival.epochs(interrupted):
             pass
         rival.stopping.restore(rival.model)

@@ -14,6 +14,7 @@ import numpy as np
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
+from trm_np.config import ConfigError
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
 from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
@@ -22,6 +23,7 @@ from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
 from trm_np.training.divergence import Diverged
+from trm_np.training.ranks import ALONE, Ranks
 from trm_np.training.stopping import EarlyStopping, StoppingState
 from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
 
@@ -81,8 +83,9 @@ class Places:
 class PuzzleTrainer:
     """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
 
-    `build` makes both of them. Everything random comes from `seed`. Raises ConfigError if no model can be built from
-    the configuration.
+    `build` makes both of them. Everything random comes from `seed`. Of several `ranks` each learns from its places of
+    the batch, and knows them all. Raises ConfigError if no model can be built from the configuration, or a batch has
+    fewer places than there are ranks.
     """
 
     def __init__(
@@ -93,8 +96,10 @@ class PuzzleTrainer:
         validation: Puzzles,
         seed: int,
         build: type[PuzzleModel] = PuzzleModel,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.task = config, task
+        require_places_for(ranks, config.training.batch_size)
+        self.config, self.task, self.ranks = config, task, ranks
         self.puzzles, self.validation = puzzles, validation
         self.generators = Generators.from_seed(seed)
         self.learner = build(config.model, task, self.generators.init)
@@ -114,11 +119,11 @@ class PuzzleTrainer:
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so.
+        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so on any rank.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
-                if interrupted():
+                if self.ranks.largest(interrupted()):
                     raise Interrupted
                 self.take_new_puzzles()
                 self.update()
@@ -145,12 +150,20 @@ class PuzzleTrainer:
     def update(self) -> None:
         """One supervision step: think on from the carry, learn from what is said, and hand the carry on."""
         places, training = self.places, self.config.training
+        rows = self.ranks.rows(len(places.steps))
+        share = (rows.stop - rows.start) / len(places.steps)
+        answers = places.answers[rows]
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
-            carry = self.learner(places.questions, Carry(Tensor(places.y), Tensor(places.z)))
+            start = Carry(Tensor(places.y[rows]), Tensor(places.z[rows]))
+            carry = self.learner(places.questions[rows], start)
             said = self.learner.read(carry)
-            cells, halting = losses(said, places.answers)
-            self.count(said, cells.item(), halting.item())
-            (cells + halting * training.halting).backward()
+            cells, halting = losses(said, answers)
+            self.count(
+                {"cells": cells.item(), "halting": halting.item(), "solved": solved(said, answers).mean()},
+                share,
+            )
+            ((cells + halting * training.halting) * share).backward()
+            self.ranks.add_up(self.optimizer.gradient)
             norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
             self.optimizer.param_groups[0]["lr"] = self.learning_rate()
@@ -159,15 +172,18 @@ class PuzzleTrainer:
         self.progress.updates += 1
         done = self.updates_done()
         average_(self.model, self.learner, min(training.average, done / (done + RISING)))
-        places.y, places.z = carry.y.data, carry.z.data
         places.steps += 1
-        places.finished = self.is_finished(said).astype(np.uint8)
+        places.y[rows], places.z[rows] = carry.y.data, carry.z.data
+        places.finished[rows] = self.is_finished(said, rows)
+        for each in (places.y, places.z, places.finished):
+            self.ranks.share(each, rows)
 
-    def is_finished(self, said: Said) -> Bools:
-        """Which places have thought enough: N_sup steps, or until the answer seems right, but as many as drawn."""
-        places = self.places
-        found: Bools = halts(said) & (places.steps >= places.least)
-        return found | (places.steps >= self.config.model.supervision_steps)
+    def is_finished(self, said: Said, rows: slice) -> Bools:
+        """Which of these places have thought enough: N_sup steps, or until the answer seems right, but as many as
+        drawn."""
+        steps = self.places.steps[rows]
+        found: Bools = halts(said) & (steps >= self.places.least[rows])
+        return found | (steps >= self.config.model.supervision_steps)
 
     def updates_done(self) -> int:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
@@ -179,12 +195,12 @@ class PuzzleTrainer:
         cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
-    def count(self, said: Said, cells: float, halting: float) -> None:
-        """Add the losses of an update, and the share solved, to the sums of the epoch; raises Diverged."""
-        self.require_finite("loss cells", cells)
-        self.require_finite("loss halting", halting)
-        share = float(solved(said, self.places.answers).mean())
-        for name, value in (("cells", cells), ("halting", halting), ("solved", share)):
+    def count(self, means: Mapping[str, float], share: float) -> None:
+        """Add an update's losses and share solved, of all ranks together, to the sums of the epoch; raises Diverged."""
+        numbers = np.array([*means.values()]) * share
+        self.ranks.add_up(numbers)
+        for name, value in zip(means, numbers.tolist(), strict=True):
+            self.require_finite(name if name == "solved" else f"loss {name}", value)
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
 
     def require_finite(self, what: str, value: float) -> None:
@@ -274,6 +290,12 @@ def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.G
     """The steps (K,) that new puzzles are to be thought about at least: 0, or rarely a number from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
+
+
+def require_places_for(ranks: Ranks, count: int) -> None:
+    """Raise ConfigError unless a batch of so many puzzles has a place for every rank."""
+    if count < ranks.size:
+        raise ConfigError(f"training.batch_size={count}: {ranks.size} ranks need a puzzle each")
 
 
 def require_places(arrays: Mapping[str, Array], task: Task) -> None:
