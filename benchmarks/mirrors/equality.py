@@ -35,14 +35,14 @@ from mirrors.jax_mirror import JaxTrainer
 from mirrors.torch_mirror import TorchTrainer
 from trm_np.autograd.optim import AdamW
 from trm_np.config import PRESETS, resolve
-from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
+from trm_np.data.encode import IGNORE_INDEX, GiftInputs, ProfileInputs
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.predict import evaluating
 from trm_np.export.onnx_file import our_answer
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import Targets, loss_terms, weighted_total
-from trm_np.model.trm import EncodedGifts, state_answer
+from trm_np.model.trm import EncodedGifts, state_vector
 from trm_np.training.batches import Batch
 from trm_np.training.trainer import Trainer, is_masked
 
@@ -139,12 +139,12 @@ def ours(trainer: Trainer, batch: Batch) -> list[Step]:
     model.eval()
     try:
         for _ in range(trainer.config.model.supervision_steps):
-            carry = model.think(batch.inputs, carry)
-            h = state_answer(carry)
-            outputs = model.read(h, batch.inputs, batch.gifts, batch.picked)
+            carry = model.step(batch.inputs, carry)
+            h = state_vector(carry)
+            outputs = model.decode(h, batch.inputs, batch.gifts, batch.picked)
             tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
             terms = loss_terms(
-                model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, trainer.smoothing
+                model, h, tokens, batch.inputs.masked_targets, outputs, batch.targets, loss, trainer.smoothing
             )
             total = weighted_total(terms, loss)
             total.backward()
@@ -259,8 +259,8 @@ def situations(preset: str) -> Iterator[tuple[Trainer, Batch]]:
             trainer.learn(draw())
         batch = draw()
         yield trainer, batch
-        nothing = np.full_like(batch.inputs.answers, NO_ANSWER)
-        yield trainer, replace(batch, inputs=replace(batch.inputs, answers=nothing))
+        nothing = np.full_like(batch.inputs.masked_targets, IGNORE_INDEX)
+        yield trainer, replace(batch, inputs=replace(batch.inputs, masked_targets=nothing))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.training.small_run import dataset, small, trainer
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
-from trm_np.data.encode import NO_ANSWER
+from trm_np.data.encode import IGNORE_INDEX
 from trm_np.data.tables import implied_categories
 from trm_np.model.losses import (
     TERMS,
@@ -95,8 +95,8 @@ def drawn() -> tuple[Outputs, Targets, Tensor, Tensor, Array]:
         rng.random((B, G)),
         rng.random((B, G)),
     )
-    answers = np.array([[NO_ANSWER, 4, NO_ANSWER], [NO_ANSWER, NO_ANSWER, 0]])
-    return said, true, normal(B, D), normal(B, 3, 6), answers
+    masked_targets = np.array([[IGNORE_INDEX, 4, IGNORE_INDEX], [IGNORE_INDEX, IGNORE_INDEX, 0]])
+    return said, true, normal(B, D), normal(B, 3, 6), masked_targets
 
 
 def softmax(scores: Array) -> Array:
@@ -115,11 +115,11 @@ def divergence(wanted: Array, logits: Array) -> float:
 
 
 def test_every_term_by_its_formula() -> None:
-    said, true, h, token_logits, answers = drawn()
+    said, true, h, token_logits, masked_targets = drawn()
     model, loss = trainer(small()).model, LossConfig(temperature=0.5)
     assert model.core.halt_head.bias is not None
     model.core.halt_head.bias.data[...] = 0.3, -0.4
-    terms = loss_terms(model, h, token_logits, answers, said, true, loss)
+    terms = loss_terms(model, h, token_logits, masked_targets, said, true, loss)
 
     liked = softmax(true.alone / 0.5)
     components = 1 / (1 + np.exp(-said.components.data))
@@ -148,10 +148,10 @@ def test_every_term_by_its_formula() -> None:
 
 
 def test_smoothing_changes_what_the_labels_say_and_nothing_else() -> None:
-    said, true, h, token_logits, answers = drawn()
+    said, true, h, token_logits, masked_targets = drawn()
     model, loss = trainer(small()).model, LossConfig()
-    plain = loss_terms(model, h, token_logits, answers, said, true, loss)
-    smooth = loss_terms(model, h, token_logits, answers, said, true, loss, 0.3)
+    plain = loss_terms(model, h, token_logits, masked_targets, said, true, loss)
+    smooth = loss_terms(model, h, token_logits, masked_targets, said, true, loss, 0.3)
     labels = {"category": (said.category_logits, true.categories), "tool": (said.tool_logits, true.tools)}
     for name in TERMS:
         expected = plain[name].item()
@@ -163,8 +163,8 @@ def test_smoothing_changes_what_the_labels_say_and_nothing_else() -> None:
 
 
 def test_without_masked_tokens_there_is_nothing_to_guess() -> None:
-    said, true, h, _, answers = drawn()
-    terms = loss_terms(trainer(small()).model, h, None, answers, said, true, LossConfig())
+    said, true, h, _, masked_targets = drawn()
+    terms = loss_terms(trainer(small()).model, h, None, masked_targets, said, true, LossConfig())
     assert terms["masked_tokens"].item() == 0
 
 

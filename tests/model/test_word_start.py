@@ -70,8 +70,8 @@ def started(preset: str, seed: int) -> TRM:
 @no_grad()
 def said(model: TRM, task: Task, profiles: list[Profile]) -> Outputs:
     inputs = encode_profiles(profile_table(profiles, task.vocabulary), task.vocabulary)
-    h, _ = model.answer(inputs)
-    return model.read(h, inputs, task.gift_inputs)
+    h, _ = model.infer(inputs)
+    return model.decode(h, inputs, task.gift_inputs)
 
 
 def one_hobby_each(task: Task) -> list[Profile]:
@@ -258,7 +258,7 @@ def test_the_other_heads_start_without_an_opinion_and_nobody_halts(preset: str, 
     for silent in (outputs.policy_logits, outputs.gift_scores, outputs.value, outputs.outcome):
         assert not silent.data.any()
     assert not outputs.components.data[..., 1:].any()
-    _, steps = model.answer(encode_profiles(task.test.profiles.take(np.arange(6)), task.vocabulary))
+    _, steps = model.infer(encode_profiles(task.test.profiles.take(np.arange(6)), task.vocabulary))
     assert (steps == 3).all()
 
 
@@ -387,8 +387,8 @@ def test_a_tool_always_given_starts_as_likely_and_one_never_given_as_unlikely(to
     model.eval()
     inputs = encode_profiles(task.test.profiles, task.vocabulary)
     with no_grad():
-        h, _ = model.answer(inputs)
-        probability = model.read(h, inputs, task.gift_inputs).tool_logits.sigmoid().data
+        h, _ = model.infer(inputs)
+        probability = model.decode(h, inputs, task.gift_inputs).tool_logits.sigmoid().data
     assert (probability[:, 0] > 0.9).all()
     if tools > 1:
         assert (probability[:, -1] < 0.3).all()

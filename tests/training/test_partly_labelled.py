@@ -109,12 +109,14 @@ def test_the_terms_of_all_parts_times_their_shares_are_those_of_the_batch() -> N
     batch = t.draw_batch(np.arange(11))
 
     def weighed(rows: slice) -> dict[str, float]:
-        part, shares = batch.take(rows), shares_of(rows, batch.inputs.answers, batch.targets)
-        carry = t.model.think(part.inputs, None)
+        part, shares = batch.take(rows), shares_of(rows, batch.inputs.masked_targets, batch.targets)
+        carry = t.model.step(part.inputs, None)
         h = carry.y[:, 0]
-        outputs = t.model.read(h, part.inputs, part.gifts, part.picked)
+        outputs = t.model.decode(h, part.inputs, part.gifts, part.picked)
         tokens = t.model.core.lm_head(carry.y)
-        terms = loss_terms(t.model, h, tokens, part.inputs.answers, outputs, part.targets, t.config.loss, 0.3)
+        terms = loss_terms(
+            t.model, h, tokens, part.inputs.masked_targets, outputs, part.targets, t.config.loss, 0.3
+        )
         total = weighted_total(terms, t.config.loss, shares).item()
         return {"total": total} | {name: term.item() * shares[name] for name, term in terms.items()}
 

@@ -25,7 +25,7 @@ Floats32 = NDArray[np.float32]
 
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
-NO_ANSWER = -100  # a target that the loss leaves out
+IGNORE_INDEX = -100  # a target that the loss leaves out
 REMEMBERED = (
     32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
 )
@@ -41,8 +41,8 @@ class ProfileInputs:
 
     tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
     and preferences (B, P), each row a mean over what is known; occasion (B,), unknown last; age and budget (B, 1),
-    0 where unknown. `answers` (B, S) has the true token where it was masked, NO_ANSWER elsewhere. `history` (B, H) are
-    gifts that the person has, by row of the experience, the latest last and -1 before the first.
+    0 where unknown. `masked_targets` (B, S) has the true token where it was masked, IGNORE_INDEX elsewhere.
+    `history` (B, H) are gifts that the person has, by row of the experience, the latest last and -1 before the first.
     """
 
     tokens: Ints
@@ -54,7 +54,7 @@ class ProfileInputs:
     occasion: Ints
     age: Floats32
     budget: Floats32
-    answers: Ints
+    masked_targets: Ints
     history: Ints
 
     def take(self, index: Index) -> "ProfileInputs":
@@ -69,7 +69,7 @@ class ProfileInputs:
             self.occasion[index],
             self.age[index],
             self.budget[index],
-            self.answers[index],
+            self.masked_targets[index],
             self.history[index],
         )
 
@@ -186,7 +186,7 @@ def encode_profiles(
         False  # a missing field, its first place, is a [MASK], not nothing
     )
     tokens[padding] = PAD
-    answers = np.where(hidden & (values != MISSING), first[field] + values, NO_ANSWER)
+    masked_targets = np.where(hidden & (values != MISSING), first[field] + values, IGNORE_INDEX)
 
     hobbies, preferences = np.split(known[:, SINGLE_FIELDS:], [lengths[-2]], axis=1)
     head = np.full((len(profiles), 1), STATE)
@@ -201,7 +201,7 @@ def encode_profiles(
         occasion=np.where(known[:, 3] == MISSING, len(vocabulary.occasions), known[:, 3]),
         age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
         budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget, money))),
-        answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
+        masked_targets=np.concatenate([np.full_like(head, IGNORE_INDEX), masked_targets], axis=1),
         history=np.full((len(profiles), 0), MISSING) if history is None else history,
     )
 

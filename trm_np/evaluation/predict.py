@@ -54,7 +54,7 @@ def answers_to(model: TRM, profiles: ProfileTable, task: Task, history: Ints | N
     """Each profile, with its history (N, H), thought about until it halts, so many of them at a time."""
     inputs = encode_profiles(profiles, task.vocabulary, history=history)
     with evaluating(model):
-        parts = [model.answer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
+        parts = [model.infer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
         return Answers(inputs, F.concatenate(parts, axis=0))
 
 
@@ -107,8 +107,8 @@ def sources_of_choices(model: TRM, task: Task, answers: Answers) -> tuple[Floats
         gifts = model.encode_gifts(task.gift_inputs)
         parts = []
         for rows in portions(len(h.data), len(task.gifts), CELLS):
-            person = model.read_person(h[rows], inputs.take(rows))
-            _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
+            user = model.encode_user(h[rows], inputs.take(rows))
+            _, reward = model.score_gifts(model.pair_logits(user, gifts), gifts)
             parts.append(reward.data)
     return *chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)
 
@@ -122,8 +122,8 @@ def chosen_logits(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Flo
         parts = []
         for rows in portions(len(h.data), 1, PROFILES):
             asked = inputs.take(rows)
-            slots = model.slots_for(model.read_person(h[rows], asked), gifts)
-            parts.append([x.data for x in model.choose(slots, asked, gifts.embedding, places)])
+            slots = model.slot_scores(model.encode_user(h[rows], asked), gifts)
+            parts.append([x.data for x in model.choice_logits(slots, asked, gifts.embedding, places)])
     experience, content = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))
     return experience, content
 
@@ -175,21 +175,21 @@ def _predict(
     model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts, category_share: float, category: Ints
 ) -> Predictions:
     """The predictions for a few profiles, from the core's answers h (B, D)."""
-    person = model.read_person(h, inputs)
-    met = model.meet_gifts(person, gifts)
-    liking = category_share * person.likely_category(category)
+    user = model.encode_user(h, inputs)
+    pairs = model.pair_logits(user, gifts)
+    liking = category_share * user.category_probability(category)
     everyone = np.arange(h.shape[0])
     picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
     choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
     for place in range(TOP_GIFTS):
-        reward = model.judge_gifts(met, gifts, picked)[1].data
+        reward = model.score_gifts(pairs, gifts, picked)[1].data
         if place == 0:
             first = reward
         choices[:, place] = np.where(picked, -np.inf, reward + liking).argmax(axis=1)
         picked[everyone, choices[:, place]] = True
     return Predictions(
-        category_scores=person.category_logits.data.astype(np.float64),
-        tool_scores=person.tool_logits.data.astype(np.float64),
+        category_scores=user.category_logits.data.astype(np.float64),
+        tool_scores=user.tool_logits.data.astype(np.float64),
         choices=choices,
         predicted_reward=first.astype(np.float64),
     )
@@ -209,10 +209,12 @@ def evaluation_loss(
     targets = targets_of(split.profiles, split.labels, task.gifts.take(spaced), task.implied)
     inputs, h = found = answers_of(model, split, task) if answers is None else answers
     with evaluating(model):
-        parts = [model.read(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)]
+        parts = [
+            model.decode(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)
+        ]
         columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
         outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
-        terms = loss_terms(model, h, None, inputs.answers, outputs, targets, loss)
+        terms = loss_terms(model, h, None, inputs.masked_targets, outputs, targets, loss)
         if model.experience is not None:
             terms["choice"] = Tensor(choice_loss_of(model, split, task, found))
         total = weighted_total(terms, loss)

@@ -1,7 +1,7 @@
 """Weight of the learned categories in the ranking of gifts, where nobody's choices are known.
 
-A gift is ranked by its predicted reward and a share of the probability of its category (`TRM.likely_category`). What
-people chose has shares of its own (`evaluate.fit_shares`).
+A gift is ranked by its predicted reward and a share of the probability of its category
+(`EncodedUser.category_probability`). Choices have shares of their own (`predict.fit_shares`).
 """
 
 from typing import Any

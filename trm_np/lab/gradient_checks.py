@@ -31,7 +31,7 @@ from trm_np.model.losses import (
     weighted_total,
 )
 from trm_np.model.tool_selection import TOOL_GAIN
-from trm_np.model.trm import TRM, Outputs, state_answer
+from trm_np.model.trm import TRM, Outputs, state_vector
 from trm_np.puzzles.config import ThinkingConfig
 from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
@@ -220,7 +220,9 @@ def check_loss(name: str, seed: int) -> float:
         # With choices the term of rewards has a part less, so that only their own term is given any.
         chosen = (logits, s.choices) if name == "choice" else None
         loss = s.config.loss
-        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
+        return loss_terms(s.model, h, tokens, s.inputs.masked_targets, said, s.targets, loss, chosen=chosen)[
+            name
+        ]
 
     others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
     read = [*vars(said).items(), *others, *s.model.named_parameters()]
@@ -265,7 +267,7 @@ def core(s: Setting) -> Component:
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
         carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
-        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
+        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_vector(carry))
         return joined(carry.z, *heads, s.model.core.remember(had))
 
     return function, [("x", x), ("y", y), ("z", z), ("had", had)]
@@ -358,14 +360,14 @@ def joined(*tensors: Tensor) -> Tensor:
 
 def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     """Total loss that a training step minimizes, from the tokens of the profiles on."""
-    carry = s.model.think(s.inputs, carry)
-    h = state_answer(carry)
-    outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
-    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
+    carry = s.model.step(s.inputs, carry)
+    h = state_vector(carry)
+    outputs = s.model.decode(h, s.inputs, s.gifts, s.picked)
+    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.masked_targets.shape[1]])
     loss = s.config.loss
     chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
     terms = loss_terms(
-        s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
+        s.model, h, tokens, s.inputs.masked_targets, outputs, s.targets, loss, loss.smoothing or 0, chosen
     )
     return weighted_total(terms, loss)
 
@@ -391,7 +393,7 @@ def check_cycles(seed: int) -> float:
         return {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
 
     with no_grad():
-        once = s.model.think(s.inputs)
+        once = s.model.step(s.inputs)
     alike, wanted = gradients(2, None), gradients(1, once.detach())
     errors = {name: relative_error(alike[name], wanted[name]) for name in wanted}
     worst = max(errors, key=lambda name: errors[name])

@@ -92,8 +92,8 @@ class Core(nn.Module):
         vectors: Tensor = self.token_embedding(tokens) * self.scale
         return vectors
 
-    def start(self, x: Tensor) -> Carry:
-        """The carry before the first step: nothing thought yet."""
+    def initial_carry(self, x: Tensor) -> Carry:
+        """The carry before the first step: y = z = 0."""
         zeros = Tensor(np.zeros_like(x.data))
         return Carry(zeros, zeros)
 

@@ -76,7 +76,7 @@ def loss_terms(
     model: TRM,
     h: Tensor,
     token_logits: Tensor | None,
-    answers: Array,
+    masked_targets: Array,
     outputs: Outputs,
     targets: Targets,
     loss: LossConfig,
@@ -109,7 +109,9 @@ def loss_terms(
         + (F.kl_divergence_with_logits(outputs.gift_logits, liked) if chosen is None else 0.0),
         "semantic": semantic_loss(outputs.category_logits, targets.named),
         "embedding": embedding_norms(model),
-        "masked_tokens": Tensor(0.0) if token_logits is None else F.cross_entropy(token_logits, answers),
+        "masked_tokens": Tensor(0.0)
+        if token_logits is None
+        else F.cross_entropy(token_logits, masked_targets),
         "halting": mean_over(
             known["halting"], F.cross_entropy, model.core.halt_head(h), is_right(outputs, targets).astype(int)
         ),
@@ -144,7 +146,7 @@ def logits_of_choices(
     if choices is None:
         return None
     gift = model.gift_catalogue(gifts.take(choices.gifts))
-    return model.choose_by_content(outputs.slots, gift, choices.gifts), choices
+    return model.content_logits(outputs.slots, gift, choices.gifts), choices
 
 
 def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
@@ -178,7 +180,7 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
 
 
 def shares_of(
-    rows: Index, answers: Array, targets: Targets, choices: Choices | None = None
+    rows: Index, masked_targets: Array, targets: Targets, choices: Choices | None = None
 ) -> dict[str, float]:
     """Share of each term of a batch that belongs to these rows: the term is the sum over parts of share times term.
 
@@ -189,10 +191,10 @@ def shares_of(
         return float(count[rows].sum()) / max(float(count.sum()), 1)
 
     return {
-        **dict.fromkeys(TERMS, share(np.ones(len(answers)))),
+        **dict.fromkeys(TERMS, share(np.ones(len(masked_targets)))),
         **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
-        "masked_tokens": share((answers >= 0).sum(axis=1)),
+        "masked_tokens": share((masked_targets >= 0).sum(axis=1)),
         **({} if choices is None else {"choice": share(who_chose(choices))}),
     }
 
@@ -230,7 +232,7 @@ def embedding_norms(model: TRM) -> Tensor:
 
 
 def is_right(outputs: Outputs, targets: Targets) -> Array:
-    """Whether the answers (B,) are right: the expected categories and the expected tools lead, as far as given.
+    """Whether the outputs (B,) are right: the expected categories and the expected tools lead, as far as given.
 
     Categories lead anywhere in the first three places. A label given as a probability is expected from one half up.
     """

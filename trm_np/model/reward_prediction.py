@@ -7,7 +7,7 @@ from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
 from trm_np.data.encode import GiftInputs
 from trm_np.model.broadcasting import as_columns, as_rows, fold, of_first, of_last, score
-from trm_np.model.user_profiling import User
+from trm_np.model.user_profiling import UserEmbedding
 
 # As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.
 COMPONENT_GAIN = 64.0
@@ -38,11 +38,13 @@ class RewardPrediction(nn.Module):
             nn.Linear(1, 1, rng=rng),
         )
 
-    def forward(self, user: User, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor) -> Tensor:
+    def forward(
+        self, user: UserEmbedding, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor
+    ) -> Tensor:
         """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those of the
         gifts already picked, zeros if none is."""
         side = self.gift_side(gifts, gift)
-        return self.join(self.meet(user, h, side), side, picked)
+        return self.add_diversity(self.pair_logits(user, h, side), side, picked)
 
     def gift_side(self, gifts: GiftInputs, gift: Tensor) -> tuple[Tensor, ...]:
         """Part of the hidden layers that depends on the gifts alone, the same for every profile: (1, G, hidden) each.
@@ -63,8 +65,8 @@ class RewardPrediction(nn.Module):
             of_first(diversity, gift),
         )
 
-    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...]) -> Tensor:
-        """Outputs (B, G, 6) of all components but diversity, for profiles and gifts whose `gift_side` is known."""
+    def pair_logits(self, user: UserEmbedding, h: Tensor, gift_side: tuple[Tensor, ...]) -> Tensor:
+        """Logits (B, G, 6) of all components but diversity, before the gain; `gift_side` is that of the gifts."""
         u = as_rows(user.u + fold(h, user.u.shape[1]))
         gift, price, hobby, occasion, age_range, quality, _ = gift_side
         layers, heads = self.hidden, self.component
@@ -80,11 +82,11 @@ class RewardPrediction(nn.Module):
             ]
         )
 
-    def join(self, met: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
-        """Component logits (B, G, 7): what `meet` gave, and diversity given the gifts picked, as in `forward`."""
+    def add_diversity(self, pairs: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
+        """Component logits (B, G, 7): `pair_logits`, and diversity given the gifts picked, as in `forward`."""
         seen = of_last(self.hidden[DIVERSITY], as_rows(picked))
         diversity = score(self.component[DIVERSITY], seen, gift_side[DIVERSITY])
-        return F.concatenate([met, diversity]) * COMPONENT_GAIN
+        return F.concatenate([pairs, diversity]) * COMPONENT_GAIN
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""

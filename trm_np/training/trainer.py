@@ -31,7 +31,7 @@ from trm_np.model.losses import (
     weighted_total,
 )
 from trm_np.model.new import Generators, new_model, with_experience
-from trm_np.model.trm import state_answer
+from trm_np.model.trm import state_vector
 from trm_np.text import shown
 from trm_np.training.batches import Batch, RowDice, draw_candidates, draw_picked
 from trm_np.training.divergence import Diverged
@@ -184,18 +184,29 @@ class Trainer:
         rows = self.ranks.rows(len(batch))
         self.row_dice.rows, self.row_dice.count = rows, len(batch)
         part = batch.take(rows)
-        shares = shares_of(rows, batch.inputs.answers, batch.targets, batch.choices)
+        shares = shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
-                carry = model.think(part.inputs, carry)
-                h = state_answer(carry)
-                outputs = model.read(h, part.inputs, part.gifts, part.picked)
-                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history after them is never masked
+                carry = model.step(part.inputs, carry)
+                h = state_vector(carry)
+                outputs = model.decode(h, part.inputs, part.gifts, part.picked)
+                said = carry.y[
+                    :, : part.inputs.masked_targets.shape[1]
+                ]  # a history after them is never masked
                 tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
                 chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
                 terms = loss_terms(
-                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
+                    *(
+                        model,
+                        h,
+                        tokens,
+                        part.inputs.masked_targets,
+                        outputs,
+                        part.targets,
+                        loss,
+                        self.smoothing,
+                    ),
                     chosen,
                 )
                 total = weighted_total(terms, loss, shares)
@@ -365,7 +376,7 @@ def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
 
 def is_masked(inputs: ProfileInputs) -> bool:
     """Whether there is a token to guess."""
-    return bool((inputs.answers >= 0).any())
+    return bool((inputs.masked_targets >= 0).any())
 
 
 def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
