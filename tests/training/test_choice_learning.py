@@ -18,10 +18,10 @@ from trm_np.evaluation.choices import choice_metrics, choice_values, top_gifts
 from trm_np.evaluation.predict import (
     SHARES,
     Evaluation,
-    answers_of,
     choice_scores,
     evaluate_model,
     fit_shares,
+    infer_split,
 )
 from trm_np.lab.together import run_together
 from trm_np.lab.trial import Trial, run_trial
@@ -87,7 +87,7 @@ def test_where_nobody_chose_the_quality_is_that_of_recommendations() -> None:
     found = evaluate_model(t.model, without, t.task, t.config.loss)
     assert found.quality.mean() == pytest.approx(found.metrics["recommendation_quality"])
     before = t.model.experience.shares.data.copy()  # type: ignore[union-attr]
-    fit_shares(t.model, without, t.task, answers_of(t.model, without, t.task))
+    fit_shares(t.model, without, t.task, infer_split(t.model, without, t.task))
     np.testing.assert_array_equal(t.model.experience.shares.data, before)  # type: ignore[union-attr]
 
 

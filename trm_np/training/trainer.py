@@ -20,7 +20,7 @@ from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
 from trm_np.data.schema import LARGEST_COUNT
 from trm_np.data.tables import Ints
 from trm_np.data.task import Split, Task
-from trm_np.evaluation.predict import Evaluation, answers_of, evaluate_model, fit_shares
+from trm_np.evaluation.predict import Evaluation, evaluate_model, fit_shares, infer_split
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import (
     TERMS,
@@ -305,10 +305,10 @@ class Trainer:
         """The model on the validation scenarios, once the shares of an experience are fitted there."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
-            answers = answers_of(model, task.validation, task)
+            inferred = infer_split(model, task.validation, task)
             if model.experience is not None:
-                fit_shares(model, task.validation, task, answers)
-            return evaluate_model(model, task.validation, task, self.config.loss, answers)
+                fit_shares(model, task.validation, task, inferred)
+            return evaluate_model(model, task.validation, task, self.config.loss, inferred)
 
     # ------------------------------------------------------------------------- to go on another day
 
