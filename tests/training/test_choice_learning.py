@@ -132,7 +132,7 @@ def test_the_start_counts_as_epoch_0_and_is_kept_if_nothing_beats_it(
 
 def test_without_choices_the_start_is_not_evaluated() -> None:
     t = Trainer(small(**SHORT), task_of(dataset(), small()), 0)
-    t.keep_start()
+    t.evaluate_initial_model()
     assert not t.stopping.has_kept
 
 

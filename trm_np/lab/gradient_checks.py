@@ -109,7 +109,7 @@ class Setting:
     choices: Choices
     rng: np.random.Generator
 
-    def same_dice(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def same_dropout(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The function, with the dropout generator set back before each call."""
         start = self.dropout.bit_generator.state
 
@@ -253,7 +253,7 @@ def check_component(name: str, seed: int) -> float:
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
     learned = [(each, p) for each, p in part.named_parameters() if f"{name}.{each}" not in SOLVED]
-    return check_each(s.same_dice(function), [*inputs, *learned], s.rng)
+    return check_each(s.same_dropout(function), [*inputs, *learned], s.rng)
 
 
 Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
@@ -375,7 +375,7 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
 def check_whole_model(seed: int) -> float:
     """The total loss for every parameter of the model, dropout drawing the same mask each time."""
     s = setting(seed)
-    function = s.same_dice(lambda: total_loss(s))
+    function = s.same_dropout(lambda: total_loss(s))
     return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
 
 

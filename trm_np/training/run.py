@@ -149,13 +149,13 @@ class FolderRun:
             if self.writes:
                 self.begin()
             started = time.perf_counter() - seconds_before(self.folder / TIMES)
-            self.go_through(interrupted, show, started)
+            self.run_epochs(interrupted, show, started)
             seconds = round(time.perf_counter() - started, 3)
             return {**self.finish(), "seconds": seconds}
         finally:
             self.unlock()
 
-    def go_through(
+    def run_epochs(
         self, interrupted: Callable[[], bool], show: Callable[[Record], None], started: float
     ) -> None:
         """Every epoch that is left, each written when it is done."""

@@ -33,7 +33,7 @@ from trm_np.model.losses import (
 from trm_np.model.new import Generators, new_model, with_experience
 from trm_np.model.trm import state_vector
 from trm_np.text import shown
-from trm_np.training.batches import Batch, RowDice, draw_candidates, draw_picked
+from trm_np.training.batches import Batch, RowGenerator, draw_candidates, draw_picked
 from trm_np.training.divergence import Diverged
 from trm_np.training.practice import Practice, is_practice_needed
 from trm_np.training.ranks import ALONE, Ranks
@@ -75,16 +75,16 @@ class Trainer:
         self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
-        self.practises = config.training.imagined > 0 and is_practice_needed(task)
+        self.uses_imagined = config.training.imagined > 0 and is_practice_needed(task)
         given = config.loss.smoothing
-        self.smoothing = sizes.smoothing(len(task.train), self.practises) if given is None else given
+        self.smoothing = sizes.smoothing(len(task.train), self.uses_imagined) if given is None else given
         self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
-        self.row_dice = RowDice(self.generators.dropout)
+        self.row_rng = RowGenerator(self.generators.dropout)
         if ranks.size > 1:
-            self.row_dice.serve(self.model)
+            self.row_rng.attach_to(self.model)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(
@@ -95,43 +95,45 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
+        self.step_context: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
     @cached_property
     def practice(self) -> Practice | None:
         """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.practises else None
+        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.uses_imagined else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
         Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
         """
-        self.keep_start()
+        self.evaluate_initial_model()
         while not self.progress.stopped_by:
             self.begin_epoch()
             for rows in self.remaining_batches():
-                if self.ranks.largest(interrupted()):
+                if self.ranks.all_reduce_max(interrupted()):
                     raise Interrupted
                 batch = self.draw_batch(rows)
-                with self.around_learning():
+                with self.step_context():
                     self.learn(batch)
                 self.progress.batches += 1
             yield self.end_epoch()
 
-    def keep_start(self) -> None:
+    def evaluate_initial_model(self) -> None:
         """With choices, evaluate the initial model as epoch 0: it is a solution already, and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
-            self.stopping.step(self.judged().quality, 0, self.model)
+            self.stopping.step(self.evaluation().quality, 0, self.model)
 
-    def dealt(self) -> Ints:
+    def epoch_rows(self) -> Ints:
         """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practises else 1)
+        return np.tile(
+            np.arange(len(self.task.train)), self.config.training.repeats if self.uses_imagined else 1
+        )
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
         if not self.progress.order:
-            self.progress.order = self.generators.batches.permutation(self.dealt()).tolist()
+            self.progress.order = self.generators.batches.permutation(self.epoch_rows()).tolist()
 
     def remaining_batches(self) -> Iterator[Ints]:
         size = self.config.training.batch_size
@@ -182,7 +184,7 @@ class Trainer:
         """
         model, loss = self.model, self.loss
         rows = self.ranks.rows(len(batch))
-        self.row_dice.rows, self.row_dice.count = rows, len(batch)
+        self.row_rng.rows, self.row_rng.count = rows, len(batch)
         part = batch.take(rows)
         shares = shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
         carry = None
@@ -213,7 +215,7 @@ class Trainer:
                 self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
                 total.backward()
                 # Stale parts are added too, but nothing reads them.
-                self.ranks.add_up(self.optimizer.gradient)
+                self.ranks.all_reduce_sum(self.optimizer.gradient)
                 norm = global_norm(self.optimizer.gradients())
                 self.require_finite_gradients(norm)
                 self.require_room()
@@ -226,7 +228,7 @@ class Trainer:
         progress = self.progress
         progress.steps += 1
         losses = np.array([*terms, total])
-        self.ranks.add_up(losses)
+        self.ranks.all_reduce_sum(losses)
         named = dict(zip((*TERMS, "total"), losses.tolist(), strict=True))
         self.require_finite("loss", named)
         for name, value in named.items():
@@ -293,7 +295,7 @@ class Trainer:
 
         Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
         """
-        metrics, losses, quality = self.judged()
+        metrics, losses, quality = self.evaluation()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
@@ -301,7 +303,7 @@ class Trainer:
         stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
-    def judged(self) -> Evaluation:
+    def evaluation(self) -> Evaluation:
         """The model on the validation scenarios, once the shares of an experience are fitted there."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
@@ -334,7 +336,7 @@ class Trainer:
         require_kind("optimizer_steps", values["optimizer_steps"], list[int])
         if min(values["learning_rates"], default=0) < 0:
             raise ValueError("a learning rate is negative")
-        if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
+        if sorted(progress.order) not in ([], sorted(self.epoch_rows().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
