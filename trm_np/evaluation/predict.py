@@ -214,7 +214,7 @@ def evaluation_loss(
         ]
         columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
         outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
-        terms = loss_terms(model, h, None, inputs.masked_targets, outputs, targets, loss)
+        terms = loss_terms(model, outputs, targets, loss)
         if model.experience is not None:
             terms["choice"] = Tensor(all_choices_loss(model, split, task, inferred))
         total = weighted_total(terms, loss)

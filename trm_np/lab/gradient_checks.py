@@ -26,6 +26,7 @@ from trm_np.model.losses import (
     Targets,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     targets_of,
     tool_loss,
     weighted_total,
@@ -200,7 +201,7 @@ def check_loss(name: str, seed: int) -> float:
     s = setting(seed)
     vocabulary, rng = s.task.vocabulary, s.rng
     categories, tools = len(vocabulary.categories), len(vocabulary.tools)
-    said = Outputs(
+    outputs = Outputs(
         category_logits=leaf(rng, PROFILES, categories),
         tool_logits=leaf(rng, PROFILES, tools),
         components=leaf(rng, PROFILES, GIFTS, 7),
@@ -211,21 +212,19 @@ def check_loss(name: str, seed: int) -> float:
         value=leaf(rng, PROFILES),
         outcome=leaf(rng, PROFILES),
         slots=leaf(rng, PROFILES, s.config.model.gift_slots),
+        h=leaf(rng, PROFILES, s.config.model.core_width),
     )
     logits = leaf(rng, *s.choices.share.shape)
-    h = leaf(rng, PROFILES, s.config.model.core_width)
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
         # With choices the term of rewards has a part less, so that only their own term is given any.
         chosen = (logits, s.choices) if name == "choice" else None
-        loss = s.config.loss
-        return loss_terms(s.model, h, tokens, s.inputs.masked_targets, said, s.targets, loss, chosen=chosen)[
-            name
-        ]
+        masked = (tokens, s.inputs.masked_targets)
+        return loss_terms(s.model, outputs, s.targets, s.config.loss, tokens=masked, chosen=chosen)[name]
 
-    others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
-    read = [*vars(said).items(), *others, *s.model.named_parameters()]
+    others = [("token logits", tokens), ("logits of choices", logits)]
+    read = [*vars(outputs).items(), *others, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
         raise RuntimeError(f"the loss {name} depends on nothing")
@@ -360,15 +359,11 @@ def joined(*tensors: Tensor) -> Tensor:
 
 def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     """Total loss that a training step minimizes, from the tokens of the profiles on."""
-    carry = s.model.step(s.inputs, carry)
-    h = state_vector(carry)
-    outputs = s.model.decode(h, s.inputs, s.gifts, s.picked)
-    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.masked_targets.shape[1]])
+    carry, outputs = s.model(s.inputs, s.gifts, s.picked, carry)
     loss = s.config.loss
+    tokens = masked_token_logits(s.model, carry, s.inputs)
     chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
-    terms = loss_terms(
-        s.model, h, tokens, s.inputs.masked_targets, outputs, s.targets, loss, loss.smoothing or 0, chosen
-    )
+    terms = loss_terms(s.model, outputs, s.targets, loss, loss.smoothing or 0, tokens, chosen)
     return weighted_total(terms, loss)
 
 

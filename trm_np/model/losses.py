@@ -15,8 +15,9 @@ from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
 from trm_np.data.choices import Choices
-from trm_np.data.encode import GiftInputs
+from trm_np.data.encode import GiftInputs, ProfileInputs
 from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
+from trm_np.model.core import Carry
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
 
@@ -74,25 +75,23 @@ def targets_of(
 
 def loss_terms(
     model: TRM,
-    h: Tensor,
-    token_logits: Tensor | None,
-    masked_targets: Array,
     outputs: Outputs,
     targets: Targets,
     loss: LossConfig,
     smoothing: float = 0.0,
+    tokens: tuple[Tensor, Array] | None = None,
     chosen: tuple[Tensor, Choices] | None = None,
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted, each over the profiles for which its labels are given.
 
-    `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less
-    than they say: `smoothed`. `chosen` are the logits (B, C) of the candidates and the choices among them, if
-    choices are known. The recommendation head then learns from them, not from the reward.
+    `smoothing` is that of the labels (`smoothed`). `tokens` are the `masked_token_logits`, None if no token is masked.
+    `chosen` are the `logits_of_choices`; with them, the recommendation head learns from choices and not from the
+    reward.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
     outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
-    liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=h.dtype)).data
+    liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=outputs.h.dtype)).data
     categories, tools = smoothed(targets.categories, smoothing), smoothed(targets.tools, smoothing)
     known = given(targets)
     return {
@@ -109,11 +108,12 @@ def loss_terms(
         + (F.kl_divergence_with_logits(outputs.gift_logits, liked) if chosen is None else 0.0),
         "semantic": semantic_loss(outputs.category_logits, targets.named),
         "embedding": embedding_norms(model),
-        "masked_tokens": Tensor(0.0)
-        if token_logits is None
-        else F.cross_entropy(token_logits, masked_targets),
+        "masked_tokens": Tensor(0.0) if tokens is None else F.cross_entropy(*tokens),
         "halting": mean_over(
-            known["halting"], F.cross_entropy, model.core.halt_head(h), is_right(outputs, targets).astype(int)
+            known["halting"],
+            F.cross_entropy,
+            model.core.halt_head(outputs.h),
+            is_right(outputs, targets).astype(int),
         ),
         "policy": F.kl_divergence_with_logits(outputs.policy_logits, liked),
         "value": F.mse_loss(outputs.value, best_three),
@@ -137,6 +137,12 @@ def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tens
     return (
         loss(F.embedding(np.flatnonzero(rows), logits), target[rows]) if rows.any() else (logits * 0.0).sum()
     )
+
+
+def masked_token_logits(model: TRM, carry: Carry, profiles: ProfileInputs) -> tuple[Tensor, Array]:
+    """Logits (B, S, V) of every token, and the masked targets (B, S); gifts of a history are never masked."""
+    targets = profiles.masked_targets
+    return model.core.lm_head(carry.y[:, : targets.shape[1]]), targets
 
 
 def logits_of_choices(

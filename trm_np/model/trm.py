@@ -47,7 +47,8 @@ class Outputs:
 
     `components` (B, G, 7) and `reward` (B, G) depend on the gifts picked so far. `gift_logits` are by the
     recommendation head, `policy_logits` by the core alone, `gift_scores` are the rewards by the gift scorer, all
-    (B, G); `value` and `outcome` (B,). `choice_logits` reads `slots` (B, slots).
+    (B, G); `value` and `outcome` (B,). `choice_logits` reads `slots` (B, slots);
+    `h` (B, D) is the state vector.
     """
 
     category_logits: Tensor
@@ -60,6 +61,7 @@ class Outputs:
     value: Tensor
     outcome: Tensor
     slots: Tensor
+    h: Tensor
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ class TRM(nn.Module):
             value=heads.value(h).reshape(-1),
             outcome=heads.outcome(h).reshape(-1),
             slots=slots,
+            h=h,
         )
 
     def choice_logits(

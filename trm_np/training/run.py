@@ -50,8 +50,9 @@ from trm_np.storage.files import (
 from trm_np.text import printable
 from trm_np.training.conditions import conditions, differences
 from trm_np.training.ranks import ALONE, Ranks
+from trm_np.training.state import require_kind
 from trm_np.training.stopping import EarlyStopping
-from trm_np.training.trainer import Interrupted, Record, Trainer, require_kind
+from trm_np.training.trainer import Interrupted, Record, Trainer
 
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 METRICS, SUMMARY, CURVES, TIMES = "metrics.jsonl", "summary.json", "curves.svg", "times.jsonl"

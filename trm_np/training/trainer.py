@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
+from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
@@ -17,27 +18,36 @@ from trm_np.data import sizes
 from trm_np.data.augment import augment
 from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
-from trm_np.data.schema import LARGEST_COUNT
 from trm_np.data.tables import Ints
 from trm_np.data.task import Split, Task
 from trm_np.evaluation.predict import Evaluation, evaluate_model, fit_shares, infer_split
+from trm_np.model.core import Carry
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import (
     TERMS,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     shares_of,
     targets_of,
     weighted_total,
 )
 from trm_np.model.new import Generators, new_model, with_experience
-from trm_np.model.trm import state_vector
-from trm_np.text import shown
+from trm_np.model.trm import Outputs
 from trm_np.training.batches import Batch, RowGenerator, draw_candidates, draw_picked
 from trm_np.training.divergence import Diverged
 from trm_np.training.practice import Practice, is_practice_needed
 from trm_np.training.ranks import ALONE, Ranks
-from trm_np.training.stopping import EarlyStopping, StoppingState
+from trm_np.training.state import (
+    copy_into,
+    generator_states,
+    in_json,
+    load_stopping,
+    out_of_json,
+    record_of,
+    require_kind,
+)
+from trm_np.training.stopping import EarlyStopping
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
@@ -45,7 +55,6 @@ HIDDEN_HISTORIES = 0.3  # share of the people whose histories are hidden
 ADDED_GENERATORS = ("choices", "votes", "imagination")  # files of earlier versions lack these
 
 Record = dict[str, Any]
-State = TypeVar("State")
 
 
 class Interrupted(Exception):
@@ -178,53 +187,50 @@ class Trainer:
         return choices, padded(told.history, hidden)
 
     def learn(self, batch: Batch) -> None:
-        """Deep supervision: repeat the batch, each time from the answer before, with an optimizer step after each.
+        """Deep supervision: each step starts from the carry of the step before and ends with an update of the weights.
 
-        Each rank has its own rows; losses and gradients are added up over the ranks to those of the whole batch.
+        Each rank takes its own rows. Losses and gradients are summed over the ranks to those of the whole batch.
         """
-        model, loss = self.model, self.loss
-        rows = self.ranks.rows(len(batch))
-        self.row_rng.rows, self.row_rng.count = rows, len(batch)
-        part = batch.take(rows)
-        shares = shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
+        part, shares = self.own_part(batch)
+        masked = is_masked(batch.inputs)  # on any rank: then all ranks need the gradient of the token head
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
-                carry = model.step(part.inputs, carry)
-                h = state_vector(carry)
-                outputs = model.decode(h, part.inputs, part.gifts, part.picked)
-                said = carry.y[
-                    :, : part.inputs.masked_targets.shape[1]
-                ]  # a history after them is never masked
-                tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
-                chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
-                terms = loss_terms(
-                    *(
-                        model,
-                        h,
-                        tokens,
-                        part.inputs.masked_targets,
-                        outputs,
-                        part.targets,
-                        loss,
-                        self.smoothing,
-                    ),
-                    chosen,
-                )
-                total = weighted_total(terms, loss, shares)
-                self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
-                total.backward()
-                # Stale parts are added too, but nothing reads them.
-                self.ranks.all_reduce_sum(self.optimizer.gradient)
-                norm = global_norm(self.optimizer.gradients())
-                self.require_finite_gradients(norm)
-                self.require_room()
-                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
-                self.optimizer.zero_grad()
+                carry, outputs = self.model(part.inputs, part.gifts, part.picked, carry)
+                loss = self.total_loss(carry, outputs, part, shares, masked)
+                loss.backward()
+                self.update_weights()
                 carry = carry.detach()
 
-    def count(self, terms: Sequence[float], total: float) -> None:
-        """Add a step's losses, of all ranks together, to the sums of the epoch; raises Diverged."""
+    def own_part(self, batch: Batch) -> tuple[Batch, dict[str, float]]:
+        """This rank's rows of a batch, and their share of each loss term."""
+        rows = self.ranks.rows(len(batch))
+        self.row_rng.rows, self.row_rng.count = rows, len(batch)
+        return batch.take(rows), shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
+
+    def total_loss(
+        self, carry: Carry, outputs: Outputs, part: Batch, shares: Mapping[str, float], masked: bool
+    ) -> Tensor:
+        """This rank's part of the total loss of a step; adds the losses to the sums of the epoch, raises Diverged."""
+        tokens = masked_token_logits(self.model, carry, part.inputs) if masked else None
+        chosen = logits_of_choices(self.model, outputs, self.task.gift_inputs, part.choices)
+        terms = loss_terms(self.model, outputs, part.targets, self.loss, self.smoothing, tokens, chosen)
+        total = weighted_total(terms, self.loss, shares)
+        self.add_losses([terms[name].item() * shares[name] for name in TERMS], total.item())
+        return total
+
+    def update_weights(self) -> None:
+        """Sum the gradients over the ranks, clip their norm, and take an optimizer step; raises Diverged."""
+        # Stale parts are summed too, but nothing reads them.
+        self.ranks.all_reduce_sum(self.optimizer.gradient)
+        norm = global_norm(self.optimizer.gradients())
+        self.require_finite_gradients(norm)
+        self.require_room()
+        self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
+        self.optimizer.zero_grad()
+
+    def add_losses(self, terms: Sequence[float], total: float) -> None:
+        """Add a step's losses, summed over the ranks, to the sums of the epoch; raises Diverged."""
         progress = self.progress
         progress.steps += 1
         losses = np.array([*terms, total])
@@ -318,7 +324,7 @@ class Trainer:
         """All that training needs to go on, but the weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "optimizer_steps": self.optimizer.steps,
             "plateau": in_json(self.scheduler.state),
@@ -343,19 +349,14 @@ class Trainer:
             copy_into(second, arrays[f"second_moment.{name}"])
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
-        for name, dice in vars(self.generators).items():
+        for name, rng in vars(self.generators).items():
             if name in values["generators"] or name not in ADDED_GENERATORS:
-                dice.bit_generator.state = values["generators"][name]
+                rng.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
-        self.scheduler.state = record_of(PlateauState, out_of_json(values["plateau"]))
-        self.stopping.state = record_of(StoppingState, out_of_json(values["stopping"]))
+        self.scheduler.state = out_of_json(PlateauState, values["plateau"])
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.stopping.require_values(len(self.task.validation))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, weight in best.items():
-                copy_into(weight, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
         self.progress = progress
 
     def optimized_names(self) -> list[str]:
@@ -379,44 +380,3 @@ def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
 def is_masked(inputs: ProfileInputs) -> bool:
     """Whether there is a token to guess."""
     return bool((inputs.masked_targets >= 0).any())
-
-
-def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
-    """Fields of a state. "best" is text: it is infinite before the first evaluation, and JSON has no infinity."""
-    return asdict(state) | {"best": repr(state.best)}
-
-
-def out_of_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    require_kind("best", values["best"], str)
-    return {**values, "best": float(values["best"])}
-
-
-def record_of(kind: type[State], values: Mapping[str, Any]) -> State:
-    """A record of these values; raises TypeError for other names, and ValueError for values of another kind."""
-    for name, needed in get_type_hints(kind).items():
-        require_kind(name, values[name], needed)
-    return kind(**values)
-
-
-def require_kind(name: str, value: object, kind: Any) -> None:
-    """Raise ValueError unless a value from JSON is of this kind, and an integer not negative."""
-    if not is_of(value, kind):
-        raise ValueError(f"{name} is {shown(value)}")
-
-
-def is_of(value: object, kind: Any) -> bool:
-    parts = get_args(kind)
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(is_of(item, parts[0]) for item in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(is_of(item, parts[1]) for item in value.values())
-    if kind is float:
-        return (type(value) is float and not math.isnan(value)) or is_of(value, int)
-    return type(value) is kind and (not isinstance(value, int) or 0 <= value <= LARGEST_COUNT)
-
-
-def copy_into(place: Array, value: Array) -> None:
-    """Copy without broadcasting; raises ValueError."""
-    if value.shape != place.shape:
-        raise ValueError(f"an array of shape {value.shape} where {place.shape} is needed")
-    place[...] = value
