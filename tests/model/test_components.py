@@ -20,7 +20,7 @@ from trm_np.data.task import task_from
 from trm_np.model.broadcasting import as_columns, as_rows, fold
 from trm_np.model.core import Carry
 from trm_np.model.trm import HALT, TRM, Outputs, mean_of_picked, state_vector
-from trm_np.model.word_start import linears, start_as_mean
+from trm_np.model.word_start import as_mean_, linear_layers
 
 CONFIG = resolve("tiny", settings=SMALL | {"model.supervision_steps": "3"})
 TASK = task_from(load_dataset(), CONFIG.model.gift_features)
@@ -32,8 +32,8 @@ def new_model(cycles: int = CONFIG.model.cycles) -> TRM:
     """A model with nothing silent in it: random weights, in float64, without dropout."""
     config = replace(CONFIG, model=replace(CONFIG.model, cycles=cycles))
     model = TRM(config, TASK.vocabulary, np.random.default_rng(3), np.random.default_rng(0))
-    for layer in linears(model.reward_prediction.fusion):  # random ones often keep its few ReLUs shut
-        start_as_mean(layer)
+    for layer in linear_layers(model.reward_prediction.fusion):  # random ones often keep its few ReLUs shut
+        as_mean_(layer)
     model.astype(np.float64)
     model.eval()
     return model
@@ -87,6 +87,7 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
         "value": (b,),
         "outcome": (b,),
         "slots": (b, CONFIG.model.gift_slots),
+        "h": (b, CONFIG.model.core_width),
     }
 
 

@@ -39,12 +39,12 @@ from trm_np.model.trm import TRM, Outputs
 from trm_np.model.word_start import (
     CATEGORY_MATCH,
     COMPARISON_STEP,
-    linears,
-    match_categories,
-    place_words,
-    silence,
-    start,
-    unit,
+    initialize_category_matching,
+    initialize_from_words,
+    initialize_user_profiling,
+    linear_layers,
+    unit_rows,
+    zero_,
 )
 from trm_np.training.trainer import Trainer
 
@@ -62,7 +62,7 @@ def started(preset: str, seed: int) -> TRM:
     """A model of the preset where training on the shipped data starts, without dropout."""
     rng = np.random.default_rng(seed)
     model = TRM(resolve(preset), shipped(preset).vocabulary, rng, rng)
-    start(model, shipped(preset), rng)
+    initialize_from_words(model, shipped(preset), rng)
     model.eval()
     return model
 
@@ -90,7 +90,7 @@ def before_the_norm(part: nn.Module) -> nn.Module:
 
 
 def angles(rows: Array) -> Array:
-    return np.abs(unit(rows) @ unit(rows).T - np.eye(len(rows)))
+    return np.abs(unit_rows(rows) @ unit_rows(rows).T - np.eye(len(rows)))
 
 
 # -------------------------------------------------------------------------------------------- a word
@@ -100,7 +100,7 @@ def angles(rows: Array) -> Array:
 def test_the_words_of_the_vocabulary_are_at_right_angles(preset: str, seed: int) -> None:
     task, rng = shipped(preset), np.random.default_rng(seed)
     model = TRM(resolve(preset), task.vocabulary, rng, rng)
-    words = place_words(model.user_profiling, task, rng)
+    words = initialize_user_profiling(model.user_profiling, task, rng)
     rows = np.concatenate([words.hobbies, words.preferences, words.occasions])
     assert len(rows) == 18 + 20 + 9
     assert angles(rows).max() < 1e-5
@@ -136,7 +136,7 @@ def test_a_word_is_one_vector_everywhere(preset: str, seed: int) -> None:
     model, task = started(preset, seed), shipped(preset)
     slots = model.gift_catalogue.memory.data[:38]
     for place in (in_person, in_token, in_gift):
-        agreement = unit(place(model, task)) @ slots.T
+        agreement = unit_rows(place(model, task)) @ slots.T
         # Nearly: now and then a ReLU shuts.
         assert np.diag(agreement).min() > 0.95, place.__name__
         assert np.abs(agreement - np.diag(np.diag(agreement))).max() < 0.2, place.__name__
@@ -218,13 +218,13 @@ def test_a_category_that_the_person_is_all_of_starts_as_good_as_certain(preset: 
     """The matching head by itself: the base rate's logit and CATEGORY_MATCH where all words agree."""
     task, rng = shipped(preset), np.random.default_rng(seed)
     model = TRM(resolve(preset), task.vocabulary, rng, rng)
-    words = place_words(model.user_profiling, task, rng)
+    words = initialize_user_profiling(model.user_profiling, task, rng)
     base_rate = float(task.train.labels.categories.mean())
-    match_categories(model.category_matching, words, base_rate, rng)
+    initialize_category_matching(model.category_matching, words, base_rate, rng)
     for part in (*model.category_matching.layers, model.category_matching.attention):
-        silence(linears(part)[-1])
+        zero_(linear_layers(part)[-1])
     model.eval()
-    person = unit(words.categories) * words.categories.shape[1] ** 0.5
+    person = unit_rows(words.categories) * words.categories.shape[1] ** 0.5
     with no_grad():
         logits = np.diag(model.category_matching(Tensor(person.astype(np.float32))).data)
     expected = math.log(base_rate / (1 - base_rate)) + CATEGORY_MATCH
@@ -303,7 +303,7 @@ def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -
     def weights(task: Task) -> dict[str, Array]:
         rng = np.random.default_rng(0)
         model = TRM(resolve("tiny", settings=SMALL), task.vocabulary, rng, rng)
-        start(model, task, rng)
+        initialize_from_words(model, task, rng)
         return model.state_dict()
 
     task = shipped("tiny")

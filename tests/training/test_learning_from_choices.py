@@ -21,7 +21,7 @@ from trm_np.evaluation.choices import choice_values, means, top_gifts
 from trm_np.evaluation.predict import choice_scores, fit_shares, infer_profiles, infer_split, predict
 from trm_np.model.choice_start import leading_directions
 from trm_np.model.experience import REWARD_SCALE, Shares
-from trm_np.model.word_start import linears
+from trm_np.model.word_start import linear_layers
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.run import Run
 from trm_np.training.trainer import Trainer
@@ -158,7 +158,7 @@ def test_few_people_leave_the_categories_to_the_words() -> None:
     few = started(named(dataset(), 2 * plain_width(dataset().vocabulary) - 1)).model.category_matching
     assert few.from_taste.bias is not None
     assert not few.from_taste.weight.data.any() and not few.from_taste.bias.data.any()
-    assert linears(few.score)[-1].weight.data.any()
+    assert linear_layers(few.score)[-1].weight.data.any()
 
 
 def test_a_history_is_read_by_the_core_too() -> None:
