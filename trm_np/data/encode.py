@@ -13,9 +13,9 @@ from trm_np.data.tables import (
     Bools,
     Floats,
     GiftTable,
-    Index,
     Ints,
     ProfileTable,
+    Rows,
     age_group,
     budget_tier,
 )
@@ -36,7 +36,7 @@ SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before
 
 
 @dataclass(frozen=True)
-class ProfileInputs:
+class ProfileInputs(Rows):
     """B profiles as the model reads them; a token is `hidden` if it is masked or the field is missing.
 
     tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
@@ -44,6 +44,8 @@ class ProfileInputs:
     0 where unknown. `masked_targets` (B, S) has the true token where it was masked, IGNORE_INDEX elsewhere.
     `history` (B, H) are gifts that the person has, by row of the experience, the latest last and -1 before the first.
     """
+
+    shared = ("positions",)
 
     tokens: Ints
     padding: Bools
@@ -57,25 +59,9 @@ class ProfileInputs:
     masked_targets: Ints
     history: Ints
 
-    def take(self, index: Index) -> "ProfileInputs":
-        """The profiles that `index` picks, in its order."""
-        return ProfileInputs(
-            self.tokens[index],
-            self.padding[index],
-            self.positions,
-            self.state[index],
-            self.hobbies[index],
-            self.preferences[index],
-            self.occasion[index],
-            self.age[index],
-            self.budget[index],
-            self.masked_targets[index],
-            self.history[index],
-        )
-
 
 @dataclass(frozen=True)
-class GiftInputs:
+class GiftInputs(Rows):
     """G gifts as the model reads them: features (G, W), token_features (G, 7 + C), price (G, 1), rating (G, 1),
     age_range (G, 2)."""
 
@@ -84,16 +70,6 @@ class GiftInputs:
     price: Floats32
     rating: Floats32
     age_range: Floats32
-
-    def take(self, index: Index) -> "GiftInputs":
-        """The gifts that `index` picks, in its order."""
-        return GiftInputs(
-            self.features[index],
-            self.token_features[index],
-            self.price[index],
-            self.rating[index],
-            self.age_range[index],
-        )
 
 
 def state_width(vocabulary: Vocabulary) -> int:

@@ -16,7 +16,7 @@ from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
 from trm_np.data.choices import Choices
 from trm_np.data.encode import GiftInputs, ProfileInputs
-from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
+from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable, Rows
 from trm_np.model.core import Carry
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
@@ -29,7 +29,7 @@ WHOLE = dict.fromkeys(TERMS, 1.0)
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(Rows):
     """True values for B profiles and G gifts.
 
     categories (B, C), tools (B, K); named (B, C) marks the categories that a hobby names or implies; components
@@ -42,17 +42,6 @@ class Targets:
     components: Array
     reward: Array
     alone: Array
-
-    def take(self, index: Index) -> "Targets":
-        """Those of the profiles that `index` picks, in its order."""
-        return Targets(
-            self.categories[index],
-            self.tools[index],
-            self.named[index],
-            self.components[index],
-            self.reward[index],
-            self.alone[index],
-        )
 
 
 def targets_of(

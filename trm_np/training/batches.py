@@ -10,7 +10,7 @@ from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.data.choices import Choices
 from trm_np.data.encode import GiftInputs, ProfileInputs
-from trm_np.data.tables import Bools, Index, Ints
+from trm_np.data.tables import Bools, Ints, Rows
 from trm_np.model.losses import Targets
 from trm_np.model.trm import TRM
 
@@ -18,8 +18,10 @@ MOST_PICKED = 2  # gifts already in a list when the model scores the next one: a
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Rows):
     """Inputs and targets of one step for B profiles and G candidates; `picked` (B, G) marks those in each list."""
+
+    shared = ("gifts",)
 
     inputs: ProfileInputs
     gifts: GiftInputs
@@ -29,12 +31,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.picked)
-
-    def take(self, index: Index) -> "Batch":
-        """The profiles that `index` picks, with all gifts."""
-        inputs, targets = self.inputs.take(index), self.targets.take(index)
-        choices = None if self.choices is None else self.choices.take(index)
-        return Batch(inputs, self.gifts, self.picked[index], targets, choices)
 
 
 class RowGenerator:
