@@ -34,7 +34,6 @@ from trm_np.evaluation.predict import evaluate_model
 from trm_np.model.broadcasting import fold
 from trm_np.model.core import halves_to_neighbours
 from trm_np.model.new import Generators
-from trm_np.model.reward_prediction import AGE, BUDGET
 from trm_np.model.trm import TRM, Outputs
 from trm_np.model.word_start import (
     CATEGORY_MATCH,
@@ -237,8 +236,8 @@ def test_budget_and_age_start_out_compared_with_a_gift_by_difference(preset: str
     model = started(preset, seed)
     user, reward = model.user_profiling, model.reward_prediction
     for encoder, layer, numbers in (
-        (user.budget_encoder, reward.hidden[BUDGET], scaled_money(np.array([45.0, 80, 110, 150, 250]))),
-        (user.age_encoder, reward.hidden[AGE], scaled_age(np.array([19.0, 30, 43, 55, 68]))),
+        (user.budget_encoder, reward.layers("budget")[0], scaled_money(np.array([45.0, 80, 110, 150, 250]))),
+        (user.age_encoder, reward.layers("age")[0], scaled_age(np.array([19.0, 30, 43, 55, 68]))),
     ):
         person, gift = (side.reshape(-1, 1).astype(np.float32) for side in np.meshgrid(numbers, numbers))
         columns = layer.weight.shape[1] - encoder[-1].weight.shape[0]  # one for the price, two for the ages

@@ -72,12 +72,16 @@ class EncodedGifts:
     """
 
     embedding: Tensor
-    reward_side: tuple[Tensor, ...]
+    reward_side: dict[str, Tensor]
 
     def for_each_of(self, profiles: int) -> "EncodedGifts":
         """B × G gifts as G of each of B profiles."""
-        embedding, *side = (x.reshape(profiles, -1, x.shape[-1]) for x in (self.embedding, *self.reward_side))
-        return EncodedGifts(embedding, tuple(side))
+
+        def split(x: Tensor) -> Tensor:
+            return x.reshape(profiles, -1, x.shape[-1])
+
+        side = {name: split(part) for name, part in self.reward_side.items()}
+        return EncodedGifts(split(self.embedding), side)
 
 
 @dataclass(frozen=True)

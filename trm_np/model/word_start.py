@@ -26,7 +26,7 @@ from trm_np.model.category_matching import CategoryMatching
 from trm_np.model.core import Core
 from trm_np.model.cross_modal_fusion import CrossModalFusion
 from trm_np.model.gift_catalogue import GiftCatalogue
-from trm_np.model.reward_prediction import AGE, BUDGET, CATEGORY, COMPONENT_GAIN, RewardPrediction
+from trm_np.model.reward_prediction import COMPONENT_GAIN, RewardPrediction
 from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection, even_share
 from trm_np.model.trm import TRM
 from trm_np.model.user_profiling import UserProfiling
@@ -228,10 +228,10 @@ def initialize_reward_prediction(
     """
     for layer in reward.component:
         zero_(layer)
-    first, second = reward.hidden[CATEGORY], reward.component[CATEGORY]
+    first, second = reward.layers("category")
     as_scaled_sum_(first, second, REWARD_MATCH / first.weight.shape[1] / COMPONENT_GAIN, rng)
-    compare_numbers_(reward.hidden[BUDGET], words.budget, rng)
-    compare_numbers_(reward.hidden[AGE], words.age, rng)
+    compare_numbers_(reward.layers("budget")[0], words.budget, rng)
+    compare_numbers_(reward.layers("age")[0], words.age, rng)
     for layer in linear_layers(reward.fusion):
         as_mean_(layer)
 
