@@ -153,8 +153,7 @@ def test_a_run_fits_stores_and_prints_it(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_file_without_it_ranks_by_reward_alone(tmp_path: Path) -> None:
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(tmp_path / "before.npz", "model", *content, CONTENT)
+    save_checkpoint(tmp_path / "before.npz", "model", stored, CONTENT)
     assert load_model(tmp_path / "before.npz").category_share == 0
     person = dataset().test[0].profile
     with no_grad():
@@ -171,7 +170,6 @@ def test_a_smaller_file_ranks_as_the_file_that_it_is_made_of(tmp_path: Path) -> 
 @pytest.mark.parametrize("share", [True, "0.1", -0.1, 1.5, 1, None, [0.1]])
 def test_a_file_with_a_share_that_is_none_is_refused(share: object, tmp_path: Path) -> None:
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(tmp_path / "odd.npz", "model", *content, {**CONTENT, "category_share": share})
+    save_checkpoint(tmp_path / "odd.npz", "model", stored, {**CONTENT, "category_share": share})
     with pytest.raises(CheckpointError, match=r"category_share .*; allowed: 0\.0 to 1\.0"):
         load_model(tmp_path / "odd.npz")

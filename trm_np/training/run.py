@@ -28,6 +28,7 @@ from trm_np.evaluation.compare import judge
 from trm_np.evaluation.ranking import fit_category_share
 from trm_np.storage.checkpoint import (
     CATEGORY_SHARE,
+    Checkpoint,
     CheckpointError,
     StoredModel,
     digest,
@@ -303,17 +304,8 @@ class Run(FolderRun):
         self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
     ) -> None:
         data = self.dataset
-        save_checkpoint(
-            self.folder / name,
-            kind,
-            self.trainer.model,
-            self.config,
-            data.vocabulary,
-            data.gifts,
-            data.train,
-            extra,
-            arrays,
-        )
+        content = Checkpoint(self.trainer.model, self.config, data.vocabulary, data.gifts, data.train)
+        save_checkpoint(self.folder / name, kind, content, extra, arrays)
 
     def category_share(self) -> float:
         """How much the categories count in the ranking of the trainer's model as it is."""
