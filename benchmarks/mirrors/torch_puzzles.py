@@ -76,14 +76,14 @@ class TorchPuzzles:
 
 
 class TorchPuzzleTrainer(TorchPuzzles):
-    """A copy of our trainer as it stands: an update is one supervision step of the batch that its places hold."""
+    """A copy of our trainer as it stands: an update is one supervision step of the batch that it holds."""
 
     def __init__(self, trainer: PuzzleTrainer, mode: Literal["eager", "compiled"] = "eager") -> None:
         super().__init__(trainer.learner, mode)
-        self.training, places = trainer.config.training, trainer.places
-        self.questions = torch.tensor(places.questions.astype(np.int64))
-        self.answers = torch.tensor(places.answers.astype(np.int64))
-        self.carry = Carry(torch.tensor(places.y), torch.tensor(places.z))
+        self.training, batch = trainer.config.training, trainer.batch
+        self.questions = torch.tensor(batch.questions.astype(np.int64))
+        self.answers = torch.tensor(batch.answers.astype(np.int64))
+        self.carry = Carry(torch.tensor(batch.y), torch.tensor(batch.z))
         self.parameters = list(self.model.parameters())
         self.average = [parameter.detach().clone() for parameter in self.parameters]
         training = self.training

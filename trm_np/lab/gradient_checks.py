@@ -409,7 +409,7 @@ def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))
 
     def function() -> Tensor:
-        cells, halting = losses(model.read(model(questions, Carry(y, z))), answers)
+        cells, halting = losses(model.decode(model(questions, Carry(y, z))), answers)
         return cells + halting
 
     return check_each(function, [("y", y), ("z", z), *model.named_parameters()], rng)
