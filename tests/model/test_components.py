@@ -296,7 +296,7 @@ def test_thinking_ends_at_once_or_at_the_last_step(
 
 def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_its_weights() -> None:
     model, other, inputs = new_model(), new_model(), profile_inputs(PROFILES)
-    model.core.lay_out_to_answer()
+    model.core.lay_out_for_inference()
     assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
 
     def assert_as_another_with_its_weights() -> None:

@@ -143,7 +143,7 @@ class TRM(nn.Module):
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
         tokens = [x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]]
         if self.experience is not None and profiles.history.shape[1]:
-            tokens.append(self.core.remember(self.experience.of(profiles.history[:, -REMEMBERED:])))
+            tokens.append(self.core.remember(self.experience.embed(profiles.history[:, -REMEMBERED:])))
         return F.concatenate(tokens, axis=1)
 
     def positions_and_mask(self, profiles: ProfileInputs) -> tuple[Array, Array | None]:

@@ -160,7 +160,7 @@ class Recommender:
         if gifts is not None:
             stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        stored.model.core.lay_out_to_answer()
+        stored.model.core.lay_out_for_inference()
         kept = first_of_doubles(stored.gifts)
         self.gifts = tuple(dict.fromkeys(kept.values()))
         self.known_ids = {id: gift.id for id, gift in kept.items()}
