@@ -19,7 +19,7 @@ from trm_np.data.tables import LabelTable
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.predict import choice_scores, evaluate_model, infer_split, predict
 from trm_np.evaluation.ranking import CATEGORY_SHARES, fit_category_share, list_values, ranking_figures
-from trm_np.evaluation.summary import judged_text, ranking_text
+from trm_np.evaluation.summary import metrics_text, ranking_text
 from trm_np.export.reduced import export_reduced
 from trm_np.storage.checkpoint import CheckpointError, StoredModel, load_model, save_checkpoint
 from trm_np.world.reward import best_lists, list_reward
@@ -146,7 +146,7 @@ def test_a_run_fits_stores_and_prints_it(tmp_path: Path, monkeypatch: pytest.Mon
     written = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert written["ranking"] == summary["ranking"] and summary["ranking"]["category_share"] == 0.2
     text = ranking_text(summary["ranking"], test_is_validation=False)
-    assert text in judged_text(summary)
+    assert text in metrics_text(summary)
     assert "with 0.2 × category" in text and "test: gifts in expected categories" in text
     assert "validation:" not in ranking_text(summary["ranking"], test_is_validation=True)
 

@@ -17,7 +17,7 @@ from tests.training.small_run import written
 from trm_np.config import ConfigError, flatten
 from trm_np.puzzles import training
 from trm_np.puzzles.config import PuzzleConfig, from_flat, resolve
-from trm_np.puzzles.evaluating import judged
+from trm_np.puzzles.evaluating import trajectory_metrics
 from trm_np.puzzles.model import Trajectory, unroll
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
@@ -187,7 +187,9 @@ def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_ans
     allowed, steps = 2, 4
     boards = np.repeat(puzzles.answers[None], steps, axis=0)
     boards[:allowed, 1:] = 0  # one board is right in time
-    found = judged(Trajectory(boards, np.zeros((steps, len(puzzles)))), TASK, puzzles, allowed, steps)
+    found = trajectory_metrics(
+        Trajectory(boards, np.zeros((steps, len(puzzles)))), TASK, puzzles, allowed, steps
+    )
     groups = found["solved_by_difficulty"]
     assert sum(group["solved"] * group["puzzles"] for group in groups) == pytest.approx(1)
     assert found["solved"] == pytest.approx(1 / len(puzzles))

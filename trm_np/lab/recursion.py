@@ -16,7 +16,7 @@ from trm_np.lab.trial import Row, failed, identity
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import DEEP, work
 from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
-from trm_np.puzzles.evaluating import judged
+from trm_np.puzzles.evaluating import trajectory_metrics
 from trm_np.puzzles.model import PuzzleModel, unroll
 from trm_np.puzzles.sets import TEST, VALIDATION, make_held_out, make_puzzles
 from trm_np.puzzles.task import Board, Task
@@ -160,7 +160,7 @@ def run(trial: PuzzleTrial, task: Task) -> Row:
         "parameters": sum(parameter.size for parameter in trainer.model.parameters()),
         "updates": trainer.updates_done(),
         "best_epoch": trainer.stopping.state.best_epoch,
-        "test": judged(trajectory, task, apart.test, config.model.answer_steps, STEPS),
+        "test": trajectory_metrics(trajectory, task, apart.test, config.model.answer_steps, STEPS),
         "by_rounds": [
             {
                 "rounds": int(rounds),

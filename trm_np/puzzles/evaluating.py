@@ -21,10 +21,14 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
     gives, and what the simplest reasoning alone would, without a guess.
     """
     allowed = model.config.answer_steps
-    return judged(unroll(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps)
+    return trajectory_metrics(
+        unroll(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps
+    )
 
 
-def judged(trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
+def trajectory_metrics(
+    trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int
+) -> dict[str, Any]:
     """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
     right = trajectory.boards == puzzles.answers
     solved = right.all(axis=2)

@@ -74,8 +74,8 @@ class Checkpoint:
     model: TRM
     config: Config
     vocabulary: Vocabulary
-    gifts: Sequence[Gift]
-    scenarios: Sequence[Scenario]
+    gifts: tuple[Gift, ...]
+    scenarios: tuple[Scenario, ...]
 
 
 @dataclass(frozen=True, eq=False)

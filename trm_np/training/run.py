@@ -24,7 +24,7 @@ from trm_np.autograd.ops import Array
 from trm_np.config import Config, completed, flatten, switches
 from trm_np.data.load import Dataset, as_json
 from trm_np.data.task import Task, task_from
-from trm_np.evaluation.compare import judge
+from trm_np.evaluation.compare import evaluate
 from trm_np.evaluation.ranking import fit_category_share
 from trm_np.storage.checkpoint import (
     CATEGORY_SHARE,
@@ -317,7 +317,7 @@ class Run(FolderRun):
     def finish(self) -> dict[str, Any]:
         """Evaluate the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        judged = judge(trainer.model, self.task, self.config, self.seed, self.category_share())
+        judged = evaluate(trainer.model, self.task, self.config, self.seed, self.category_share())
         summary = {
             "preset": self.config.preset,
             "recipe": self.config.recipe,
