@@ -68,7 +68,7 @@ def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
     copies = {f"torch {mode}": TorchPuzzles(model, mode) for mode in modes}
     last = list(predictions(model, questions[:4], STEPS))[-1].probabilities
     for name, copy in copies.items():
-        off = float(np.abs(copy.think(questions[:4], STEPS)[0][-1] - last).max())
+        off = float(np.abs(copy.unroll(questions[:4], STEPS)[0][-1] - last).max())
         if not off <= TOLERANCE:
             raise SystemExit(f"{name}: probabilities differ by {off:.1e}; {TOLERANCE:.0e} is allowed")
         click.echo(f"{name}: probabilities differ by {off:.1e} at most")
@@ -79,7 +79,7 @@ def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
 
     def theirs(copy: TorchPuzzles, boards: Any, group: int) -> None:
         for first in range(0, len(boards), group):
-            copy.think(boards[first : first + group], STEPS)
+            copy.unroll(boards[first : first + group], STEPS)
 
     single = {"ours": lambda: ours(questions[:1], 1)} | {
         name: lambda copy=copy: theirs(copy, questions[:1], 1) for name, copy in copies.items()

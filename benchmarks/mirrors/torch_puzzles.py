@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mirrors.torch_mirror import Block, Carry, Core, rms_norm
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.model import PuzzleModel
 from trm_np.puzzles.task import Board
 from trm_np.puzzles.training import PuzzleTrainer
@@ -30,7 +30,7 @@ class PuzzleBlock(Block):
 
 
 class PuzzleCore(Core):
-    def __init__(self, config: ThinkingConfig, tokens: int) -> None:
+    def __init__(self, config: PuzzleModelConfig, tokens: int) -> None:
         super().__init__(config, tokens)
         self.blocks = nn.ModuleList(PuzzleBlock(config) for _ in range(config.core_blocks))
 
@@ -38,7 +38,7 @@ class PuzzleCore(Core):
 class Step(nn.Module):
     """One supervision step on questions (B, S): the carry after it, logits of the cells, and logits of halting."""
 
-    def __init__(self, config: ThinkingConfig, tokens: int) -> None:
+    def __init__(self, config: PuzzleModelConfig, tokens: int) -> None:
         super().__init__()
         self.core = PuzzleCore(config, tokens)
 
@@ -58,15 +58,15 @@ class TorchPuzzles:
         self.step = torch.compile(self.model) if mode == "compiled" else self.model
         self.seen = torch.tensor(model.task.sees)
 
-    def start(self, count: int) -> Carry:
+    def initial_carry(self, count: int) -> Carry:
         dtype = self.model.core.lm_head.weight.dtype
         zeros = torch.zeros(count, self.task.cells, self.config.core_width, dtype=dtype)
         return Carry(zeros, zeros)
 
     @torch.inference_mode()
-    def think(self, questions: Board, steps: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Probabilities of each symbol (steps, B, S, V), and of being right (steps, B), as `thoughts` has them."""
-        tokens, carry = torch.tensor(questions.astype(np.int64)), self.start(len(questions))
+    def unroll(self, questions: Board, steps: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Probabilities of each symbol (steps, B, S, V), and of being right (steps, B), as `predictions` has them."""
+        tokens, carry = torch.tensor(questions.astype(np.int64)), self.initial_carry(len(questions))
         cells, right = [], []
         for _ in range(steps):
             carry, logits, halting = self.step(tokens, carry, self.seen)

@@ -10,7 +10,7 @@ from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd import functional as F
 from trm_np.config import ConfigError
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
 from trm_np.puzzles.model import (
     SURE,
     PuzzleModel,
@@ -28,7 +28,7 @@ from trm_np.puzzles.task import Task
 CONFIG = small(model__latent_steps=2, model__cycles=2).model
 
 
-def model(config: ThinkingConfig = CONFIG, task: Task = TASK, seed: int = 0) -> PuzzleModel:
+def model(config: PuzzleModelConfig = CONFIG, task: Task = TASK, seed: int = 0) -> PuzzleModel:
     return PuzzleModel(config, task, np.random.default_rng(seed))
 
 

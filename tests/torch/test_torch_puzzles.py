@@ -24,7 +24,7 @@ def test_thoughts_are_the_same() -> None:
     questions = make_puzzles(SUDOKU_6, 3, np.random.default_rng(1)).questions
     model = PuzzleModel(PuzzleConfig().model, SUDOKU_6, np.random.default_rng(0))
     model.core.halt_head.weight.data[...] = np.random.default_rng(2).normal(size=(2, 64))
-    cells, right = TorchPuzzles(model).think(questions, 5)
+    cells, right = TorchPuzzles(model).unroll(questions, 5)
     for step, prediction in enumerate(predictions(model, questions, 5)):
         np.testing.assert_allclose(prediction.probabilities, cells[step], atol=1e-5)
         np.testing.assert_allclose(prediction.right, right[step], atol=1e-5)

@@ -15,7 +15,7 @@ from trm_np.lab.sweep import Kind
 from trm_np.lab.trial import Row, failed, identity
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import DEEP, work
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
 from trm_np.puzzles.evaluating import trajectory_metrics
 from trm_np.puzzles.model import PuzzleModel, unroll
 from trm_np.puzzles.sets import TEST, VALIDATION, make_held_out, make_puzzles
@@ -55,7 +55,7 @@ class LastStep(PuzzleModel):
 class Unmasked(PuzzleModel):
     """Every head sees every cell. Where a cell stands is a vector, learnt and added to its symbol's."""
 
-    def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         super().__init__(config, task, rng)
         self.places = nn.Embedding(task.cells, config.core_width, rng=rng)
 

@@ -22,7 +22,7 @@ from trm_np.autograd.ops import Array
 from trm_np.config import ConfigError
 from trm_np.data.tables import Bools, Ints
 from trm_np.model.core import Carry, Core
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.task import Board, Task
 
 GO_ON, HALT = 0, 1  # the halt head's two classes
@@ -43,7 +43,7 @@ class PuzzleOutputs(NamedTuple):
 class PuzzleModel(nn.Module):
     """The core, with the attention masks of a task."""
 
-    def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         if config.core_heads != len(task.sees):
             raise ConfigError(
                 f"model.core_heads={config.core_heads}: {task.name} has masks for {len(task.sees)}"

@@ -15,7 +15,7 @@ from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import ConfigError, flatten
 from trm_np.model.cost import NUMBER, Cost, cost_of_recursion, require_modest
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, from_flat
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, from_flat
 from trm_np.puzzles.maze import MAZE_5
 from trm_np.puzzles.model import GROUP, PuzzleModel
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
@@ -120,7 +120,7 @@ def load_puzzle_model(
     return StoredPuzzleModel(model.eval(), config, task, header, arrays)
 
 
-def cost_of(model: ThinkingConfig, task: Task) -> Cost:
+def cost_of(model: PuzzleModelConfig, task: Task) -> Cost:
     """Cost of solving one group of puzzles."""
     work, numbers = cost_of_recursion(model, model.answer_steps, task.cells)
     return Cost(work, 0, GROUP * NUMBER * (numbers + 2 * task.cells * len(task.symbols)))

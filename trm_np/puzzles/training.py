@@ -16,7 +16,7 @@ from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
+from trm_np.puzzles.config import PuzzleConfig, PuzzleTrainingConfig
 from trm_np.puzzles.model import PuzzleModel, PuzzleOutputs, average_, halts, losses, solved, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
@@ -265,7 +265,7 @@ class PuzzleTrainer:
         self.progress = progress
 
 
-def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
+def draw_least(training: PuzzleTrainingConfig, most: int, count: int, rng: np.random.Generator) -> Board:
     """Draw the least number of steps (K,) of new puzzles: mostly 0, with probability `explore` from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
