@@ -31,7 +31,7 @@ def save_puzzle_state(folder: Path) -> None:
         folder / f"{ranks.size}_{ranks.rank}.npz",
         weights=t.optimizer.weights,
         totals=totals,
-        **t.places.arrays(),
+        **t.batch.arrays(),
     )
 
 

@@ -93,7 +93,7 @@ def test_ranks_that_learn_puzzles_share_the_places_of_the_batch_and_know_them_al
     assert finish(start(ranks, "-m", "tests.mpi.rank", "save_puzzle_state", tmp_path)) == (0, "", "")
     alone, records = precisely_trained(EPOCHS)
     first, *others = (np.load(tmp_path / f"{ranks}_{rank}.npz") for rank in range(ranks))
-    expected = {"weights": alone.optimizer.weights, **alone.places.arrays()}
+    expected = {"weights": alone.optimizer.weights, **alone.batch.arrays()}
     for name, values in expected.items():
         np.testing.assert_allclose(first[name], values, rtol=0, atol=1e-10, err_msg=name)
         assert {other[name].tobytes() for other in others} == {first[name].tobytes()}, name
@@ -164,7 +164,7 @@ def test_what_is_refused_is_said_once_and_nothing_is_written(
 
 
 def test_puzzles_are_learned_by_the_command_on_two_ranks_and_gone_on_with_on_one(tmp_path: Path) -> None:
-    """What one rank writes alone is there once, and complete."""
+    """The files that one rank writes for all are complete."""
     words = ("puzzle", "train", "--count", 20, "--quiet", "--json", "--out", tmp_path / "out")
     small = [word for key, value in SMALL_PUZZLES.items() for word in ("--set", f"{key}={value}")]
     code, out, err = finish(start(2, ROOT / "bin" / "trm", *words, *small))

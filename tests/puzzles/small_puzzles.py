@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
 from trm_np.puzzles.model import PuzzleModel
 from trm_np.puzzles.run import PuzzleRun
 from trm_np.puzzles.sets import Puzzles, make_puzzles
@@ -51,7 +51,7 @@ def trainer(config: PuzzleConfig, seed: int = 0) -> PuzzleTrainer:
 class Precise(PuzzleModel):
     """The model in float64, where rounding differences stay far below real errors."""
 
-    def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         super().__init__(config, task, rng)
         self.astype(np.float64)
 

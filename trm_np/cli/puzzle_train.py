@@ -111,7 +111,7 @@ def train(
                     summary["compared"] = compared(run.trainer, apart.test, seed, lambda: bool(received))
             except Interrupted:
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                number = ranks.largest(max(received, default=0))
+                number = ranks.all_reduce_max(max(received, default=0))
                 raise Refusal(f"interrupted; go on with: {command}", 128 + number) from None
         if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))

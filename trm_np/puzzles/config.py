@@ -13,7 +13,7 @@ MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored 
 
 
 @dataclass(frozen=True)
-class ThinkingConfig:
+class PuzzleModelConfig:
     """Widths and depths, in the terms of the core."""
 
     core_width: int = 64
@@ -27,7 +27,7 @@ class ThinkingConfig:
 
 
 @dataclass(frozen=True)
-class PracticeConfig:
+class PuzzleTrainingConfig:
     """How long, in what portions, and how fast."""
 
     epochs: int = 20
@@ -52,17 +52,17 @@ class PracticeConfig:
 class PuzzleConfig:
     """A run, resolved. It is stored with the weights."""
 
-    model: ThinkingConfig = field(default_factory=ThinkingConfig)
-    training: PracticeConfig = field(default_factory=PracticeConfig)
+    model: PuzzleModelConfig = field(default_factory=PuzzleModelConfig)
+    training: PuzzleTrainingConfig = field(default_factory=PuzzleTrainingConfig)
 
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
     "sudoku9": PuzzleConfig(
-        ThinkingConfig(supervision_steps=8, answer_steps=32),
-        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+        PuzzleModelConfig(supervision_steps=8, answer_steps=32),
+        PuzzleTrainingConfig(epochs=100, evaluate_every=20, extra=12),
     ),
-    "maze5": PuzzleConfig(training=PracticeConfig(epochs=30, learning_rate=1e-3)),
+    "maze5": PuzzleConfig(training=PuzzleTrainingConfig(epochs=30, learning_rate=1e-3)),
 }
 
 

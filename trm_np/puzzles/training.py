@@ -1,7 +1,7 @@
-"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down. Where its files go is the business of run.py.
+"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down; run.py writes its files.
 
-The puzzles of a batch are at different steps of thinking, each with its own y and z. An update of the weights is one
-supervision step for all of them; one that is done thinking, or thinks so, makes room for a new puzzle.
+The puzzles of a batch are at different supervision steps, each with its own y and z. One update of the weights is one
+supervision step for all of them. A puzzle that has halted, or taken all its steps, is replaced by a new one.
 """
 
 import math
@@ -17,24 +17,25 @@ from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.config import ConfigError
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
-from trm_np.puzzles.model import PuzzleModel, Said, average_, halts, losses, solved, think
+from trm_np.puzzles.config import PuzzleConfig, PuzzleTrainingConfig
+from trm_np.puzzles.model import PuzzleModel, PuzzleOutputs, average_, halts, losses, solved, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
 from trm_np.training.divergence import Diverged
 from trm_np.training.ranks import ALONE, Ranks
-from trm_np.training.stopping import EarlyStopping, StoppingState
-from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
+from trm_np.training.state import copy_into, generator_states, in_json, load_stopping
+from trm_np.training.stopping import EarlyStopping
+from trm_np.training.trainer import Interrupted, Record
 
 TERMS = ("cells", "halting")
-LESS_THAN_A_CELL = 1e-9  # share of a quality: evaluations that differ by less are equal
-RISING = 10  # updates after which the average is that of about half of them
+LESS_THAN_A_CELL = 1e-9  # relative: evaluations that differ by less are equal
+RISING = 10  # updates until the average has about half of its final memory
 
 
 @dataclass(frozen=True)
 class Generators:
-    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+    """One generator for each purpose, so that turning one off does not change the numbers of another."""
 
     init: np.random.Generator
     puzzles: np.random.Generator
@@ -49,7 +50,7 @@ class Generators:
 
 @dataclass
 class PuzzleProgress:
-    """Where training stands: finished epochs, updates in the one under way, and sums so far."""
+    """Progress of training: finished epochs, and the updates and sums of the current one."""
 
     epochs: int = 0
     updates: int = 0
@@ -58,8 +59,8 @@ class PuzzleProgress:
 
 
 @dataclass
-class Places:
-    """The places of a batch: B puzzles, the y and z (B, S, D) of each, the steps thought and to think at `least`."""
+class BatchState:
+    """B puzzles, the y and z (B, S, D) of each, the supervision steps taken, and the `least` number of steps."""
 
     y: Array
     z: Array
@@ -67,12 +68,12 @@ class Places:
     answers: Board
     steps: Board
     least: Board
-    finished: Board  # 1 where a new puzzle is due
+    finished: Board  # 1 where a new puzzle takes the place
 
     @classmethod
-    def empty(cls, model: PuzzleModel, count: int) -> "Places":
-        """All waiting for a puzzle."""
-        carry, board = model.start(count), np.zeros((count, model.task.cells), np.uint8)
+    def empty(cls, model: PuzzleModel, count: int) -> "BatchState":
+        """A batch in which each place takes a new puzzle at the next update."""
+        carry, board = model.initial_carry(count), np.zeros((count, model.task.cells), np.uint8)
         steps = np.zeros(count, np.uint8)
         return cls(carry.y.data, carry.z.data, board, board.copy(), steps, steps.copy(), steps + 1)
 
@@ -81,11 +82,10 @@ class Places:
 
 
 class PuzzleTrainer:
-    """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
+    """A model in training on puzzles: `model`, which is evaluated and kept, averages the weights of `learner`.
 
-    `build` makes both of them. Everything random comes from `seed`. Of several `ranks` each learns from its places of
-    the batch, and knows them all. Raises ConfigError if no model can be built from the configuration, or a batch has
-    fewer places than there are ranks.
+    `build` makes both models, and `seed` seeds all random numbers. Each of several `ranks` learns from its share of the
+    batch. Raises ConfigError if no model can be built, or a batch has fewer puzzles than there are ranks.
     """
 
     def __init__(
@@ -98,7 +98,9 @@ class PuzzleTrainer:
         build: type[PuzzleModel] = PuzzleModel,
         ranks: Ranks = ALONE,
     ) -> None:
-        require_places_for(ranks, config.training.batch_size)
+        if config.training.batch_size < ranks.size:
+            batch_size = config.training.batch_size
+            raise ConfigError(f"training.batch_size={batch_size}: {ranks.size} ranks need a puzzle each")
         self.config, self.task, self.ranks = config, task, ranks
         self.puzzles, self.validation = puzzles, validation
         self.generators = Generators.from_seed(seed)
@@ -111,59 +113,58 @@ class PuzzleTrainer:
             betas=(training.beta1, training.beta2),
             weight_decay=training.weight_decay,
         )
-        self.places = Places.empty(self.learner, training.batch_size)
-        # It never stops, and keeps the best; of equals the newest, which has learned at a lower rate.
+        self.batch = BatchState.empty(self.learner, training.batch_size)
+        # It never stops and keeps the best; of equal ones the newest, which was trained at a lower rate.
         self.stopping = EarlyStopping(patience=training.epochs, threshold=-LESS_THAN_A_CELL)
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so on any rank.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true on any rank.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
-                if self.ranks.largest(interrupted()):
+                if self.ranks.all_reduce_max(interrupted()):
                     raise Interrupted
-                self.take_new_puzzles()
+                self.refill()
                 self.update()
             yield self.end_epoch()
 
-    def take_new_puzzles(self) -> None:
-        """Where a puzzle is finished, another one, each time as one of its twins, and thinking from nothing."""
-        places, dice, training = self.places, self.generators, self.config.training
-        free = np.flatnonzero(places.finished)
-        drawn = dice.puzzles.integers(len(self.puzzles), size=len(free))
-        twins = self.task.draw_symmetries(dice.symmetries, len(free)) if training.augment else None
+    def refill(self) -> None:
+        """Replace finished puzzles by random ones under a random symmetry, with y = z = 0."""
+        batch, generators, training = self.batch, self.generators, self.config.training
+        free = np.flatnonzero(batch.finished)
+        drawn = generators.puzzles.integers(len(self.puzzles), size=len(free))
+        symmetries = self.task.draw_symmetries(generators.symmetries, len(free)) if training.augment else None
         for boards, place in (
-            (self.puzzles.questions, places.questions),
-            (self.puzzles.answers, places.answers),
+            (self.puzzles.questions, batch.questions),
+            (self.puzzles.answers, batch.answers),
         ):
-            place[free] = twins.applied(boards[drawn]) if twins else boards[drawn]
-        start = self.learner.start(len(free))
-        places.y[free], places.z[free] = start.y.data, start.z.data
-        places.steps[free] = places.finished[free] = 0
-        places.least[free] = draw_least(
-            training, self.config.model.supervision_steps, len(free), dice.exploration
+            place[free] = symmetries.applied(boards[drawn]) if symmetries else boards[drawn]
+        carry = self.learner.initial_carry(len(free))
+        batch.y[free], batch.z[free] = carry.y.data, carry.z.data
+        batch.steps[free] = batch.finished[free] = 0
+        batch.least[free] = draw_least(
+            training, self.config.model.supervision_steps, len(free), generators.exploration
         )
 
     def update(self) -> None:
-        """One supervision step: think on from the carry, learn from what is said, and hand the carry on."""
-        places, training = self.places, self.config.training
-        rows = self.ranks.rows(len(places.steps))
-        share = (rows.stop - rows.start) / len(places.steps)
-        answers = places.answers[rows]
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
-            start = Carry(Tensor(places.y[rows]), Tensor(places.z[rows]))
-            carry = self.learner(places.questions[rows], start)
-            said = self.learner.read(carry)
-            cells, halting = losses(said, answers)
-            self.count(
-                {"cells": cells.item(), "halting": halting.item(), "solved": solved(said, answers).mean()},
-                share,
-            )
+        """One supervision step from the carry, with its losses and an update of the weights; the carry goes on."""
+        batch, training = self.batch, self.config.training
+        rows = self.ranks.rows(training.batch_size)
+        questions, answers, share = (
+            batch.questions[rows],
+            batch.answers[rows],
+            len(batch.y[rows]) / len(batch.y),
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
+            carry = self.learner(questions, Carry(Tensor(batch.y[rows]), Tensor(batch.z[rows])))
+            outputs = self.learner.decode(carry)
+            cells, halting = losses(outputs, answers)
+            self.add_losses(share, cells.item(), halting.item(), solved(outputs, answers).mean())
             ((cells + halting * training.halting) * share).backward()
-            self.ranks.add_up(self.optimizer.gradient)
+            self.ranks.all_reduce_sum(self.optimizer.gradient)
             norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
             self.optimizer.param_groups[0]["lr"] = self.learning_rate()
@@ -172,35 +173,36 @@ class PuzzleTrainer:
         self.progress.updates += 1
         done = self.updates_done()
         average_(self.model, self.learner, min(training.average, done / (done + RISING)))
-        places.steps += 1
-        places.y[rows], places.z[rows] = carry.y.data, carry.z.data
-        places.finished[rows] = self.is_finished(said, rows)
-        for each in (places.y, places.z, places.finished):
-            self.ranks.share(each, rows)
+        batch.steps += 1
+        batch.y[rows], batch.z[rows] = carry.y.data, carry.z.data
+        batch.finished[rows] = self.is_finished(outputs, batch.steps[rows], batch.least[rows])
+        for each in (batch.y, batch.z, batch.finished):
+            self.ranks.all_gather(each, rows)
 
-    def is_finished(self, said: Said, rows: slice) -> Bools:
-        """Which of these places have thought enough: N_sup steps, or until the answer seems right, but as many as
-        drawn."""
-        steps = self.places.steps[rows]
-        found: Bools = halts(said) & (steps >= self.places.least[rows])
-        return found | (steps >= self.config.model.supervision_steps)
+    def is_finished(self, outputs: PuzzleOutputs, steps: Board, least: Board) -> Bools:
+        """Puzzles (B,) that halt after at least the drawn number of steps, or have taken N_sup steps."""
+        halted: Bools = halts(outputs) & (steps >= least)
+        return halted | (steps >= self.config.model.supervision_steps)
 
     def updates_done(self) -> int:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
 
     def learning_rate(self) -> float:
-        """That of the next update: a linear rise, then half a period of a cosine (Loshchilov and Hutter 2017)."""
+        """Learning rate of the next update: linear warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
         training, done = self.config.training, self.updates_done()
-        way = done / (training.epochs * training.updates)
-        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
+        progress = done / (training.epochs * training.updates)
+        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * progress))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
-    def count(self, means: Mapping[str, float], share: float) -> None:
-        """Add an update's losses and share solved, of all ranks together, to the sums of the epoch; raises Diverged."""
-        numbers = np.array([*means.values()]) * share
-        self.ranks.add_up(numbers)
-        for name, value in zip(means, numbers.tolist(), strict=True):
-            self.require_finite(name if name == "solved" else f"loss {name}", value)
+    def add_losses(self, share: float, *means: float) -> None:
+        """Add an update's losses and solved puzzles to the sums of the epoch; raises Diverged.
+
+        `means` are those of this rank, whose puzzles are a `share` of the batch.
+        """
+        numbers = np.array(means) * share
+        self.ranks.all_reduce_sum(numbers)
+        for name, value in zip((*TERMS, "solved"), numbers.tolist(), strict=True):
+            self.require_finite(f"loss {name}", value)
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
 
     def require_finite(self, what: str, value: float) -> None:
@@ -208,7 +210,7 @@ class PuzzleTrainer:
             raise Diverged(what, value, self.progress.epochs + 1, self.progress.updates)
 
     def end_epoch(self) -> Record:
-        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        """Record of the epoch, with an evaluation if one is due; resets the sums for the next epoch."""
         done, training = self.progress, self.config.training
         means = {name: total / training.updates for name, total in done.sums.items()}
         record: Record = {
@@ -225,25 +227,25 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept.
+        """Shares of solved boards and of right cells on the validation puzzles; keeps the best model.
 
-        Of models that solve as many boards the one with more cells right is better, and of equal ones the newest.
+        Right cells decide between models that solve equally many boards, and the newest of equal models is kept.
         """
         puzzles = self.validation
-        boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
+        boards = unroll(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         solved, cells = right.all(axis=1), right.mean(axis=1)
-        # All cells weigh less than a board.
+        # All cells together weigh less than a board.
         self.stopping.step(solved + cells / len(puzzles), epoch, self.model)
         return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
-    # ------------------------------------------------------------------------- to go on another day
+    # ------------------------------------------------------------------------- state of a training file
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that training needs to go on, but the average of the weights: values for JSON, and arrays."""
+        """Everything that resuming needs beside the averaged weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "optimizer_steps": self.optimizer.steps,
             "stopping": in_json(self.stopping.state),
         }
@@ -256,7 +258,7 @@ class PuzzleTrainer:
                 f"first_moment.{name}": first,
                 f"second_moment.{name}": second,
             }
-        return values, {**arrays, **self.places.arrays()}
+        return values, {**arrays, **self.batch.arrays()}
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
@@ -271,31 +273,20 @@ class PuzzleTrainer:
                 (second, "second_moment."),
             ):
                 copy_into(place, arrays[prefix + name])
-        for name, place in self.places.arrays().items():
+        for name, place in self.batch.arrays().items():
             copy_into(place, arrays[name])
-        for name, dice in vars(self.generators).items():
-            dice.bit_generator.state = values["generators"][name]
+        for name, rng in vars(self.generators).items():
+            rng.bit_generator.state = values["generators"][name]
         counts = zip(self.optimizer.steps, values["optimizer_steps"], strict=True)
         self.optimizer.steps = [int(count) for _, count in counts]
-        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, own in best.items():
-                copy_into(own, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.progress = progress
 
 
-def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
-    """The steps (K,) that new puzzles are to be thought about at least: 0, or rarely a number from 2 to `most`."""
+def draw_least(training: PuzzleTrainingConfig, most: int, count: int, rng: np.random.Generator) -> Board:
+    """Draw the least number of steps (K,) of new puzzles: mostly 0, with probability `explore` from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
-
-
-def require_places_for(ranks: Ranks, count: int) -> None:
-    """Raise ConfigError unless a batch of so many puzzles has a place for every rank."""
-    if count < ranks.size:
-        raise ConfigError(f"training.batch_size={count}: {ranks.size} ranks need a puzzle each")
 
 
 def require_places(arrays: Mapping[str, Array], task: Task) -> None:
