@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from trm_np.data.json_lines import Line, in_portions_of, parse_line
-from trm_np.data.lenient import Asked
+from trm_np.data.lenient import CheckedProfile
 from trm_np.data.problems import DataError
 from trm_np.recommend.recommender import Recommender
 from trm_np.recommend.terms import Terms
@@ -28,16 +28,16 @@ def answer_lines(
 ) -> Answered:
     """Answer each line by `recommend`, or by its error."""
     found = [read_line(recommender, line, strict, source) for line in lines]
-    answers = iter(recommender.answer([each for each in found if isinstance(each, Asked)], terms))
+    answers = iter(recommender.answer([each for each in found if isinstance(each, CheckedProfile)], terms))
     replies: list[dict[str, Any]] = [
-        {"line": number} | (next(answers).to_dict() if isinstance(each, Asked) else {"error": each})
+        {"line": number} | (next(answers).to_dict() if isinstance(each, CheckedProfile) else {"error": each})
         for (number, _), each in zip(lines, found, strict=True)
     ]
     text = "".join(f"{json.dumps(reply)}\n" for reply in replies)
     return Answered(text, sum("error" in reply for reply in replies))
 
 
-def read_line(recommender: Recommender, line: Line, strict: bool, source: str) -> Asked | str:
+def read_line(recommender: Recommender, line: Line, strict: bool, source: str) -> CheckedProfile | str:
     """The checked profile on a line, or its problems."""
     try:
         return recommender.check(parse_line(line, source), strict, f"{source} line {line[0]}")

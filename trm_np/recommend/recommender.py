@@ -19,7 +19,7 @@ import numpy as np
 from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.data.encode import PAD, Floats32, encode_gifts, encode_profiles
-from trm_np.data.lenient import Asked, json_value, read_profile
+from trm_np.data.lenient import CheckedProfile, json_value, read_profile
 from trm_np.data.load import FilePath, gifts_from_json, load_priced
 from trm_np.data.money import in_words
 from trm_np.data.records import Gift, Profile
@@ -221,7 +221,7 @@ class Recommender:
         `ModelError`, and `ValueError` for another argument.
         """
         terms = Terms(k, days_left, tools, allow, any_age, exclude)
-        (answer,) = self.answer([self.check(profile, strict, source)], terms)
+        (answer,) = self.answer([self.check(json_value(profile), strict, source)], terms)
         return answer
 
     def recommend_many(
@@ -241,7 +241,8 @@ class Recommender:
 
         A profile that is refused, named as `[3]`, refuses all.
         """
-        asked = [self.check(profile, strict, source, f"[{index}]") for index, profile in enumerate(profiles)]
+        values = map(json_value, profiles)
+        asked = [self.check(value, strict, source, f"[{index}]") for index, value in enumerate(values)]
         return self.answer(asked, Terms(k, days_left, tools, allow, any_age, exclude))
 
     @no_grad()
@@ -268,7 +269,7 @@ class Recommender:
             )
         terms = Terms(1, days_left, (), allow, any_age, exclude).checked()
         place = self.table.ids.index(gift)
-        person, warnings, notes = self.check(profile, strict, source)
+        person, warnings, notes = self.check(json_value(profile), strict, source)
         kept = kept_out(self.facts, person, self.facts.paid, self._excluded(person, terms), terms)
         if possible(kept).nothing_fits:
             del kept["over_budget"]
@@ -300,13 +301,14 @@ class Recommender:
             notes=notes,
         )
 
-    def check(self, profile: object, strict: bool = False, source: str = "profile", place: str = "") -> Asked:
-        """A profile, as `recommend` takes it, for `answer`; raises `DataError`, whose `source` and `place` name it."""
-        value = json_value(profile)
+    def check(
+        self, value: object, strict: bool = False, source: str = "profile", place: str = ""
+    ) -> CheckedProfile:
+        """A profile of a JSON value, for `answer`; raises `DataError`, whose `source` and `place` name it."""
         return read_profile(value, self.stored.vocabulary, source, place, strict, self.known_ids)
 
     @no_grad()
-    def answer(self, asked: Sequence[Asked], terms: Terms) -> list[Recommendation]:
+    def answer(self, asked: Sequence[CheckedProfile], terms: Terms) -> list[Recommendation]:
         """The answers to profiles that have been checked.
 
         Raises `ValueError` for terms that make no sense, `ModelError`, and `TooLate` at a deadline.
@@ -321,9 +323,9 @@ class Recommender:
 
     def try_out(self) -> None:
         """Answer a question of which nothing is known; raises `ModelError`."""
-        self.answer([Asked(Profile())], Terms())
+        self.answer([CheckedProfile(Profile())], Terms())
 
-    def _answer(self, asked: Sequence[Asked], terms: Terms) -> Iterator[Recommendation]:
+    def _answer(self, asked: Sequence[CheckedProfile], terms: Terms) -> Iterator[Recommendation]:
         """The answers to a few profiles at once."""
         thought = self._think([each.profile for each in asked])
         consulted = [

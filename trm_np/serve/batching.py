@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from trm_np.data.lenient import Asked
+from trm_np.data.lenient import CheckedProfile
 from trm_np.deadline import TooLate, until
 from trm_np.recommend.recommendation import Recommendation
 from trm_np.recommend.recommender import Recommender
@@ -34,7 +34,7 @@ class Overloaded(Exception):
 class Waiting:
     """Profiles, what is asked of them (model, terms), until when, and in the end their answers, or what went wrong."""
 
-    asked: list[Asked]
+    asked: list[CheckedProfile]
     question: tuple[Recommender, Terms]
     deadline: float
     outcome: list[Recommendation] | Exception | None = None
@@ -76,7 +76,7 @@ class Batches:
                 self.admitted -= profiles
 
     def answer(
-        self, recommender: Recommender, asked: list[Asked], terms: Terms, deadline: float
+        self, recommender: Recommender, asked: list[CheckedProfile], terms: Terms, deadline: float
     ) -> list[Recommendation]:
         """`recommender.answer` for at most PORTION profiles, maybe in one batch with others.
 
