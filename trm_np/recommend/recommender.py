@@ -221,8 +221,8 @@ class Recommender:
         `ModelError`, and `ValueError` for another argument.
         """
         terms = Terms(k, days_left, tools, allow, any_age, exclude)
-        (answer,) = self.answer([self.check(json_value(profile), strict, source)], terms)
-        return answer
+        (found,) = self.recommend_checked([self.check(json_value(profile), strict, source)], terms)
+        return found
 
     def recommend_many(
         self,
@@ -237,13 +237,13 @@ class Recommender:
         any_age: bool = False,
         exclude: Sequence[str] = (),
     ) -> list[Recommendation]:
-        """`recommend` for each, in order: the same answers but for the last digits of a float32, several times as fast.
+        """`recommend` for each, in order: the same but for the last digits of a float32, several times as fast.
 
         A profile that is refused, named as `[3]`, refuses all.
         """
         values = map(json_value, profiles)
-        asked = [self.check(value, strict, source, f"[{index}]") for index, value in enumerate(values)]
-        return self.answer(asked, Terms(k, days_left, tools, allow, any_age, exclude))
+        checked = [self.check(value, strict, source, f"[{index}]") for index, value in enumerate(values)]
+        return self.recommend_checked(checked, Terms(k, days_left, tools, allow, any_age, exclude))
 
     @no_grad()
     def explain(
@@ -304,40 +304,40 @@ class Recommender:
     def check(
         self, value: object, strict: bool = False, source: str = "profile", place: str = ""
     ) -> CheckedProfile:
-        """A profile of a JSON value, for `answer`; raises `DataError`, whose `source` and `place` name it."""
+        """A profile of a JSON value, for `recommend_checked`; in a `DataError`, `source` and `place` name it."""
         return read_profile(value, self.stored.vocabulary, source, place, strict, self.known_ids)
 
     @no_grad()
-    def answer(self, asked: Sequence[CheckedProfile], terms: Terms) -> list[Recommendation]:
-        """The answers to profiles that have been checked.
+    def recommend_checked(self, checked: Sequence[CheckedProfile], terms: Terms) -> list[Recommendation]:
+        """The recommendations for profiles that have been checked.
 
         Raises `ValueError` for terms that make no sense, `ModelError`, and `TooLate` at a deadline.
         """
         terms = terms.checked()
         with np.errstate(**QUIETLY):
             return [
-                answer
-                for rows in portions(len(asked), self.cells_each, CELLS)
-                for answer in self._answer(asked[rows], terms)
+                found
+                for rows in portions(len(checked), self.cells_each, CELLS)
+                for found in self._recommend(checked[rows], terms)
             ]
 
     def try_out(self) -> None:
         """Answer a question of which nothing is known; raises `ModelError`."""
-        self.answer([CheckedProfile(Profile())], Terms())
+        self.recommend_checked([CheckedProfile(Profile())], Terms())
 
-    def _answer(self, asked: Sequence[CheckedProfile], terms: Terms) -> Iterator[Recommendation]:
-        """The answers to a few profiles at once."""
-        thought = self._think([each.profile for each in asked])
+    def _recommend(self, checked: Sequence[CheckedProfile], terms: Terms) -> Iterator[Recommendation]:
+        """The recommendations for a few profiles at once."""
+        thought = self._think([each.profile for each in checked])
         consulted = [
             self._consult(each.profile, value, equals, names, terms)
             for each, value, equals, names in zip(
-                asked, thought.value, thought.equals, thought.tools, strict=True
+                checked, thought.value, thought.equals, thought.tools, strict=True
             )
         ]
         picked = self._pick(thought, consulted, terms.k)
         currency = self.stored.vocabulary.money.currency
         for row, ((profile, warnings, notes), consultation, picks) in enumerate(
-            zip(asked, consulted, picked, strict=True)
+            zip(checked, consulted, picked, strict=True)
         ):
             findings, probabilities = consultation.findings, thought.tools[row]
             gifts = [self.gifts[index] for index in consultation.shortlist]

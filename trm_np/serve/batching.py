@@ -78,7 +78,7 @@ class Batches:
     def answer(
         self, recommender: Recommender, asked: list[CheckedProfile], terms: Terms, deadline: float
     ) -> list[Recommendation]:
-        """`recommender.answer` for at most PORTION profiles, maybe in one batch with others.
+        """`recommender.recommend_checked` for at most PORTION profiles, maybe in one batch with others.
 
         Raises TooLate if they are not answered by `deadline`, of `time.monotonic`.
         """
@@ -123,7 +123,7 @@ class Batches:
         try:
             began = time.monotonic()
             with until(first):
-                answers = iter(recommender.answer(asked, terms))
+                answers = iter(recommender.recommend_checked(asked, terms))
             if len(asked) >= MANY:
                 now = (time.monotonic() - began) / len(asked)
                 self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)
