@@ -98,7 +98,7 @@ class Module:
         """Turn every parameter to `dtype`, float64 for gradient checks; an optimizer that has them refuses to step."""
         for parameter in self.parameters():
             parameter.data = float_array(parameter.data, dtype)
-            parameter.grad = parameter.grad_place = None
+            parameter.grad = None
         return self
 
 
@@ -220,6 +220,10 @@ class SwiGLU(Module):
         result: Tensor = self.down(F.swiglu(self.gate_up(x)))
         return result
 
+    def sublayer(self, x: Tensor) -> Tensor:
+        """rms_norm(x + self(x)), as one rule."""
+        return F.swiglu_sublayer(x, self.gate_up.weight, self.down.weight)
+
 
 class MultiheadAttention(Module):
     """Multi-head attention, self or cross, batch first (Vaswani et al. 2017, section 3.2.2).
@@ -260,6 +264,12 @@ class MultiheadAttention(Module):
         packed = self.project(x, 0, 3)
         result: Tensor = self.out_proj(F.self_attention(packed, self.num_heads, rotation, blocked))
         return result
+
+    def sublayer(self, x: Tensor, blocked: Array | None = None, rotation: Array | None = None) -> Tensor:
+        """rms_norm(x + self.attend_to_itself(x)), as one rule, of a layer without biases."""
+        return F.attention_sublayer(
+            x, self.in_proj_weight, self.out_proj.weight, self.num_heads, rotation, blocked
+        )
 
     def attend_to_shared(self, query: Tensor, seen: Tensor) -> Tensor:
         """Attention of query (B, D) to seen (G + B, D): the first G rows for all, then one for each alone."""

@@ -61,7 +61,8 @@ class AdamW:
             zip(parameters, _views(self.weights, parameters), _views(self.gradient, parameters), strict=True)
         )
         for p, data, gradient in self._places:
-            p.data, p.grad_place = data, gradient
+            p.data = data
+            _accumulate_into(gradient, p)
 
     def __getstate__(self) -> dict[str, Any]:
         laid_out = ("weights", "gradient", "_places")
@@ -136,7 +137,21 @@ class AdamW:
             if p.grad is not None and p.grad is not gradient:
                 _copy_exactly(gradient, p.grad, "a gradient")
                 p.grad = gradient
-            p.grad_place = gradient
+
+
+def _accumulate_into(place: Array, p: Tensor) -> None:
+    """Let `backward()` write the gradient of p to `place` while p keeps the data that it has now."""
+    data = p.data
+
+    def accumulate(g: Array) -> tuple[()]:
+        if p.grad is not None or p.data is not data:
+            return p._accumulate(g)
+        np.copyto(place, g)
+        p.grad = place
+        return ()
+
+    if p._node is not None:
+        p._node.vjp = accumulate
 
 
 def _as_groups(params: Iterable[Any]) -> Sequence[Mapping[str, Any]]:

@@ -55,7 +55,7 @@ class Tensor:
     `step()` has changed since is an error there; changes to `.data` or a shared array are not noticed.
     """
 
-    __slots__ = ("_node", "_version", "data", "grad", "grad_place")
+    __slots__ = ("_node", "_version", "data", "grad")
     __array_ufunc__ = None  # so that `array * tensor` is ours to answer, not NumPy's
     __hash__ = object.__hash__  # by identity, though == compares elements
 
@@ -63,17 +63,13 @@ class Tensor:
         self.data: Array = float_array(data, dtype)
         self._version = 0  # how often the data have been changed in place
         self.grad: Array | None = None
-        self.grad_place: Array | None = None  # where an optimizer wants the gradient to be
         self._node = Node(LEAF, (), self._accumulate) if requires_grad else None
 
     def _accumulate(self, g: Array) -> tuple[()]:
-        if self.grad is not None:
-            self.grad += g
-        elif self.grad_place is None:
+        if self.grad is None:
             self.grad = np.array(g, order="C")  # a copy: others may share g
         else:
-            np.copyto(self.grad_place, g)
-            self.grad = self.grad_place
+            self.grad += g
         return ()
 
     @property
@@ -273,7 +269,7 @@ def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
     result = Tensor.__new__(Tensor)
     result.data = value if type(value) is np.ndarray else np.asarray(value)
     result._version = 0
-    result.grad = result.grad_place = result._node = None
+    result.grad = result._node = None
     if recording:
         parents = tuple([x._node for x in tensors])
         if any(parents):

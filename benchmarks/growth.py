@@ -101,7 +101,7 @@ def train(folder: Path) -> Figures:
     size, steps = config.training.batch_size, config.model.supervision_steps
     trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
     rng = np.random.default_rng(SEED)
-    batches = [rng.permutation(trainer.dealt())[:size] for _ in range(TIMED_BATCHES)]
+    batches = [rng.permutation(trainer.epoch_rows())[:size] for _ in range(TIMED_BATCHES)]
 
     def learn_from(rows: Ints) -> None:
         trainer.learn(trainer.draw_batch(rows))
@@ -114,7 +114,7 @@ def train(folder: Path) -> Figures:
     return {
         "load s": loading,
         "step ms": step * 1e3,
-        "epoch s": step * steps * -(-len(trainer.dealt()) // size),
+        "epoch s": step * steps * -(-len(trainer.epoch_rows()) // size),
         "evaluate s": evaluation,
         "save s": saving,
         "peak MB": peak(),
@@ -150,7 +150,7 @@ def learn(n_scenarios: int) -> Figures:
     data = simulate(shipped, n_scenarios, TEST, FEW_GIFTS, np.random.default_rng(SEED))
     config = resolve("tiny")
     task = task_from(data, config.model.gift_features)
-    in_an_epoch = -(-len(Trainer(config, task, SEED).dealt()) // config.training.batch_size)
+    in_an_epoch = -(-len(Trainer(config, task, SEED).epoch_rows()) // config.training.batch_size)
     epochs = max(round(TRAINED_BATCHES / in_an_epoch), 1)
     settings = {"training.epochs": str(epochs), "training.evaluate_every": str(epochs)}
     config = resolve("tiny", ["early_stopping", "lr_scheduler"], settings)

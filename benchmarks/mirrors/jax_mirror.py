@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from trm_np.autograd.optim import BETAS
 from trm_np.config import Config
-from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
+from trm_np.data.encode import IGNORE_INDEX, GiftInputs, ProfileInputs
 from trm_np.model.losses import Targets
 from trm_np.model.reward_prediction import COMPONENT_GAIN
 from trm_np.model.tool_selection import TOOL_GAIN, even_share
@@ -44,7 +44,10 @@ NORMED_TABLES = (
 
 
 class JaxBatch(NamedTuple):
-    """A `Batch` on the device, in the precision of the weights; no "answers" in `profiles` where no token is masked."""
+    """A `Batch` on the device, in the precision of the weights.
+
+    `profiles` has no "masked_targets" where no token is masked.
+    """
 
     profiles: Named
     gifts: Named
@@ -211,7 +214,7 @@ def think(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carr
 # ---------------------------------------------------------------------------------------- the five components
 
 
-class User(NamedTuple):
+class UserEmbedding(NamedTuple):
     """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
 
     u: Array
@@ -221,7 +224,7 @@ class User(NamedTuple):
     budget: Array
 
 
-def profile_user(config: Config, weights: Named, profiles: Named, key: Array | None) -> User:
+def profile_user(config: Config, weights: Named, profiles: Named, key: Array | None) -> UserEmbedding:
     name = "user_profiling"
     hobby = profiles["hobbies"] @ weights[f"{name}.hobby_embedding.weight"]
     preference = profiles["preferences"] @ weights[f"{name}.preference_embedding.weight"]
@@ -230,7 +233,7 @@ def profile_user(config: Config, weights: Named, profiles: Named, key: Array | N
     budget = two_layers(weights, f"{name}.budget_encoder", jax.nn.silu, profiles["budget"])
     parts = jnp.concatenate([hobby, preference, occasion, age, budget], axis=-1)
     u = normed_encoder(weights, f"{name}.encoder", parts, config.dropout.profile_encoder, key)
-    return User(u, hobby, occasion, age, budget)
+    return UserEmbedding(u, hobby, occasion, age, budget)
 
 
 def match_categories(config: Config, weights: Named, known: Array, keys: Sequence[Array | None]) -> Array:
@@ -266,7 +269,7 @@ def select_tools(config: Config, weights: Named, u: Array, h: Array, profiles: N
 
 
 def predict_components(
-    weights: Named, user: User, known: Array, gifts: Named, gift: Array, picked: Array
+    weights: Named, user: UserEmbedding, known: Array, gifts: Named, gift: Array, picked: Array
 ) -> Array:
     """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those picked."""
     layers = (f"reward_prediction.hidden.{place}" for place in range(7))
@@ -367,10 +370,10 @@ def cross_entropy(logits: Array, target: Array) -> Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), target[..., None], axis=-1)[..., 0]
 
 
-def masked_token_loss(weights: Named, y: Array, answers: Array) -> Array:
+def masked_token_loss(weights: Named, y: Array, masked_targets: Array) -> Array:
     """The mean cross-entropy of the tokens that were masked."""
-    masked = answers != NO_ANSWER
-    losses = cross_entropy(linear(weights, "core.lm_head", y), jnp.where(masked, answers, 0))
+    masked = masked_targets != IGNORE_INDEX
+    losses = cross_entropy(linear(weights, "core.lm_head", y), jnp.where(masked, masked_targets, 0))
     return jnp.mean(losses, where=masked)
 
 
@@ -411,7 +414,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
     categories = smoothed(targets["categories"], loss.smoothing)
     tools = smoothed(targets["tools"], loss.smoothing)
     misses = (1 - jax.nn.sigmoid(outputs["category_logits"])) ** 2 * targets["named"]
-    masked = "answers" in batch.profiles
+    masked = "masked_targets" in batch.profiles
     terms = {
         "category": binary_cross_entropy(outputs["category_logits"], categories),
         "tool": tool_loss(outputs["tool_logits"], tools, config.model.tool_head),
@@ -420,7 +423,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
         + kl_divergence(outputs["gift_logits"], liked),
         "semantic": misses.sum() / jnp.maximum(targets["named"].sum(), 1),
         "embedding": sum(jnp.linalg.norm(weights[f"{table}.weight"]) for table in NORMED_TABLES),
-        "masked_tokens": masked_token_loss(weights, carry.y, batch.profiles["answers"])
+        "masked_tokens": masked_token_loss(weights, carry.y, batch.profiles["masked_targets"])
         if masked
         else jnp.zeros(()),
         "halting": cross_entropy(linear(weights, "core.halt_head", carry.y[:, 0]), right.astype(int)).mean(),
@@ -510,7 +513,7 @@ def learn(
         carry, _, terms, gradients = supervise(
             config, state.weights, carry, batch, drawn if dropout else None
         )
-        if "answers" not in batch.profiles:
+        if "masked_targets" not in batch.profiles:
             del gradients["core.lm_head.weight"]  # not zero but none: it has no part in the total
         gradients = clip_by_global_norm(gradients, config.training.clip_norm)
         return (adamw(state._replace(key=key), gradients, groups), carry), terms["total"]
@@ -555,7 +558,7 @@ class JaxTrainer:
 
         profiles = arrays(batch.inputs)
         if not is_masked(batch.inputs):
-            del profiles["answers"]
+            del profiles["masked_targets"]
         return JaxBatch(profiles, arrays(batch.gifts), self._array(batch.picked), arrays(batch.targets))
 
     def _array(self, array: NDArray[Any]) -> Array:

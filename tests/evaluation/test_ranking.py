@@ -17,7 +17,7 @@ from trm_np.autograd import no_grad
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Task, task_from
-from trm_np.evaluation.predict import answers_of, choice_scores, evaluate_model, predict
+from trm_np.evaluation.predict import choice_scores, evaluate_model, infer_split, predict
 from trm_np.evaluation.ranking import CATEGORY_SHARES, fit_category_share, list_values, ranking_figures
 from trm_np.evaluation.summary import judged_text, ranking_text
 from trm_np.export.reduced import export_reduced
@@ -133,7 +133,7 @@ def test_scenarios_without_expected_categories_do_not_count() -> None:
     rest = split.take(np.arange(1, len(split), 2))
     model = trained().model
     assert fit_category_share(model, partly, task()) == fit_category_share(model, rest, task())
-    reward, expected = list_values(model, split, task(), answers_of(model, split, task()), 0.0)
+    reward, expected = list_values(model, split, task(), infer_split(model, split, task()), 0.0)
     assert quality(0.0) == pytest.approx(
         (reward / best_lists(split.profiles, task().gifts, task().implied)[1] + expected) / 2
     )

@@ -99,7 +99,7 @@ def train(
         run = begin(config, dataset, place, ranks)
         measured = StepProfile(config.model.supervision_steps)
         if timings:
-            run.trainer.around_learning = measured.measuring
+            run.trainer.step_context = measured.measuring
         if not quiet:
             announce(run, dataset, place, threads)
         summary = finish(run, place, ranks, quiet)
@@ -164,7 +164,7 @@ def resumable(resume: bool, ranks: Ranks = ALONE) -> Iterator[Callable[[], bool]
             yield lambda: bool(received)
         except Interrupted:
             command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-            number = ranks.largest(max(received, default=0))
+            number = ranks.all_reduce_max(max(received, default=0))
             raise Refusal(f"interrupted; go on with: {command}", 128 + number) from None
 
 

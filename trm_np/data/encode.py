@@ -13,9 +13,9 @@ from trm_np.data.tables import (
     Bools,
     Floats,
     GiftTable,
-    Index,
     Ints,
     ProfileTable,
+    Rows,
     age_group,
     budget_tier,
 )
@@ -25,7 +25,7 @@ Floats32 = NDArray[np.float32]
 
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for something said of a person
-NO_ANSWER = -100  # a target that the loss leaves out
+IGNORE_INDEX = -100  # a target that the loss leaves out
 REMEMBERED = (
     32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
 )
@@ -36,14 +36,16 @@ SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before
 
 
 @dataclass(frozen=True)
-class ProfileInputs:
+class ProfileInputs(Rows):
     """B profiles as the model reads them; a token is `hidden` if it is masked or the field is missing.
 
     tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
     and preferences (B, P), each row a mean over what is known; occasion (B,), unknown last; age and budget (B, 1),
-    0 where unknown. `answers` (B, S) has the true token where it was masked, NO_ANSWER elsewhere. `history` (B, H) are
-    gifts that the person has, by row of the experience, the latest last and -1 before the first.
+    0 where unknown. `masked_targets` (B, S) has the true token where it was masked, IGNORE_INDEX elsewhere.
+    `history` (B, H) are gifts that the person has, by row of the experience, the latest last and -1 before the first.
     """
+
+    shared = ("positions",)
 
     tokens: Ints
     padding: Bools
@@ -54,28 +56,12 @@ class ProfileInputs:
     occasion: Ints
     age: Floats32
     budget: Floats32
-    answers: Ints
+    masked_targets: Ints
     history: Ints
-
-    def take(self, index: Index) -> "ProfileInputs":
-        """The profiles that `index` picks, in its order."""
-        return ProfileInputs(
-            self.tokens[index],
-            self.padding[index],
-            self.positions,
-            self.state[index],
-            self.hobbies[index],
-            self.preferences[index],
-            self.occasion[index],
-            self.age[index],
-            self.budget[index],
-            self.answers[index],
-            self.history[index],
-        )
 
 
 @dataclass(frozen=True)
-class GiftInputs:
+class GiftInputs(Rows):
     """G gifts as the model reads them: features (G, W), token_features (G, 7 + C), price (G, 1), rating (G, 1),
     age_range (G, 2)."""
 
@@ -84,16 +70,6 @@ class GiftInputs:
     price: Floats32
     rating: Floats32
     age_range: Floats32
-
-    def take(self, index: Index) -> "GiftInputs":
-        """The gifts that `index` picks, in its order."""
-        return GiftInputs(
-            self.features[index],
-            self.token_features[index],
-            self.price[index],
-            self.rating[index],
-            self.age_range[index],
-        )
 
 
 def state_width(vocabulary: Vocabulary) -> int:
@@ -186,7 +162,7 @@ def encode_profiles(
         False  # a missing field, its first place, is a [MASK], not nothing
     )
     tokens[padding] = PAD
-    answers = np.where(hidden & (values != MISSING), first[field] + values, NO_ANSWER)
+    masked_targets = np.where(hidden & (values != MISSING), first[field] + values, IGNORE_INDEX)
 
     hobbies, preferences = np.split(known[:, SINGLE_FIELDS:], [lengths[-2]], axis=1)
     head = np.full((len(profiles), 1), STATE)
@@ -201,7 +177,7 @@ def encode_profiles(
         occasion=np.where(known[:, 3] == MISSING, len(vocabulary.occasions), known[:, 3]),
         age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
         budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget, money))),
-        answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
+        masked_targets=np.concatenate([np.full_like(head, IGNORE_INDEX), masked_targets], axis=1),
         history=np.full((len(profiles), 0), MISSING) if history is None else history,
     )
 

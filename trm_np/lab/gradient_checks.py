@@ -26,12 +26,13 @@ from trm_np.model.losses import (
     Targets,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     targets_of,
     tool_loss,
     weighted_total,
 )
 from trm_np.model.tool_selection import TOOL_GAIN
-from trm_np.model.trm import TRM, Outputs, state_answer
+from trm_np.model.trm import TRM, Outputs, state_vector
 from trm_np.puzzles.config import ThinkingConfig
 from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
@@ -109,7 +110,7 @@ class Setting:
     choices: Choices
     rng: np.random.Generator
 
-    def same_dice(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def same_dropout(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The function, with the dropout generator set back before each call."""
         start = self.dropout.bit_generator.state
 
@@ -200,7 +201,7 @@ def check_loss(name: str, seed: int) -> float:
     s = setting(seed)
     vocabulary, rng = s.task.vocabulary, s.rng
     categories, tools = len(vocabulary.categories), len(vocabulary.tools)
-    said = Outputs(
+    outputs = Outputs(
         category_logits=leaf(rng, PROFILES, categories),
         tool_logits=leaf(rng, PROFILES, tools),
         components=leaf(rng, PROFILES, GIFTS, 7),
@@ -211,19 +212,19 @@ def check_loss(name: str, seed: int) -> float:
         value=leaf(rng, PROFILES),
         outcome=leaf(rng, PROFILES),
         slots=leaf(rng, PROFILES, s.config.model.gift_slots),
+        h=leaf(rng, PROFILES, s.config.model.core_width),
     )
     logits = leaf(rng, *s.choices.share.shape)
-    h = leaf(rng, PROFILES, s.config.model.core_width)
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
         # With choices the term of rewards has a part less, so that only their own term is given any.
         chosen = (logits, s.choices) if name == "choice" else None
-        loss = s.config.loss
-        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
+        masked = (tokens, s.inputs.masked_targets)
+        return loss_terms(s.model, outputs, s.targets, s.config.loss, tokens=masked, chosen=chosen)[name]
 
-    others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
-    read = [*vars(said).items(), *others, *s.model.named_parameters()]
+    others = [("token logits", tokens), ("logits of choices", logits)]
+    read = [*vars(outputs).items(), *others, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
         raise RuntimeError(f"the loss {name} depends on nothing")
@@ -251,7 +252,7 @@ def check_component(name: str, seed: int) -> float:
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
     learned = [(each, p) for each, p in part.named_parameters() if f"{name}.{each}" not in SOLVED]
-    return check_each(s.same_dice(function), [*inputs, *learned], s.rng)
+    return check_each(s.same_dropout(function), [*inputs, *learned], s.rng)
 
 
 Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
@@ -265,7 +266,7 @@ def core(s: Setting) -> Component:
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
         carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
-        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
+        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_vector(carry))
         return joined(carry.z, *heads, s.model.core.remember(had))
 
     return function, [("x", x), ("y", y), ("z", z), ("had", had)]
@@ -358,22 +359,18 @@ def joined(*tensors: Tensor) -> Tensor:
 
 def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
     """Total loss that a training step minimizes, from the tokens of the profiles on."""
-    carry = s.model.think(s.inputs, carry)
-    h = state_answer(carry)
-    outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
-    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
+    carry, outputs = s.model(s.inputs, s.gifts, s.picked, carry)
     loss = s.config.loss
+    tokens = masked_token_logits(s.model, carry, s.inputs)
     chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
-    terms = loss_terms(
-        s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
-    )
+    terms = loss_terms(s.model, outputs, s.targets, loss, loss.smoothing or 0, tokens, chosen)
     return weighted_total(terms, loss)
 
 
 def check_whole_model(seed: int) -> float:
     """The total loss for every parameter of the model, dropout drawing the same mask each time."""
     s = setting(seed)
-    function = s.same_dice(lambda: total_loss(s))
+    function = s.same_dropout(lambda: total_loss(s))
     return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
 
 
@@ -391,7 +388,7 @@ def check_cycles(seed: int) -> float:
         return {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
 
     with no_grad():
-        once = s.model.think(s.inputs)
+        once = s.model.step(s.inputs)
     alike, wanted = gradients(2, None), gradients(1, once.detach())
     errors = {name: relative_error(alike[name], wanted[name]) for name in wanted}
     worst = max(errors, key=lambda name: errors[name])

@@ -17,7 +17,6 @@ from typing import Protocol
 import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
-from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.deadline import require_time
 
@@ -51,17 +50,14 @@ class Carry:
 
 
 class Block(nn.Module):
-    """Attention, then SwiGLU; each is added to its input and the sum is normalised."""
+    """Attention, then SwiGLU; each is added to its input, and RMSNorm normalizes the sum."""
 
     def __init__(self, config: CoreConfig, rng: np.random.Generator) -> None:
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
     def forward(self, x: Tensor, rotation: Array | None, blocked: Array | None) -> Tensor:
-        attention, swiglu = self.attention, self.swiglu
-        qkv, out = attention.in_proj_weight, attention.out_proj.weight
-        x = F.attention_sublayer(x, qkv, out, attention.num_heads, rotation, blocked)
-        return F.swiglu_sublayer(x, swiglu.gate_up.weight, swiglu.down.weight)
+        return self.swiglu.sublayer(self.attention.sublayer(x, blocked, rotation))
 
 
 class Core(nn.Module):
@@ -92,8 +88,8 @@ class Core(nn.Module):
         vectors: Tensor = self.token_embedding(tokens) * self.scale
         return vectors
 
-    def start(self, x: Tensor) -> Carry:
-        """The carry before the first step: nothing thought yet."""
+    def initial_carry(self, x: Tensor) -> Carry:
+        """The carry before the first step: y = z = 0."""
         zeros = Tensor(np.zeros_like(x.data))
         return Carry(zeros, zeros)
 

@@ -15,8 +15,9 @@ from trm_np.autograd import functional as F
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
 from trm_np.data.choices import Choices
-from trm_np.data.encode import GiftInputs
-from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable
+from trm_np.data.encode import GiftInputs, ProfileInputs
+from trm_np.data.tables import GiftTable, Index, LabelTable, ProfileTable, Rows
+from trm_np.model.core import Carry
 from trm_np.model.trm import TRM, Outputs
 from trm_np.world.reward import WEIGHTS, reward_components
 
@@ -28,7 +29,7 @@ WHOLE = dict.fromkeys(TERMS, 1.0)
 
 
 @dataclass(frozen=True)
-class Targets:
+class Targets(Rows):
     """True values for B profiles and G gifts.
 
     categories (B, C), tools (B, K); named (B, C) marks the categories that a hobby names or implies; components
@@ -41,17 +42,6 @@ class Targets:
     components: Array
     reward: Array
     alone: Array
-
-    def take(self, index: Index) -> "Targets":
-        """Those of the profiles that `index` picks, in its order."""
-        return Targets(
-            self.categories[index],
-            self.tools[index],
-            self.named[index],
-            self.components[index],
-            self.reward[index],
-            self.alone[index],
-        )
 
 
 def targets_of(
@@ -74,25 +64,23 @@ def targets_of(
 
 def loss_terms(
     model: TRM,
-    h: Tensor,
-    token_logits: Tensor | None,
-    answers: Array,
     outputs: Outputs,
     targets: Targets,
     loss: LossConfig,
     smoothing: float = 0.0,
+    tokens: tuple[Tensor, Array] | None = None,
     chosen: tuple[Tensor, Choices] | None = None,
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted, each over the profiles for which its labels are given.
 
-    `token_logits` (B, S, V) is None where no token was masked. `smoothing` is how far the labels are believed less
-    than they say: `smoothed`. `chosen` are the logits (B, C) of the candidates and the choices among them, if
-    choices are known. The recommendation head then learns from them, not from the reward.
+    `smoothing` is that of the labels (`smoothed`). `tokens` are the `masked_token_logits`, None if no token is masked.
+    `chosen` are the `logits_of_choices`; with them, the recommendation head learns from choices and not from the
+    reward.
     """
     first = outputs.gift_logits.data.argmax(axis=1)
     best_three = np.sort(targets.alone, axis=1)[:, -3:].sum(axis=1) / 3
     outcome = np.take_along_axis(targets.alone, first[:, None], axis=1)[:, 0]
-    liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=h.dtype)).data
+    liked = F.softmax(Tensor(targets.alone / loss.temperature, dtype=outputs.h.dtype)).data
     categories, tools = smoothed(targets.categories, smoothing), smoothed(targets.tools, smoothing)
     known = given(targets)
     return {
@@ -109,9 +97,12 @@ def loss_terms(
         + (F.kl_divergence_with_logits(outputs.gift_logits, liked) if chosen is None else 0.0),
         "semantic": semantic_loss(outputs.category_logits, targets.named),
         "embedding": embedding_norms(model),
-        "masked_tokens": Tensor(0.0) if token_logits is None else F.cross_entropy(token_logits, answers),
+        "masked_tokens": Tensor(0.0) if tokens is None else F.cross_entropy(*tokens),
         "halting": mean_over(
-            known["halting"], F.cross_entropy, model.core.halt_head(h), is_right(outputs, targets).astype(int)
+            known["halting"],
+            F.cross_entropy,
+            model.core.halt_head(outputs.h),
+            is_right(outputs, targets).astype(int),
         ),
         "policy": F.kl_divergence_with_logits(outputs.policy_logits, liked),
         "value": F.mse_loss(outputs.value, best_three),
@@ -137,6 +128,12 @@ def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tens
     )
 
 
+def masked_token_logits(model: TRM, carry: Carry, profiles: ProfileInputs) -> tuple[Tensor, Array]:
+    """Logits (B, S, V) of every token, and the masked targets (B, S); gifts of a history are never masked."""
+    targets = profiles.masked_targets
+    return model.core.lm_head(carry.y[:, : targets.shape[1]]), targets
+
+
 def logits_of_choices(
     model: TRM, outputs: Outputs, gifts: GiftInputs, choices: Choices | None
 ) -> tuple[Tensor, Choices] | None:
@@ -144,7 +141,7 @@ def logits_of_choices(
     if choices is None:
         return None
     gift = model.gift_catalogue(gifts.take(choices.gifts))
-    return model.choose_by_content(outputs.slots, gift, choices.gifts), choices
+    return model.content_logits(outputs.slots, gift, choices.gifts), choices
 
 
 def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
@@ -178,7 +175,7 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
 
 
 def shares_of(
-    rows: Index, answers: Array, targets: Targets, choices: Choices | None = None
+    rows: Index, masked_targets: Array, targets: Targets, choices: Choices | None = None
 ) -> dict[str, float]:
     """Share of each term of a batch that belongs to these rows: the term is the sum over parts of share times term.
 
@@ -189,10 +186,10 @@ def shares_of(
         return float(count[rows].sum()) / max(float(count.sum()), 1)
 
     return {
-        **dict.fromkeys(TERMS, share(np.ones(len(answers)))),
+        **dict.fromkeys(TERMS, share(np.ones(len(masked_targets)))),
         **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
-        "masked_tokens": share((answers >= 0).sum(axis=1)),
+        "masked_tokens": share((masked_targets >= 0).sum(axis=1)),
         **({} if choices is None else {"choice": share(who_chose(choices))}),
     }
 
@@ -230,7 +227,7 @@ def embedding_norms(model: TRM) -> Tensor:
 
 
 def is_right(outputs: Outputs, targets: Targets) -> Array:
-    """Whether the answers (B,) are right: the expected categories and the expected tools lead, as far as given.
+    """Whether the outputs (B,) are right: the expected categories and the expected tools lead, as far as given.
 
     Categories lead anywhere in the first three places. A label given as a probability is expected from one half up.
     """

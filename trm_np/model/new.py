@@ -7,10 +7,10 @@ import numpy as np
 from trm_np.config import Config
 from trm_np.data.task import Task
 from trm_np.model.build import build_model
-from trm_np.model.choice_start import start_from_choices
+from trm_np.model.choice_start import initialize_from_choices
 from trm_np.model.core import halves_to_neighbours
 from trm_np.model.trm import TRM
-from trm_np.model.word_start import start
+from trm_np.model.word_start import initialize_from_words
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def new_model(config: Config, task: Task, generators: Generators) -> TRM:
     config = with_experience(config, task)
     model = build_model(config, task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
-        start(model, task, generators.init)
+        initialize_from_words(model, task, generators.init)
     if model.experience is not None:
-        start_from_choices(model, task)
+        initialize_from_choices(model, task)
     # As they were drawn when pairs stood half a head apart: a seed keeps its model.
     for block in model.core.blocks:
         halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)

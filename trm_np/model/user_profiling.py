@@ -12,7 +12,7 @@ from trm_np.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class User:
+class UserEmbedding:
     """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
 
     u: Tensor
@@ -54,11 +54,11 @@ class UserProfiling(nn.Module):
             nn.LayerNorm(width),
         )
 
-    def forward(self, profiles: ProfileInputs) -> User:
+    def forward(self, profiles: ProfileInputs) -> UserEmbedding:
         hobby = Tensor(profiles.hobbies) @ self.hobby_embedding.weight
         preference = Tensor(profiles.preferences) @ self.preference_embedding.weight
         occasion = self.occasion_embedding(profiles.occasion)
         age = self.age_encoder(Tensor(profiles.age))
         budget = self.budget_encoder(Tensor(profiles.budget))
         u = self.encoder(F.concatenate([hobby, preference, occasion, age, budget]))
-        return User(u, hobby, occasion, age, budget)
+        return UserEmbedding(u, hobby, occasion, age, budget)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_np.config import ConfigError
-from trm_np.data.tables import Index, Ints
+from trm_np.data.tables import Ints, Rows
 from trm_np.puzzles.task import Board, Task
 
 TEST, VALIDATION = 1000, 125  # puzzles that are made to be held out
@@ -19,7 +19,7 @@ class TooFewPuzzles(ConfigError):
 
 
 @dataclass(frozen=True, eq=False)
-class Puzzles:
+class Puzzles(Rows):
     """N questions and their answers (N, S), and how hard each is for a person (N,)."""
 
     questions: Board
@@ -29,10 +29,6 @@ class Puzzles:
 
     def __len__(self) -> int:
         return len(self.questions)
-
-    def take(self, index: Index) -> "Puzzles":
-        """Those that `index` picks."""
-        return Puzzles(self.questions[index], self.answers[index], self.rounds[index], self.guesses[index])
 
     @classmethod
     def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":

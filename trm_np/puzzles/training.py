@@ -22,8 +22,9 @@ from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
 from trm_np.training.divergence import Diverged
-from trm_np.training.stopping import EarlyStopping, StoppingState
-from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
+from trm_np.training.state import copy_into, generator_states, in_json, load_stopping
+from trm_np.training.stopping import EarlyStopping
+from trm_np.training.trainer import Interrupted, Record
 
 TERMS = ("cells", "halting")
 LESS_THAN_A_CELL = 1e-9  # share of a quality: evaluations that differ by less are equal
@@ -227,7 +228,7 @@ class PuzzleTrainer:
         """All that training needs to go on, but the average of the weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "optimizer_steps": self.optimizer.steps,
             "stopping": in_json(self.stopping.state),
         }
@@ -257,16 +258,11 @@ class PuzzleTrainer:
                 copy_into(place, arrays[prefix + name])
         for name, place in self.places.arrays().items():
             copy_into(place, arrays[name])
-        for name, dice in vars(self.generators).items():
-            dice.bit_generator.state = values["generators"][name]
+        for name, rng in vars(self.generators).items():
+            rng.bit_generator.state = values["generators"][name]
         counts = zip(self.optimizer.steps, values["optimizer_steps"], strict=True)
         self.optimizer.steps = [int(count) for _, count in counts]
-        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, own in best.items():
-                copy_into(own, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.progress = progress
 
 

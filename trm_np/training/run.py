@@ -50,8 +50,9 @@ from trm_np.storage.files import (
 from trm_np.text import printable
 from trm_np.training.conditions import conditions, differences
 from trm_np.training.ranks import ALONE, Ranks
+from trm_np.training.state import require_kind
 from trm_np.training.stopping import EarlyStopping
-from trm_np.training.trainer import Interrupted, Record, Trainer, require_kind
+from trm_np.training.trainer import Interrupted, Record, Trainer
 
 BEST, LAST, PREVIOUS = "best.npz", "last.npz", "previous.npz"
 METRICS, SUMMARY, CURVES, TIMES = "metrics.jsonl", "summary.json", "curves.svg", "times.jsonl"
@@ -149,13 +150,13 @@ class FolderRun:
             if self.writes:
                 self.begin()
             started = time.perf_counter() - seconds_before(self.folder / TIMES)
-            self.go_through(interrupted, show, started)
+            self.run_epochs(interrupted, show, started)
             seconds = round(time.perf_counter() - started, 3)
             return {**self.finish(), "seconds": seconds}
         finally:
             self.unlock()
 
-    def go_through(
+    def run_epochs(
         self, interrupted: Callable[[], bool], show: Callable[[Record], None], started: float
     ) -> None:
         """Every epoch that is left, each written when it is done."""

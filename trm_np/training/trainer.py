@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
+from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
@@ -17,27 +18,36 @@ from trm_np.data import sizes
 from trm_np.data.augment import augment
 from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
-from trm_np.data.schema import LARGEST_COUNT
 from trm_np.data.tables import Ints
 from trm_np.data.task import Split, Task
-from trm_np.evaluation.predict import Evaluation, answers_of, evaluate_model, fit_shares
+from trm_np.evaluation.predict import Evaluation, evaluate_model, fit_shares, infer_split
+from trm_np.model.core import Carry
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import (
     TERMS,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     shares_of,
     targets_of,
     weighted_total,
 )
 from trm_np.model.new import Generators, new_model, with_experience
-from trm_np.model.trm import state_answer
-from trm_np.text import shown
-from trm_np.training.batches import Batch, RowDice, draw_candidates, draw_picked
+from trm_np.model.trm import Outputs
+from trm_np.training.batches import Batch, RowGenerator, draw_candidates, draw_picked
 from trm_np.training.divergence import Diverged
 from trm_np.training.practice import Practice, is_practice_needed
 from trm_np.training.ranks import ALONE, Ranks
-from trm_np.training.stopping import EarlyStopping, StoppingState
+from trm_np.training.state import (
+    copy_into,
+    generator_states,
+    in_json,
+    load_stopping,
+    out_of_json,
+    record_of,
+    require_kind,
+)
+from trm_np.training.stopping import EarlyStopping
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
@@ -45,7 +55,6 @@ HIDDEN_HISTORIES = 0.3  # share of the people whose histories are hidden
 ADDED_GENERATORS = ("choices", "votes", "imagination")  # files of earlier versions lack these
 
 Record = dict[str, Any]
-State = TypeVar("State")
 
 
 class Interrupted(Exception):
@@ -75,16 +84,16 @@ class Trainer:
         self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
-        self.practises = config.training.imagined > 0 and is_practice_needed(task)
+        self.uses_imagined = config.training.imagined > 0 and is_practice_needed(task)
         given = config.loss.smoothing
-        self.smoothing = sizes.smoothing(len(task.train), self.practises) if given is None else given
+        self.smoothing = sizes.smoothing(len(task.train), self.uses_imagined) if given is None else given
         self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
-        self.row_dice = RowDice(self.generators.dropout)
+        self.row_rng = RowGenerator(self.generators.dropout)
         if ranks.size > 1:
-            self.row_dice.serve(self.model)
+            self.row_rng.attach_to(self.model)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(
@@ -95,43 +104,45 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
+        self.step_context: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
 
     @cached_property
     def practice(self) -> Practice | None:
         """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.practises else None
+        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.uses_imagined else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
         Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
         """
-        self.keep_start()
+        self.evaluate_initial_model()
         while not self.progress.stopped_by:
             self.begin_epoch()
             for rows in self.remaining_batches():
-                if self.ranks.largest(interrupted()):
+                if self.ranks.all_reduce_max(interrupted()):
                     raise Interrupted
                 batch = self.draw_batch(rows)
-                with self.around_learning():
+                with self.step_context():
                     self.learn(batch)
                 self.progress.batches += 1
             yield self.end_epoch()
 
-    def keep_start(self) -> None:
+    def evaluate_initial_model(self) -> None:
         """With choices, evaluate the initial model as epoch 0: it is a solution already, and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
-            self.stopping.step(self.judged().quality, 0, self.model)
+            self.stopping.step(self.evaluation().quality, 0, self.model)
 
-    def dealt(self) -> Ints:
+    def epoch_rows(self) -> Ints:
         """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practises else 1)
+        return np.tile(
+            np.arange(len(self.task.train)), self.config.training.repeats if self.uses_imagined else 1
+        )
 
     def begin_epoch(self) -> None:
         """Shuffle, unless training was interrupted within this epoch."""
         if not self.progress.order:
-            self.progress.order = self.generators.batches.permutation(self.dealt()).tolist()
+            self.progress.order = self.generators.batches.permutation(self.epoch_rows()).tolist()
 
     def remaining_batches(self) -> Iterator[Ints]:
         size = self.config.training.batch_size
@@ -176,46 +187,54 @@ class Trainer:
         return choices, padded(told.history, hidden)
 
     def learn(self, batch: Batch) -> None:
-        """Deep supervision: repeat the batch, each time from the answer before, with an optimizer step after each.
+        """Deep supervision: each step starts from the carry of the step before and ends with an update of the weights.
 
-        Each rank has its own rows; losses and gradients are added up over the ranks to those of the whole batch.
+        Each rank takes its own rows. Losses and gradients are summed over the ranks to those of the whole batch.
         """
-        model, loss = self.model, self.loss
-        rows = self.ranks.rows(len(batch))
-        self.row_dice.rows, self.row_dice.count = rows, len(batch)
-        part = batch.take(rows)
-        shares = shares_of(rows, batch.inputs.answers, batch.targets, batch.choices)
+        part, shares = self.own_part(batch)
+        masked = is_masked(batch.inputs)  # on any rank: then all ranks need the gradient of the token head
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
-                carry = model.think(part.inputs, carry)
-                h = state_answer(carry)
-                outputs = model.read(h, part.inputs, part.gifts, part.picked)
-                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history after them is never masked
-                tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
-                chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
-                terms = loss_terms(
-                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
-                    chosen,
-                )
-                total = weighted_total(terms, loss, shares)
-                self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
-                total.backward()
-                # Stale parts are added too, but nothing reads them.
-                self.ranks.add_up(self.optimizer.gradient)
-                norm = global_norm(self.optimizer.gradients())
-                self.require_finite_gradients(norm)
-                self.require_room()
-                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
-                self.optimizer.zero_grad()
+                carry, outputs = self.model(part.inputs, part.gifts, part.picked, carry)
+                loss = self.total_loss(carry, outputs, part, shares, masked)
+                loss.backward()
+                self.update_weights()
                 carry = carry.detach()
 
-    def count(self, terms: Sequence[float], total: float) -> None:
-        """Add a step's losses, of all ranks together, to the sums of the epoch; raises Diverged."""
+    def own_part(self, batch: Batch) -> tuple[Batch, dict[str, float]]:
+        """This rank's rows of a batch, and their share of each loss term."""
+        rows = self.ranks.rows(len(batch))
+        self.row_rng.rows, self.row_rng.count = rows, len(batch)
+        return batch.take(rows), shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
+
+    def total_loss(
+        self, carry: Carry, outputs: Outputs, part: Batch, shares: Mapping[str, float], masked: bool
+    ) -> Tensor:
+        """This rank's part of the total loss of a step; adds the losses to the sums of the epoch, raises Diverged."""
+        tokens = masked_token_logits(self.model, carry, part.inputs) if masked else None
+        chosen = logits_of_choices(self.model, outputs, self.task.gift_inputs, part.choices)
+        terms = loss_terms(self.model, outputs, part.targets, self.loss, self.smoothing, tokens, chosen)
+        total = weighted_total(terms, self.loss, shares)
+        self.add_losses([terms[name].item() * shares[name] for name in TERMS], total.item())
+        return total
+
+    def update_weights(self) -> None:
+        """Sum the gradients over the ranks, clip their norm, and take an optimizer step; raises Diverged."""
+        # Stale parts are summed too, but nothing reads them.
+        self.ranks.all_reduce_sum(self.optimizer.gradient)
+        norm = global_norm(self.optimizer.gradients())
+        self.require_finite_gradients(norm)
+        self.require_room()
+        self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
+        self.optimizer.zero_grad()
+
+    def add_losses(self, terms: Sequence[float], total: float) -> None:
+        """Add a step's losses, summed over the ranks, to the sums of the epoch; raises Diverged."""
         progress = self.progress
         progress.steps += 1
         losses = np.array([*terms, total])
-        self.ranks.add_up(losses)
+        self.ranks.all_reduce_sum(losses)
         named = dict(zip((*TERMS, "total"), losses.tolist(), strict=True))
         self.require_finite("loss", named)
         for name, value in named.items():
@@ -282,7 +301,7 @@ class Trainer:
 
         Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
         """
-        metrics, losses, quality = self.judged()
+        metrics, losses, quality = self.evaluation()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
@@ -290,14 +309,14 @@ class Trainer:
         stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
-    def judged(self) -> Evaluation:
+    def evaluation(self) -> Evaluation:
         """The model on the validation scenarios, once the shares of an experience are fitted there."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
-            answers = answers_of(model, task.validation, task)
+            inferred = infer_split(model, task.validation, task)
             if model.experience is not None:
-                fit_shares(model, task.validation, task, answers)
-            return evaluate_model(model, task.validation, task, self.config.loss, answers)
+                fit_shares(model, task.validation, task, inferred)
+            return evaluate_model(model, task.validation, task, self.config.loss, inferred)
 
     # ------------------------------------------------------------------------- to go on another day
 
@@ -305,7 +324,7 @@ class Trainer:
         """All that training needs to go on, but the weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "optimizer_steps": self.optimizer.steps,
             "plateau": in_json(self.scheduler.state),
@@ -323,26 +342,21 @@ class Trainer:
         require_kind("optimizer_steps", values["optimizer_steps"], list[int])
         if min(values["learning_rates"], default=0) < 0:
             raise ValueError("a learning rate is negative")
-        if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
+        if sorted(progress.order) not in ([], sorted(self.epoch_rows().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
             copy_into(second, arrays[f"second_moment.{name}"])
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
-        for name, dice in vars(self.generators).items():
+        for name, rng in vars(self.generators).items():
             if name in values["generators"] or name not in ADDED_GENERATORS:
-                dice.bit_generator.state = values["generators"][name]
+                rng.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
-        self.scheduler.state = record_of(PlateauState, out_of_json(values["plateau"]))
-        self.stopping.state = record_of(StoppingState, out_of_json(values["stopping"]))
+        self.scheduler.state = out_of_json(PlateauState, values["plateau"])
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.stopping.require_values(len(self.task.validation))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, weight in best.items():
-                copy_into(weight, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
         self.progress = progress
 
     def optimized_names(self) -> list[str]:
@@ -365,45 +379,4 @@ def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
 
 def is_masked(inputs: ProfileInputs) -> bool:
     """Whether there is a token to guess."""
-    return bool((inputs.answers >= 0).any())
-
-
-def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
-    """Fields of a state. "best" is text: it is infinite before the first evaluation, and JSON has no infinity."""
-    return asdict(state) | {"best": repr(state.best)}
-
-
-def out_of_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    require_kind("best", values["best"], str)
-    return {**values, "best": float(values["best"])}
-
-
-def record_of(kind: type[State], values: Mapping[str, Any]) -> State:
-    """A record of these values; raises TypeError for other names, and ValueError for values of another kind."""
-    for name, needed in get_type_hints(kind).items():
-        require_kind(name, values[name], needed)
-    return kind(**values)
-
-
-def require_kind(name: str, value: object, kind: Any) -> None:
-    """Raise ValueError unless a value from JSON is of this kind, and an integer not negative."""
-    if not is_of(value, kind):
-        raise ValueError(f"{name} is {shown(value)}")
-
-
-def is_of(value: object, kind: Any) -> bool:
-    parts = get_args(kind)
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(is_of(item, parts[0]) for item in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(is_of(item, parts[1]) for item in value.values())
-    if kind is float:
-        return (type(value) is float and not math.isnan(value)) or is_of(value, int)
-    return type(value) is kind and (not isinstance(value, int) or 0 <= value <= LARGEST_COUNT)
-
-
-def copy_into(place: Array, value: Array) -> None:
-    """Copy without broadcasting; raises ValueError."""
-    if value.shape != place.shape:
-        raise ValueError(f"an array of shape {value.shape} where {place.shape} is needed")
-    place[...] = value
+    return bool((inputs.masked_targets >= 0).any())
