@@ -187,7 +187,7 @@ def test_a_history_of_what_no_gift_is(model: str) -> None:
         strict.exit_code == 2 and "options: history[0]" in strict.stderr and "pocket_poetry" in strict.stderr
     )
     both = run(model, "--profile", "-", "--history", "pocket_poetry", text="{}")
-    assert both.exit_code == 2 and "--profile says all of the person" in both.stderr
+    assert both.exit_code == 2 and "--profile holds the whole profile" in both.stderr
 
 
 def asked(model: str, profile: dict[str, Any], k: int) -> Any:
@@ -226,7 +226,7 @@ def test_each_line_has_its_answer_or_its_error(model: str, tmp_path: Path) -> No
         result = run(model, "--profile", source, "-k", "1", text=text)
         assert result.exit_code == 65
         name = name or source
-        assert result.stderr == f"Error: {name}: 2 of the lines had no answer; each has its error\n"
+        assert result.stderr == f"Error: {name}: 2 of the lines have no recommendation, but an error instead\n"
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         assert [answer["line"] for answer in answers] == [1, 3, 4, 5, 6]
         assert answers[1] == {
@@ -312,10 +312,10 @@ def test_ctrl_c_exits_130_with_one_line(model: str) -> None:
 # ------------------------------------------------------------------------------------------ refusals
 
 BAD: list[tuple[list[str], int, str]] = [
-    ([], 2, "nothing is said of the person: give --age, --budget, --hobby"),
-    (["-k", "3", "--strict"], 2, "nothing is said of the person"),
-    (["--age", "30", "--profile", "-"], 2, "--profile says all of the person"),
-    (["--age", "30", "--processes", "2"], 2, "--processes and --dask: one answer is not spread"),
+    ([], 2, "the profile is empty: give --age, --budget, --hobby"),
+    (["-k", "3", "--strict"], 2, "the profile is empty"),
+    (["--age", "30", "--profile", "-"], 2, "--profile holds the whole profile"),
+    (["--age", "30", "--processes", "2"], 2, "--processes and --dask: only with --profile"),
     (
         ["--profile", "-", "--processes", "2", "--dask", "tcp://127.0.0.1:1"],
         2,
