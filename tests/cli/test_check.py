@@ -18,7 +18,7 @@ from trm_np.cli.threads import THREAD_SETTINGS
 from trm_np.cli.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = dict(zip(KINDS, ("--scenarios", "--held-out", "--catalog"), strict=True))
+OPTIONS = dict(zip(KINDS, ("--scenarios", "--held-out", "--catalogue"), strict=True))
 
 
 @pytest.fixture(autouse=True)

@@ -23,8 +23,9 @@ from tests.importing.sample_tables import write_tables
 from tests.training.small_run import SET, records
 from tests.waiting import HANG
 from trm_np.cli import COMMANDS, trm
+from trm_np.cli.progress import progress
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.cli.train import progress, train
+from trm_np.cli.train import brief, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ["train", *SET, "--epochs", "1"]
@@ -173,7 +174,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
     clock = itertools.count(step=10.0)
     monkeypatch.setattr("time.time", lambda: next(clock))
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress(epochs=4, done=1, quiet=False) as show:
+    with progress("training", 3, brief) as show:
         show({"epoch": 2})
         show({"epoch": 3, "validation": {"recommendation_quality": 0.75}})
     text = terminal.getvalue()
@@ -219,7 +220,7 @@ def test_own_files_with_their_own_vocabulary(tmp_path: Path) -> None:
     data = [
         "--scenarios",
         files["training"],
-        "--catalog",
+        "--catalogue",
         files["catalogue"],
         "--held-out",
         files["held_out"],
@@ -385,7 +386,7 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("train --set dropout.gift_encoder=1", 2, "dropout.gift_encoder"),
     ("train --scenarios nothing.json", 65, "nothing.json: found no such file"),
     ("train --held-out .", 65, "found a folder"),
-    ("train --catalog ../bad.json", 65, "bad.json: gifts"),
+    ("train --catalogue ../bad.json", 65, "bad.json: gifts"),
     ("train --resume", 65, "last.npz: no such file"),
     ("train --out ../bad.json", 73, "bad.json: cannot write there"),
     ("evaluate", 2, "MODEL"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.recommend.stored_models import trained
+from tests.recommend.stored_models import outputs_of, trained
 from tests.training.small_run import small
 from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender
@@ -96,13 +96,13 @@ def test_the_value_is_what_a_recommendation_ranks_by() -> None:
     drawn = list(drawn_profiles(stored.vocabulary, 9, np.random.default_rng(7)))
     profiles = encode_profiles(profile_table(drawn, stored.vocabulary), stored.vocabulary)
     with no_grad():
-        wanted = recommender._think(drawn).value
+        wanted = outputs_of(recommender, drawn).value
     for gifts in (stored.gifts, stored.gifts[::-1] * 2):
         encoded = encoded_gifts(replace(stored, gifts=gifts))
         picked = np.zeros((9, len(gifts)), np.bool_)
         asked = inputs_of(session, profiles, picked) | given(encoded)
         value, reward = session.run(["value", "reward"], asked)
-        places = [recommender.place[each.id] for each in gifts]
+        places = [recommender.catalogue.place[each.id] for each in gifts]
         np.testing.assert_allclose(value, wanted[:, places], atol=1e-5)
         assert np.abs(value - reward).max() > 0.1
 

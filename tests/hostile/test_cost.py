@@ -148,7 +148,7 @@ def test_people_are_looked_at_together_only_as_far_as_memory_goes(tmp_path: Path
     def portion(**more: int) -> int:
         path = model_file(tmp_path, smallest_config(), vocabulary_with(**more))
         recommender, sizes = Recommender(load_model(path)), list[Any]()
-        recommender._answer = lambda asked, _: sizes.append(len(asked)) or iter(())  # type: ignore
+        recommender._recommend = lambda asked, _: sizes.append(len(asked)) or iter(())  # type: ignore
         recommender.recommend_many([{"age": 30}] * 2_000)
         return max(sizes)
 

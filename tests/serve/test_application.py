@@ -440,12 +440,12 @@ def test_without_a_model_there_is_no_application(
 def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     application = new_application()
     recommender = application.served.now.recommender
-    answer = recommender.answer
+    answer = recommender.recommend_checked
 
     def too_late(*_: object) -> None:
         raise TooLate
 
-    monkeypatch.setattr(recommender, "answer", too_late)
+    monkeypatch.setattr(recommender, "recommend_checked", too_late)
     application.batches.failures = FAILURES - 1
     assert ask(application, "/health").json["status"] == "ok"
     application.batches.failures = FAILURES
@@ -453,7 +453,7 @@ def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: p
     assert failing.status == 503 and failing.json["status"] == "failing"
     assert failing.json["reason"] == "no answer in time"
     monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", HANG)
-    monkeypatch.setattr(recommender, "answer", answer)
+    monkeypatch.setattr(recommender, "recommend_checked", answer)
     assert ask(application, "/health").json["status"] == "ok"
     assert application.batches.failures == 0
 
@@ -473,15 +473,15 @@ def test_a_server_does_not_begin_with_a_model_that_has_no_answer_in_time(
 def test_requests_without_an_answer_are_counted_until_one_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     application = new_application()
     recommender = application.served.now.recommender
-    answer = recommender.answer
+    answer = recommender.recommend_checked
 
     def too_late(*_: object) -> None:
         raise TooLate
 
-    monkeypatch.setattr(recommender, "answer", too_late)
+    monkeypatch.setattr(recommender, "recommend_checked", too_late)
     assert [recommend(application, {"age": 30}).status for _ in range(2)] == [503, 503]
     assert application.batches.failures == 2
-    monkeypatch.setattr(recommender, "answer", answer)
+    monkeypatch.setattr(recommender, "recommend_checked", answer)
     assert recommend(application, {"age": 30}).status == 200
     assert application.batches.failures == 0
 

@@ -157,7 +157,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None
             (["--host", "no such host"], 74, "no such host: no such host"),
             (["--host", ""], 2, "an empty name"),
             (["--port", "70000"], 2, "70000"),
-            (["--catalog", "nothing.json"], 65, "nothing.json: found no such file"),
+            (["--catalogue", "nothing.json"], 65, "nothing.json: found no such file"),
         ):
             result = CliRunner().invoke(trm, ["serve", str(own_file), *options])
             assert (result.exit_code, result.stdout) == (code, "")

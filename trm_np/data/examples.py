@@ -227,7 +227,7 @@ A hobby that is a tag of at least half the gifts of a category counts as pointin
 ## What to run next, in this folder
 
 ```sh
-trm-train --scenarios scenarios.json --held-out held_out_scenarios.json --catalog gift_catalog.json --out model
+trm-train --scenarios scenarios.json --held-out held_out_scenarios.json --catalogue gift_catalog.json --out model
 trm evaluate model/best.npz --held-out held_out_scenarios.json
 trm recommend model/best.npz --age 29 --hobby cooking --relationship flatmate --occasion housewarming --budget 20
 ```

@@ -86,7 +86,7 @@ def load_scenarios(
     """
     document, file = _document(path, TRAINING_FILE)
     known = _vocabulary(document, vocabulary)
-    refuse_problems(schema.training_file(known, stock), document, Place(file))
+    checked(schema.training_file(known, stock), document, Place(file))
     return known, _scenarios_from(document["scenarios"])
 
 
@@ -95,7 +95,7 @@ def load_held_out(
 ) -> tuple[Scenarios, Scenarios]:
     """The validation and test scenarios, one object twice if the file has one list; raises `DataError`."""
     document, file = _document(path, HELD_OUT_FILE)
-    refuse_problems(schema.held_out_file(vocabulary, stock), document, Place(file))
+    checked(schema.held_out_file(vocabulary, stock), document, Place(file))
     return _held_out_from(document)
 
 
@@ -107,27 +107,26 @@ def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift,
 def load_priced(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
     """The same, and the currency of their prices if the file names one."""
     document, file = _document(path, CATALOGUE_FILE)
-    refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
+    checked(schema.catalogue_file(vocabulary), document, Place(file))
     return _gifts_from(document), document.get("currency")
 
 
 def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[Gift, ...]:
     """The gifts of a list of JSON values; `file` names it in a `DataError`."""
-    refuse_problems(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))
-    return _gifts_from({"gifts": value})
+    return _gifts_from({"gifts": checked(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))})
 
 
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
     """One profile from a dictionary or from `parse_json`; `file` and `place` name it in a `DataError`."""
-    refuse_problems(schema.profile(vocabulary), value, Place(file, place))
-    return _profile(value)
+    return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
 
 
-def refuse_problems(check: schema.Check, value: object, at: Place) -> None:
-    """Raise one `DataError` with all problems that a check finds."""
+def checked(check: schema.Check, value: object, at: Place) -> Any:
+    """The value, if a check finds nothing wrong with it; otherwise raises one `DataError` with all problems."""
     problems = _problems(check, value, at)
     if problems:
         raise DataError(problems)
+    return value
 
 
 def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
@@ -257,7 +256,7 @@ def scenario_from(value: Any) -> Scenario:
     weights = chosen if isinstance(chosen, dict) else dict.fromkeys(chosen, 1.0)
     return Scenario(
         name=value["name"],
-        profile=_profile(value["profile"]),
+        profile=profile_from(value["profile"]),
         expected_categories=tuple(value.get("expected_categories", ())),
         expected_tools=tuple(value.get("expected_tools", ())),
         chosen=tuple((id, float(weight)) for id, weight in weights.items()),
@@ -265,7 +264,8 @@ def scenario_from(value: Any) -> Scenario:
     )
 
 
-def _profile(value: Any) -> Profile:
+def profile_from(value: Any) -> Profile:
+    """A profile of a JSON value that has been checked."""
     age, budget = value.get("age"), value.get("budget")
     return Profile(
         age=None if age is None else float(age),

@@ -214,8 +214,13 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
     return check
 
 
-def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check:
-    """A profile, every field of which may be absent or null; `ids` are those that its history may have."""
+def profile(
+    vocabulary: Vocabulary, ids: tuple[str, ...] | None = None, checks: Mapping[str, Check] | None = None
+) -> Check:
+    """A profile, every field of which may be absent or null; `ids` are those that its history may have.
+
+    `checks` replace those of single fields.
+    """
     known = {
         "age": number(0, 120),
         "hobbies": list_of(name(vocabulary.hobbies), at_most=MOST_SAID, unique=True),
@@ -224,6 +229,7 @@ def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check
         "occasion": name(vocabulary.occasions),
         "preferences": list_of(name(vocabulary.preferences), at_most=MOST_SAID, unique=True),
         "history": list_of_gifts(ids),
+        **(checks or {}),
     }
     return record({field: or_null(check) for field, check in known.items()}, optional=known)
 
