@@ -17,7 +17,7 @@ from trm_np.data.problems import DataError, Place
 from trm_np.data.records import Profile
 from trm_np.data.schema import MOST_SYNONYMS, synonyms
 from trm_np.data.spelling import close_names, edits, singular
-from trm_np.data.vocabulary import SAID
+from trm_np.data.vocabulary import PROFILE_LISTS
 from trm_np.data.words import Meaning, Words
 
 SHIPPED, _ = load_scenarios()
@@ -168,15 +168,15 @@ def test_a_synonym_is_one_of_its_own_list_alone() -> None:
 
 def test_the_shipped_synonyms_are_some_three_hundred_and_keep_the_rules_of_all() -> None:
     stored = json.loads(resources.files("trm_np.scenarios").joinpath("synonyms.json").read_text("utf-8"))
-    assert stored == SHIPPED.synonyms and list(stored) == list(SAID)
+    assert stored == SHIPPED.synonyms and list(stored) == list(PROFILE_LISTS)
     assert list(synonyms(SHIPPED)(stored, Place("synonyms.json"))) == []
     assert f"{len(SAYINGS)} everyday words" in GUIDE and len(SAYINGS) >= 250
 
 
 def test_no_shipped_synonym_is_a_name_of_any_list_and_every_name_said_of_a_person_has_one() -> None:
-    names = {singular(name) for field in SAID for name in getattr(SHIPPED, field)}
+    names = {singular(name) for field in PROFILE_LISTS for name in getattr(SHIPPED, field)}
     assert [word for _, word, _ in SAYINGS if singular(word) in names] == []
-    for kind in SAID:
+    for kind in PROFILE_LISTS:
         assert set(SHIPPED.synonyms[kind].values()) == set(getattr(SHIPPED, kind))
 
 
@@ -216,7 +216,7 @@ def test_a_vocabulary_of_ones_own_has_its_own_synonyms_or_none(tmp_path: Path) -
     assert not any(load_scenarios(own(tmp_path, lists))[0].synonyms.values())
     mine = {"hobbies": {"plants": "garden"}}
     vocabulary, _ = load_scenarios(own(tmp_path, lists | {"synonyms": mine}))
-    assert vocabulary.synonyms == {kind: mine.get(kind, {}) for kind in SAID}
+    assert vocabulary.synonyms == {kind: mine.get(kind, {}) for kind in PROFILE_LISTS}
     assert read_profile({"hobbies": ["Plant"]}, vocabulary, "p").profile.hobbies == ("garden",)
 
 
@@ -224,14 +224,14 @@ def test_the_shipped_synonyms_are_of_the_shipped_names_and_may_be_replaced(tmp_p
     shipped = Path(str(resources.files("trm_np.scenarios").joinpath("realistic_user_scenarios.json")))
     document = json.loads(shipped.read_text(encoding="utf-8"))
     for change, left in (
-        ({}, set(SAID)),
+        ({}, set(PROFILE_LISTS)),
         ({"synonyms": {"hobbies": {}, "occasions": {"bash": "birthday"}}}, {"preferences", "relationships"}),
-        ({"hobbies": document["vocabulary"]["hobbies"] + ["chess"]}, set(SAID) - {"hobbies"}),
+        ({"hobbies": document["vocabulary"]["hobbies"] + ["chess"]}, set(PROFILE_LISTS) - {"hobbies"}),
     ):
         file = tmp_path / "changed.json"
         file.write_text(json.dumps({**document, "vocabulary": document["vocabulary"] | change}), "utf-8")
         found, _ = load_scenarios(file)
-        assert {kind for kind in SAID if found.synonyms[kind] == SHIPPED.synonyms[kind]} == left
+        assert {kind for kind in PROFILE_LISTS if found.synonyms[kind] == SHIPPED.synonyms[kind]} == left
 
 
 def test_so_many_synonyms_are_refused() -> None:

@@ -194,7 +194,7 @@ class Recommender:
             gifts, currency = load_priced(catalogue, stored.vocabulary)
             if not trust:
                 require_affordable(stored, len(gifts), path, catalogue)
-            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.shown_in(currency))
+            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.with_currency(currency))
         return cls(stored)
 
     def recommend(

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_np.data.encode import encode_profiles, said_words
+from trm_np.data.encode import encode_profiles, profile_words
 from trm_np.data.sizes import are_few
 from trm_np.data.tables import (
     AGE_GROUPS,
@@ -67,7 +67,7 @@ class Practice:
     ) -> tuple[Votes, int]:
         """The votes of the words for these labels, and how many a scenario usually names; 0 where none names any."""
         given = labels.any(axis=1)
-        words = said_words(encode_profiles(self.task.train.profiles, self.task.vocabulary))
+        words = profile_words(encode_profiles(self.task.train.profiles, self.task.vocabulary))
         votes = infer_votes(words[given], labels[given], known[given], np.where(rare, RARELY, MAYBE), rng)
         return votes, round(labels[given].sum(axis=1).mean()) if given.any() else 0
 
@@ -87,7 +87,7 @@ class Practice:
 
     def likely(self, profiles: ProfileTable) -> LabelTable:
         """Probability of each label, by the votes of the words."""
-        words = said_words(encode_profiles(profiles, self.task.vocabulary))
+        words = profile_words(encode_profiles(profiles, self.task.vocabulary))
         known = self.known(profiles)
         categories = self.categories.probabilities(words, known, self.usual_categories)
         tools = self.tools.probabilities(
@@ -128,7 +128,7 @@ def log_loss(likely: Floats, labels: Floats) -> float:
 
 
 def kinds_of_words(vocabulary: Vocabulary) -> NDArray[np.str_]:
-    """Kind of word of each column of `said_words`."""
+    """Kind of word of each column of `profile_words`."""
     sizes = {
         "age": len(AGE_GROUPS),
         "budget": len(BUDGET_TIERS),
