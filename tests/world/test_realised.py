@@ -125,7 +125,7 @@ def test_gifts_given_together_serve_the_hobbies_together() -> None:
 
 
 def test_a_price_that_nobody_asks_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"spade cannot be had for 79\.0: no seller asks so little"):
+    with pytest.raises(ValueError, match=r"spade cannot be bought for 79\.0: every offer costs more"):
         realised([SPADE], [0], [79.0])
 
 

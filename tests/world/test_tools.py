@@ -23,9 +23,9 @@ from trm_np.world.tools import (
     budget_optimizer,
     catalogue_star_shares,
     combined,
+    effective_price,
     inventory_check,
     price_comparison,
-    price_that_counts,
     review_analysis,
     run_tools,
     trend_analysis,
@@ -89,8 +89,8 @@ def test_no_other_offer_in_time_is_cheaper_or_as_cheap_and_faster(gifts: list[Gi
 
 def test_a_bargain_counts_above_the_budget_only() -> None:
     listed, paid = np.array([80.0, 120, 120, 120]), np.array([40.0, 120, 110, 40])
-    np.testing.assert_array_equal(price_that_counts(listed, paid, 100), [80, 120, 110, 100])
-    np.testing.assert_array_equal(price_that_counts(listed, paid, np.nan), listed)
+    np.testing.assert_array_equal(effective_price(listed, paid, 100), [80, 120, 110, 100])
+    np.testing.assert_array_equal(effective_price(listed, paid, np.nan), listed)
 
 
 # inventory_check

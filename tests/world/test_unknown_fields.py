@@ -23,10 +23,10 @@ from trm_np.world.tools import (
     UNSTATED,
     budget_optimizer,
     catalogue_star_shares,
+    effective_price,
     inventory_check,
     price_comparison,
     price_paid,
-    price_that_counts,
     review_analysis,
     run_tools,
     trend_analysis,
@@ -128,7 +128,7 @@ def test_without_a_list_price_the_cheapest_offer_is_paid_and_nothing_known_to_be
     assert found.offer == (offers[1],) and found.price.tolist() == [20.0] and found.saving.tolist() == [0.0]
     assert price_paid(replace(unlisted, price=None)) == 20.0
     assert isnan(price_paid(replace(unlisted, price=None, offers=None)))
-    counted = price_that_counts(np.array([np.nan, np.nan, 40.0]), np.array([20.0, np.nan, 20.0]), 30.0)
+    counted = effective_price(np.array([np.nan, np.nan, 40.0]), np.array([20.0, np.nan, 20.0]), 30.0)
     np.testing.assert_equal(counted, [20.0, np.nan, 30.0])
 
 

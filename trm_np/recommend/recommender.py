@@ -56,7 +56,7 @@ from trm_np.recommend.recommendation import (
 from trm_np.recommend.terms import Terms
 from trm_np.storage.checkpoint import TRUST, CheckpointError, StoredModel, load_model
 from trm_np.text import shown
-from trm_np.world.reward import COMPONENTS, components_in_turn
+from trm_np.world.reward import COMPONENTS, list_components
 from trm_np.world.tools import (
     TOOLS,
     BudgetOptimizer,
@@ -64,7 +64,7 @@ from trm_np.world.tools import (
     Finding,
     catalogue_star_shares,
     combined,
-    price_that_counts,
+    effective_price,
     run_tools,
 )
 
@@ -282,9 +282,7 @@ class Recommender:
             for other in self._think(others[rows]).reward[:, place].tolist()
         ]
         influence = {name: value - other for name, other in zip(said, otherwise, strict=True)}
-        components = by_component(
-            components_in_turn(thought.table, self.table.take([place]), self.implied)[0]
-        )
+        components = by_component(list_components(thought.table, self.table.take([place]), self.implied)[0])
         currency = self.stored.vocabulary.money.currency
         return Explanation(
             profile=person,
@@ -522,7 +520,7 @@ class Recommender:
         places = np.flatnonzero(picked)
         places = places[np.lexsort((-value[places], tier[places]))]
         reward = np.minimum.accumulate(alone[places])
-        components = components_in_turn(person, gifts.take(places), self.implied)
+        components = list_components(person, gifts.take(places), self.implied)
         return [
             Pick(place, value, by_component(row))
             for place, value, row in zip(places.tolist(), reward.tolist(), components, strict=True)
@@ -536,7 +534,7 @@ class Recommender:
         place[:size] = shortlist
         price, rating, bonus = self.table.price[place], self.table.rating[place], np.zeros(length)
         paid = self.facts.paid[shortlist] if effect.price is None else effect.price
-        price[:size] = price_that_counts(price[:size], paid, np.nan if budget is None else budget)
+        price[:size] = effective_price(price[:size], paid, np.nan if budget is None else budget)
         if effect.rating is not None:
             rating[:size] = effect.rating
         if effect.bonus is not None:
