@@ -179,7 +179,7 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
         'orders of items that are not in items.csv: 1 (first: line 12, column product_id: "yacht")',
         "orders of 0 pieces or fewer, which are returns: 1 (first: line 14)",
         "people of people.csv without orders: 2 (first: line 7)",
-        "rows of people.csv that say of a person the same again: 1 (first: line 9)",
+        "rows of people.csv that repeat a person unchanged: 1 (first: line 9)",
         "people with fewer than 2 orders (--min-orders): 1",
     ]
 
@@ -196,12 +196,12 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
     assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
         'bad cells in price of items.csv: 1 (first: line 2, column price: "free")',
         "bad cells in name of items.csv: 1 "
-        '(first: line 6, column name: another value than before for the item "lamp")',
+        '(first: line 6, column name: other values than before for the item "lamp")',
         'bad cells in product_id of items.csv: 1 (first: line 7, column product_id: "")',
         'bad cells in order_date of orders.csv: 1 (first: line 3, column order_date: "soon")',
         'bad cells in rating of orders.csv: 1 (first: line 4, column rating: "*")',
         'bad cells in age of people.csv: 1 (first: line 3, column age: "old")',
-        "people who chose nothing later that they had not before: 1",
+        "people without a later choice of a new item: 1",
     ]
     files = {name: json.loads(content) for name, content in contents.items()}
     assert "price" not in files[CATALOGUE]["gifts"][0]
