@@ -217,7 +217,7 @@ MOMENT = datetime(2024, 5, 31, 13, 45, tzinfo=timezone.utc)
     ids=str,
 )
 def test_a_time_is_read_as_tables_write_it(written: Any) -> None:
-    days, months = cells.moments(written, float("inf"))
+    days, months = cells.timestamps(written, float("inf"))
     assert MOMENT.timestamp() in (days, months)
     assert days == months or days != days or months != months
 
@@ -225,7 +225,7 @@ def test_a_time_is_read_as_tables_write_it(written: Any) -> None:
 def test_a_date_of_two_meanings_has_both() -> None:
     day = datetime(2024, 6, 5, tzinfo=timezone.utc).timestamp()
     month = datetime(2024, 5, 6, tzinfo=timezone.utc).timestamp()
-    assert cells.moments("5/6/2024", float("inf")) == (day, month)
+    assert cells.timestamps("5/6/2024", float("inf")) == (day, month)
 
 
 @example(10**400)

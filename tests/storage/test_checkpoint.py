@@ -247,7 +247,7 @@ def test_what_is_altered_without_the_digest_is_refused(model: bytes, tmp_path: P
     changed, arrays = MENDED[name](header, content)
     assert forged(changed, arrays) != model
     data = forged(text_of({"sha256": stale, **changed}), arrays)
-    assert "does not have the sha256" in refused(tmp_path / "altered.npz", data).reason
+    assert "does not match the sha256" in refused(tmp_path / "altered.npz", data).reason
 
 
 # Content: a whole file, with all its checksums, of what no model is made of

@@ -99,7 +99,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
     for path in before:
-        with pytest.raises(WriteError, match=r"cannot be written \(it is there and is no file\)"):
+        with pytest.raises(WriteError, match=r"cannot be written \(it exists and is not a regular file\)"):
             atomic_write(path, b"ours")
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
 
@@ -161,7 +161,7 @@ def test_a_log_or_lock_that_is_no_file_is_refused_and_left_as_it_is(tmp_path: Pa
         lambda: lock_folder(lock.parent),
         lambda: require_plain(lock) if kind != "folder" else append_line(lock, ""),
     ):
-        with pytest.raises(OSError, match=r"is a link, or no file|s a directory"):
+        with pytest.raises(OSError, match=r"is a link or not a regular file|s a directory"):
             write()
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
 
@@ -198,7 +198,7 @@ def test_a_pipe_that_a_link_leads_to_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "stdout"
     link.symlink_to(f"/dev/fd/{writing}")
     try:
-        with pytest.raises(WriteError, match="it is there and is no file"):
+        with pytest.raises(WriteError, match="it exists and is not a regular file"):
             atomic_write(link, b"x")
     finally:
         os.close(reading)
@@ -240,7 +240,7 @@ def test_a_file_system_that_cannot_fsync_is_written_to_with_one_warning(
     cut(tmp_path / "log", 3)
     assert ((tmp_path / "file").read_bytes(), (tmp_path / "log").read_bytes()) == (b"whole", b"a l")
     assert capsys.readouterr().err.splitlines() == [
-        "Warning: files are not made safe on disk here (fsync): they are whole unless the power goes"
+        "Warning: this file system cannot flush files to disk (fsync): a power failure may damage them"
     ]
 
 
@@ -253,7 +253,7 @@ def test_a_file_system_without_locks_is_trained_on_with_one_warning(
     for _ in range(2):
         unlock_folder(lock_folder(tmp_path))
     assert capsys.readouterr().err.splitlines() == [
-        "Warning: this folder cannot be locked (flock): see yourself that one run at a time writes to it"
+        "Warning: this file system cannot lock the folder (flock): make sure that only one run uses it"
     ]
 
 
