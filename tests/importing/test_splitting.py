@@ -175,7 +175,7 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
     more_people = "hal,40,M,baker\nhal,40,M,baker\nann,34,F,teacher\n"
     write_tables(tmp_path, ORDERS.replace("rating", "quantity") + more, people=PEOPLE + more_people)
     _, report = files_of(tmp_path, Rules(min_orders=2))
-    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+    assert [line.replace(f"{tmp_path}/", "") for line in report.dropped_lines()] == [
         'orders of items that are not in items.csv: 1 (first: line 12, column product_id: "yacht")',
         "orders of 0 pieces or fewer, which are returns: 1 (first: line 14)",
         "people of people.csv without orders: 2 (first: line 7)",
@@ -193,7 +193,7 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
     )
     paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
     contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, reading=Reading(drop_bad=True))
-    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+    assert [line.replace(f"{tmp_path}/", "") for line in report.dropped_lines()] == [
         'bad cells in price of items.csv: 1 (first: line 2, column price: "free")',
         "bad cells in name of items.csv: 1 "
         '(first: line 6, column name: other values than before for the item "lamp")',
@@ -201,7 +201,7 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
         'bad cells in order_date of orders.csv: 1 (first: line 3, column order_date: "soon")',
         'bad cells in rating of orders.csv: 1 (first: line 4, column rating: "*")',
         'bad cells in age of people.csv: 1 (first: line 3, column age: "old")',
-        "people without a later choice of a new item: 1",
+        "people who chose no new item later: 1",
     ]
     files = {name: json.loads(content) for name, content in contents.items()}
     assert "price" not in files[CATALOGUE]["gifts"][0]
@@ -239,7 +239,7 @@ def test_a_list_keeps_the_latest_2000(tmp_path: Path) -> None:
     ann = files[HELD_OUT]["test"][-1]
     assert ann["profile"]["history"] == [str(item) for item in range(1600, 3600)]
     assert ann["chosen"] == [str(item) for item in range(4000, 6000)]
-    assert report.lines_of_dropped() == [
+    assert report.dropped_lines() == [
         "items beyond the latest 2,000 that a person chose, rejected or had: 2,000"
     ]
 

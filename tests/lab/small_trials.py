@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from docs.figures.experiments import Experiment
 from trm_np.config import Config, LearningRateConfig, flatten, resolve
 from trm_np.evaluation.summary import STRICT, TARGETS
-from trm_np.lab.experiments import Experiment
 from trm_np.lab.trial import Row, Trial, identity, with_seeds
 from trm_np.model.losses import TERMS
 

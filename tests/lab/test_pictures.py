@@ -11,23 +11,23 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docs.figures.__main__ import figures
+from docs.figures.experiments import BATCHES, EXPERIMENTS, SIZES, of_sizes
 from tests.lab.small_trials import made_up
 from trm_np.autograd import Tensor, optim
 from trm_np.autograd.schedule import ReduceLROnPlateau
-from trm_np.cli import trm
 from trm_np.config import resolve
 from trm_np.data.augment import augment
 from trm_np.data.load import load_dataset
 from trm_np.data.records import Profile
 from trm_np.data.tables import budget_tier, profile_table
-from trm_np.lab.experiments import BATCHES, EXPERIMENTS, SIZES, of_sizes
 from trm_np.lab.trial import data_digest
 
 pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
 
-from trm_np.lab.pictures import PICTURES
-from trm_np.lab.plots.comparison import intervals
-from trm_np.lab.plots.lessons import crossing, curve, difference_error, improvements
+from docs.figures.comparison import intervals
+from docs.figures.drawings import crossing, curve, difference_error, improvements
+from docs.figures.pictures import PICTURES
 
 DATASET = load_dataset()
 FOUND = {name: made_up(experiment, "") for name, experiment in EXPERIMENTS.items()}
@@ -57,7 +57,7 @@ def test_the_command_makes_pictures_without_running_anything_again(
     experiment = EXPERIMENTS["dropout"]
     rows = made_up(experiment, data_digest(DATASET))
     (tmp_path / "rows" / "dropout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = CliRunner().invoke(trm, ["lab", "figures", "dropout", "--out", "rows", "--figures", "drawn"])
+    result = CliRunner().invoke(figures, ["dropout", "--out", "rows", "--figures", "drawn"])
     assert result.exit_code == 0, result.output
     assert "rows/dropout.jsonl: 0 of 30 runs made" in result.stderr
     assert result.stdout.splitlines()[-2:] == ["drawn/dropout.svg", "drawn/dropout.png"]
@@ -84,13 +84,13 @@ def test_what_is_missing_for_a_picture_is_said_before_anything_is_run(
     if missing == "a folder":
         (tmp_path / "drawn").touch()
     pictures = ["dropout", "recursion_steps"]
-    result = CliRunner().invoke(trm, ["lab", "figures", *pictures, "--out", ".", "--figures", "drawn"])
+    result = CliRunner().invoke(figures, [*pictures, "--out", ".", "--figures", "drawn"])
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith(f"Error: {told}") and result.stderr.count("\n") == 1
 
 
 def test_a_picture_that_is_not_known_is_refused_with_the_closest(tmp_path: Path) -> None:
-    result = CliRunner().invoke(trm, ["lab", "figures", "dropuot", "--out", str(tmp_path)])
+    result = CliRunner().invoke(figures, ["dropuot", "--out", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (
         2,
         "Error: no picture named 'dropuot'; did you mean dropout?\n",

@@ -16,6 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from docs.figures import comparison, drawings
+from docs.figures.experiments import EXPERIMENTS
+from docs.figures.pictures import PICTURES
 from tests.lab.small_trials import made_up, row
 from tests.training.small_run import SET
 from trm_np.cli import trm
@@ -26,10 +29,8 @@ from trm_np.data.load import load_dataset
 from trm_np.data.tables import profile_table
 from trm_np.extras import needs_extra
 from trm_np.lab.effects import RANGES, SHARE, Effect, verdict
-from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.grid import grid
-from trm_np.lab.pictures import PICTURES
-from trm_np.lab.plots import comparison, confusion, curves, forest, lessons, recursion, rewards
+from trm_np.lab.plots import confusion, curves, forest, recursion, rewards
 from trm_np.lab.plots.confusion import confusion_shares
 from trm_np.lab.plots.curves import MEASURES, draw_curves, falls, training, validation
 from trm_np.lab.plots.figures import read_effects
@@ -69,7 +70,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         figures.append(figure)
         return []
 
-    for module in (comparison, confusion, curves, forest, lessons, recursion, rewards):
+    for module in (comparison, confusion, curves, drawings, forest, recursion, rewards):
         monkeypatch.setattr(module, "save", save)
     return figures
 
@@ -219,7 +220,7 @@ def test_counts_of_epochs_and_evaluations_have_no_bar_below_one(drawn: list[Any]
         {**row("5", seed, {}), "best_epoch": kept, "epochs_run": 85, "curve": [{}] * 17}
         for seed, kept in enumerate((1, 1, 9))
     ]
-    lessons.draw_evaluations(rows, tmp_path / "x")
+    drawings.draw_evaluations(rows, tmp_path / "x")
     for axes in drawn[0].axes:
         for bar in axes.containers:
             assert bar.lines[2][0].get_segments()[0][:, 1].min() >= 1

@@ -86,7 +86,7 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
         if cases:
             people.append((float(time[rows[-1]]), int(rows[0]), cases))
         else:
-            report.drop("people without a later choice of a new item")
+            report.drop("people who chose no new item later")
     report.drop("later orders of an item that the person had before", count=division.repeats)
     beyond = f"items beyond the latest {MOST_CHOICES:,} that a person chose, rejected or had"
     report.drop(beyond, count=division.beyond)

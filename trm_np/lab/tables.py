@@ -80,11 +80,6 @@ def ablation_text(rows: Sequence[Row], whole: bool = False) -> str:
     return f"{found}\n\n{sweep_text(rows)}" if whole else found
 
 
-def experiment_text(name: str, rows: Sequence[Row]) -> str:
-    """The table of an experiment: the ablation's is about pairs of configurations, all others' about each."""
-    return ablation_text(rows, whole=True) if name == "ablation" else sweep_text(rows)
-
-
 def failures_text(rows: Iterable[Row]) -> str:
     """A line for each run that failed, with what it failed of."""
     failed = [row for row in rows if "error" in row]
