@@ -15,7 +15,7 @@ from trm_np.config import Config, ConfigError
 from trm_np.data.load import load_held_out
 from trm_np.data.tables import ProfileTable, profile_table
 from trm_np.data.task import Task
-from trm_np.lab.cross_validation import FOLDS, cross_validate, deal
+from trm_np.lab.cross_validation import FOLDS, cross_validate, shuffled_folds
 from trm_np.storage.checkpoint import StoredModel, load_model
 from trm_np.training.trainer import Trainer
 
@@ -65,14 +65,14 @@ def found(watched: tuple[dict[str, Any], Watch]) -> dict[str, Any]:
 
 @given(st.integers(FOLDS, 60), st.integers(0, 2**32 - 1))
 def test_every_row_is_dealt_once_into_folds_of_one_size(count: int, seed: int) -> None:
-    folds = deal(count, seed)
+    folds = shuffled_folds(count, seed)
     assert sorted(np.concatenate(folds).tolist()) == list(range(count))
     assert len(folds) == FOLDS
     assert max(map(len, folds)) - min(map(len, folds)) <= 1
 
 
 def test_seeds_deal_differently_and_one_seed_always_alike() -> None:
-    first, again, other = ([fold.tolist() for fold in deal(25, seed)] for seed in (0, 0, 1))
+    first, again, other = ([fold.tolist() for fold in shuffled_folds(25, seed)] for seed in (0, 0, 1))
     assert first == again != other
 
 

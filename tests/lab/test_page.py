@@ -263,7 +263,7 @@ def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows
     (folder / "text.jsonl").write_text("text\n")
     result = run("--results", "text.jsonl")
     assert result.exit_code == 65
-    assert result.stderr.startswith("Error: text.jsonl: line 1 is no row of results (")
+    assert result.stderr.startswith("Error: text.jsonl: line 1 is not a row of results (")
     assert sorted(path.name for path in folder.iterdir()) == ["some.jsonl", "text.jsonl"]
 
 

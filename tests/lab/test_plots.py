@@ -589,8 +589,12 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[Any]], int, str]] = {
     "nothing there": (lambda run, tmp: [tmp / "none"], 65, "none: no such file or folder"),
     "no model": (lambda run, tmp: [without(run, "best.npz")], 65, "best.npz: no such file"),
     "no log": (lambda run, tmp: [without(run, "metrics.jsonl")], 65, "metrics.jsonl: no such file"),
-    "an empty log": (lambda run, tmp: [emptied(run)], 65, "metrics.jsonl: no epoch is done"),
-    "a log of something else": (lambda run, tmp: [spoilt(run, "[1]")], 65, "line 5 is no record of an epoch"),
+    "an empty log": (lambda run, tmp: [emptied(run)], 65, "metrics.jsonl: no finished epoch"),
+    "a log of something else": (
+        lambda run, tmp: [spoilt(run, "[1]")],
+        65,
+        "line 5 is not the record of an epoch",
+    ),
     "a log without losses": (
         lambda run, tmp: [spoilt(run, again(run, losses={}))],
         65,
@@ -599,10 +603,18 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[Any]], int, str]] = {
     "a log without rates": (
         lambda run, tmp: [spoilt(run, again(run, learning_rate={}))],
         65,
-        "line 5 is no record of an epoch",
+        "line 5 is not the record of an epoch",
     ),
-    "a log that is no text": (lambda run, tmp: [spoilt(run, "\0")], 65, "line 5 is no record of an epoch"),
-    "results of something else": (lambda run, tmp: [garbage(tmp / "x")], 65, "line 1 is no row of results"),
+    "a log that is no text": (
+        lambda run, tmp: [spoilt(run, "\0")],
+        65,
+        "line 5 is not the record of an epoch",
+    ),
+    "results of something else": (
+        lambda run, tmp: [garbage(tmp / "x")],
+        65,
+        "line 1 is not a row of results",
+    ),
     "nothing to compare": (
         lambda run, tmp: [ablation(tmp / "x", ("all on",))],
         65,

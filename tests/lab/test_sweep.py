@@ -143,7 +143,7 @@ def test_rows_of_another_trial_version_or_data_are_not_taken_for_these(
 def test_a_file_that_has_no_rows_is_refused_by_line(line: str, tmp_path: Path, rows: list[Row]) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{json.dumps(rows[0])}\n{line}\n")
-    with pytest.raises(ResultsError, match=r"rows\.jsonl: line 2 is no row of results"):
+    with pytest.raises(ResultsError, match=r"rows\.jsonl: line 2 is not a row of results"):
         read_rows(path)
 
 
