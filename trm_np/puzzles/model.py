@@ -1,14 +1,14 @@
-"""A Tiny Recursive Model of puzzles, in the letters of Jolicoeur-Martineau (2025), "Less is More".
+"""A Tiny Recursive Model for puzzles, in the notation of Jolicoeur-Martineau (2025), "Less is More".
 
-The question x has a vector for each cell, and so have the answer y and the latent z. The core (model/core.py) does
-the recursion; its heads read, from y, the symbol of each cell, and whether the answer is right already.
+The question x, the answer y and the latent z have one vector per cell. The core (model/core.py) does the recursion. Its
+heads read from y the symbol of each cell, and whether the answer is right.
 
     latent recursion   n times z ← f(x + y + z), then y ← f(y + z)
     deep recursion     T - 1 latent recursions without gradient, then one with
-    deep supervision   at most N_sup times: deep recursion, loss, an update, and the carry (y, z), detached, handed on
+    deep supervision   at most N_sup times: deep recursion, loss and update; the detached carry (y, z) is passed on
 
-Cells have no positions. What a cell may see is all that the model knows of the task: row, column and box of Sudoku,
-the open neighbours in a maze.
+Cells have no positions. The model knows the task only by which cells see each other: row, column and box in Sudoku, the
+open neighbours in a maze.
 """
 
 from collections.abc import Iterator
@@ -25,23 +25,23 @@ from trm_np.model.core import Carry, Core
 from trm_np.puzzles.config import ThinkingConfig
 from trm_np.puzzles.task import Board, Task
 
-GO_ON, HALT = 0, 1  # the halt head's two classes
-RELUCTANCE = 3.0  # how much the first logit to go on is above that to halt: at first no answer is right
-# The probability of being right at which thinking ends. In training it ends at a half, as in the paper; there a puzzle
-# that is left too early comes again.
+GO_ON, HALT = 0, 1  # the two classes of the halt head
+RELUCTANCE = 3.0  # initial margin of the logit to go on, since no answer is right at first
+# Thinking ends at this probability of being right. In training it ends at 0.5, as in the paper; a puzzle that ends too
+# early there will be drawn again.
 SURE = 0.9
-GROUP = 32  # puzzles thought about at once: with 256 a step takes a third longer for each
+GROUP = 32  # puzzles computed at once; with 256, a step takes a third longer per puzzle
 
 
 class Said(NamedTuple):
-    """Outputs read from an answer: logits of each cell's symbol (B, S, V), and of halting (B, 2)."""
+    """Outputs for an answer y: logits for the symbol of each cell (B, S, V), and for halting (B, 2)."""
 
     cells: Tensor
     halting: Tensor
 
 
 class PuzzleModel(nn.Module):
-    """The core, with the masks of a task for its heads."""
+    """The core, with a task's masks for its heads."""
 
     def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
         if config.core_heads != len(task.sees):
@@ -61,7 +61,7 @@ class PuzzleModel(nn.Module):
         return Carry(Tensor(y), Tensor(y.copy()))
 
     def forward(self, questions: Board, carry: Carry) -> Carry:
-        """One supervision step on B questions (B, S); without a latent step there is no recursion: y = f(x)."""
+        """Take one supervision step on B questions (B, S). Without latent steps there is no recursion: y = f(x)."""
         x = self.core.embed(questions)
         if not self.config.latent_steps:
             carry = Carry(x, Tensor(np.zeros_like(x.data)))
@@ -71,30 +71,30 @@ class PuzzleModel(nn.Module):
         return after
 
     def read(self, carry: Carry) -> Said:
-        """Read the answer y: logits of each cell, and of halting from the mean of its cells."""
+        """Compute the outputs: logits for each cell, and for halting from the mean over the cells."""
         return Said(self.core.lm_head(carry.y), self.core.halt_head(carry.y.mean(axis=1)))
 
 
 def losses(said: Said, answers: Board) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of all cells, and of halting, which is to say whether the whole board is right."""
+    """The cross-entropy of all cells, and that of halting, whose target is whether the whole board is right."""
     cells = F.cross_entropy(said.cells, answers.astype(np.int64))
     return cells, F.cross_entropy(said.halting, solved(said, answers).astype(np.int64))
 
 
 def solved(said: Said, answers: Board) -> Bools:
-    """Which boards (B,) are right in every cell."""
+    """Mark the boards (B,) that are right in every cell."""
     right: Bools = (said.cells.data.argmax(axis=2) == answers).all(axis=1)
     return right
 
 
 def halts(said: Said) -> Bools:
-    """Which answers (B,) are more likely right than not, as the model sees it."""
+    """Mark the answers (B,) that the model holds for more likely right than wrong."""
     found: Bools = said.halting.data[:, HALT] > said.halting.data[:, GO_ON]
     return found
 
 
 def average_(averaged: nn.Module, learner: nn.Module, share: float) -> None:
-    """Exponential moving average of weights, in place: `share` of it stays."""
+    """Update an exponential moving average of weights in place. `share` is its decay."""
     for mean, weight in zip(averaged.parameters(), learner.parameters(), strict=True):
         mean.data *= share
         mean.data += (1 - share) * weight.data
@@ -104,28 +104,28 @@ def average_(averaged: nn.Module, learner: nn.Module, share: float) -> None:
 
 
 class Thought(NamedTuple):
-    """After a step: the probability of each symbol in each cell (B, S, V), and that of being right (B,)."""
+    """The result of a step: the probability of each symbol in each cell (B, S, V), and of being right (B,)."""
 
     probabilities: Array
     right: Array
 
     @property
     def boards(self) -> Board:
-        """The likeliest symbol of each cell (B, S)."""
+        """The most probable symbol of each cell (B, S)."""
         likeliest: Board = self.probabilities.argmax(axis=2).astype(np.uint8)
         return likeliest
 
 
 @no_grad()
 def step_of_thought(model: PuzzleModel, questions: Board, carry: Carry) -> tuple[Thought, Carry]:
-    """A further step, without gradient."""
+    """Take a further step without gradient."""
     carry = model(questions, carry)
     said = model.read(carry)
     return Thought(F.softmax(said.cells).data, F.softmax(said.halting).data[:, HALT]), carry
 
 
 def thoughts(model: PuzzleModel, questions: Board, steps: int) -> Iterator[Thought]:
-    """Yield the model's thoughts on B questions, one after each of so many steps."""
+    """Yield the model's thoughts on B questions after each step."""
     carry = model.start(len(questions))
     for _ in range(steps):
         thought, carry = step_of_thought(model, questions, carry)
@@ -133,13 +133,13 @@ def thoughts(model: PuzzleModel, questions: Board, steps: int) -> Iterator[Thoug
 
 
 class Course(NamedTuple):
-    """How N puzzles went: the boards (steps, N, S) after each step, and how sure the model was of each (steps, N)."""
+    """The boards (steps, N, S) of N puzzles after each step, and the probabilities of being right (steps, N)."""
 
     boards: Board
     right: Array
 
     def halted(self) -> Ints:
-        """The step (N,), from 0, at which the model first was sure of each answer, or the last."""
+        """The first step (N,), counted from 0, at which the model is sure of each answer, or the last step."""
         sure = self.right >= SURE
         sure[-1] = True
         first: Ints = sure.argmax(axis=0)
@@ -147,7 +147,7 @@ class Course(NamedTuple):
 
 
 def think(model: PuzzleModel, questions: Board, steps: int) -> Course:
-    """Think about any number of questions (N, S), a group at a time."""
+    """Take `steps` steps on any number of questions (N, S), a group at a time."""
     boards = np.empty((steps, *questions.shape), np.uint8)
     right = np.empty((steps, len(questions)), np.float32)
     for first in range(0, len(questions), GROUP):
@@ -158,7 +158,7 @@ def think(model: PuzzleModel, questions: Board, steps: int) -> Course:
 
 
 class Answers(NamedTuple):
-    """To N questions: the boards (N, S), how sure the model is of each (N,), and after how many steps (N,)."""
+    """Answers to N questions: boards (N, S), probabilities of being right (N,), and steps taken (N,)."""
 
     boards: Board
     right: Array
@@ -166,7 +166,7 @@ class Answers(NamedTuple):
 
 
 def answer(model: PuzzleModel, questions: Board, steps: int) -> Answers:
-    """Think about each of any number of questions (N, S) until the model is sure, or for so many steps."""
+    """Answer any number of questions (N, S). Each is thought about until the model is sure, at most `steps` steps."""
     count = len(questions)
     found = Answers(np.empty_like(questions), np.empty(count, np.float32), np.zeros(count, np.int64))
     for first in range(0, count, GROUP):

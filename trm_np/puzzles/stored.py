@@ -1,6 +1,6 @@
-"""Files of puzzle models: what checkpoint.py is for the recommender, in the same layout and read as strictly.
+"""Read and write files of puzzle models, in the layout and with the checks of storage/checkpoint.py.
 
-The header says which task it is of, and its symbols; the masks of the heads are the task's.
+The header names the task and its symbols. The masks of the heads come from the task.
 """
 
 from collections.abc import Mapping
@@ -38,13 +38,13 @@ from trm_np.storage.npz import npz_pieces, open_npz
 from trm_np.text import listed, shown
 
 TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9, MAZE_5)}
-LEARNER = "learner."  # before the name of a weight as it is learnt, of which WEIGHTS are the average
+LEARNER = "learner."  # prefix of the trained weights; the model's weights are their average
 MAKER = "trm puzzle train makes one, best.npz in its --out folder"
 
 
 @dataclass(frozen=True, eq=False)
 class StoredPuzzleModel:
-    """A model as it was stored, in evaluation mode; `arrays` are what training needs besides."""
+    """A stored model in evaluation mode. `arrays` holds the rest of the training state."""
 
     model: PuzzleModel
     config: PuzzleConfig
@@ -61,7 +61,10 @@ def save_puzzle_model(
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write a "model", or with further entries a "training" file; equal content, equal bytes. Raises WriteError."""
+    """Write a "model" file, or with further arrays a "training" file. Raises WriteError.
+
+    Equal content gives equal bytes.
+    """
     header = {
         "format": FORMAT,
         "kind": f"puzzle {kind}",
@@ -73,7 +76,7 @@ def save_puzzle_model(
 
 
 def identity(task: Task) -> dict[str, Any]:
-    """Identity of a task in a file."""
+    """The fields that identify a task in a file."""
     return {
         "name": task.name,
         "symbols": task.symbols,
@@ -89,9 +92,9 @@ def load_puzzle_model(
     tasks: Mapping[str, Task] = TASKS,
     trust: bool = False,
 ) -> StoredPuzzleModel:
-    """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError.
+    """Load a file from `save_puzzle_model`. Its task must be one of `tasks`. Raises CheckpointError.
 
-    A model of which an answer costs more than cost.py allows is refused too, unless it is to `trust`.
+    A model whose answers cost more than cost.py allows is refused, unless `trust` is True.
     """
     with refusing(path, MAKER), open_npz(path) as file:
         header = read_header(path, file.header, f"puzzle {kind}")
@@ -121,13 +124,13 @@ def load_puzzle_model(
 
 
 def cost_of(model: ThinkingConfig, task: Task) -> Cost:
-    """The cost of an answer, and of as many at once as are thought about together."""
+    """The cost of an answer, and the memory of the answers that are computed at once."""
     work, numbers = cost_of_thinking(model, model.answer_steps, task.cells)
     return Cost(work, 0, GROUP * NUMBER * (numbers + 2 * task.cells * len(task.symbols)))
 
 
 def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:
-    """Arrays for the puzzles that a batch is thinking about, by the names of their entries."""
+    """Empty arrays for the puzzles of a batch, by the names of their entries."""
     batch, width = config.training.batch_size, config.model.core_width
     latent, board, each = (batch, task.cells, width), (batch, task.cells), (batch,)
     return {
@@ -138,7 +141,7 @@ def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:
 
 
 def read_task(header: Mapping[str, Any], tasks: Mapping[str, Task]) -> Task:
-    """The task that the header names, if it is the one known by that name."""
+    """The task that the header names. Raises ValueError if it is unknown or differs from the known one."""
     found = header.get("task")
     name = found.get("name") if isinstance(found, dict) else None
     if not isinstance(name, str) or name not in tasks:

@@ -1,7 +1,7 @@
-"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down. Where its files go is the business of run.py.
+"""Train a puzzle model. Read `PuzzleTrainer` from `epochs` down; run.py writes the files of a run.
 
 The puzzles of a batch are at different steps of thinking, each with its own y and z. An update of the weights is one
-supervision step for all of them; one that is done thinking, or thinks so, makes room for a new puzzle.
+supervision step for all of them. A finished puzzle is replaced by a new one.
 """
 
 import math
@@ -26,13 +26,13 @@ from trm_np.training.stopping import EarlyStopping, StoppingState
 from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
 
 TERMS = ("cells", "halting")
-LESS_THAN_A_CELL = 1e-9  # share of a quality: evaluations that differ by less are equal
-RISING = 10  # updates after which the average is that of about half of them
+LESS_THAN_A_CELL = 1e-9  # evaluations that differ by less count as equal
+RISING = 10  # updates after which the average covers about half of them
 
 
 @dataclass(frozen=True)
 class Generators:
-    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+    """One generator for each purpose, so that switching one off does not change the draws of another."""
 
     init: np.random.Generator
     puzzles: np.random.Generator
@@ -47,7 +47,7 @@ class Generators:
 
 @dataclass
 class PuzzleProgress:
-    """Where training stands: finished epochs, updates in the one under way, and sums so far."""
+    """The state of training: finished epochs, updates in the current epoch, and its sums so far."""
 
     epochs: int = 0
     updates: int = 0
@@ -57,7 +57,7 @@ class PuzzleProgress:
 
 @dataclass
 class Places:
-    """The places of a batch: B puzzles, the y and z (B, S, D) of each, the steps thought and to think at `least`."""
+    """The places of a batch: B puzzles with their y and z (B, S, D), steps taken, and minimum of steps `least`."""
 
     y: Array
     z: Array
@@ -65,11 +65,11 @@ class Places:
     answers: Board
     steps: Board
     least: Board
-    finished: Board  # 1 where a new puzzle is due
+    finished: Board  # 1 for places that need a new puzzle
 
     @classmethod
     def empty(cls, model: PuzzleModel, count: int) -> "Places":
-        """All waiting for a puzzle."""
+        """Places that all need a puzzle."""
         carry, board = model.start(count), np.zeros((count, model.task.cells), np.uint8)
         steps = np.zeros(count, np.uint8)
         return cls(carry.y.data, carry.z.data, board, board.copy(), steps, steps.copy(), steps + 1)
@@ -79,10 +79,10 @@ class Places:
 
 
 class PuzzleTrainer:
-    """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
+    """Trains the `learner` on puzzles. `model` is the moving average of its weights; it is evaluated and kept.
 
-    `build` makes both of them. Everything random comes from `seed`. Raises ConfigError if no model can be built from
-    the configuration.
+    `build` is the class of both models. All randomness comes from `seed`. Raises ConfigError if the configuration does
+    not allow a model.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class PuzzleTrainer:
             weight_decay=training.weight_decay,
         )
         self.places = Places.empty(self.learner, training.batch_size)
-        # It never stops, and keeps the best; of equals the newest, which has learned at a lower rate.
+        # It never stops and keeps the best model. Of equal ones it keeps the newest, trained with lower rates.
         self.stopping = EarlyStopping(patience=training.epochs, threshold=-LESS_THAN_A_CELL)
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
-        """Train to the end; yields the record of each epoch.
+        """Train to the end. Yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so.
+        `interrupted` is called before every update. Raises Interrupted once it returns True, and Diverged.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
@@ -125,7 +125,7 @@ class PuzzleTrainer:
             yield self.end_epoch()
 
     def take_new_puzzles(self) -> None:
-        """Where a puzzle is finished, another one, each time as one of its twins, and thinking from nothing."""
+        """Put a new puzzle in each finished place, with a random symmetry applied and an initial carry."""
         places, dice, training = self.places, self.generators, self.config.training
         free = np.flatnonzero(places.finished)
         drawn = dice.puzzles.integers(len(self.puzzles), size=len(free))
@@ -143,9 +143,9 @@ class PuzzleTrainer:
         )
 
     def update(self) -> None:
-        """One supervision step: think on from the carry, learn from what is said, and hand the carry on."""
+        """Take one supervision step from the carry, update the weights, and pass the carry on."""
         places, training = self.places, self.config.training
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow makes a number below non-finite
             carry = self.learner(places.questions, Carry(Tensor(places.y), Tensor(places.z)))
             said = self.learner.read(carry)
             cells, halting = losses(said, places.answers)
@@ -164,7 +164,7 @@ class PuzzleTrainer:
         places.finished = self.is_finished(said).astype(np.uint8)
 
     def is_finished(self, said: Said) -> Bools:
-        """Which places have thought enough: N_sup steps, or until the answer seems right, but as many as drawn."""
+        """Mark the finished places: after N_sup steps, or after `least` steps if the model halts."""
         places = self.places
         found: Bools = halts(said) & (places.steps >= places.least)
         return found | (places.steps >= self.config.model.supervision_steps)
@@ -173,14 +173,14 @@ class PuzzleTrainer:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
 
     def learning_rate(self) -> float:
-        """That of the next update: a linear rise, then half a period of a cosine (Loshchilov and Hutter 2017)."""
+        """The learning rate of the next update: linear warm-up, then cosine decay (Loshchilov and Hutter 2017)."""
         training, done = self.config.training, self.updates_done()
         way = done / (training.epochs * training.updates)
         cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
     def count(self, said: Said, cells: float, halting: float) -> None:
-        """Add the losses of an update, and the share solved, to the sums of the epoch; raises Diverged."""
+        """Add the losses of an update and the share solved to the sums of the epoch. Raises Diverged."""
         self.require_finite("loss cells", cells)
         self.require_finite("loss halting", halting)
         share = float(solved(said, self.places.answers).mean())
@@ -192,7 +192,7 @@ class PuzzleTrainer:
             raise Diverged(what, value, self.progress.epochs + 1, self.progress.updates)
 
     def end_epoch(self) -> Record:
-        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        """Make the record of the epoch, with an evaluation if one is due, and reset the sums."""
         done, training = self.progress, self.config.training
         means = {name: total / training.updates for name, total in done.sums.items()}
         record: Record = {
@@ -209,22 +209,22 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept.
+        """Evaluate the shares of boards solved and of cells right in validation, and keep the best model.
 
-        Of models that solve as many boards the one with more cells right is better, and of equal ones the newest.
+        Of two models that solve as many boards, the one with more cells right is better. Of equal ones the newest wins.
         """
         puzzles = self.validation
         boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         solved, cells = right.all(axis=1), right.mean(axis=1)
-        # All cells weigh less than a board.
+        # All cells of all puzzles together weigh no more than one board.
         self.stopping.step(solved + cells / len(puzzles), epoch, self.model)
         return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
-    # ------------------------------------------------------------------------- to go on another day
+    # ------------------------------------------------------------------------- resuming
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that training needs to go on, but the average of the weights: values for JSON, and arrays."""
+        """The state that training needs to resume, except the averaged weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
             "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
@@ -243,7 +243,7 @@ class PuzzleTrainer:
         return values, {**arrays, **self.places.arrays()}
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
+        """The inverse of `state`. Raises KeyError, TypeError or ValueError if something does not fit."""
         progress = PuzzleProgress(**values["progress"])
         require_places(arrays, self.task)
         for (name, weight), (first, second) in zip(
@@ -271,13 +271,13 @@ class PuzzleTrainer:
 
 
 def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
-    """The steps (K,) that new puzzles are to be thought about at least: 0, or rarely a number from 2 to `most`."""
+    """Draw the minimum of steps (K,) for new puzzles: 0, or rarely a number from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
 
 
 def require_places(arrays: Mapping[str, Array], task: Task) -> None:
-    """Raise ValueError for boards of symbols that the task does not have."""
+    """Raise ValueError for boards with symbols that the task does not have."""
     for name in ("questions", "answers"):
         if arrays[name].max() >= len(task.symbols):
             raise ValueError(f"{name}: found symbol {arrays[name].max()}; allowed: below {len(task.symbols)}")
