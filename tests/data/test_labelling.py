@@ -101,7 +101,7 @@ def test_tool_table_is_that_of_the_guide_in_its_order() -> None:
     assert [(tool, reasons(one), reasons(two)) for tool, one, two in rows("| tool | one reason each")] == ours
 
 
-def test_no_word_means_two_things() -> None:
+def test_every_clue_of_the_guide_has_one_meaning() -> None:
     """Hobbies, preferences and occasions are counted together, so no name may be in two lists."""
     words = [*VOCABULARY.hobbies, *VOCABULARY.preferences, *VOCABULARY.occasions]
     assert max(Counter(words).values()) == 1
@@ -189,7 +189,7 @@ def test_two_or_three_affordable_categories_hobbies_first(profile: Profile, affo
 
 
 @given(profiles(), affordable_sets)
-def test_order_and_relationship_decide_nothing(profile: Profile, affordable: list[str]) -> None:
+def test_labels_do_not_depend_on_order_or_relationship(profile: Profile, affordable: list[str]) -> None:
     other = Profile(
         profile.age,
         tuple(reversed(profile.hobbies)),
@@ -205,7 +205,7 @@ def test_order_and_relationship_decide_nothing(profile: Profile, affordable: lis
 # ----------------------------------------------------------------------------- what fits, and agreement
 
 
-def test_cheapest_prices_decide_what_fits() -> None:
+def test_a_category_is_affordable_if_its_cheapest_gift_is() -> None:
     assert list(CHEAPEST) == list(CATEGORIES)
     assert CHEAPEST["experience"] == 48
     assert "experience" in affordable_categories(48, CHEAPEST)
@@ -224,7 +224,7 @@ def test_every_shipped_label_follows_the_guide(split: str) -> None:
     assert agreement(scenarios, CHEAPEST) == {"scenarios": len(scenarios), **whole}
 
 
-def test_agreement_counts_what_differs() -> None:
+def test_agreement_counts_different_labels() -> None:
     """One of four scenarios has one of three categories wrong, another one its tools."""
     first, second, *others = SHIPPED.train[:4]
     assert len(first.expected_categories) == 3

@@ -114,7 +114,7 @@ def attempt(paths: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("what", SIZES)
-def test_twice_as_much_costs_twice_as_much(what: str, tmp_path: Path) -> None:
+def test_the_cost_of_loading_is_linear(what: str, tmp_path: Path) -> None:
     few, twice, four_times = (
         calls(partial(attempt, write(tmp_path, **SIZES[what](count)))) for count in (300, 600, 1200)
     )
@@ -166,7 +166,7 @@ def test_fewer_than_three_gifts_are_refused_and_three_are_taken(count: int, tmp_
         ("budget", 0.01, 1_000_000_000, (0.009999, 1e-9, 5e-324, 0, 1_000_000_000.1, 1e15)),
     ],
 )
-def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
+def test_ranges_include_their_ends(
     field: str, lowest: float, highest: float, beyond: tuple[float, ...], tmp_path: Path
 ) -> None:
     for value in (lowest, highest, *beyond):
@@ -181,7 +181,7 @@ def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
             load_dataset(**paths)
 
 
-def test_the_limits_are_those_written_down() -> None:
+def test_the_limits_are_those_of_the_documentation() -> None:
     readme = (Path(__file__).resolve().parents[2] / "scenarios" / "README.md").read_text(encoding="utf-8")
     assert f"{MAX_FILE_BYTES // 2**20} MB" in readme and MAX_FILE_BYTES % 2**20 == 0
     assert f"{schema.LEAST_MONEY} to {schema.MOST_MONEY:,}" in readme

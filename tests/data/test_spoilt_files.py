@@ -180,15 +180,13 @@ def reported(folder: Path, documents: Documents) -> set[tuple[str, str]]:
     return set()
 
 
-def test_unspoilt_files_are_good(tmp_path: Path) -> None:
+def test_the_original_files_are_valid(tmp_path: Path) -> None:
     assert reported(tmp_path, good()) == set()
 
 
 @settings(in_one_folder, max_examples=400)
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=6))
-def test_exactly_what_was_spoilt_is_reported_in_its_place(
-    tmp_path: Path, chosen: list[tuple[Where, Spoil]]
-) -> None:
+def test_exactly_the_spoilt_places_are_reported(tmp_path: Path, chosen: list[tuple[Where, Spoil]]) -> None:
     documents = good()
     expected = set()
     for (kind, path), spoil in apart(chosen):
@@ -201,7 +199,7 @@ NAMES = [(kind, name) for kind, names in good()["scenarios"]["vocabulary"].items
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_a_name_taken_from_the_vocabulary_is_missed_wherever_it_is_used(
+def test_a_name_removed_from_the_vocabulary_is_reported_wherever_it_is_used(
     kind: str, name: str, tmp_path: Path
 ) -> None:
     documents = good()
@@ -219,7 +217,7 @@ def test_a_name_taken_from_the_vocabulary_is_missed_wherever_it_is_used(
 
 
 @pytest.mark.parametrize("category", sample_files.VOCABULARY.categories)
-def test_a_category_without_a_gift_is_missed_wherever_it_is_expected(category: str, tmp_path: Path) -> None:
+def test_a_category_without_a_gift_is_reported_wherever_it_is_expected(category: str, tmp_path: Path) -> None:
     documents = good()
     documents["scenarios"]["scenarios"][1]["expected_categories"].append("kitchen")
     other = next(name for name in sample_files.VOCABULARY.categories if name != category)
@@ -244,7 +242,7 @@ WAYS = [(kind, path) for kind, document in good().items() for path, _ in values(
 
 @in_one_folder
 @given(st.sampled_from(WAYS), JSON)
-def test_any_value_anywhere_is_taken_or_refused(tmp_path: Path, where: Where, value: object) -> None:
+def test_any_value_in_any_place_is_accepted_or_refused(tmp_path: Path, where: Where, value: object) -> None:
     kind, path = where
     documents = good()
     if path:
@@ -256,7 +254,9 @@ def test_any_value_anywhere_is_taken_or_refused(tmp_path: Path, where: Where, va
 
 @in_one_folder
 @given(st.sampled_from(sorted(good())), st.data())
-def test_any_bytes_anywhere_are_taken_or_refused(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+def test_any_bytes_in_any_place_are_accepted_or_refused(
+    tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
     documents = good()
     text = json.dumps(documents[kind]).encode()
     start = data.draw(st.integers(0, len(text)))

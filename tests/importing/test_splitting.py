@@ -55,7 +55,7 @@ orders_of_people = st.lists(
 
 
 @given(orders_of_people, st.sampled_from([0.0, 0.5, 0.6, 0.9]), st.booleans())
-def test_every_person_is_divided_by_time(
+def test_orders_of_every_person_are_split_by_time(
     tmp_path_factory: pytest.TempPathFactory, orders: list[Order], share: float, rated: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("orders")
@@ -97,7 +97,7 @@ def test_every_person_is_divided_by_time(
 
 
 @given(st.integers(4, 300))
-def test_a_fifth_is_tested_a_fifth_validates(people: int) -> None:
+def test_a_fifth_of_people_is_for_the_test_and_a_fifth_for_validation(people: int) -> None:
     from trm_np.importing.splitting import by_last_order
 
     everyone = [(float(number % 7), number, [number]) for number in range(people)]
@@ -110,7 +110,7 @@ def test_a_fifth_is_tested_a_fifth_validates(people: int) -> None:
     )
 
 
-def test_the_sample(tmp_path: Path) -> None:
+def test_the_sample_tables_give_the_expected_files(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files, _ = files_of(tmp_path)
     assert files[SCENARIOS]["vocabulary"] == {
@@ -155,7 +155,7 @@ def test_the_sample(tmp_path: Path) -> None:
     ]
 
 
-def test_an_order_says_for_whom_and_when(tmp_path: Path) -> None:
+def test_orders_may_have_profile_fields(tmp_path: Path) -> None:
     orders = ORDERS.replace("rating", "occasion").replace(",5", ",birthday").replace(",4", ",christmas")
     write_tables(tmp_path, orders.replace(",2\n", ",\n").replace(",3\n", ",\n"))
     files, _ = files_of(tmp_path, Rules(history_share=0))
@@ -170,7 +170,7 @@ def test_an_order_says_for_whom_and_when(tmp_path: Path) -> None:
     assert files[SCENARIOS]["vocabulary"]["occasions"] == ["birthday", "christmas"]
 
 
-def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
+def test_dropped_rows_are_counted(tmp_path: Path) -> None:
     more = "gus,yacht,2024-05-05,1\nann,tent,2024-05-06,1\neve,soap,2024-07-02,-1\n"
     more_people = "hal,40,M,baker\nhal,40,M,baker\nann,34,F,teacher\n"
     write_tables(tmp_path, ORDERS.replace("rating", "quantity") + more, people=PEOPLE + more_people)
@@ -184,7 +184,7 @@ def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
+def test_bad_cells_may_be_dropped(tmp_path: Path) -> None:
     write_tables(
         tmp_path,
         ORDERS.replace("2024-02-01", "soon").replace("2024-03-09,2", "2024-03-09,*"),
@@ -209,7 +209,7 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
     assert (bob["name"], "age" in bob["profile"]) == ("bob", False)
 
 
-def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) -> None:
+def test_rare_categories_become_other_and_rare_names_are_left_out(tmp_path: Path) -> None:
     write_tables(tmp_path)
     paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
     contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, most_names=3)
@@ -221,7 +221,7 @@ def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) ->
     assert 'categories: the 2 most frequent of 4; the rest is "other" (--most-names)' in report.assumed
 
 
-def test_the_items_ordered_most_are_kept(tmp_path: Path) -> None:
+def test_the_most_ordered_items_are_kept(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files, report = files_of(tmp_path, most_items=3)
     counts = Counter(line.split(",")[1] for line in ORDERS.splitlines()[1:])
@@ -244,7 +244,7 @@ def test_a_list_keeps_the_latest_2000(tmp_path: Path) -> None:
     ]
 
 
-def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
+def test_the_random_sample_of_people_is_reproducible(tmp_path: Path) -> None:
     write_tables(tmp_path)
     first, report = files_of(tmp_path, Rules(most_people=4))
     assert files_of(tmp_path, Rules(most_people=4))[0] == first
@@ -252,7 +252,7 @@ def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
     assert report.dropped == {"people beyond the 4 kept (--most-people), drawn at random": 1}
 
 
-def test_a_favourite_is_had_more_often_than_others_have_it() -> None:
+def test_favourites_are_tags_more_frequent_than_in_all_histories() -> None:
     shares = {"drama": 0.6, "war": 0.1, "comedy": 0.3}
     assert favourites(Counter(drama=5, war=4, comedy=1), shares) == ["war"]
     assert favourites(Counter(drama=6, war=1, comedy=3), shares) == []

@@ -62,7 +62,7 @@ def test_a_maze_is_a_tree_of_rooms_and_its_answer_the_shortest_way(seed: int, ro
 
 @settings(max_examples=20)
 @given(SEEDS, st.integers(1, 30))
-def test_what_is_told_is_of_the_answer(seed: int, extra: int) -> None:
+def test_extra_givens_are_those_of_the_answer_in_a_maze(seed: int, extra: int) -> None:
     question, answer = MAZE_5.generate(np.random.default_rng(seed), extra)
     told = (question == WAY) | (question == OFF)
     assert told.sum() <= extra
@@ -81,7 +81,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("text", FAULTS)
-def test_a_board_that_is_no_maze_or_a_wrong_way_is_said_where(text: str) -> None:
+def test_a_fault_of_a_maze_is_reported_with_its_place(text: str) -> None:
     assert SMALL.fault(board(text)).startswith(FAULTS[text])
     assert SMALL.solutions(board(text)) == []
     assert SMALL.broken(np.stack([board(text), board("Sx# #x# oxG")])).tolist() == [True, False]
@@ -89,9 +89,7 @@ def test_a_board_that_is_no_maze_or_a_wrong_way_is_said_where(text: str) -> None
 
 @settings(max_examples=30)
 @given(SEEDS, ROOMS)
-def test_a_symmetry_of_a_maze_is_one_of_its_answer_and_the_same_in_canonical_form(
-    seed: int, rooms: int
-) -> None:
+def test_a_symmetry_maps_a_maze_and_its_answer_and_keeps_the_canonical_form(seed: int, rooms: int) -> None:
     task, rng = Maze(rooms), np.random.default_rng(seed)
     question, answer = task.generate(rng, extra=3)
     symmetries = task.draw_symmetries(rng, 20)
@@ -107,7 +105,7 @@ def test_a_symmetry_of_a_maze_is_one_of_its_answer_and_the_same_in_canonical_for
     assert (task.canonical(other) == task.canonical(question)) == same
 
 
-def test_a_maze_has_rooms() -> None:
+def test_a_maze_needs_rooms() -> None:
     with pytest.raises(ValueError, match="a maze of 1 × 1 rooms; needed: 2 × 2 at least"):
         Maze(1)
 
@@ -130,7 +128,7 @@ def model(**more: int) -> PuzzleModel:
     return PuzzleModel(resolve(PuzzleConfig(), settings).model, MAZE_5, np.random.default_rng(1)).eval()
 
 
-def test_what_a_cell_says_depends_on_no_cell_that_is_further_than_blocks_reach() -> None:
+def test_a_cell_depends_only_on_cells_within_reach_of_the_blocks() -> None:
     """n = T = 1: two passes through a block in a step, so two cells along openings, and none through a wall."""
     made = model()
     question, _ = MAZE_5.generate(np.random.default_rng(4))
@@ -161,7 +159,7 @@ def within(grid: Board, start: int, reach: int) -> set[Cell]:
     return found
 
 
-def test_questions_in_a_batch_are_thought_about_with_their_own_walls() -> None:
+def test_each_maze_of_a_batch_has_its_own_walls() -> None:
     made = model()
     questions = make_puzzles(MAZE_5, 6, np.random.default_rng(0)).questions
     together = think(made, questions, 3)
@@ -193,7 +191,7 @@ def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
     return ends == 2 or unseen <= 1
 
 
-def test_a_model_that_thinks_once_sees_too_little_of_any_maze() -> None:
+def test_one_step_sees_too_little_of_any_maze() -> None:
     """A step with n = T = 1 sees 4 cells far, twelve blocks one after the other 12, and 16 steps see all of a maze."""
     rng = np.random.default_rng(0)
     mazes = [MAZE_5.generate(rng)[0] for _ in range(200)]

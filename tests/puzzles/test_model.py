@@ -22,7 +22,7 @@ def model(config: ThinkingConfig = CONFIG, task: Task = TASK, seed: int = 0) -> 
     return PuzzleModel(config, task, np.random.default_rng(seed))
 
 
-def test_the_paper_s_recursion_said_again() -> None:
+def test_the_recursion_agrees_with_a_second_implementation() -> None:
     """y and z after a step, from attention and SwiGLU of the first block, without the core's code."""
     made, (puzzles, _, _) = model(), sets()
     questions = puzzles.questions[:3]
@@ -51,17 +51,17 @@ def test_the_shipped_models_are_small(task: Task, parameters: int) -> None:
     assert sum(p.size for p in model(PuzzleConfig().model, task).parameters()) == parameters < 85_000
 
 
-def test_heads_that_the_task_has_no_masks_for_are_refused() -> None:
+def test_a_wrong_number_of_heads_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^model.core_heads=2: sudoku4 has masks for 4$"):
         model(replace(CONFIG, core_heads=2))
 
 
-def test_nothing_is_thought_right_before_anything_is_learnt() -> None:
+def test_an_untrained_model_does_not_halt() -> None:
     course = think(model(), sets()[0].questions, 3)
     assert (course.right < 0.1).all()
 
 
-def test_losses_are_those_of_the_cells_and_of_knowing() -> None:
+def test_losses_are_cross_entropies_of_cells_and_of_halting() -> None:
     made, (puzzles, _, _) = model(), sets()
     said = made.read(made(puzzles.questions, made.start(len(puzzles))))
     cells, halting = losses(said, puzzles.answers)
@@ -75,7 +75,7 @@ def test_losses_are_those_of_the_cells_and_of_knowing() -> None:
     assert losses(known, puzzles.answers)[1].item() == pytest.approx(3 + np.log1p(np.exp(-3.0)), rel=1e-5)
 
 
-def test_twins_get_twin_answers_where_digits_keep_their_names() -> None:
+def test_symmetries_that_keep_digits_map_answers_to_answers() -> None:
     """The model knows cells by nothing but who sees whom: a symmetry of the board moves its answer along."""
     made, (puzzles, _, _) = model(), sets()
     symmetries = TASK.draw_symmetries(np.random.default_rng(0), len(puzzles))
@@ -94,7 +94,7 @@ def same_rows(cells: np.ndarray) -> bool:
     return len(set(cells[:4] // 4)) == 1
 
 
-def test_thinking_in_groups_is_thinking_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_give_the_results_of_single_puzzles(monkeypatch: pytest.MonkeyPatch) -> None:
     made, (puzzles, _, _) = model(), sets()
     together = think(made, puzzles.questions, 4)
     monkeypatch.setattr("trm_np.puzzles.model.GROUP", 5)
@@ -109,9 +109,7 @@ def test_a_puzzle_halts_at_the_first_step_that_is_sure_or_at_the_last() -> None:
 
 
 @pytest.mark.parametrize("group", [32, 5])
-def test_an_answer_is_the_thought_at_which_the_model_halts(
-    group: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_the_board_at_which_the_model_halts(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trm_np.puzzles.model.GROUP", group)
     made, (puzzles, _, _) = model(seed=3), sets()
     head = made.core.halt_head
@@ -144,7 +142,7 @@ def test_every_parameter_learns() -> None:
     assert all(np.abs(first).max() > 0 for first, _ in t.optimizer.moments)
 
 
-def test_it_learns_small_boards_and_cannot_without_thinking_again() -> None:
+def test_it_learns_small_boards_but_not_without_recursion() -> None:
     """All puzzles of 4 × 4 as their own test: whether it can, not whether it generalises."""
     shares = {}
     for steps in (4, 1):

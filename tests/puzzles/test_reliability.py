@@ -47,7 +47,7 @@ def whole(training: Callable[[Path], Training], tmp_path_factory: pytest.TempPat
     return run.results()
 
 
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
+def test_a_run_killed_several_times_ends_with_the_same_bytes(
     training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     run = training(tmp_path / "a run's folder")
@@ -58,7 +58,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_a_signal_saves_and_says_how_to_go_on(
+def test_a_signal_saves_the_run_and_prints_how_to_resume(
     number: signal.Signals, training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     run = training(tmp_path)
@@ -83,7 +83,7 @@ def everything(run: PuzzleRun) -> dict[str, object]:
     }
 
 
-def test_a_resumed_trainer_has_all_that_it_stood_on(tmp_path: Path) -> None:
+def test_a_resumed_trainer_has_its_whole_state(tmp_path: Path) -> None:
     settings = small(training__epochs=4, training__evaluate_every=1)
     run = new_run(tmp_path, settings)
     run.trainer.stopping.restore = lambda model: None  # type: ignore[method-assign]  # it shall stand as it stopped

@@ -46,7 +46,7 @@ def after(updates: int) -> Callable[[], bool]:
 # ---------------------------------------------------------------------------------------------- the batch
 
 
-def test_a_place_takes_a_new_puzzle_once_its_own_is_finished() -> None:
+def test_a_finished_puzzle_is_replaced_by_a_new_one() -> None:
     t = trainer(small(training__explore=0.0))
     places = t.places
     seen = []
@@ -64,7 +64,7 @@ def test_a_place_takes_a_new_puzzle_once_its_own_is_finished() -> None:
     assert (places.questions == places.answers)[places.questions > 0].all()
 
 
-def test_the_carry_is_handed_on_and_no_gradient_through_it() -> None:
+def test_the_carry_is_passed_on_without_gradient() -> None:
     """An update from the carry of the one before is one from a copy of it."""
     t, other = trainer(small()), trainer(small())
     for each in (t, other):
@@ -77,7 +77,7 @@ def test_the_carry_is_handed_on_and_no_gradient_through_it() -> None:
     assert np.abs(t.places.y).max() > 0
 
 
-def test_thinking_ends_where_the_answer_seems_right_but_not_before_the_drawn_step() -> None:
+def test_thinking_ends_if_the_model_halts_but_not_before_the_drawn_minimum() -> None:
     t = trainer(small())
     t.take_new_puzzles()
     t.learner.core.halt_head.bias.data[...] = -9, 9  # type: ignore[union-attr]
@@ -88,7 +88,7 @@ def test_thinking_ends_where_the_answer_seems_right_but_not_before_the_drawn_ste
     assert t.places.finished.tolist() == [1, 1, 1, 0, 1]
 
 
-def test_drawn_steps_are_rare_and_from_two_to_all() -> None:
+def test_drawn_minimums_are_rare_and_from_two_to_all_steps() -> None:
     t = trainer(small(training__explore=0.25, training__batch_size=4000))
     t.take_new_puzzles()
     counts = np.bincount(t.places.least, minlength=4) / 4000
@@ -113,7 +113,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 # ------------------------------------------------------------------------------------------- the same bits
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Path, tmp_path: Path) -> None:
+def test_the_bits_depend_on_the_seed(finished: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         new_run(tmp_path / str(seed), small(), seed).train()
     assert written(tmp_path / "0") == written(finished)
@@ -131,7 +131,7 @@ def test_a_run_interrupted_and_resumed_gives_the_same_bits(
     assert written(tmp_path) == written(finished)
 
 
-def test_switching_augmentation_off_moves_no_other_dice() -> None:
+def test_switching_augmentation_off_changes_no_other_draws() -> None:
     plain, twins = trainer(small(training__augment=False)), trainer(small())
     for t in (plain, twins):
         t.take_new_puzzles()
@@ -181,7 +181,7 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
     assert kept == [1, 1, 3, 3, 5, 6, 7, 7]
 
 
-def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_answer() -> None:
+def test_groups_by_difficulty_add_up_to_the_whole() -> None:
     """Thought about for longer than that, by a model that has every board right in the end."""
     puzzles = sets()[2]
     allowed, steps = 2, 4
@@ -194,7 +194,7 @@ def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_ans
     assert found["solved_by_steps"]["4"] == 1
 
 
-def test_the_summary_says_what_the_model_can(finished: Path) -> None:
+def test_the_summary_has_the_results_of_the_model(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     stored, (_, _, test) = load_puzzle_model(finished / "best.npz", tasks=KNOWN), sets()
     course = think(stored.model, test.questions, 3)
@@ -211,7 +211,7 @@ def test_the_summary_says_what_the_model_can(finished: Path) -> None:
     ("part", "what"),
     [("lm_head", "loss cells"), ("halt_head", "loss halting"), ("token_embedding", "loss cells")],
 )
-def test_a_number_that_is_not_finite_stops_training_before_anything_is_learnt_from_it(
+def test_a_number_that_is_not_finite_stops_training_before_the_update(
     tmp_path: Path, part: str, what: str
 ) -> None:
     run = new_run(tmp_path, small())
@@ -274,14 +274,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_a_file_that_says_something_else_is_refused(finished: Path, tmp_path: Path, fault: str) -> None:
+def test_a_file_with_another_header_is_refused(finished: Path, tmp_path: Path, fault: str) -> None:
     change, message = REFUSED[fault]
     with pytest.raises(CheckpointError, match=message) as refused:
         load_puzzle_model(altered(finished / "best.npz", tmp_path, change), tasks=KNOWN)
     assert "\n" not in str(refused.value)
 
 
-def test_damage_anywhere_is_noticed(finished: Path, tmp_path: Path) -> None:
+def test_damage_in_any_byte_is_noticed(finished: Path, tmp_path: Path) -> None:
     content = (finished / "best.npz").read_bytes()
     rng = np.random.default_rng(0)
     for place in rng.choice(len(content), 40, replace=False):
@@ -327,7 +327,7 @@ def test_each_kind_of_model_is_refused_where_the_other_is_needed(finished: Path,
 # ------------------------------------------------------------------------------------------------ settings
 
 
-def test_settings_come_back_from_a_file_as_they_were() -> None:
+def test_settings_survive_a_round_trip_through_a_file() -> None:
     config = small(model__cycles=3)
     assert from_flat(flatten(config)) == config
     assert resolve(PuzzleConfig(), {"training.epochs": "7"}).training.epochs == 7
@@ -354,6 +354,6 @@ def test_a_bad_setting_is_refused(key: str, value: str, message: str) -> None:
         resolve(PuzzleConfig(), {key: value})
 
 
-def test_two_kinds_of_sudoku_do_not_mix(finished: Path) -> None:
+def test_models_of_two_sizes_of_sudoku_are_not_mixed(finished: Path) -> None:
     with pytest.raises(CheckpointError, match='found a puzzle named "sudoku4"; known: sudoku6'):
         load_puzzle_model(finished / "best.npz", tasks={SUDOKU_6.name: SUDOKU_6})

@@ -54,7 +54,7 @@ def test_the_perfect_gift_bought_in_time_is_worth_one() -> None:
     assert SPADE_WORTH - 1e-6 <= realised([SPADE], [0]) <= SPADE_WORTH
 
 
-def test_the_rating_that_counts_is_that_of_the_review_analysis() -> None:
+def test_the_rating_is_that_of_the_review_analysis() -> None:
     praised = replace(SPADE, rating=1.0)
     assert realised([praised], [0]) == pytest.approx(SPADE_WORTH)
     unknown = replace(SPADE, rating=5.0, reviews=(0,) * 5)  # three stars are expected of it
@@ -70,19 +70,19 @@ def test_a_sold_out_gift_is_worth_nothing() -> None:
     )
 
 
-def test_a_late_gift_has_missed_its_occasion() -> None:
+def test_a_late_gift_gets_nothing_for_the_occasion() -> None:
     slow = replace(SPADE, offers=(Offer("slow", 80, 11),))
     assert realised([slow], [0]) == pytest.approx(SPADE_WORTH - OCCASION)
     assert realised([slow], [0], days_left=11) == pytest.approx(SPADE_WORTH)
 
 
-def test_who_pays_less_waits_for_the_cheaper_seller() -> None:
+def test_a_lower_price_implies_the_delivery_of_the_cheaper_seller() -> None:
     two = replace(SPADE, offers=(Offer("fast", 80, 2), Offer("slow", 70, 12)))
     assert realised([two], [0], [80.0]) == pytest.approx(SPADE_WORTH)
     assert realised([two], [0], [70.0]) == pytest.approx(SPADE_WORTH - OCCASION)
 
 
-def test_a_bargain_is_paid_for_but_does_not_look_mean() -> None:
+def test_a_bargain_within_the_budget_looks_like_its_list_price() -> None:
     dear = replace(
         SPADE, price=115.0, offers=(Offer("full", 115, 2), Offer("less", 105, 2), Offer("half", 50, 2))
     )
@@ -93,7 +93,7 @@ def test_a_bargain_is_paid_for_but_does_not_look_mean() -> None:
     assert realised([cheap], [0], [10.0]) == pytest.approx(SPADE_WORTH)
 
 
-def test_small_gifts_that_are_given_together_look_generous() -> None:
+def test_gifts_given_together_count_with_their_total_price() -> None:
     # Each for 20 of 100 dollars looks mean (0.7); together they cost 60. Beyond the budget they stay apart.
     small = [
         replace(SPADE, category=category, price=20.0, offers=(Offer("s", 20, 1),))
@@ -114,7 +114,7 @@ def test_small_gifts_that_are_given_together_look_generous() -> None:
     assert two == pytest.approx((2 * realised(small[:2], [0, 1])) / 3)
 
 
-def test_gifts_given_together_serve_the_hobbies_together() -> None:
+def test_gifts_given_together_share_their_hobby_tags() -> None:
     reader = replace(GARDENER, hobbies=("garden", "reading"), budget=160)
     novel = replace(SPADE, category="library", tags=("reading",))
     assert realised([SPADE], [0], profile=reader) == pytest.approx(1 - HOBBY / 2)
@@ -124,13 +124,13 @@ def test_gifts_given_together_serve_the_hobbies_together() -> None:
     )
 
 
-def test_a_price_that_nobody_asks_is_refused() -> None:
+def test_a_price_below_every_offer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"spade cannot be bought for 79\.0: every offer costs more"):
         realised([SPADE], [0], [79.0])
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=5), st.permutations(range(3)), st.integers(0, 4))
-def test_it_lies_between_0_and_1_and_only_lateness_and_stock_take_away(
+def test_it_lies_between_0_and_1_and_only_lateness_and_stock_lower_it(
     profile: Profile, gifts: list[Gift], choice: list[int], days_left: int
 ) -> None:
     value = realised(gifts, choice, profile=profile, days_left=days_left)
@@ -156,7 +156,7 @@ def test_paying_less_never_lowers_it(profile: Profile, gifts: list[Gift], share:
 
 
 @given(st.lists(PROFILES, min_size=2, max_size=4), st.lists(GIFTS, min_size=3, max_size=4))
-def test_the_worth_of_one_list_does_not_depend_on_its_company(
+def test_the_reward_of_a_list_does_not_depend_on_other_lists(
     profiles: list[Profile], gifts: list[Gift]
 ) -> None:
     table = gift_table(gifts, VOCABULARY)

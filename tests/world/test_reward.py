@@ -72,14 +72,14 @@ def test_the_perfect_gift_is_worth_one() -> None:
     assert reward(*tables([GARDENER], [spade]))[0, 0] == pytest.approx(1.0)
 
 
-def test_a_hobby_wants_the_category_it_names_and_those_it_implies() -> None:
+def test_a_hobby_matches_its_own_category_and_those_it_implies() -> None:
     novel = gift("library", tags=("reading",))
     assert components(GARDENER, gift("garden"))["category"] == 1.0
     assert components(GARDENER, novel)["category"] == 1.0
     assert components(GARDENER, gift("kitchen"))["category"] == 0.0
 
 
-def test_the_hobby_component_asks_for_two_hobbies_at_most() -> None:
+def test_two_common_hobbies_give_the_full_hobby_component() -> None:
     one, two, three = ("garden",), ("garden", "reading"), ("garden", "reading", "painting")
     assert [components(GARDENER, gift(tags=tags))["hobby"] for tags in (one, two, three)] == [0.5, 1.0, 1.0]
     assert components(replace(GARDENER, hobbies=("garden",)), gift(tags=one))["hobby"] == 1.0
@@ -111,7 +111,7 @@ def test_age_for_a_gift_from_20_to_60(age: float, value: float) -> None:
         (Profile(), {"age", "budget", "occasion", "category", "hobby"}),
     ],
 )
-def test_a_missing_field_tells_nothing(profile: Profile, unknown: set[str]) -> None:
+def test_a_missing_field_is_neutral(profile: Profile, unknown: set[str]) -> None:
     spade = gift("garden", tags=("garden", "reading"))
     known = components(GARDENER, spade)
     for name, value in components(profile, spade).items():
@@ -141,7 +141,7 @@ def test_every_component_and_the_reward_lie_between_0_and_1(
 
 
 @given(SOME_PROFILES, st.lists(GIFTS, min_size=1, max_size=6))
-def test_a_slow_and_plain_second_opinion_agrees(profiles: list[Profile], gifts: list[Gift]) -> None:
+def test_it_agrees_with_a_plain_reference_implementation(profiles: list[Profile], gifts: list[Gift]) -> None:
     expected = [[second_opinion(profile, gift, gifts) for gift in gifts] for profile in profiles]
     np.testing.assert_allclose(reward_components(*tables(profiles, gifts))[:, :, :6], expected, atol=1e-12)
 
@@ -192,7 +192,7 @@ def test_a_better_rating_never_lowers_the_reward(profile: Profile, worse: Gift, 
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=2, max_size=6), st.data())
-def test_a_picked_gift_lowers_the_diversity_of_all_that_resemble_it(
+def test_a_picked_gift_lowers_the_diversity_of_similar_gifts(
     profile: Profile, gifts: list[Gift], data: st.DataObject
 ) -> None:
     world_tables = tables([profile], gifts)
@@ -204,7 +204,7 @@ def test_a_picked_gift_lowers_the_diversity_of_all_that_resemble_it(
     assert (reward(*world_tables, picked) <= reward(*world_tables)).all()
 
 
-def test_diversity_is_against_the_mean_of_those_picked() -> None:
+def test_diversity_averages_over_the_picked_gifts() -> None:
     spade, pan, novel = (
         gift("garden", tags=("garden",)),
         gift("kitchen"),
@@ -226,7 +226,7 @@ def test_similarity_is_symmetric_and_one_to_itself(gifts: list[Gift]) -> None:
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=6), st.permutations(range(3)))
-def test_a_list_is_worth_the_mean_of_its_gifts_given_those_before(
+def test_the_reward_of_a_list_is_the_mean_of_its_gifts_given_those_before(
     profile: Profile, gifts: list[Gift], order: list[int]
 ) -> None:
     world_tables = tables([profile], gifts)
@@ -249,7 +249,7 @@ def test_a_list_is_worth_the_mean_of_its_gifts_given_those_before(
         ([[]], "gift indices, found shape"),
     ],
 )
-def test_a_list_that_cannot_be_given_is_refused(choices: list[object], says: str) -> None:
+def test_an_invalid_list_is_refused(choices: list[object], says: str) -> None:
     world_tables = tables([GARDENER], [gift(), gift("kitchen"), gift("library")])
     with pytest.raises(ValueError, match=says):
         list_reward(*world_tables, np.array(choices, dtype=np.int64))
@@ -272,7 +272,7 @@ def test_no_list_beats_the_best_list(profile: Profile, gifts: list[Gift], k: int
     np.testing.assert_array_equal(list_reward(*world_tables, choices), value)
 
 
-def test_the_best_list_is_found_where_the_greedy_one_is_not_best() -> None:
+def test_the_best_list_is_found_if_the_greedy_one_is_not_best() -> None:
     # The best gift alone resembles all others; the two next best have nothing in common.
     gifts = [
         gift("garden", tags=("garden", "cooking"), rating=4.1),
@@ -299,7 +299,7 @@ def test_the_search_over_many_gifts_is_exact_whatever_its_memory(
         assert rewards[(lists == choices[row]).all(axis=1)] == pytest.approx(rewards.max(), abs=1e-12)
 
 
-def test_a_catalogue_of_a_thousand_gifts_is_searched_through() -> None:
+def test_the_search_over_a_thousand_gifts_is_exact() -> None:
     world_tables = tables([GARDENER], random_gifts(np.random.default_rng(6), 1000))
     choices, value = best_lists(*world_tables)
     swaps = np.array([[*choices[0, :2], other] for other in range(1000) if other not in choices[0]])
@@ -307,7 +307,7 @@ def test_a_catalogue_of_a_thousand_gifts_is_searched_through() -> None:
     assert (list_reward(same_profile, *world_tables[1:], swaps) <= value[0] + 1e-12).all()
 
 
-def test_more_gifts_than_there_are_cannot_be_listed() -> None:
+def test_a_list_longer_than_the_catalogue_is_refused() -> None:
     with pytest.raises(ValueError, match="a list of 3 cannot be made from 2 gifts"):
         best_lists(*tables([GARDENER], [gift(), gift()]))
 
@@ -318,7 +318,7 @@ def test_equal_gifts_have_equal_rewards_to_the_last_bit() -> None:
     np.testing.assert_array_equal(values[0], values[2])
 
 
-def test_the_reward_of_one_profile_does_not_depend_on_its_company() -> None:
+def test_the_reward_of_a_profile_does_not_depend_on_other_profiles() -> None:
     profiles, gifts, implied = tables(
         [GARDENER, replace(GARDENER, age=70), Profile()], random_gifts(np.random.default_rng(8), 7)
     )
@@ -327,5 +327,5 @@ def test_the_reward_of_one_profile_does_not_depend_on_its_company() -> None:
         np.testing.assert_array_equal(reward(profiles.take([row]), gifts, implied), together[[row]])
 
 
-def test_a_vanishing_budget_buys_nothing_and_warns_of_nothing() -> None:
+def test_a_tiny_budget_gives_zero_without_a_warning() -> None:
     assert components(replace(GARDENER, budget=5e-324), gift())["budget"] == 0.0

@@ -63,7 +63,7 @@ def test_a_rating_that_rises_never_lowers_the_reward(
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=5), st.integers(0, 2), st.floats(1, 5))
-def test_both_hold_for_a_list_as_a_whole(
+def test_both_properties_hold_for_whole_lists(
     profile: Profile, gifts: list[Gift], place: int, rating: float
 ) -> None:
     def of_list(changed: Gift) -> float:

@@ -29,7 +29,7 @@ def by_enumeration(scores: Floats, size: int) -> Floats:
     hnp.arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 6)), elements=st.floats(-6, 6)),
     st.data(),
 )
-def test_a_label_is_as_likely_as_all_sets_with_it(scores: Floats, data: st.DataObject) -> None:
+def test_inclusion_is_the_sum_over_all_sets_with_the_label(scores: Floats, data: st.DataObject) -> None:
     sizes = np.array([data.draw(st.integers(1, scores.shape[1] - 1)) for _ in scores])
     found = inclusion(scores, sizes)
     for row, size, likely in zip(scores, sizes, found, strict=True):
@@ -65,7 +65,7 @@ def test_sampled_tables_have_the_mean_of_the_exact_posterior(monkeypatch: pytest
     np.testing.assert_allclose(found, exact_posterior(words, labels, known, silent), atol=0.055)
 
 
-def test_votes_that_explain_the_labels_are_found_again() -> None:
+def test_the_votes_that_made_the_labels_are_recovered() -> None:
     rng = np.random.default_rng(1)
     table = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     words = rng.random((200, 6)) < 0.5
@@ -78,13 +78,13 @@ def test_votes_that_explain_the_labels_are_found_again() -> None:
     assert (mean[5] < 0.1).all()
 
 
-def test_a_word_that_nobody_says_keeps_its_prior() -> None:
+def test_a_word_in_no_scenario_keeps_its_prior() -> None:
     words, labels = np.zeros((3, 400), bool), np.eye(3)
     found = infer_votes(words, labels, np.zeros((3, 3)), np.full(400, 0.8), np.random.default_rng(0))
     speaks = found.tables.any(axis=2).mean()
     assert speaks == pytest.approx(0.2, abs=0.02)
 
 
-def test_without_votes_all_labels_are_alike() -> None:
+def test_without_votes_all_labels_are_equally_likely() -> None:
     nothing = Votes(np.zeros((2, 3, 4)))
     np.testing.assert_allclose(nothing.probabilities(np.ones((5, 3), bool), np.zeros(4), 2), 0.5)
