@@ -1,4 +1,4 @@
-"""Augmentation keeps who the person is."""
+"""Augmentation changes age, budget and the order of hobbies, and nothing else."""
 
 from dataclasses import fields
 

@@ -1,7 +1,7 @@
-"""Every way in which a file can be wrong is refused with its exact place, and the file is left as it was.
+"""Every fault of a file is refused with its exact place, and the file is not changed.
 
-`tests/bad` holds bad files: in `scenarios`, `held_out` and `catalogue` one stands in for the good file of that name, in
-`any` for any of them, and in a folder of `together` several. `expected.txt` is what is said of them, line by line.
+`tests/bad` holds bad files. In `scenarios`, `held_out` and `catalogue`, a file replaces the valid file of that name; in
+`any`, each of the three; in a folder of `together`, several. `expected.txt` holds the messages, line by line.
 """
 
 import json

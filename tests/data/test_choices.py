@@ -1,4 +1,4 @@
-"""Choices as the model learns from them: histories as lists, candidates, and what a sample of them stands for."""
+"""Choices as training targets: histories as lists, candidates, and sampled candidates."""
 
 from itertools import combinations
 

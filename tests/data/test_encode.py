@@ -1,4 +1,4 @@
-"""Inputs of the model from a profile and from a gift: each token, feature and number at its place."""
+"""Model inputs from profiles and gifts: every token, feature and number."""
 
 import math
 from dataclasses import replace

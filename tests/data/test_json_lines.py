@@ -1,4 +1,4 @@
-"""One value or one on each line: which it is, what each line is numbered, and that nothing is read too early."""
+"""One JSON value or one per line: telling them apart, line numbers, and reading no further than needed."""
 
 import io
 import json

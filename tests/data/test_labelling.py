@@ -1,4 +1,4 @@
-"""The guide as functions: its tables and its worked example as the page has them, and the labels people gave."""
+"""The labelling guide: its tables, its worked example, and the shipped labels."""
 
 import re
 from collections import Counter

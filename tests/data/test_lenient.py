@@ -1,4 +1,4 @@
-"""Profiles as people give them: what is forgiven with a warning, and what is refused all the same."""
+"""Profiles in everyday words: what gives a warning, and what is refused."""
 
 import json
 from dataclasses import replace

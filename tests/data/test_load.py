@@ -1,4 +1,4 @@
-"""Contents of valid files, and where names come from that a file does not bring."""
+"""Loading valid files, and the defaults for what a file leaves out."""
 
 import json
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The scale of money: that of the shipped data is as it is written, and other data are read alike in any currency."""
+"""The scale of money: that of the shipped data, and its independence of the currency."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Text of a problem."""
+"""The text of problems."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Simulated data: as many records as asked, in the shipped schema, true to the guide, and the same bytes again."""
+"""Simulated data: their size, schema, distributions, labels and reproducibility."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Limits on the contents of a file, and the cost of reading it, in proportion to its contents."""
+"""Limits on the contents of a file, and the cost of reading it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Good files spoilt at random: the problems stand at the very places that were spoilt, and nowhere else."""
+"""Valid files are spoilt at random. Exactly the spoilt places are reported."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Records as columns: nothing lost, nothing moved."""
+"""Records as columns."""
 
 import numpy as np
 import pytest

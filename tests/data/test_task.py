@@ -1,4 +1,4 @@
-"""A dataset as the trainer uses it: choices as sparse tables beside profiles and labels."""
+"""A dataset as arrays for training, with choices as sparse tables."""
 
 from dataclasses import replace
 

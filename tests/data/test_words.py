@@ -1,4 +1,4 @@
-"""The words that people have for the names of a vocabulary: which they are, and what each comes to."""
+"""Words for vocabulary names: spellings, plurals, misspellings and synonyms."""
 
 import json
 from dataclasses import asdict, replace

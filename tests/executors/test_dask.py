@@ -1,4 +1,4 @@
-"""A Dask cluster gives the same rows as this process, also when one of its workers is ended in the middle."""
+"""A Dask cluster gives the same rows as this process, even if a worker is killed."""
 
 import json
 import subprocess

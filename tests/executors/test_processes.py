@@ -1,4 +1,4 @@
-"""Processes that work for another one end with it, whatever ended that one."""
+"""Worker processes end with their parent, however it ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Tables that are refused, each by one fault: what takes the place of a sample table, and the options."""
+"""Bad tables, each with one fault: the table that replaces a sample table, and the options."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A table that is not as it should be is refused in one line that says where, what was found and what is allowed."""
+"""A bad table is refused in one line with the place, what was found and what is allowed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The page on one's own orders: its tables give what it says, and a model learns from them."""
+"""The page about own orders: its tables give the output it shows, and a model trains on them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Selection of people and orders to learn from: each rule is compared with the orders themselves."""
+"""Splitting of people and orders, compared with the orders themselves."""
 
 import json
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The same table in any of its forms gives the same files."""
+"""A table gives the same files in every format."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Rows of all 256 combinations without any training: as long as real ones, shaped like them, the same each time."""
+"""Rows of all 256 combinations without training, with the size and shape of real ones."""
 
 import math
 from collections.abc import Iterator

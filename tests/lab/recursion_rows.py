@@ -1,4 +1,4 @@
-"""Rows that look like those of `trm lab recursion`, with figures drawn at random."""
+"""Rows like those of `trm lab recursion`, with random figures."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Trials that end within a second, and rows that look like theirs."""
+"""Trials that take less than a second, and rows like theirs."""
 
 from collections.abc import Mapping
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Effects are differences paired by seed: by hand, against SciPy's t test, and as properties."""
+"""Effects paired by seed: worked examples, comparison with SciPy's t test, and properties."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The checks behind `trm gradcheck` cover everything that learns, and bite."""
+"""The checks of `trm gradcheck` cover everything that learns and find wrong gradients."""
 
 from contextlib import nullcontext
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page of a full ablation: whose figures it holds, what it refuses, and that it is one safe file."""
+"""The page of a full ablation: its figures, its refusals, and that it is one safe file."""
 
 import json
 import re

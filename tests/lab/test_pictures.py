@@ -1,4 +1,4 @@
-"""Every picture of the lessons can be drawn from the rows of its experiments, and says what those say."""
+"""The pictures of the lessons: each can be drawn from the rows of its experiments."""
 
 import json
 import re

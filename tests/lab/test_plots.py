@@ -1,4 +1,4 @@
-"""The lab's pictures: what is drawn is what was measured, the same bytes each time. Skipped without matplotlib."""
+"""The pictures of the lab show the measured figures, with the same bytes each time."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`trm lab recursion`: what varies, for as much arithmetic each, and what its rows come to."""
+"""`trm lab recursion`: its variants, their arithmetic, and the summary of their rows."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

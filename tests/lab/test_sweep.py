@@ -1,4 +1,4 @@
-"""A sweep runs trials on any executor and loses nothing: rows in order, kept as they come, failures among them."""
+"""A sweep runs trials on any executor: order of rows, stored rows, failures and interruptions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The lab's tables say what the rows say."""
+"""The tables of the lab agree with the rows."""
 
 from tests.lab.small_trials import row
 from trm_np.lab.grid import ALL_OFF, ALL_ON, only, without

@@ -1,4 +1,4 @@
-"""The page of a model that thinks: its figures are those of the model and of the rows."""
+"""The page of thinking steps: its figures are those of the model and of the rows."""
 
 import json
 import re

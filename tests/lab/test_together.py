@@ -1,4 +1,4 @@
-"""Trials that read along have the rows of plain runs, to the bit."""
+"""Trials trained together have exactly the rows of separate runs."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A solver by another way than the product's: Knuth's Algorithm X (2000) on sets."""
+"""A second Sudoku solver: Knuth's Algorithm X (2000) on sets."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A run on puzzles that is over in a moment: 4 × 4 boards, of which there are few, and narrow widths."""
+"""A quick run on puzzles: boards of 4 × 4 and small widths."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`trm puzzle` as a user meets it: what is printed where, exit codes, one line for whatever is refused."""
+"""`trm puzzle`: output, exit codes and one-line refusals."""
 
 import json
 import re

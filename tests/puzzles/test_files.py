@@ -1,4 +1,4 @@
-"""Files of puzzles: each form in which people keep them is read, at any length, and a faulty one refused by line."""
+"""Files of puzzles: every format, any length, and refusals with the line."""
 
 import tracemalloc
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Mazes: one way, found by another search; symmetries that keep it; and masks of what each question's walls hide."""
+"""Mazes: the way agrees with another search, symmetries keep it, and walls block the view."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""The puzzle model: it thinks by the recursion of the core, sees what its task lets it see, and learns."""
+"""The puzzle model: its recursion, its masks, its losses and that it learns."""
 
 from dataclasses import replace
 

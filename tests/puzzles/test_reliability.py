@@ -1,4 +1,4 @@
-"""After any interruption a run on puzzles ends with the same bytes, and its files are complete."""
+"""Runs on puzzles: the same bytes after any interruption, and complete files."""
 
 import shlex
 import signal

@@ -1,4 +1,4 @@
-"""Sudoku: one solution each, symmetries that keep it so, a form that knows a puzzle again, and how hard one is."""
+"""Sudoku: unique solutions, symmetries, the canonical form and the effort."""
 
 from functools import cache
 from itertools import islice, permutations, product

@@ -1,4 +1,4 @@
-"""A task of one's own: the example that the page gives, read off it, is learnt, stored and answered like Sudoku."""
+"""The example of an own task in the docstring: it can be trained, stored and solved."""
 
 import inspect
 import textwrap

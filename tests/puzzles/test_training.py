@@ -1,4 +1,4 @@
-"""Training on puzzles: every place at a step of its own, the same bits from the same seed, across interruptions too."""
+"""Training on puzzles: places at different steps, reproducible bits, and resuming."""
 
 import json
 from collections.abc import Callable

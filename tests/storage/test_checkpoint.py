@@ -1,4 +1,4 @@
-"""Model files: what goes in comes out, anything else is refused in one line that says what is wrong and what to do."""
+"""Model files: round trips, and refusals in one line with the reason and a remedy."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; lines are appended whole; a folder has one writer."""
+"""Files are written whole or not at all, lines are appended whole, and a folder has one writer."""
 
 import errno
 import os

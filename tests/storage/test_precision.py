@@ -1,4 +1,4 @@
-"""Weights in fewer bits: what rounding may cost, and that a file of them is read as strictly as any other."""
+"""Reduced precision: rounding errors, and checks of reduced files."""
 
 from collections.abc import Callable
 from pathlib import Path

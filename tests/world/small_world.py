@@ -1,4 +1,4 @@
-"""A small world to test in: its vocabulary, a gift in one line, and Hypothesis strategies."""
+"""A small vocabulary, a function to make gifts, and Hypothesis strategies."""
 
 from dataclasses import fields, replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The world of many gifts: looked at in parts, searched by leaving most of it out, and still exactly the same."""
+"""Large catalogues: rewards in portions and pruned searches give the same results as exhaustive ones."""
 
 import tracemalloc
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Realised value of a bought list: a worked example of each difference to the reward, and rules for any list."""
+"""The realised reward: worked examples of each difference to the reward, and properties of any list."""
 
 from dataclasses import replace
 

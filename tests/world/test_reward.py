@@ -1,4 +1,4 @@
-"""The true reward: worked examples, what must hold for any profile and gift, and a slow second opinion."""
+"""The true reward: worked examples, properties, and a plain reference implementation."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Properties that users of the reward rely on: its bounds; cheaper (down to the budget) or better never hurts."""
+"""Properties of the reward: its bounds, and that a lower price down to the budget or a better rating never hurts."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The five tools: worked examples, what holds for any gifts, and brute force or SciPy as a second opinion."""
+"""The five tools: worked examples, properties, and comparison with brute force and SciPy."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Votes inferred from labelled scenarios, against sums over all sets and all tables."""
+"""Inferred votes, compared with sums over all sets and all tables."""
 
 from itertools import combinations, product
 
