@@ -31,7 +31,7 @@ LOADERS = {
 
 
 def expected() -> dict[str, list[str]]:
-    """The lines by what they are about: a file, or a folder of several that are read together."""
+    """The messages by the bad file, or by the folder of several that are read together."""
     lines: dict[str, list[str]] = defaultdict(list)
     for line in (BAD / "expected.txt").read_text(encoding="utf-8").splitlines():
         file = line.partition(": ")[0]
@@ -43,7 +43,7 @@ EXPECTED = expected()
 
 
 def sets_of_files(about: str) -> Iterator[dict[str, str]]:
-    """The files to load, as good as they are but for the bad ones; once in the place of each kind for `any`."""
+    """The files to load: the bad ones, and valid ones for the rest. A file of `any` replaces each kind in turn."""
     good = {kind: f"good/{kind}.json" for kind in KINDS}
     folder = about.partition("/")[0]
     if folder == "together":
@@ -54,7 +54,7 @@ def sets_of_files(about: str) -> Iterator[dict[str, str]]:
 
 
 def without_reason(line: str) -> str:
-    """Why text is not JSON, in brackets, is said in the words of the Python that reads it."""
+    """Remove the reason in brackets why text is not JSON, whose words depend on the version of Python."""
     return re.sub(r"not JSON \(.*\)", "not JSON", line)
 
 
@@ -188,7 +188,7 @@ def test_control_characters_in_a_file_name_are_escaped(tmp_path: Path) -> None:
 
 
 def write_faulty(folder: Path, faults: dict[str, int]) -> dict[str, Path]:
-    """The three files, with so many faults in each."""
+    """Write the three files with this number of faults in each."""
     documents = {
         "scenarios": sample_files.training(),
         "held_out": sample_files.held_out(),

@@ -36,7 +36,7 @@ def test_a_visible_history_is_excluded_and_a_hidden_one_counts_as_chosen() -> No
     assert told.share.tolist() == [
         [1, 0, 0, 0],
         [0, 0.5, 0.5, 0],
-    ]  # of the hidden, what was rejected is no choice
+    ]  # a rejected gift in a hidden history does not count as chosen
     assert (told.offset == IMPOSSIBLE).tolist() == [[False, True, True, False], [False] * 4]
 
 
@@ -54,7 +54,7 @@ def test_shares_sum_to_one_and_only_the_history_is_impossible(
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, GIFTS))
 def test_the_expected_sum_over_a_sample_is_that_over_all_gifts(seed: int, size: int) -> None:
-    """Over every sample there is, the sum of exponentials over its candidates has that over all gifts as its mean."""
+    """The mean over every possible sample is compared."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(PEOPLE, GIFTS))
     chosen = sparse(rng.random((PEOPLE, GIFTS)) < 0.3)

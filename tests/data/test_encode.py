@@ -40,7 +40,7 @@ STRANGER = Profile()
 
 
 def spelt(vocabulary: Vocabulary) -> list[tuple[str, Any]]:
-    """Every token that stands for something said, in order, as (field, name or index of the bucket)."""
+    """Every token that stands for a value, in order, as (field, name or index of the bucket)."""
     fields = {
         "age": range(len(AGE_GROUPS)),
         "budget": range(len(BUDGET_TIERS)),
@@ -74,7 +74,7 @@ def test_a_worked_example() -> None:
 def test_a_masked_token_is_hidden_in_every_input_and_is_a_target() -> None:
     masked = np.zeros((2, 7), bool)
     masked[0, [0, 3, 5]] = True  # age, occasion, and the garden
-    masked[1] = True  # of one of whom nothing is known
+    masked[1] = True  # a profile without known fields
     inputs = encode_profiles(profile_table([MOTHER, STRANGER], VOCABULARY), VOCABULARY, masked)
     assert inputs.tokens.tolist() == [[2, 1, 9, 11, 1, 17, 1, 20], [2, 1, 1, 1, 1, 1, 0, 1]]
     no = NO_ANSWER
@@ -162,7 +162,7 @@ def test_the_order_of_lists_does_not_matter(profile: Profile, data: st.DataObjec
     )
     for field in set(vars(first)) - {"tokens"}:
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field), err_msg=field)
-    # The tokens of one field share a position; within it they may change places.
+    # The tokens of one field share a position, so their order within it is free.
     placed = [sorted(zip(one.positions, one.tokens[0], strict=True)) for one in (first, second)]
     assert placed[0] == placed[1]
 
@@ -212,7 +212,7 @@ def test_a_worked_gift() -> None:
     numbers, category, tier = [0, 2, -5, 3.4], [0, 1, 0, 0], [0, 1, 0]
     tags, occasions = [*[0, 1, 0, 0], *[0, 1, 0]], [0, 1]
     np.testing.assert_allclose(inputs.token_features, [[*numbers, *category, *tier]], rtol=1e-6)
-    # What is left of the width says which of the ages 15, 45 and 75 the gift suits.
+    # The last features mark the ages 15, 45 and 75 that the gift suits.
     expected = [[*numbers, *category, *tier, *tags, *occasions, 0, 1, 0]]
     np.testing.assert_allclose(inputs.features, expected, rtol=1e-6)
     assert (inputs.price.tolist(), inputs.rating.tolist()) == ([[0]], [[2]])

@@ -18,7 +18,7 @@ VALUES = st.dictionaries(
 
 
 def read(text: str, live: bool = False) -> object:
-    """The value, or the list of lines as (number, value), an error being its message."""
+    """The value, or the list of lines as (number, value). An error is represented by its message."""
     found = read_json_or_lines(io.BytesIO(text.encode()), "f", live)
     if not isinstance(found, Iterator):
         return found
@@ -50,7 +50,7 @@ def test_one_line_is_a_value_in_a_file_and_a_line_in_a_live_stream() -> None:
 
 
 class Pipe:
-    """Pipe whose written pieces arrive one by one; the next may be read only once the last one is answered."""
+    """A pipe whose pieces arrive one by one. The next may be read only once the last one is answered."""
 
     def __init__(self, *pieces: str) -> None:
         self.pieces = [piece.encode() for piece in pieces]
@@ -77,7 +77,7 @@ def test_a_live_stream_is_not_read_ahead(first: str) -> None:
 
 
 class InPieces(io.BytesIO):
-    """Stream that has no more than so many bytes at a time."""
+    """A stream that returns at most `size` bytes at a time."""
 
     def __init__(self, content: bytes, most: int) -> None:
         super().__init__(content)
@@ -141,7 +141,7 @@ def test_text_that_is_neither_a_value_nor_lines_is_refused_with_its_line(text: s
 
 
 class Endless:
-    """Like /dev/zero: no line ever ends, and whoever reads on reads forever."""
+    """A stream like /dev/zero, whose first line never ends."""
 
     read_so_far = 0
 

@@ -127,15 +127,15 @@ def test_worked_example_of_the_guide() -> None:
 @pytest.mark.parametrize(
     ("profile", "affordable", "expected"),
     [
-        # Rule 1: travel names experience, in which nothing fits the budget; outdoor is its secondary category.
+        # Rule 1: travel points to experience, where nothing fits the budget. Outdoor is its secondary category.
         (Profile(hobbies=("travel", "reading")), ("books", "outdoor", "food"), ("books", "outdoor")),
-        # More than three: two hobbies stand behind art, then 2 points for home, then the vocabulary decides.
+        # More than three: two hobbies point to art, then home has 2 points, then the order of the vocabulary decides.
         (
             Profile(hobbies=("cooking", "gaming", "home_decor", "art", "design"), preferences=("practical",)),
             CATEGORIES,
             ("art", "home", "cooking"),
         ),
-        # Rule 2: 2 for trendy and 1 for being 25 are enough for a third place; 2 for being trendy alone are not.
+        # Rule 2: 2 points for trendy and 1 for the age of 25 are enough for a third place; 2 for trendy alone are not.
         (Profile(25, ("gaming", "art"), preferences=("trendy",)), CATEGORIES, ("art", "gaming", "fashion")),
         (Profile(26, ("gaming", "art"), preferences=("trendy",)), CATEGORIES, ("art", "gaming")),
         # 56 and christmas and traditional all point to food: 4 points.
@@ -144,8 +144,8 @@ def test_worked_example_of_the_guide() -> None:
             CATEGORIES,
             ("art", "gaming", "food"),
         ),
-        # Equal points, 3 each: cooking speaks for food, trendy and 25 for fashion; a hobby goes first, whatever
-        # the vocabulary says.
+        # Equal points, 3 each: cooking points to food, trendy and 25 to fashion. The hobby comes first, whatever
+        # the order of the vocabulary.
         (
             Profile(25, ("cooking", "gaming"), preferences=("trendy",)),
             ("cooking", "fashion", "food", "gaming"),

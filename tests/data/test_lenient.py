@@ -215,7 +215,7 @@ def test_too_many_names_are_refused_before_any_is_looked_up() -> None:
         read_profile({"hobbies": names}, VOCABULARY, "f")
     with pytest.raises(DataError) as refused:
         profile_from_json({"hobbies": names}, VOCABULARY, "f")
-    assert len(refused.value.problems) == 1 + 100  # the length, and no more names than are allowed
+    assert len(refused.value.problems) == 1 + 100  # the length, and the names that are checked
     assert "(100 in all)" in read_profile({"hobbies": names[:100]}, VOCABULARY, "f").warnings[0]
 
 

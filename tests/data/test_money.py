@@ -29,7 +29,7 @@ SUMS = st.floats(0.01, 1e6)
 
 
 def times(data: Dataset, factor: float) -> Dataset:
-    """The dataset with all sums times a factor."""
+    """The dataset with all amounts of money multiplied by a factor."""
 
     def scenarios(given: Scenarios) -> Scenarios:
         return tuple(

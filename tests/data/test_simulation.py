@@ -87,7 +87,7 @@ def test_fewer_gifts_than_categories_are_refused() -> None:
 
 
 def test_other_parts_do_not_depend_on_a_size() -> None:
-    """More gifts: the same scenarios and labels. More training scenarios: the same ones first."""
+    """With more gifts, scenarios and labels stay the same. A longer training list begins with the shorter one."""
     small = simulated(scenarios=10, gifts=13)
     for other in (simulated(scenarios=10, gifts=200), simulated(scenarios=40, gifts=13)):
         assert other.train[:10] == small.train
@@ -103,7 +103,7 @@ def test_no_held_out_interests_occur_in_another_scenario() -> None:
 
 
 def test_taken_interests_are_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With so few names that chance alone would repeat them: 1 hobby list, 4 preference lists."""
+    """With 1 list of hobbies and 4 of preferences, random draws would repeat."""
     few = SHIPPED.vocabulary.__class__(
         **{
             **SHIPPED.vocabulary.lists,

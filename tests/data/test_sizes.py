@@ -29,7 +29,7 @@ def gifts(count: int) -> list[dict[str, Any]]:
 
 
 def write(folder: Path, **documents: Any) -> dict[str, Path]:
-    """The sample files, but for these."""
+    """Write the sample files, some of them replaced."""
     sample = {
         "scenarios": sample_files.training(),
         "held_out": sample_files.held_out(),
@@ -43,7 +43,7 @@ def with_scenarios(count: int) -> dict[str, Any]:
 
 
 def with_names(count: int) -> dict[str, Any]:
-    """Vocabulary with so many hobbies, and as many scenarios, each with the last hobby."""
+    """A training file with `number` hobbies and as many scenarios, each with the last hobby."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     names = [f"hobby {number}" for number in range(count)]
     document["vocabulary"]["hobbies"] += names
@@ -54,7 +54,7 @@ def with_names(count: int) -> dict[str, Any]:
 
 
 def with_choices(count: int) -> dict[str, Any]:
-    """So many gifts and as many scenarios, each with four gifts."""
+    """Files with `number` gifts and as many scenarios, each with four gifts."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     for number, scenario in enumerate(document["scenarios"]):
         chosen, rejected, had, other = (f"gift_{(number + place) % count}" for place in range(4))
@@ -91,7 +91,7 @@ SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def calls(work: Callable[[], object]) -> int:
-    """Number of functions that the work calls, those of Python itself included."""
+    """The number of function calls of the work, including those of built-in functions."""
     count = 0
 
     def note(_: FrameType, event: str, __: object) -> None:

@@ -39,12 +39,12 @@ MAY_BE_ABSENT = {
     *("vocabulary", "expected_categories", "expected_tools", "chosen", "rejected"),
     *(field.name for record in (Profile, Gift) for field in fields(record)),
 } - {"id", "name", "category"}
-# One folder serves all examples, each of which writes its files anew.
+# All examples share a folder, since each rewrites its files.
 in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 class Again(str):
-    """A key that a dictionary holds beside the equal one, and that JSON writes as it is."""
+    """A key that a dictionary holds beside an equal one. JSON writes both."""
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -73,7 +73,7 @@ def good() -> Documents:
 
 
 def values(value: Any, path: Way = ()) -> Iterator[tuple[Way, Any]]:
-    """Every value within one, outermost first, with the way to it."""
+    """Yield every value within a value, outermost first, with the path to it."""
     yield path, value
     steps: Any = (
         enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
@@ -93,7 +93,7 @@ def place(path: Way) -> str:
 
 
 def names_of(path: Way) -> tuple[str, ...]:
-    """The lists of the vocabulary from which the value at the end of a path is a name; none if it is no name."""
+    """The vocabulary lists that the value at a path may be a name of; none if it is not a name."""
     if path[0] == "vocabulary":
         return ()
     key = path[-2] if isinstance(path[-1], int) else path[-1]
@@ -151,7 +151,7 @@ ALL: list[tuple[Where, Spoil]] = [
 
 
 def apart(chosen: list[tuple[Where, Spoil]]) -> list[tuple[Where, Spoil]]:
-    """Those of the chosen that do not touch one another: none within another, and no name where none is known."""
+    """Those of the chosen damages that do not interfere: none lies within another."""
     kept: list[tuple[Where, Spoil]] = []
     for (kind, path), spoil in chosen:
         touches = any(

@@ -40,7 +40,7 @@ TEXTS = st.text("abcdes", max_size=9)
 
 
 def distance(one: str, other: str) -> int:
-    """The textbook's table: row by row, from the lengths of the beginnings."""
+    """The edit distance by the textbook's table."""
     table = [[i + j for j in range(len(other) + 1)] for i in range(len(one) + 1)]
     for i, a in enumerate(one, 1):
         for j, b in enumerate(other, 1):
@@ -51,7 +51,7 @@ def distance(one: str, other: str) -> int:
 
 
 def plural(word: str) -> str:
-    """Plural as English writes it."""
+    """The plural of an English word."""
     if word.endswith("y") and word[-2] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
@@ -75,7 +75,7 @@ def test_case_spaces_and_plurals_do_not_matter(saying: tuple[str, str, str], dat
     words = SHIPPED.words[kind]
     assert words.meaning(word) == Meaning(name, word)
     for known in (word, name):
-        # What ends in one s is mostly no singular; "fiancée" and "fiancee" are two words.
+        # Few singulars end in a single s. "fiancée" and "fiancee" are two words.
         several = known if known.endswith("s") and not known.endswith("ss") else plural(known)
         spelt = "".join(data.draw(st.sampled_from([c, c.upper(), f" {c}", f"-{c}"])) for c in several)
         assert words.meaning(spelt).name == name, spelt
@@ -96,7 +96,9 @@ def test_words_that_only_look_like_plurals_are_kept(one: str, other: str) -> Non
 
 
 def test_a_name_comes_before_a_synonym_in_each_spelling() -> None:
-    words = Words(("walks", "reading"), {"walk": "reading", "stroll": "walks"})  # no file may hold the former
+    words = Words(
+        ("walks", "reading"), {"walk": "reading", "stroll": "walks"}
+    )  # the first is invalid in a file
     assert words.meaning("walk") == words.meaning("Walks") == Meaning("walks")
     assert words.meaning("Strolls") == Meaning("walks", "stroll")
     assert words.meaning("hike") == Meaning(None)

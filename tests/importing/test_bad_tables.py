@@ -64,7 +64,7 @@ def test_a_missing_file_or_a_folder_is_refused(
 
 
 def changed_somewhere(table: str) -> st.SearchStrategy[bytes]:
-    """The table with some of its bytes replaced, or any bytes."""
+    """A table with some bytes replaced, or any bytes."""
     data = table.encode()
 
     def replaced(start: int, length: int, new: bytes) -> bytes:

@@ -90,7 +90,7 @@ def test_orders_of_every_person_are_split_by_time(
                 found = scenario["chosen"]
                 assert (dict.fromkeys(found, 1) if isinstance(found, list) else found) == pieces
             ends.append(mine[-1][2])
-    assert ends == sorted(ends)  # nobody is trained on who ordered after a person held out did
+    assert ends == sorted(ends)  # no training order is later than the last one of a held-out person
     assert sum(report.dropped.get(reason, 0) for reason in report.dropped if "people who" in reason) == len(
         by_person
     )

@@ -38,7 +38,7 @@ def json_lines(table: str) -> str:
 
 
 def of_numbers(table: str) -> str:
-    """JSON Lines in which numbers are numbers and names lists."""
+    """JSON Lines with JSON numbers, and lists of names."""
     rows = []
     for line in json_lines(table).splitlines():
         row = json.loads(line)

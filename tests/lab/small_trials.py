@@ -26,14 +26,14 @@ def small_trials(seeds: int = 2) -> list[Trial]:
 
 
 def row(name: str, seed: int, test: Mapping[str, float], **further: Any) -> Row:
-    """A row as a finished trial has it, with the figures given."""
+    """The row of a finished trial with these figures."""
     identity = {"seed": seed, "version": "0", "data": "", "settings": flatten(small())}
     ended = {"epochs_run": 2, "best_epoch": 1, "stopped_by": "epochs", "curve": []}
     return {"name": name, **identity, **ended, "test": dict(test), **further}
 
 
 def made_up(experiment: Experiment, data: str) -> list[Row]:
-    """Rows as the experiment's would be, with figures drawn at random."""
+    """Rows like those of the experiment, with random figures."""
     rng = np.random.default_rng(0)
     rows = []
     for trial in with_seeds(experiment.configs, experiment.seeds):

@@ -95,7 +95,7 @@ def test_no_model_is_tested_on_its_training_scenarios(
 
 
 def people(profiles: ProfileTable) -> list[str]:
-    """Each profile in words, to know it again."""
+    """Each profile as text, to recognize it."""
     return [
         str({name: column[row][column[row] != -1] for name, column in vars(profiles).items()})
         for row in range(len(profiles))
@@ -114,7 +114,7 @@ def test_the_metrics_of_a_seed_pool_its_folds(found: dict[str, Any]) -> None:
     for pooled, folds in zip(found["pooled"], found["by_fold"], strict=True):
         assert len(folds) == FOLDS
         for name in ("category_recall_at_3", "tool_exact_rate", "average_reward", "reward_spearman"):
-            # The folds have five scenarios each, so that a mean over all is the mean of their means.
+            # The folds have five scenarios each, so the mean over all is the mean of their means.
             assert pooled[name] == pytest.approx(np.mean([fold[name] for fold in folds]))
         assert pooled["categories_in_use"] >= max(fold["categories_in_use"] for fold in folds)
         gap = max(fold["generalization_gap"] for fold in folds)

@@ -35,7 +35,7 @@ def test_the_interval_is_that_of_the_paired_t_test(pairs: list[tuple[float, floa
 
 
 def test_pairing_removes_the_variance_between_seeds() -> None:
-    """Seeds differ by a lot, the switch adds 0.01 to each of them: only pairs show it."""
+    """Seeds differ a lot, and the switch adds 0.01 to each. Only paired differences show it."""
     off = [0.1, 0.9, 0.5, 0.3]
     on = [value + gained for value, gained in zip(off, (0.010, 0.011, 0.009, 0.010), strict=True)]
     assert effect("dropout", "all on", "tool_exact_rate", on, off).verdict == "helps"
@@ -63,7 +63,7 @@ def test_differences_that_are_all_the_same_are_certain() -> None:
 
 
 def test_effects_with_the_others_on_and_off_have_the_right_sign() -> None:
-    """Among all on: all on less without; among all off: alone less all off. A failed run takes its pair with it."""
+    """The effect is "all on" minus "without", or "only" minus "all off". A failed run removes its pair."""
     rows = [
         *(row(ALL_ON, seed, {"tool_exact_rate": 0.8}) for seed in range(3)),
         *(row(without("dropout"), seed, {"tool_exact_rate": 0.7}) for seed in range(3)),

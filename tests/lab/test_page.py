@@ -95,7 +95,7 @@ def test_the_page_has_the_figures_of_the_rows(
 
 
 def test_curves_end_with_the_shortest_run(rows: list[Row], document: str) -> None:
-    """So every mean is one of all seeds, and none jumps where a seed has ended."""
+    """Every mean covers all seeds."""
     ended = {run["epochs_run"] for run in of(rows, "all on")}
     assert len(ended) > 1
     assert embedded(document)["combinations"][""]["epochs"] == list(range(5, min(ended) + 1, 5))
@@ -200,7 +200,7 @@ def test_there_is_a_box_and_a_reason_for_each_switch(document: str) -> None:
 
 
 def test_each_switch_has_a_link_to_the_lesson_about_it(document: str) -> None:
-    """As seen from docs/, where the page stands; the lesson's text speaks of the switch."""
+    """Links are relative to docs/, and the linked lesson mentions the switch."""
     docs = Path(__file__).resolve().parents[2] / "docs"
     links = re.findall(r'value="(\w+)"(?:(?!value=).)*?<a href="([^"]+)"', document, re.DOTALL)
     assert [name for name, _ in links] == list(SWITCHES)

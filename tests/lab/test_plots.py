@@ -117,7 +117,7 @@ CATEGORIES, TOOLS = load_dataset().vocabulary.categories, load_dataset().vocabul
 
 
 def pictures() -> dict[str, Callable[[Path], list[Path]]]:
-    """Each drawing of small data."""
+    """All drawings, with small data."""
     rng = np.random.default_rng(0)
     scores, expected = rng.random((6, 5)), (rng.random((6, 5)) < 0.4).astype(float)
     predicted, true, correlation = rng.random((6, 7)), rng.random((6, 7)), rng.random(6)
@@ -199,7 +199,7 @@ def test_error_bars_of_at_most_one_seed_have_no_length() -> None:
 def test_no_bar_of_a_picture_leaves_the_range_of_its_metric(
     metric: str, drawn: list[Any], tmp_path: Path
 ) -> None:
-    """Two seeds far apart have an interval that no metric could fill."""
+    """Two seeds far apart have an interval wider than the range of the metric."""
     least, most = RANGES.get(metric, SHARE)
     rows = [row("a", seed, {metric: value}) for seed, value in enumerate((0.1, 0.9))]
     comparison.draw_comparison(rows, [metric], tmp_path / "x", "a")
@@ -539,7 +539,7 @@ def test_an_ablation_is_drawn_beside_its_results_or_in_a_given_folder(tmp_path: 
     ids=["version", "data", "a setting"],
 )
 def test_runs_that_differ_in_more_than_a_switch_are_not_paired(other: dict[str, Any], tmp_path: Path) -> None:
-    """Those made under other conditions stand behind the newest ones."""
+    """Runs under other conditions come after the newest ones in the file."""
     path = ablation(tmp_path / "results.jsonl")
     alone = read_effects(path)
     row = json.loads(path.read_text().splitlines()[0])
@@ -550,7 +550,7 @@ def test_runs_that_differ_in_more_than_a_switch_are_not_paired(other: dict[str, 
 
 
 def spoilt(folder: Path, line: str) -> Path:
-    """The run with a further line in its log."""
+    """The run with one more line in its log."""
     with (folder / "metrics.jsonl").open("a") as log:
         log.write(line + "\n")
     return folder
@@ -572,7 +572,7 @@ def garbage(path: Path) -> Path:
 
 
 def again(folder: Path, **changed: Any) -> str:
-    """The last line of the run's log with something changed."""
+    """The last line of the run's log with a change."""
     last = (folder / "metrics.jsonl").read_text().splitlines()[-1]
     return json.dumps({**json.loads(last), **changed})
 

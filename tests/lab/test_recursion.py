@@ -46,7 +46,7 @@ LITTLE = small(training__epochs=2, training__updates=3)
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets as 4 × 4 has puzzles for."""
+    """Sizes of sets that 4 × 4 has enough puzzles for."""
     monkeypatch.setattr("trm_np.puzzles.sets.TEST", 8)
     monkeypatch.setattr("trm_np.puzzles.sets.VALIDATION", 4)
     monkeypatch.setattr(recursion, "COUNT", 12)

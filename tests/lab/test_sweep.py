@@ -26,7 +26,7 @@ DATASET = load_dataset()
 
 
 class Backwards(Executor):
-    """Runs what it is given when it is asked for, the last first."""
+    """An executor that runs tasks when their results are requested, the last first."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[Any, Any, Future[Row]]] = []
@@ -48,7 +48,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture
 def known(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
-    """The same rows, which are looked up from here on instead of trained for again."""
+    """The same rows, which later tests look up instead of training again."""
     by_trial = {(row["name"], row["seed"]): row for row in rows}
     monkeypatch.setattr(
         "trm_np.lab.sweep.GIFTS.run",
@@ -157,7 +157,7 @@ def test_the_order_of_the_file_does_not_depend_on_the_executor(tmp_path: Path, k
 
 
 def lose_the_process(trial: Trial, dataset: Dataset) -> Row:
-    """Dies of the first trial, as if the system had ended it."""
+    """Kill the process of the first trial, as the system might."""
     if trial.seed == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return run_trial(trial, dataset)

@@ -20,7 +20,7 @@ from trm_np.puzzles.model import thoughts
 from trm_np.puzzles.sets import make_test
 from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model
 
-LARGEST = 300_000  # bytes: to be sent by mail
+LARGEST = 300_000  # bytes
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ TRAIN = ["train", *SMALL, "--count", "30"]
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run where nothing is, hold few puzzles out, and leave the environment as it was."""
+    """Run commands in an empty folder, with few held-out puzzles, and restore the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sets, "TEST", 20)
     monkeypatch.setattr(sets, "VALIDATION", 10)
@@ -51,7 +51,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has hardly learnt."""
+    """A model after little training."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sets, "TEST", 20)

@@ -85,7 +85,7 @@ def test_line_numbers_count_from_the_start_of_the_file() -> None:
 
 
 class Endless(BytesIO):
-    """A file of so many lines, none of which is kept."""
+    """A file with many lines that does not store them."""
 
     def __init__(self, header: bytes, line: bytes, lines: int) -> None:
         self.header, self.line, self.left = header, line, lines
@@ -99,7 +99,7 @@ class Endless(BytesIO):
 
 
 def peak(lines: int) -> int:
-    """Most bytes in use at once, while so many lines are read."""
+    """The peak memory in bytes of reading this number of lines."""
     file = Endless(b"source,question,answer,rating\n", f"x,{PAIRS[0][0]},{PAIRS[0][1]},3\n".encode(), lines)
     tracemalloc.start()
     try:

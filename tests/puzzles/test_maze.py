@@ -27,7 +27,7 @@ Cell = tuple[int, int]
 
 
 def shortest(question: Board) -> list[Cell]:
-    """The way by breadth-first search in a drawing of the maze, from start to goal."""
+    """The way from start to goal, by breadth-first search."""
     side = int(len(question) ** 0.5)
     drawn = {(row, column): question[row * side + column] for row in range(side) for column in range(side)}
     (start,) = (cell for cell, symbol in drawn.items() if symbol == START)
@@ -54,7 +54,7 @@ def test_a_maze_is_a_tree_of_rooms_and_its_answer_the_shortest_way(seed: int, ro
     assert ((answer == OFF) | (answer == WAY)).sum() == (question == BLANK).sum()
     open_cells = question.reshape(task.rows, task.columns) != WALL
     assert open_cells[::2, ::2].all() and not open_cells[1::2, 1::2].any()
-    assert open_cells.sum() == 2 * rooms**2 - 1  # a tree has an opening less than rooms
+    assert open_cells.sum() == 2 * rooms**2 - 1  # a tree has one opening less than rooms
     assert task.effort(question, answer) == (len(way) - 1, 0)
     assert [each.tolist() for each in task.solutions(question)] == [answer.tolist()]
     assert task.fault(question) == task.fault(answer) == ""
@@ -134,7 +134,7 @@ def test_a_cell_depends_only_on_cells_within_reach_of_the_blocks() -> None:
     question, _ = MAZE_5.generate(np.random.default_rng(4))
     other = question.copy()
     (start,) = np.flatnonzero(question == START)
-    other[start] = BLANK  # no question any more, but a change in one place
+    other[start] = BLANK  # no longer a valid question, but a change in one cell
     (one, two), (further_one, further_two) = (
         [thought.probabilities[0] for thought in thoughts(made, each[None], 2)] for each in (question, other)
     )
@@ -148,7 +148,7 @@ def test_a_cell_depends_only_on_cells_within_reach_of_the_blocks() -> None:
 
 
 def within(grid: Board, start: int, reach: int) -> set[Cell]:
-    """The open cells that so many steps lead to."""
+    """The open cells within this number of steps."""
     found = {divmod(start, 9)}
     for _ in range(reach):
         found |= {
@@ -170,9 +170,9 @@ def test_each_maze_of_a_batch_has_its_own_walls() -> None:
 
 
 def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
-    """Whether what is within reach of a blank says if it is on the way.
+    """Whether the cells within reach of a blank decide if it is on the way.
 
-    It does if both ends are seen, or if all that is not seen lies in one direction.
+    They do if both ends are in reach, or if all other cells lie in one direction.
     """
     ends, unseen = 0, 0
     for first in task.beside[cell]:
@@ -192,7 +192,7 @@ def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
 
 
 def test_one_step_sees_too_little_of_any_maze() -> None:
-    """A step with n = T = 1 sees 4 cells far, twelve blocks one after the other 12, and 16 steps see all of a maze."""
+    """A step with n = T = 1 reaches 4 cells, twelve blocks in a row reach 12, and 16 steps reach the whole maze."""
     rng = np.random.default_rng(0)
     mazes = [MAZE_5.generate(rng)[0] for _ in range(200)]
     share = {

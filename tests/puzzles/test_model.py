@@ -23,7 +23,7 @@ def model(config: ThinkingConfig = CONFIG, task: Task = TASK, seed: int = 0) -> 
 
 
 def test_the_recursion_agrees_with_a_second_implementation() -> None:
-    """y and z after a step, from attention and SwiGLU of the first block, without the core's code."""
+    """Compute y and z after a step from attention and SwiGLU of the first block, without the code of the core."""
     made, (puzzles, _, _) = model(), sets()
     questions = puzzles.questions[:3]
     carry = Carry(
@@ -76,10 +76,10 @@ def test_losses_are_cross_entropies_of_cells_and_of_halting() -> None:
 
 
 def test_symmetries_that_keep_digits_map_answers_to_answers() -> None:
-    """The model knows cells by nothing but who sees whom: a symmetry of the board moves its answer along."""
+    """The model knows only which cells see each other, so a symmetry of the board moves the answer along."""
     made, (puzzles, _, _) = model(), sets()
     symmetries = TASK.draw_symmetries(np.random.default_rng(0), len(puzzles))
-    # Turned boards swap what rows and columns mean, which two heads tell apart.
+    # Transposed boards swap rows and columns, which two heads tell apart.
     straight = [same_rows(cells) for cells in symmetries.cells]
     questions = puzzles.questions[straight].astype(np.int64)
     moved = np.take_along_axis(questions, symmetries.cells[straight], axis=1).astype(np.uint8)
@@ -90,7 +90,7 @@ def test_symmetries_that_keep_digits_map_answers_to_answers() -> None:
 
 
 def same_rows(cells: np.ndarray) -> bool:
-    """Whether what stood in a row stands in a row."""
+    """Whether cells of one row stay in one row."""
     return len(set(cells[:4] // 4)) == 1
 
 
@@ -143,7 +143,7 @@ def test_every_parameter_learns() -> None:
 
 
 def test_it_learns_small_boards_but_not_without_recursion() -> None:
-    """All puzzles of 4 × 4 as their own test: whether it can, not whether it generalises."""
+    """Train and test on all puzzles of 4 × 4. This tests capacity, not generalization."""
     shares = {}
     for steps in (4, 1):
         config = resolve(

@@ -33,7 +33,7 @@ def generated(name: str, seed: int, extra: int = 0) -> tuple[Board, Board]:
 
 
 def keeps_rules(task: Sudoku, answer: Board) -> bool:
-    """Said again without the product's units."""
+    """Check the rules without the units of the task."""
     n, grid = task.size, answer.reshape(task.size, task.size)
     boxes = grid.reshape(n // task.box_rows, task.box_rows, n // task.box_columns, task.box_columns)
     lines = [*grid, *grid.T, *boxes.swapaxes(1, 2).reshape(n, n)]
@@ -124,7 +124,7 @@ def test_a_symmetry_makes_another_puzzle_of_the_same_kind(name: str, seed: int, 
     assert keeps_rules(task, new_answer)
     assert list(solutions(task, new_question)) == [tuple(new_answer)]
     assert task.effort(new_question, new_answer).rounds == task.effort(question, answer).rounds or (
-        task.effort(question, answer).guesses  # which of several cells is told may differ
+        task.effort(question, answer).guesses  # guesses may choose another cell
     )
 
 
@@ -146,7 +146,7 @@ def test_the_canonical_form_is_itself_a_symmetric_copy(seed: int) -> None:
 
 
 def test_equal_canonical_forms_mean_symmetric_puzzles() -> None:
-    """Of 4 × 4 there are so few puzzles that hundreds hold many twins: 36 minimal ones are different."""
+    """4 × 4 has only 36 different minimal puzzles, so hundreds contain many symmetric copies."""
     task = TASKS["sudoku4"]
     questions = [generated("sudoku4", seed)[0] for seed in range(150)]
     by_form = {task.canonical(each): least_twin(each, task) for each in questions}
@@ -156,7 +156,7 @@ def test_equal_canonical_forms_mean_symmetric_puzzles() -> None:
 
 
 def least_twin(question: Board, task: Sudoku = SUDOKU_6) -> tuple[int, ...]:
-    """The least of all twins, each digit renamed by where it comes first: every symmetry is tried."""
+    """The least of all symmetric copies, with digits renamed in order of appearance. Every symmetry is tried."""
     n, grid = task.size, question.reshape(task.size, task.size)
 
     def orders(size: int) -> list[list[int]]:
@@ -178,7 +178,7 @@ def least_twin(question: Board, task: Sudoku = SUDOKU_6) -> tuple[int, ...]:
 
 
 def test_every_symmetry_of_a_board_is_drawn() -> None:
-    """Orders of lines of 4 × 4: 8 of rows, 8 of columns, turned or not, and 24 names."""
+    """4 × 4 has 8 orders of rows, 8 of columns, 2 transpositions and 24 permutations of digits."""
     drawn = TASKS["sudoku4"].draw_symmetries(np.random.default_rng(0), 2000)
     assert len(set(map(bytes, drawn.cells))) == 8 * 8 * 2
     assert len(set(map(bytes, drawn.symbols))) == 24
@@ -195,7 +195,7 @@ def test_rounds_agree_with_a_plain_reference_implementation() -> None:
     one[0] = BLANK
     assert SUDOKU_6.effort(answer, answer) == (0, 0)
     assert SUDOKU_6.effort(one, answer) == (1, 0)
-    # Inkala's puzzle has no single to begin with.
+    # Inkala's puzzle starts without a single.
     rounds, guesses = SUDOKU_9.effort(board(INKALA), board(SOLVED))
     assert guesses > 0
     assert rounds > guesses
@@ -205,7 +205,7 @@ def test_rounds_agree_with_a_plain_reference_implementation() -> None:
 @settings(max_examples=10)
 @given(SEEDS)
 def test_a_puzzle_without_guesses_falls_to_singles_alone(name: str, seed: int) -> None:
-    """Another reasoner: candidates as sets, one single at a time, until none is left."""
+    """A second solver by singles: candidates as sets, one single at a time, until none is left."""
     task, (question, answer) = TASKS[name], generated(name, seed % 100)
     cells = question.tolist()
     while True:

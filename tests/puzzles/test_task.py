@@ -29,7 +29,7 @@ def example() -> Task:
 
 
 def puzzles() -> Puzzles:
-    """All Latin squares of 3 × 3, each without its last row and one letter more."""
+    """All Latin squares of 3 × 3, each without its last row and one more letter."""
     orders = np.array([[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2]]) + 1
     squares = np.array([[*a, *b, *c] for a in orders for b in orders for c in orders], np.uint8)
     answers = squares[~example().broken(squares)]

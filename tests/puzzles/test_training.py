@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def after(updates: int) -> Callable[[], bool]:
-    """Says that training should stop once so many updates are done."""
+    """Return a function that interrupts training after this number of updates."""
     asked = iter(range(updates))
     return lambda: next(asked, None) is None
 
@@ -65,7 +65,7 @@ def test_a_finished_puzzle_is_replaced_by_a_new_one() -> None:
 
 
 def test_the_carry_is_passed_on_without_gradient() -> None:
-    """An update from the carry of the one before is one from a copy of it."""
+    """An update from the last carry equals one from a copy of it."""
     t, other = trainer(small()), trainer(small())
     for each in (t, other):
         each.take_new_puzzles()
@@ -182,7 +182,7 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
 
 
 def test_groups_by_difficulty_add_up_to_the_whole() -> None:
-    """Thought about for longer than that, by a model that has every board right in the end."""
+    """The model is given more steps than an answer has, and solves every board in the end."""
     puzzles = sets()[2]
     allowed, steps = 2, 4
     boards = np.repeat(puzzles.answers[None], steps, axis=0)
@@ -236,7 +236,7 @@ def test_a_gradient_that_is_not_finite_stops_training(
 
 
 def altered(path: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """The file with another header, whole in every other way."""
+    """The file with another header and valid checksums."""
     with open_npz(path) as file:
         header = {key: value for key, value in file.header.items() if key != "sha256"}
     with np.load(path, allow_pickle=False) as archive:

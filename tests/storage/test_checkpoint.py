@@ -56,7 +56,7 @@ def training(folder: Path) -> bytes:
 
 
 def refused(path: Path, data: bytes, kind: str = "model") -> CheckpointError:
-    """The error that refuses these bytes."""
+    """The error for these bytes."""
     path.write_bytes(data)
     with pytest.raises(CheckpointError) as caught:
         load_model(path, kind)
@@ -67,7 +67,7 @@ def refused(path: Path, data: bytes, kind: str = "model") -> CheckpointError:
     return error
 
 
-# What is stored
+# Contents
 
 
 def test_a_model_survives_a_round_trip(folder: Path, model: bytes) -> None:
@@ -180,7 +180,7 @@ def test_a_number_that_json_cannot_hold_is_not_written(number: float) -> None:
         npz_pieces({"number": number}, {})
 
 
-# Damage: bytes that are other than they were written
+# Damage: changed bytes
 
 
 @pytest.mark.parametrize("name", ["header", "catalogue", "scenarios", A_WEIGHT])
@@ -223,7 +223,7 @@ def test_a_file_cut_short_is_refused(model: bytes, tmp_path: Path, share: float)
 
 
 def swapped(content: Content) -> Content:
-    """Two arrays of one shape under each other's names."""
+    """Swap the names of two arrays of one shape."""
     one, other = SQUARE, "weights.tool_selection.encoder.0.weight"
     return content | {one: content[other], other: content[one]}
 
@@ -250,7 +250,7 @@ def test_changes_without_a_new_digest_are_refused(model: bytes, tmp_path: Path, 
     assert "does not match the sha256" in refused(tmp_path / "altered.npz", data).reason
 
 
-# Content: a whole file, with all its checksums, of what no model is made of
+# Content: files with valid checksums whose content is not a model
 
 Spoil = Callable[[Header, Content], tuple[Header, Content]]
 
@@ -285,7 +285,7 @@ def two_gifts(header: Header, content: Content) -> tuple[Header, Content]:
 
 
 def first_record(name: str, **fields: Any) -> Spoil:
-    """The first gift or scenario with other fields; the digest of the catalogue is mended."""
+    """Change fields of the first gift or scenario, and update the digest of the catalogue."""
 
     def spoil(header: Header, content: Content) -> tuple[Header, Content]:
         first, *rest = bytes(memoryview(content[name])).splitlines(keepends=True)
@@ -571,11 +571,11 @@ def test_the_header_of_a_training_state_is_checked_too(
         new_run(tmp_path, small(training__epochs=1), resume=True)
 
 
-# What the format before was
+# Format 2
 
 
 def test_a_file_of_format_2_gives_the_same_recommendations(tmp_path: Path) -> None:
-    """One that a program of that format wrote, and what that program recommended from it."""
+    """The file and the recommendations come from a version with that format."""
     path = tmp_path / "best.npz"
     path.write_bytes(gzip.decompress((OLD / "best.npz.gz").read_bytes()))
     said = json.loads((OLD / "recommendation.json").read_text(encoding="utf-8"))
@@ -591,7 +591,7 @@ def test_a_file_of_format_2_gives_the_same_recommendations(tmp_path: Path) -> No
 
 
 def stored_again(path: Path) -> StoredModel:
-    """Load a file, store it in today's format, and load it again: it is converted once."""
+    """Load a file, store it in the current format, and load it again. It is converted once."""
     old = load_model(path)
     content = (old.model, old.config, old.vocabulary, old.gifts, old.scenarios)
     save_checkpoint(path, "model", *content, extra=old.header)
@@ -614,7 +614,7 @@ def test_training_of_format_2_resumes(folder: Path, training: bytes, tmp_path: P
 
 
 def as_format_2(name: str, value: Array) -> Array:
-    """An array as it was: moments are means; of a head of queries and keys first the even rows, then the odd ones."""
+    """Convert an array to format 2: moments are means, and heads of queries and keys have first even, then odd rows."""
     if name.startswith("first_moment."):
         value = value * np.float32(1 - 0.9)
     if name.startswith("second_moment."):
@@ -634,11 +634,11 @@ def assert_close(found: Mapping[str, Array], expected: Mapping[str, Array], rtol
         np.testing.assert_allclose(found[name], value, rtol, err_msg=name)
 
 
-# What is no model file
+# Other files
 
 
 def test_a_model_of_format_1_is_refused_by_name(model: bytes, tmp_path: Path) -> None:
-    """Earlier versions wrote it so: no digest, and the catalogue in the header."""
+    """Files of that format have no digest, and the catalogue in the header."""
     header, content = content_of(model)
     older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
     weights = {name: value for name, value in content.items() if name.startswith("weights.")}
@@ -654,7 +654,7 @@ def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_loading_takes_little_memory_besides_the_model(tmp_path: Path) -> None:
-    """Two weights of 26 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
+    """The model has two weights of 26 MB and a catalogue of 3 MB. Loading holds no copies of them."""
     sizes = smallest_config()
     config = replace(sizes, model=replace(sizes.model, core_tokens=100_000, core_width=64))
     gifts = [gift(id=f"gift{index}", name="x" * 200_000) for index in range(15)]

@@ -137,7 +137,7 @@ def test_a_second_writer_of_a_folder_is_refused_with_the_name_of_the_first(tmp_p
 
 
 def another(folder: Path, kind: str) -> Path:
-    """Somebody else's file, and where ours should be a link to it, a pipe, or a folder."""
+    """A foreign file, and in the place of our file a link to it, a pipe or a folder."""
     theirs, ours = folder / "theirs", folder / "ours"
     theirs.write_bytes(b"as it was")
     if kind == "link":

@@ -56,7 +56,7 @@ def test_quantization_is_symmetric(weight: Array) -> None:
 
 @given(MATRICES)
 def test_a_scale_is_as_small_as_its_row_allows(weight: Array) -> None:
-    """A row of large weights costs no other row its precision."""
+    """Large weights in one row do not reduce the precision of others."""
     integers, scale = quantized(weight)
     for row, largest, each in zip(weight, np.abs(integers.astype(int)).max(axis=1), scale, strict=True):
         assert largest == 127 or each == LEAST_SCALE

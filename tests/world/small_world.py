@@ -62,7 +62,7 @@ OPTIONAL = tuple(field.name for field in fields(Gift) if field.default is None)
 
 
 def partly_known(gifts: st.SearchStrategy[Gift]) -> st.SearchStrategy[Gift]:
-    """Gifts of which some fields are not known."""
+    """Gifts with some unknown fields."""
     hidden = st.lists(st.sampled_from(OPTIONAL), unique=True)
     return st.builds(lambda gift, hidden: replace(gift, **dict.fromkeys(hidden)), gifts, hidden)
 

@@ -23,7 +23,7 @@ from trm_np.data.tables import (
 from trm_np.world.reward import best_lists, gift_similarity, list_reward, reward, reward_components
 
 World = tuple[ProfileTable, GiftTable, Bools]
-# Few kinds and ratings: gifts that are equal, or equal but for what they are worth, are then frequent.
+# Few kinds and ratings, so that equal gifts, and equal ones with other rewards, are frequent.
 SIMILAR_GIFTS = st.builds(
     gift,
     category=st.sampled_from(VOCABULARY.categories[:2]),
@@ -96,7 +96,7 @@ def test_the_similarity_of_some_gifts_equals_rows_of_the_full_matrix(
 
 
 def best_by_exhaustion(world_tables: World, k: int) -> float:
-    """The reward of the best list of all, each looked at."""
+    """The reward of the best list, by exhaustive search."""
     profiles, gifts, implied = world_tables
     lists = np.array(list(permutations(range(len(gifts)), k)))
     same_profile = profiles.take(np.zeros(len(lists), dtype=np.int64))
@@ -127,7 +127,7 @@ def test_gifts_of_low_reward_do_not_change_the_best_list(seed: int) -> None:
 
 
 def test_only_the_best_gifts_of_each_kind_are_searched() -> None:
-    # The greedy list starts with the first gift, which resembles all others; the next two are best together.
+    # The greedy list starts with the first gift, which is similar to all others. The next two are the best pair.
     kinds = [
         ("garden", ("garden", "cooking"), 4.1),
         ("garden", ("garden",), 4.0),

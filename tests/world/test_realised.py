@@ -16,7 +16,7 @@ from trm_np.world.tools import review_analysis
 
 CATEGORY, BUDGET, HOBBY, OCCASION, AGE, QUALITY, DIVERSITY = WEIGHTS.tolist()
 GARDENER = Profile(30, ("garden",), "mother", 100, "birthday")
-SPADE = gift("garden", 80, ("garden",), id="spade", reviews=(0, 0, 0, 0, 10**9))  # perfect, and known to be
+SPADE = gift("garden", 80, ("garden",), id="spade", reviews=(0, 0, 0, 0, 10**9))  # perfect, by many reviews
 SPADE_WORTH = 1.0
 
 
@@ -27,7 +27,7 @@ def realised(
     profile: Profile = GARDENER,
     days_left: float = 10,
 ) -> float:
-    """The realised reward of one list; the list prices are paid unless said otherwise."""
+    """The realised reward of one list. By default, the list prices are paid."""
     table = gift_table(gifts, VOCABULARY)
     prices = np.array(paid or [gifts[index].price for index in choice], dtype=np.float64)
     return float(
@@ -44,7 +44,7 @@ def realised(
 
 
 def plain(gifts: list[Gift], choice: list[int], profile: Profile = GARDENER) -> float:
-    """`list_reward`, with the rating that the reviews support."""
+    """The `list_reward` with ratings of the review analysis."""
     table = replace(gift_table(gifts, VOCABULARY), rating=review_analysis(gifts).rating)
     profiles = profile_table([profile], VOCABULARY)
     return float(list_reward(profiles, table, implied_categories(table, VOCABULARY), np.array([choice]))[0])
@@ -57,7 +57,7 @@ def test_the_perfect_gift_bought_in_time_is_worth_one() -> None:
 def test_the_rating_is_that_of_the_review_analysis() -> None:
     praised = replace(SPADE, rating=1.0)
     assert realised([praised], [0]) == pytest.approx(SPADE_WORTH)
-    unknown = replace(SPADE, rating=5.0, reviews=(0,) * 5)  # three stars are expected of it
+    unknown = replace(SPADE, rating=5.0, reviews=(0,) * 5)  # three stars are expected
     assert realised([unknown], [0]) == pytest.approx(SPADE_WORTH - QUALITY)
 
 
@@ -94,7 +94,7 @@ def test_a_bargain_within_the_budget_looks_like_its_list_price() -> None:
 
 
 def test_gifts_given_together_count_with_their_total_price() -> None:
-    # Each for 20 of 100 dollars looks mean (0.7); together they cost 60. Beyond the budget they stay apart.
+    # Each gift for 20 of 100 dollars looks mean (0.7); together they cost 60. Beyond the budget they count separately.
     small = [
         replace(SPADE, category=category, price=20.0, offers=(Offer("s", 20, 1),))
         for category in ("garden", "kitchen", "library")
@@ -105,7 +105,7 @@ def test_gifts_given_together_count_with_their_total_price() -> None:
     reduced = [replace(each, offers=(Offer("s", 10, 1),)) for each in small]
     assert realised(reduced, [0, 1, 2], [10.0] * 3) == pytest.approx(apart + 0.3 * BUDGET)
     with_a_large_one = [*small[:2], replace(SPADE, price=61.0, offers=(Offer("s", 61, 1),))]
-    # The budget reaches as far as the second: together these cost 40, which is 0.9 instead of 0.7.
+    # The budget covers the first two, which cost 40 together: 0.9 instead of 0.7.
     assert realised(with_a_large_one, [0, 1, 2]) == pytest.approx(
         plain(with_a_large_one, [0, 1, 2]) + 2 * 0.2 * BUDGET / 3
     )

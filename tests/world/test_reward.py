@@ -54,9 +54,9 @@ def test_a_worked_example() -> None:
     pan = gift("kitchen", 60, ("cooking",))
     assert components(GARDENER, book, pan, pan) == pytest.approx(
         {
-            "category": 0.4,  # no hobby of hers names or implies kitchen, but it is practical
+            "category": 0.4,  # no hobby points to kitchen, but a preference matches
             "budget": 0.6,  # 10 % above the budget, of the 25 % until nothing is left
-            "hobby": 0.5,  # one of her hobbies, where two are enough
+            "hobby": 0.5,  # one hobby, where two are enough
             "occasion": 0.3,  # not meant for birthdays
             "age": 0.6,  # six years too young, of the 15 until nothing is left
             "quality": 0.75,  # 4.5 stars between 3 and 5
@@ -147,7 +147,7 @@ def test_it_agrees_with_a_plain_reference_implementation(profiles: list[Profile]
 
 
 def second_opinion(profile: Profile, gift: Gift, gifts: list[Gift]) -> list[float]:
-    """The first six components in plain Python, from the records."""
+    """A plain reference implementation of the first six components, from the records."""
     peers = [other for other in gifts if other.category == gift.category]
     wanted = any(
         hobby == gift.category or sum(hobby in peer.tags for peer in peers) >= len(peers) / 2
@@ -180,7 +180,7 @@ def test_the_budget_component_falls_only_above_the_budget(budget: float, prices:
     within = np.array(prices) <= budget
     assert (np.diff(value[within]) >= 0).all()
     assert (np.diff(value[~within]) <= 0).all()
-    # Without a jump: one percent of the budget moves it by four percent at most.
+    # It is continuous: one percent of the budget changes it by at most four percent.
     assert (np.abs(np.diff(value)) <= 4 * np.diff(prices) / budget + 1e-9).all()
 
 
@@ -212,7 +212,7 @@ def test_diversity_averages_over_the_picked_gifts() -> None:
     )
     picked = np.array([[True, True, False]])
     diversity = reward_components(*tables([GARDENER], [spade, pan, novel]), picked)[0, 2, 6]
-    # The novel shares one tag of two with the spade, and nothing with the pan.
+    # The novel shares one of two tags with the spade, and none with the pan.
     assert diversity == pytest.approx(1 - (0.25 + 0.0) / 2)
 
 
@@ -273,7 +273,7 @@ def test_no_list_beats_the_best_list(profile: Profile, gifts: list[Gift], k: int
 
 
 def test_the_best_list_is_found_if_the_greedy_one_is_not_best() -> None:
-    # The best gift alone resembles all others; the two next best have nothing in common.
+    # The single best gift is similar to all others. The two next best have nothing in common.
     gifts = [
         gift("garden", tags=("garden", "cooking"), rating=4.1),
         gift("garden", tags=("garden",), rating=4.0),

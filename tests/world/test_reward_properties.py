@@ -17,7 +17,7 @@ PERFECT = gift("garden", 80, ("garden",), rating=5.0)
 
 
 def rewards(profile: Profile, gifts: list[Gift], picked: list[int]) -> np.ndarray:
-    """The reward of each gift for one profile, after those that were picked."""
+    """The reward of each gift for one profile, given the picked gifts."""
     table = gift_table(gifts, VOCABULARY)
     before = np.isin(np.arange(len(gifts)), picked)[None]
     return reward(profile_table([profile], VOCABULARY), table, implied_categories(table, VOCABULARY), before)[
@@ -43,7 +43,7 @@ def test_a_price_that_falls_toward_the_budget_never_lowers_the_reward(
     after = rewards(profile, [replace(dear, price=low), *others], [])
     assert after[0] >= before[0]
     np.testing.assert_array_equal(after[1:], before[1:])
-    # And it is a real difference: 5 % less of the budget, within the quarter above it, is worth something.
+    # The difference is real: between the budget and 125 % of it, a price lower by 5 % of the budget gives more.
     nearly = rewards(profile, [replace(dear, price=1.1 * budget), replace(dear, price=1.05 * budget)], [])
     assert nearly[1] > nearly[0]
 

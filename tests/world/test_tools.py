@@ -39,7 +39,7 @@ OFFERED_GIFTS = st.builds(
 )
 SALES = st.lists(st.integers(0, 50), min_size=12, max_size=12)
 REVIEWS = st.tuples(*[st.integers(0, 40)] * 5)
-# Quarters add up without rounding, so that equal sums are equal.
+# Sums of quarters are exact, so that equal sums compare as equal.
 PRICED = st.lists(st.tuples(st.integers(-1, 4), st.integers(1, 8)), max_size=9)
 
 
@@ -211,7 +211,7 @@ def test_slope_and_error_agree_with_scipy(sales: list[int]) -> None:
 
 
 def test_the_quantile_agrees_with_scipy() -> None:
-    """Compared by the distribution function: the quantile of SciPy 1.13 to 1.15 has only 11 right digits."""
+    """Compare by the distribution function, since quantiles of SciPy 1.13 to 1.15 have only 11 correct digits."""
     assert stats.t(df=10).cdf(T_QUANTILE) == pytest.approx(0.975, rel=1e-15, abs=0)
 
 
@@ -219,7 +219,7 @@ def test_the_quantile_agrees_with_scipy() -> None:
 
 
 def by_brute_force(value: np.ndarray, price: np.ndarray, limit: float) -> tuple[int, ...]:
-    """The best of all bundles: the greatest value, then the lowest price, then the first."""
+    """The best bundle by exhaustive search: the greatest value, then the lowest price, then the first."""
     bundles = [
         bundle
         for size in range(4)
@@ -265,7 +265,9 @@ def test_no_bundle_beats_the_one_found(priced: list[tuple[int, int]], limit: int
 def test_no_bundle_of_many_gifts_beats_the_one_found(seed: int, limit: float) -> None:
     rng = np.random.default_rng(seed)
     price = rng.uniform(10, 200, 12)
-    value = np.clip(price / 200 + rng.normal(0, 0.1, 12), 0, 1)  # what is dear is better: few are dominated
+    value = np.clip(
+        price / 200 + rng.normal(0, 0.1, 12), 0, 1
+    )  # dearer gifts are better, so few are dominated
     assert best_bundle(value, price, limit) == by_brute_force(value, price, limit)
 
 
@@ -323,7 +325,7 @@ def test_the_bundle_uses_compared_prices() -> None:
 
 
 def test_a_bundle_leaves_out_gifts_much_worse_than_the_best_affordable() -> None:
-    dear = offered((400, 2), price=400)  # worth most, but beyond the budget: it does not count
+    dear = offered((400, 2), price=400)  # the greatest value, but beyond the budget
     value = np.array([0.80, 0.82, 0.82 - BUNDLE_MARGIN - 0.01, 0.70, 1.0])
     effect = run_tools(["budget_optimizer"], [*SHOP, dear], value, 110, 10)["budget_optimizer"].effect()
     np.testing.assert_array_equal(effect.bonus, [BUNDLE_BONUS, BUNDLE_BONUS, 0, 0, 0])

@@ -34,7 +34,7 @@ from trm_np.world.tools import (
 
 NOTHING = dict.fromkeys(OPTIONAL, None)
 SOMEBODY = Profile(30, ("garden", "reading"), "mother", 100, "birthday", ("practical",))
-# The component that each field alone decides, whatever the others are.
+# The component that each field decides by itself.
 DECIDES = {
     "price": "budget",
     "rating": "quality",
@@ -200,4 +200,4 @@ def test_a_gift_without_known_fields_has_the_neutral_reward() -> None:
     found = reward_components(
         profile_table([SOMEBODY], VOCABULARY), table, implied_categories(table, VOCABULARY)
     )
-    assert found[0, 0].tolist() == [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0]  # its category is one of her hobbies
+    assert found[0, 0].tolist() == [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0]  # its category is one of the hobbies

@@ -38,7 +38,7 @@ def test_inclusion_is_the_sum_over_all_sets_with_the_label(scores: Floats, data:
 
 
 def exact_posterior(words: Bools, labels: Floats, known: Floats, silent: Floats) -> Floats:
-    """The mean table (W, K), summed over every table there is."""
+    """The posterior mean table (W, K), by a sum over all tables."""
     kinds = labels.shape[1]
     options = [np.zeros(kinds), *(s * np.eye(kinds)[k] for s in STRENGTHS for k in range(kinds))]
     mean, total = np.zeros((words.shape[1], kinds)), 0.0
@@ -61,7 +61,7 @@ def test_sampled_tables_have_the_mean_of_the_exact_posterior(monkeypatch: pytest
     known, silent = np.array([[0, 0.5, 0]] * 3), np.array([0.5, 0.7, 0.9])
     monkeypatch.setattr(votes, "CHAINS", 4000)
     found = infer_votes(words, labels, known, silent, np.random.default_rng(0)).tables.mean(axis=0)
-    # Of 4000 tables a mean strays by 2 / √4000 / 2 = 0.016 at most; three and a half times that is allowed.
+    # The standard error over 4000 tables is at most 2 / √4000 / 2 = 0.016. The tolerance is 3.5 times that.
     np.testing.assert_allclose(found, exact_posterior(words, labels, known, silent), atol=0.055)
 
 
