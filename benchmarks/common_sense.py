@@ -117,27 +117,27 @@ def main(model: str | None, number: int, seed: int) -> None:
         ("no hobbies", ("hobbies",)),
         ("no tastes", ("hobbies", "preferences")),
     ):
-        asked = [
+        reduced = [
             ({field: person[field] for field in person if field not in left_out}, days)
             for person, days in drawn
         ]
-        answers = [recommender.recommend(person, days_left=days) for person, days in asked]
+        recommendations = [recommender.recommend(person, days_left=days) for person, days in reduced]
         found = Counter(
             rule
-            for answer, (_, days) in zip(answers, asked, strict=True)
-            for rule in broken(gifts, answer, days)
+            for each, (_, days) in zip(recommendations, reduced, strict=True)
+            for rule in broken(gifts, each, days)
         )
         with_gifts = [
-            (answer, days) for answer, (_, days) in zip(answers, asked, strict=True) if answer.gifts
+            (each, days) for each, (_, days) in zip(recommendations, reduced, strict=True) if each.gifts
         ]
-        used = Counter(gift.id for answer, _ in with_gifts for gift in answer.gifts)
+        used = Counter(gift.id for each, _ in with_gifts for gift in each.gifts)
         worth = [realised(recommender, *each) for each in with_gifts]
         columns[kind] = [
-            len(answers) - len(with_gifts),
-            sum(0 < len(answer.gifts) < 3 for answer, _ in with_gifts),
+            len(recommendations) - len(with_gifts),
+            sum(0 < len(each.gifts) < 3 for each, _ in with_gifts),
             *(found[rule] for rule in RULES),
             f"{len(used)} of {len(gifts)}",
-            *(f"{max(used.values()) / lists:.1%}" for lists in (len(answers), len(with_gifts))),
+            *(f"{max(used.values()) / lists:.1%}" for lists in (len(recommendations), len(with_gifts))),
             f"{np.mean(worth):.4f}",
         ]
     row(f"{number:,} people, seed {seed}", list(columns))

@@ -84,10 +84,10 @@ def served(model: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         try:
-            said = process.stderr.readline()
-            found = re.search(r"http://\S+", said)
+            line = process.stderr.readline()
+            found = re.search(r"http://\S+", line)
             if not found:
-                raise RuntimeError(said + process.stderr.read())
+                raise RuntimeError(line + process.stderr.read())
             yield process, found[0]
         finally:
             process.terminate()

@@ -50,8 +50,10 @@ def main() -> None:
         for title in HOSTILE:
             in_own_process(write_hostile, folder, title)
             problems, seconds, megabytes = in_own_process(load, folder)
-            said = problems[0].partition(": ")[2]
-            click.echo(f"{title:<26} {seconds:>8.2f} {megabytes:>6.0f}  {said[:60]} ({len(problems)} in all)")
+            message = problems[0].partition(": ")[2]
+            click.echo(
+                f"{title:<26} {seconds:>8.2f} {megabytes:>6.0f}  {message[:60]} ({len(problems)} in all)"
+            )
 
 
 # ------------------------------------------------------------------------- run in separate processes

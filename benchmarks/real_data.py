@@ -188,8 +188,8 @@ def scores_of_models(
                 summary["baselines"]["popularity"],
             )
         )
-        said = predict(model, task.test.profiles, run.task, answers_of(model, run.task.test, run.task))
-        table = calibration(said, run.task.test, run.task, config.model.tool_head).get("categories", {})
+        outputs = predict(model, task.test.profiles, run.task, answers_of(model, run.task.test, run.task))
+        table = calibration(outputs, run.task.test, run.task, config.model.tool_head).get("categories", {})
         click.echo(
             f"seed {seed}: trained in {ended[-1] - before:.0f} s of CPU time, judged in "
             f"{time.process_time() - ended[-1]:.0f} s, kept epoch {summary['best_epoch']}; categories recall@3 "

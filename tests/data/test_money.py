@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.data import sample_files
 from tests.training.small_run import dataset, small
 from trm_np.data.encode import encode_profiles, scaled_money
-from trm_np.data.load import Dataset, Scenarios, load_dataset, load_priced
+from trm_np.data.load import Dataset, Scenarios, load_catalogue, load_dataset
 from trm_np.data.money import DOLLARS, Money, in_words, money_of
 from trm_np.data.problems import Place
 from trm_np.data.records import Gift
@@ -153,7 +153,7 @@ def test_a_dataset_has_the_currency_of_the_catalogue_and_the_scale_of_the_budget
     data = load_dataset(**files(tmp_path, 100, currency="¥"))
     assert data.vocabulary.money == money_of([12050.0], [], "¥")
     assert data.first(2).vocabulary.money == data.vocabulary.money
-    assert load_priced(tmp_path / "catalogue.json", data.vocabulary) == (data.gifts, "¥")
+    assert load_catalogue(tmp_path / "catalogue.json", data.vocabulary) == (data.gifts, "¥")
 
 
 # ------------------------------------------------------------------------------------------ model files

@@ -103,13 +103,8 @@ def load_held_out(
     return _held_out_from(document)
 
 
-def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
-    """Load the gifts of a catalogue, in file order. Raises `DataError`."""
-    return load_priced(path, vocabulary)[0]
-
-
-def load_priced(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
-    """Load the gifts of a catalogue and the currency of their prices, if the file names one. Raises `DataError`."""
+def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
+    """Load the gifts of a catalogue, in file order, and the currency that the file names. Raises `DataError`."""
     document, file = _document(path, CATALOGUE_FILE)
     refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
     return _gifts_from(document), document.get("currency")

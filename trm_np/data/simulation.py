@@ -164,9 +164,9 @@ def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Gener
     like = [gift for gift in shipped.gifts if gift.category == category]
     sellers = tuple(dict.fromkeys(offer.seller for gift in shipped.gifts for offer in gift.offers or ()))
     prices = [gift.price for gift in like if gift.price is not None]
-    asked = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
-    asked = np.maximum(asked, min(prices))
-    asked[0] = min(prices)
+    listed = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
+    listed = np.maximum(listed, min(prices))
+    listed[0] = min(prices)
     stars = rng.uniform(0.6, 0.95, number)
     chances = np.stack([comb(4, k) * stars**k * (1 - stars) ** (4 - k) for k in range(5)], axis=1)
     reviews = rng.multinomial(np.ceil(rng.lognormal(4.5, 0.8, number)).astype(np.int64), chances)
@@ -176,7 +176,7 @@ def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Gener
     sales = rng.poisson(level * np.exp(growth * (np.arange(WEEKS) - (WEEKS - 1) / 2)))
     hobbies = _hobby_tags(category, number, shipped.vocabulary.hobbies, rng)
     for index in range(number):
-        price = float(asked[index])
+        price = float(listed[index])
         yield Gift(
             id=f"{category}_{index + 1}",
             name=f"Simulated {category} gift {index + 1}",

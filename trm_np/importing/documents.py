@@ -122,7 +122,7 @@ def collect_names(
     categories = Counter(map(category_of, items))
     if unknown := sum(not item.category for item in items):
         instead = f'their first tag, or "{NO_CATEGORY}"'
-        report.assumed.append(f"items without a category: {unknown:,}; it is {instead}")
+        report.assumed.append(f"items without a category: {unknown:,}; they get {instead}")
     kept = dict(categories.most_common(most - 1)) if len(categories) > most else categories
     if len(categories) > len(kept):
         report.assumed.append(

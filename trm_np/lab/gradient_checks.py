@@ -41,29 +41,17 @@ REDRAWS = 5  # a kink of a ReLU near the point spoils one draw; a wrong gradient
 NEAR_BY = 0.05  # standard deviation of the move to another point
 PROFILES, GIFTS = 2, 4
 
-NARROW = {
-    "model.core_width": "8",
-    "model.core_heads": "2",
-    "model.core_hidden": "6",
-    "model.policy_hidden": "4",
-    "model.value_hidden": "4",
-    "model.outcome_hidden": "4",
-    "model.hobby_width": "4",
-    "model.preference_width": "3",
-    "model.occasion_width": "3",
-    "model.scalar_width": "3",
-    "model.user_width": "4",
-    "model.category_width": "4",
-    "model.category_heads": "2",
-    "model.category_hidden": "4",
-    "model.tool_width": "4",
-    "model.tool_heads": "2",
-    "model.reward_hidden": "3",
-    "model.gift_slots": "5",
-    "model.fusion_heads": "2",
-    "model.fusion_hidden": "4",
-    "model.cycles": "1",  # the cycles before the last have no gradient, and are checked on their own
+SIZES = {
+    8: "core_width",
+    6: "core_hidden",
+    5: "gift_slots",
+    4: "policy_hidden value_hidden outcome_hidden hobby_width user_width category_width category_hidden tool_width "
+    "fusion_hidden",
+    3: "preference_width occasion_width scalar_width reward_hidden",
+    2: "core_heads category_heads tool_heads fusion_heads",
+    1: "cycles",  # the cycles before the last have no gradient, which `check_cycles` checks
 }
+NARROW = {f"model.{name}": str(size) for size, names in SIZES.items() for name in names.split()}
 
 Check = Callable[[int], float]
 
@@ -200,7 +188,7 @@ def check_loss(name: str, seed: int) -> float:
     s = setting(seed)
     vocabulary, rng = s.task.vocabulary, s.rng
     categories, tools = len(vocabulary.categories), len(vocabulary.tools)
-    said = Outputs(
+    outputs = Outputs(
         category_logits=leaf(rng, PROFILES, categories),
         tool_logits=leaf(rng, PROFILES, tools),
         components=leaf(rng, PROFILES, GIFTS, 7),
@@ -220,10 +208,10 @@ def check_loss(name: str, seed: int) -> float:
         # With choices, the reward term lacks its listwise part. So only the term "choice" gets any.
         chosen = (logits, s.choices) if name == "choice" else None
         loss = s.config.loss
-        return loss_terms(s.model, h, tokens, s.inputs.answers, said, s.targets, loss, chosen=chosen)[name]
+        return loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, chosen=chosen)[name]
 
     others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
-    read = [*vars(said).items(), *others, *s.model.named_parameters()]
+    read = [*vars(outputs).items(), *others, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
         raise RuntimeError(f"the loss {name} depends on nothing")

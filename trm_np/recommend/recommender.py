@@ -20,7 +20,7 @@ from trm_np.autograd import functional as F
 from trm_np.autograd import no_grad
 from trm_np.data.encode import PAD, Floats32, encode_gifts, encode_profiles
 from trm_np.data.lenient import Asked, json_value, read_profile
-from trm_np.data.load import FilePath, gifts_from_json, load_priced
+from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
 from trm_np.data.money import in_words
 from trm_np.data.records import Gift, Profile
 from trm_np.data.spelling import closest
@@ -191,7 +191,7 @@ class Recommender:
         """
         stored = load_model(path, trust=trust)
         if catalogue is not None:
-            gifts, currency = load_priced(catalogue, stored.vocabulary)
+            gifts, currency = load_catalogue(catalogue, stored.vocabulary)
             if not trust:
                 require_affordable(stored, len(gifts), path, catalogue)
             stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.with_currency(currency))
