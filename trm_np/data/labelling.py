@@ -138,10 +138,8 @@ def agreement(scenarios: Sequence[Scenario], cheapest: Mapping[str, float]) -> d
     exact, jaccard, tools_exact = 0, 0.0, 0
     for scenario in scenarios:
         affordable = affordable_categories(scenario.profile.budget, cheapest)
-        ours, theirs = (
-            set(expected_categories(scenario.profile, affordable)),
-            set(scenario.expected_categories),
-        )
+        ours = set(expected_categories(scenario.profile, affordable))
+        theirs = set(scenario.expected_categories)
         exact += ours == theirs
         jaccard += len(ours & theirs) / len(ours | theirs)
         tools_exact += set(expected_tools(scenario.profile)) == set(scenario.expected_tools)

@@ -193,16 +193,9 @@ def seconds_of(
     year: Any, month: Any, day: Any, hour: Any = None, minute: Any = None, second: Any = None
 ) -> float | None:
     """Seconds since 1970 of a time in UTC, or `None` if there is no such date or time of day."""
+    hours, minutes, seconds = (int(part or 0) for part in (hour, minute, second))
     try:
-        moment = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            tzinfo=timezone.utc,
-        )
+        moment = datetime(int(year), int(month), int(day), hours, minutes, seconds, tzinfo=timezone.utc)
     except ValueError:
         return None
     return moment.timestamp()

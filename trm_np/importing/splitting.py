@@ -162,16 +162,9 @@ def by_last_order(
 ) -> Parts:
     """Divide the cases into parts by the times of the last orders."""
     if len(people) < FEWEST_PEOPLE:
-        raise DataError(
-            [
-                Problem(
-                    file,
-                    "",
-                    f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices",
-                    f"at least {FEWEST_PEOPLE}; change --history-share, --min-orders or --liked to keep more",
-                )
-            ]
-        )
+        found = f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices"
+        allowed = f"at least {FEWEST_PEOPLE}; change --history-share, --min-orders or --liked to keep more"
+        raise DataError([Problem(file, "", found, allowed)])
     people.sort(key=lambda each: each[:2])
     test = max(1, round(len(people) * rules.test_share))
     validation = max(1, round(len(people) * rules.validation_share))

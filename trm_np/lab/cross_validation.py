@@ -33,10 +33,7 @@ class Fold:
 
 
 def cross_validate(
-    stored: StoredModel,
-    held_out: str | None,
-    seeds: Sequence[int],
-    done: Callable[[], None] = lambda: None,
+    stored: StoredModel, held_out: str | None, seeds: Sequence[int], done: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
     """Cross-validate the settings of a stored model in 5 folds over its training scenarios, for each seed.
 
