@@ -92,7 +92,7 @@ def train(folder: Path) -> Figures:
     from trm_np.data.load import load_dataset
     from trm_np.data.tables import Ints
     from trm_np.data.task import task_from
-    from trm_np.storage.checkpoint import save_checkpoint
+    from trm_np.storage.checkpoint import Checkpoint, save_checkpoint
     from trm_np.training.trainer import Trainer
 
     files = (folder / name for name in FILES)
@@ -101,7 +101,7 @@ def train(folder: Path) -> Figures:
     size, steps = config.training.batch_size, config.model.supervision_steps
     trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
     rng = np.random.default_rng(SEED)
-    batches = [rng.permutation(trainer.dealt())[:size] for _ in range(TIMED_BATCHES)]
+    batches = [rng.permutation(trainer.epoch_rows())[:size] for _ in range(TIMED_BATCHES)]
 
     def learn_from(rows: Ints) -> None:
         trainer.learn(trainer.draw_batch(rows))
@@ -109,12 +109,12 @@ def train(folder: Path) -> Figures:
     step = median(timed(learn_from, rows)[1] for rows in batches) / steps
     evaluation = timed(trainer.evaluate, 1)[1]
     header = {"seed": SEED, "best_epoch": 1, "metrics": {}}
-    about = (config, data.vocabulary, data.gifts, data.train, header)
-    saving = timed(save_checkpoint, folder / MODEL_FILE, "model", trainer.model, *about)[1]
+    content = Checkpoint(trainer.model, config, data.vocabulary, data.gifts, data.train)
+    saving = timed(save_checkpoint, folder / MODEL_FILE, "model", content, header)[1]
     return {
         "load s": loading,
         "step ms": step * 1e3,
-        "epoch s": step * steps * -(-len(trainer.dealt()) // size),
+        "epoch s": step * steps * -(-len(trainer.epoch_rows()) // size),
         "evaluate s": evaluation,
         "save s": saving,
         "peak MB": peak(),
@@ -150,7 +150,7 @@ def learn(n_scenarios: int) -> Figures:
     data = simulate(shipped, n_scenarios, TEST, FEW_GIFTS, np.random.default_rng(SEED))
     config = resolve("tiny")
     task = task_from(data, config.model.gift_features)
-    in_an_epoch = -(-len(Trainer(config, task, SEED).dealt()) // config.training.batch_size)
+    in_an_epoch = -(-len(Trainer(config, task, SEED).epoch_rows()) // config.training.batch_size)
     epochs = max(round(TRAINED_BATCHES / in_an_epoch), 1)
     settings = {"training.epochs": str(epochs), "training.evaluate_every": str(epochs)}
     config = resolve("tiny", ["early_stopping", "lr_scheduler"], settings)

@@ -55,11 +55,11 @@ def measure(preset: str, batches: int) -> None:
     rng = np.random.default_rng(SEED)
 
     def learn() -> None:
-        trainer.learn(trainer.draw_batch(rng.permutation(trainer.dealt())[:size]))
+        trainer.learn(trainer.draw_batch(rng.permutation(trainer.epoch_rows())[:size]))
 
     def all_reduce() -> float:
         ranks.largest(0)  # a barrier, so that no rank waits for another while time is measured
-        return timed(ranks.add_up, trainer.optimizer.gradient)[1]
+        return timed(ranks.all_reduce_sum, trainer.optimizer.gradient)[1]
 
     learning = [timed(learn)[1] for _ in range(WARM_UP + batches)][WARM_UP:]
     reducing = [all_reduce() for _ in range(ALL_REDUCES)]

@@ -166,7 +166,7 @@ def scores_of_models(
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.evaluation.diagnostics import calibration
-    from trm_np.evaluation.predict import answers_of, answers_to, choice_scores, predict
+    from trm_np.evaluation.predict import choice_scores, infer_profiles, infer_split, predict
     from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS
     from trm_np.training.run import Run
 
@@ -188,7 +188,7 @@ def scores_of_models(
                 summary["baselines"]["popularity"],
             )
         )
-        outputs = predict(model, task.test.profiles, run.task, answers_of(model, run.task.test, run.task))
+        outputs = predict(model, task.test.profiles, run.task, infer_split(model, run.task.test, run.task))
         table = calibration(outputs, run.task.test, run.task, config.model.tool_head).get("categories", {})
         click.echo(
             f"seed {seed}: trained in {ended[-1] - before:.0f} s of CPU time, judged in "
@@ -197,7 +197,7 @@ def scores_of_models(
             f"{table.get('expected_calibration_error', float('nan')):.3f}",
             err=True,
         )
-        untold = answers_to(model, task.test.profiles, run.task)
+        untold = infer_profiles(model, task.test.profiles, run.task)
         found[f"model, seed {seed}"] = choice_scores(model, run.task.test, run.task).__getitem__
         found[f"model, profile only, {seed}"] = choice_scores(
             model, run.task.test, run.task, untold

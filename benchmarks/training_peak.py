@@ -33,7 +33,7 @@ def shipped_trainer(preset: str) -> Any:
 
 def main(preset: str, name: str) -> None:
     trainer = shipped_trainer(preset)
-    batch = trainer.draw_batch(trainer.dealt()[: trainer.config.training.batch_size])
+    batch = trainer.draw_batch(trainer.epoch_rows()[: trainer.config.training.batch_size])
     learn = partial(trainer.learn, batch)
     if name != "ours":
         from mirrors.torch_mirror import TorchTrainer

@@ -35,14 +35,14 @@ from mirrors.jax_mirror import JaxTrainer
 from mirrors.torch_mirror import TorchTrainer
 from trm_np.autograd.optim import AdamW
 from trm_np.config import PRESETS, resolve
-from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
+from trm_np.data.encode import IGNORE_INDEX, GiftInputs, ProfileInputs
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.predict import evaluating
 from trm_np.export.onnx_file import our_answer
 from trm_np.model.groups import parameter_groups
-from trm_np.model.losses import Targets, loss_terms, weighted_total
-from trm_np.model.trm import EncodedGifts, state_answer
+from trm_np.model.losses import Targets, loss_terms, masked_token_logits, weighted_total
+from trm_np.model.trm import EncodedGifts
 from trm_np.training.batches import Batch
 from trm_np.training.trainer import Trainer, is_masked
 
@@ -59,7 +59,7 @@ SMALLEST_OUTPUT = 1e-3
 # float32 leaves up to 1e-8 of that element uncertain, in ours and in PyTorch alike, as float64 shows: 1e-4 of 1e-4.
 SMALLEST_GRADIENT = 1e-4
 
-OF_CHOICES = ("slots", "choice")  # read or given only where there are choices, which no copy learns from
+NOT_COMPARED = ("slots", "choice", "h")  # no copy learns from choices, and h shows in every output
 TOLERANCES = {"float32": (1e-5, 1e-4), "float64": (1e-10, 1e-10)}  # of outputs and terms, and of gradients
 
 
@@ -139,22 +139,18 @@ def ours(trainer: Trainer, batch: Batch) -> list[Step]:
     model.eval()
     try:
         for _ in range(trainer.config.model.supervision_steps):
-            carry = model.think(batch.inputs, carry)
-            h = state_answer(carry)
-            outputs = model.read(h, batch.inputs, batch.gifts, batch.picked)
-            tokens = model.core.lm_head(carry.y) if is_masked(batch.inputs) else None
-            terms = loss_terms(
-                model, h, tokens, batch.inputs.answers, outputs, batch.targets, loss, trainer.smoothing
-            )
+            carry, outputs = model(batch.inputs, batch.gifts, batch.picked, carry)
+            tokens = masked_token_logits(model, carry, batch.inputs) if is_masked(batch.inputs) else None
+            terms = loss_terms(model, outputs, batch.targets, loss, trainer.smoothing, tokens)
             total = weighted_total(terms, loss)
             total.backward()
             found.append(
                 (
-                    {name: output.data for name, output in vars(outputs).items() if name not in OF_CHOICES},
+                    {name: output.data for name, output in vars(outputs).items() if name not in NOT_COMPARED},
                     {
                         name: term.item()
                         for name, term in {**terms, "total": total}.items()
-                        if name not in OF_CHOICES
+                        if name not in NOT_COMPARED
                     },
                     {
                         name: np.zeros_like(p.data) if p.grad is None else p.grad.copy()
@@ -259,8 +255,8 @@ def situations(preset: str) -> Iterator[tuple[Trainer, Batch]]:
             trainer.learn(draw())
         batch = draw()
         yield trainer, batch
-        nothing = np.full_like(batch.inputs.answers, NO_ANSWER)
-        yield trainer, replace(batch, inputs=replace(batch.inputs, answers=nothing))
+        nothing = np.full_like(batch.inputs.masked_targets, IGNORE_INDEX)
+        yield trainer, replace(batch, inputs=replace(batch.inputs, masked_targets=nothing))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from trm_np.autograd.optim import BETAS
 from trm_np.config import Config
-from trm_np.data.encode import NO_ANSWER, GiftInputs, ProfileInputs
+from trm_np.data.encode import IGNORE_INDEX, GiftInputs, ProfileInputs
 from trm_np.model.losses import Targets
 from trm_np.model.reward_prediction import COMPONENT_GAIN
 from trm_np.model.tool_selection import TOOL_GAIN, even_share
@@ -44,7 +44,10 @@ NORMED_TABLES = (
 
 
 class JaxBatch(NamedTuple):
-    """A `Batch` on the device, in the precision of the weights; no "answers" in `profiles` where no token is masked."""
+    """A `Batch` on the device, in the precision of the weights.
+
+    `profiles` has no "masked_targets" where no token is masked.
+    """
 
     profiles: Named
     gifts: Named
@@ -75,7 +78,7 @@ def of_last(weights: Named, name: str, x: Array) -> Array:
     return affine(x, weights[f"{name}.weight"][:, -x.shape[-1] :])
 
 
-def meet(weights: Named, name: str, rows: Array, columns: Array) -> Array:
+def pair_logits(weights: Named, name: str, rows: Array, columns: Array) -> Array:
     """A layer of [row, column], for all pairs: rows (B, v) and columns (G, w) to (B, G, out)."""
     return of_first(weights, name, rows)[:, None] + of_last(weights, name, columns)
 
@@ -186,7 +189,7 @@ def block(weights: Named, name: str, x: Array, heads: int, positions: Array, pad
     return rms_norm(x + linear(weights, f"{name}.swiglu.down", jax.nn.silu(gate) * up))
 
 
-def think(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carry:
+def supervision_step(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carry:
     """Deep recursion: T - 1 latent recursions without gradient, then one with."""
     model = config.model
     x = embed(weights, profiles["tokens"])
@@ -211,7 +214,7 @@ def think(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carr
 # ---------------------------------------------------------------------------------------- the five components
 
 
-class User(NamedTuple):
+class UserEmbedding(NamedTuple):
     """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
 
     u: Array
@@ -221,7 +224,7 @@ class User(NamedTuple):
     budget: Array
 
 
-def profile_user(config: Config, weights: Named, profiles: Named, key: Array | None) -> User:
+def profile_user(config: Config, weights: Named, profiles: Named, key: Array | None) -> UserEmbedding:
     name = "user_profiling"
     hobby = profiles["hobbies"] @ weights[f"{name}.hobby_embedding.weight"]
     preference = profiles["preferences"] @ weights[f"{name}.preference_embedding.weight"]
@@ -230,14 +233,14 @@ def profile_user(config: Config, weights: Named, profiles: Named, key: Array | N
     budget = two_layers(weights, f"{name}.budget_encoder", jax.nn.silu, profiles["budget"])
     parts = jnp.concatenate([hobby, preference, occasion, age, budget], axis=-1)
     u = normed_encoder(weights, f"{name}.encoder", parts, config.dropout.profile_encoder, key)
-    return User(u, hobby, occasion, age, budget)
+    return UserEmbedding(u, hobby, occasion, age, budget)
 
 
 def match_categories(config: Config, weights: Named, known: Array, keys: Sequence[Array | None]) -> Array:
     """Category logits (B, C) from what is known of the person (B, U)."""
     name = "category_matching"
     category = weights[f"{name}.category_embedding.weight"]
-    x = meet(weights, f"{name}.meeting", known, category) * category
+    x = pair_logits(weights, f"{name}.meeting", known, category) * category
     for place, key in enumerate(keys):
         hidden = jax.nn.relu(linear(weights, f"{name}.layers.{place}.0", x))
         x = x + dropout(hidden, config.dropout.semantic_matcher, key)
@@ -266,17 +269,17 @@ def select_tools(config: Config, weights: Named, u: Array, h: Array, profiles: N
 
 
 def predict_components(
-    weights: Named, user: User, known: Array, gifts: Named, gift: Array, picked: Array
+    weights: Named, user: UserEmbedding, known: Array, gifts: Named, gift: Array, picked: Array
 ) -> Array:
     """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those picked."""
     layers = (f"reward_prediction.hidden.{place}" for place in range(7))
     category, budget, hobby, occasion, age, quality, diversity = layers
     hidden = (
         linear(weights, category, known[:, None] * gift),
-        meet(weights, budget, user.budget, gifts["price"]),
-        meet(weights, hobby, user.hobby, gift),
-        meet(weights, occasion, user.occasion, gift),
-        meet(weights, age, user.age, gifts["age_range"]),
+        pair_logits(weights, budget, user.budget, gifts["price"]),
+        pair_logits(weights, hobby, user.hobby, gift),
+        pair_logits(weights, occasion, user.occasion, gift),
+        pair_logits(weights, age, user.age, gifts["age_range"]),
         linear(weights, quality, gifts["rating"]),
         of_first(weights, diversity, gift) + of_last(weights, diversity, picked)[:, None],
     )
@@ -315,7 +318,7 @@ def score_slots(
 # ------------------------------------------------------------------------------------------------ all outputs
 
 
-def read(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array | None) -> Named:
+def decode(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array | None) -> Named:
     """All that is said on the core's answer h (B, D)."""
     profiles, gifts = batch.profiles, batch.gifts
     of_profiles, of_gifts, *of_categories, of_slots = [None] * 5 if key is None else jax.random.split(key, 5)
@@ -336,7 +339,7 @@ def read(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array |
         return two_layers(weights, f"decision_heads.{name}", jax.nn.silu, x)
 
     gift_tokens = head("gift_token_encoder", gifts["token_features"])
-    scored = jax.nn.relu(meet(weights, "decision_heads.gift_scorer_hidden", h, gift_tokens))
+    scored = jax.nn.relu(pair_logits(weights, "decision_heads.gift_scorer_hidden", h, gift_tokens))
     return {
         "category_logits": match_categories(config, weights, known, of_categories),
         "tool_logits": tool_logits,
@@ -367,10 +370,10 @@ def cross_entropy(logits: Array, target: Array) -> Array:
     return -jnp.take_along_axis(jax.nn.log_softmax(logits), target[..., None], axis=-1)[..., 0]
 
 
-def masked_token_loss(weights: Named, y: Array, answers: Array) -> Array:
+def masked_token_loss(weights: Named, y: Array, masked_targets: Array) -> Array:
     """The mean cross-entropy of the tokens that were masked."""
-    masked = answers != NO_ANSWER
-    losses = cross_entropy(linear(weights, "core.lm_head", y), jnp.where(masked, answers, 0))
+    masked = masked_targets != IGNORE_INDEX
+    losses = cross_entropy(linear(weights, "core.lm_head", y), jnp.where(masked, masked_targets, 0))
     return jnp.mean(losses, where=masked)
 
 
@@ -411,7 +414,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
     categories = smoothed(targets["categories"], loss.smoothing)
     tools = smoothed(targets["tools"], loss.smoothing)
     misses = (1 - jax.nn.sigmoid(outputs["category_logits"])) ** 2 * targets["named"]
-    masked = "answers" in batch.profiles
+    masked = "masked_targets" in batch.profiles
     terms = {
         "category": binary_cross_entropy(outputs["category_logits"], categories),
         "tool": tool_loss(outputs["tool_logits"], tools, config.model.tool_head),
@@ -420,7 +423,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
         + kl_divergence(outputs["gift_logits"], liked),
         "semantic": misses.sum() / jnp.maximum(targets["named"].sum(), 1),
         "embedding": sum(jnp.linalg.norm(weights[f"{table}.weight"]) for table in NORMED_TABLES),
-        "masked_tokens": masked_token_loss(weights, carry.y, batch.profiles["answers"])
+        "masked_tokens": masked_token_loss(weights, carry.y, batch.profiles["masked_targets"])
         if masked
         else jnp.zeros(()),
         "halting": cross_entropy(linear(weights, "core.halt_head", carry.y[:, 0]), right.astype(int)).mean(),
@@ -462,11 +465,11 @@ def start(config: Config, batch: JaxBatch) -> Carry:
 
 
 def supervise(config: Config, weights: Named, carry: Carry, batch: JaxBatch, key: Array | None) -> Step:
-    """Think once more, read the answer, take the losses and the gradients of their total."""
+    """One supervision step, its losses, and the gradients of their total."""
 
     def total(weights: Named) -> tuple[Array, tuple[Carry, Named, Named]]:
-        after = think(config, weights, batch.profiles, carry)
-        outputs = read(config, weights, after.y[:, 0], batch, key)
+        after = supervision_step(config, weights, batch.profiles, carry)
+        outputs = decode(config, weights, after.y[:, 0], batch, key)
         terms = loss_terms(config, weights, after, batch, outputs)
         return terms["total"], (after, outputs, terms)
 
@@ -510,7 +513,7 @@ def learn(
         carry, _, terms, gradients = supervise(
             config, state.weights, carry, batch, drawn if dropout else None
         )
-        if "answers" not in batch.profiles:
+        if "masked_targets" not in batch.profiles:
             del gradients["core.lm_head.weight"]  # not zero but none: it has no part in the total
         gradients = clip_by_global_norm(gradients, config.training.clip_norm)
         return (adamw(state._replace(key=key), gradients, groups), carry), terms["total"]
@@ -555,7 +558,7 @@ class JaxTrainer:
 
         profiles = arrays(batch.inputs)
         if not is_masked(batch.inputs):
-            del profiles["answers"]
+            del profiles["masked_targets"]
         return JaxBatch(profiles, arrays(batch.gifts), self._array(batch.picked), arrays(batch.targets))
 
     def _array(self, array: NDArray[Any]) -> Array:

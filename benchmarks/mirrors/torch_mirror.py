@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from trm_np.autograd.optim import BETAS
 from trm_np.config import Config, LossConfig, ModelConfig
 from trm_np.data.encode import (
-    NO_ANSWER,
+    IGNORE_INDEX,
     GiftInputs,
     ProfileInputs,
     content_width,
@@ -45,7 +45,7 @@ Arrays = dict[str, NDArray[np.floating]]
 
 class Profiles(NamedTuple):
     """`ProfileInputs` as tensors: `present` (B, 1, 1, S) is True where a token is, cos and sin (S, d/2) turn the heads,
-    `answers` is None where no token was masked."""
+    `masked_targets` is None where no token was masked."""
 
     tokens: Tensor
     present: Tensor
@@ -57,7 +57,7 @@ class Profiles(NamedTuple):
     occasion: Tensor
     age: Tensor
     budget: Tensor
-    answers: Tensor | None
+    masked_targets: Tensor | None
 
 
 class Gifts(NamedTuple):
@@ -268,7 +268,7 @@ class DecisionHeads(nn.Module):
 # ---------------------------------------------------------------------------------------------- five components
 
 
-class User(NamedTuple):
+class UserEmbedding(NamedTuple):
     """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
 
     u: Tensor
@@ -290,13 +290,13 @@ class UserProfiling(nn.Module):
         parts = config.hobby_width + config.preference_width + config.occasion_width + 2 * scalar
         self.encoder = normed_encoder(parts, config.user_width, drop)
 
-    def forward(self, profiles: Profiles) -> User:
+    def forward(self, profiles: Profiles) -> UserEmbedding:
         hobby = profiles.hobbies @ self.hobby_embedding.weight
         preference = profiles.preferences @ self.preference_embedding.weight
         occasion = self.occasion_embedding(profiles.occasion)
         age, budget = self.age_encoder(profiles.age), self.budget_encoder(profiles.budget)
         u = self.encoder(torch.cat([hobby, preference, occasion, age, budget], dim=-1))
-        return User(u, hobby, occasion, age, budget)
+        return UserEmbedding(u, hobby, occasion, age, budget)
 
 
 class CategoryMatching(nn.Module):
@@ -387,7 +387,9 @@ class RewardPrediction(nn.Module):
             of_first(diversity, gift),
         )
 
-    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
+    def component_logits(
+        self, user: UserEmbedding, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor
+    ) -> Tensor:
         """Component logits (B, G, 7) of profiles and of gifts whose side is known."""
         u = user.u + fold(h, user.u.shape[1])
         gift, price, hobby, occasion, age_range, quality, diversity = gift_side
@@ -489,25 +491,25 @@ class TRM(nn.Module):
         self.gift_catalogue = GiftCatalogue(model, gift_features, dropout.gift_encoder)
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head)
 
-    def start(self, profiles: Profiles) -> Carry:
+    def initial_carry(self, profiles: Profiles) -> Carry:
         """The carry before the first step: nothing thought yet."""
         shape = (*profiles.tokens.shape, self.core.config.core_width)
         return Carry(profiles.state.new_zeros(shape), profiles.state.new_zeros(shape))
 
-    def think(self, profiles: Profiles, carry: Carry) -> Carry:
+    def step(self, profiles: Profiles, carry: Carry) -> Carry:
         x = self.core.embed(profiles.tokens)
         state = self.decision_heads.state_encoder(profiles.state)
         x = torch.cat([x[:, :1] + state[:, None], x[:, 1:]], dim=1)
         return self.core(x, carry, profiles)
 
-    def read(self, h: Tensor, profiles: Profiles, gifts: Gifts, picked: Tensor) -> Outputs:
+    def decode(self, h: Tensor, profiles: Profiles, gifts: Gifts, picked: Tensor) -> Outputs:
         """All that is said on the core's answer h (B, D)."""
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         mean_picked = (picked / picked.sum(dim=1, keepdim=True).clamp(min=1)) @ gift
         gift_side = self.reward_prediction.gift_side(gifts, gift)
-        components = self.reward_prediction.meet(user, h, gift_side, mean_picked)
+        components = self.reward_prediction.component_logits(user, h, gift_side, mean_picked)
         slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
         heads = self.decision_heads
         return Outputs(
@@ -535,7 +537,7 @@ class TRM(nn.Module):
         user = self.user_profiling(profiles)
         tool_logits, _ = self.select_tools(user.u, h, profiles)
         nothing = torch.zeros_like(user.u)
-        components = self.reward_prediction.meet(user, h, gifts.reward_side, nothing)
+        components = self.reward_prediction.component_logits(user, h, gifts.reward_side, nothing)
         return {
             "category_logits": self.category_matching(user.u + fold(h, user.u.shape[1])),
             "tool_logits": tool_logits,
@@ -551,7 +553,7 @@ def loss_terms(
     model: TRM, carry: Carry, outputs: Outputs, batch: TorchBatch, loss: LossConfig
 ) -> dict[str, Tensor]:
     """Every term of TERMS, unweighted."""
-    h, targets, answers = carry.y[:, 0], batch.targets, batch.profiles.answers
+    h, targets, masked_targets = carry.y[:, 0], batch.targets, batch.profiles.masked_targets
     liked = F.softmax(targets.alone / loss.temperature, dim=1)
     first = outputs.gift_logits.argmax(dim=1, keepdim=True)
     right = leads(outputs.category_logits, targets.categories, at_least=3) & leads(
@@ -576,9 +578,9 @@ def loss_terms(
         "semantic": misses.sum() / targets.named.sum().clamp(min=1),
         "embedding": sum(torch.linalg.vector_norm(table.weight) for table in tables),
         "masked_tokens": h.new_zeros(())
-        if answers is None
+        if masked_targets is None
         else F.cross_entropy(
-            model.core.lm_head(carry.y).flatten(0, 1), answers.flatten(), ignore_index=NO_ANSWER
+            model.core.lm_head(carry.y).flatten(0, 1), masked_targets.flatten(), ignore_index=IGNORE_INDEX
         ),
         "halting": F.cross_entropy(model.core.halt_head(h), right.long()),
         "policy": kl_divergence(outputs.policy_logits, liked),
@@ -622,9 +624,9 @@ class Step(NamedTuple):
 
 
 def supervise(model: TRM, batch: TorchBatch, carry: Carry, loss: LossConfig) -> Step:
-    """Think once more, read the answer, and take the losses."""
-    carry = model.think(batch.profiles, carry)
-    outputs = model.read(carry.y[:, 0], batch.profiles, batch.gifts, batch.picked)
+    """One supervision step and its losses."""
+    carry = model.step(batch.profiles, carry)
+    outputs = model.decode(carry.y[:, 0], batch.profiles, batch.gifts, batch.picked)
     terms = loss_terms(model, carry, outputs, batch, loss)
     weights = carry.y.new_tensor([getattr(loss, name) for name in terms])
     total = torch.stack(list(terms.values())).dot(weights)
@@ -652,7 +654,7 @@ class TorchRecommender:
         self.model.load_state_dict(weights, assign=True)
         self.parameters = list(self.model.parameters())
         self.mode = mode
-        self.think, self.recommend = self.as_run(self.model.think), self.as_run(self.model.recommend)
+        self.step, self.recommend = self.as_run(self.model.step), self.as_run(self.model.recommend)
 
     def as_run(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is, or compiled: whole graphs or an error, and one for each shape."""
@@ -666,7 +668,7 @@ class TorchRecommender:
             present=torch.tensor(~inputs.padding[:, None, None, :]),
             cos=self._tensor(np.cos(angles).astype(np.float32)),
             sin=self._tensor(np.sin(angles).astype(np.float32)),
-            answers=self._tensor(inputs.answers) if is_masked(inputs) else None,
+            masked_targets=self._tensor(inputs.masked_targets) if is_masked(inputs) else None,
             **{name: self._tensor(getattr(inputs, name)) for name in same},
         )
 
@@ -686,14 +688,14 @@ class TorchRecommender:
 
     @torch.inference_mode()
     def answer(self, profiles: Profiles) -> Arrays:
-        """Think until each profile halts, then what `TRM.recommend` says, and the number of "steps" (B,)."""
+        """The outputs of `TRM.recommend` at the step where each profile halts, and the number of "steps" (B,)."""
         with evaluating(self.model):
-            carry = self.model.start(profiles)
+            carry = self.model.initial_carry(profiles)
             h = carry.y[:, 0]
             steps = torch.zeros(len(h), dtype=torch.int64)
             going = torch.ones(len(h), dtype=torch.bool)
             for _ in range(self.config.model.supervision_steps):
-                carry = self.think(profiles, carry)
+                carry = self.step(profiles, carry)
                 h = torch.where(going[:, None], carry.y[:, 0], h)
                 steps += going
                 going &= self.model.core.halt_head(carry.y[:, 0]).argmax(dim=1) != HALT
@@ -749,7 +751,7 @@ class TorchTrainer(TorchRecommender):
 
     def learn(self, batch: TorchBatch) -> float:
         """Deep supervision, a step after each answer; gives the last total. Raises where it or a norm is not finite."""
-        carry = self.model.start(batch.profiles)
+        carry = self.model.initial_carry(batch.profiles)
         for _ in range(self.config.model.supervision_steps):
             step = self.supervise(self.model, batch, carry, self.config.loss)
             total, carry = self._descend(step.total), step.carry
@@ -757,7 +759,7 @@ class TorchTrainer(TorchRecommender):
 
     def one_profile_at_a_time(self, profiles: Sequence[TorchBatch]) -> float:
         """`learn` as a loop over batches of one profile, whose totals are averaged."""
-        carries = [self.model.start(profile.profiles) for profile in profiles]
+        carries = [self.model.initial_carry(profile.profiles) for profile in profiles]
         for _ in range(self.config.model.supervision_steps):
             steps = [
                 self.supervise(self.model, profile, carry, self.config.loss)
@@ -781,7 +783,7 @@ class TorchTrainer(TorchRecommender):
         """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
         found = []
         with evaluating(self.model):
-            carry = self.model.start(batch.profiles)
+            carry = self.model.initial_carry(batch.profiles)
             for _ in range(self.config.model.supervision_steps):
                 step = self.supervise(self.model, batch, carry, self.config.loss)
                 step.total.backward()

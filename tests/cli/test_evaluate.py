@@ -107,9 +107,15 @@ def test_scenarios_that_were_trained_on_are_warned_of(
     seen = shipped("realistic_user_scenarios.json")["scenarios"]
     new = shipped("held_out_scenarios.json")["test"]
     for scenarios, said in (
-        (seen, "25 of these 25 scenarios were trained on: the figures say nothing of new people"),
-        ([seen[0], *new[:2]], "1 of these 3 scenarios was trained on: the figures say less of new people"),
-        ([*seen[:2], new[0]], "2 of these 3 scenarios were trained on: the figures say less of new people"),
+        (seen, "25 of these 25 scenarios were trained on: the metrics say nothing about new profiles"),
+        (
+            [seen[0], *new[:2]],
+            "1 of these 3 scenarios was trained on: the metrics say less about new profiles",
+        ),
+        (
+            [*seen[:2], new[0]],
+            "2 of these 3 scenarios were trained on: the metrics say less about new profiles",
+        ),
     ):
         assert f"\n{said}\n\n" in run("evaluate", model, "--held-out", held_out(tmp_path, *scenarios)).stdout
     assert judged["trained_on"] == 0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.world.small_world import PROFILES, VOCABULARY, gift
 from trm_np.data.encode import (
     FIRST_NAME,
+    IGNORE_INDEX,
     MASK,
-    NO_ANSWER,
     PAD,
     STATE,
     content_width,
@@ -68,7 +68,7 @@ def test_a_worked_example() -> None:
     assert inputs.occasion.tolist() == [0, 2]
     np.testing.assert_allclose(inputs.age, [[3.6], [0]], rtol=1e-6)
     np.testing.assert_allclose(inputs.budget, [[math.log(120.5 / 110, 1.25)], [0]], rtol=1e-6)
-    assert (inputs.answers == NO_ANSWER).all()
+    assert (inputs.masked_targets == IGNORE_INDEX).all()
 
 
 def test_a_masked_token_is_hidden_in_every_input_and_is_a_target() -> None:
@@ -77,8 +77,8 @@ def test_a_masked_token_is_hidden_in_every_input_and_is_a_target() -> None:
     masked[1] = True  # a profile without known fields
     inputs = encode_profiles(profile_table([MOTHER, STRANGER], VOCABULARY), VOCABULARY, masked)
     assert inputs.tokens.tolist() == [[2, 1, 9, 11, 1, 17, 1, 20], [2, 1, 1, 1, 1, 1, 0, 1]]
-    no = NO_ANSWER
-    assert inputs.answers.tolist() == [[no, 7, no, no, 13, no, 15, no], [no] * 8]
+    no = IGNORE_INDEX
+    assert inputs.masked_targets.tolist() == [[no, 7, no, no, 13, no, 15, no], [no] * 8]
     assert inputs.state.tolist() == [[0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0], [0] * 12]
     assert inputs.hobbies.tolist() == [[0, 0, 1, 0], [0] * 4]
     assert inputs.occasion.tolist() == [2, 2]
@@ -104,14 +104,14 @@ def test_it_agrees_with_a_plain_reference_implementation(profiles: list[Profile]
             *(("preference", name) for name in profile.preferences or [None]),
         ]
         said += [("padding", None)] * (masked.shape[1] - len(said))
-        tokens, answers, padding = [STATE], [NO_ANSWER], [False]
+        tokens, masked_targets, padding = [STATE], [IGNORE_INDEX], [False]
         for (field, name), hidden in zip(said, masked[row], strict=True):
             known = number.get((field, name))
             padding.append(field == "padding")
             tokens.append(PAD if field == "padding" else MASK if known is None or hidden else known)
-            answers.append(known if hidden and known is not None else NO_ANSWER)
+            masked_targets.append(known if hidden and known is not None else IGNORE_INDEX)
         assert inputs.tokens[row].tolist() == tokens
-        assert inputs.answers[row].tolist() == answers
+        assert inputs.masked_targets[row].tolist() == masked_targets
         assert inputs.padding[row].tolist() == padding
 
 
@@ -137,7 +137,7 @@ def test_masking_equals_encoding_a_profile_without_the_fields(profiles: list[Pro
     hidden = encode_profiles(hide(table, masked), VOCABULARY)
     for field in ("state", "hobbies", "preferences", "occasion", "age", "budget"):
         np.testing.assert_array_equal(getattr(told, field), getattr(hidden, field), err_msg=field)
-    assert (hidden.answers == NO_ANSWER).all()
+    assert (hidden.masked_targets == IGNORE_INDEX).all()
 
 
 def test_hiding_changes_no_other_field_and_not_its_input() -> None:

@@ -11,7 +11,7 @@ from trm_np.data.encode import encode_profiles
 from trm_np.evaluation.metrics import evaluate_predictions
 from trm_np.evaluation.predict import evaluate_model, evaluating, evaluation_loss, predict
 from trm_np.model.losses import TERMS
-from trm_np.model.trm import state_answer
+from trm_np.model.trm import state_vector
 from trm_np.training.trainer import Trainer
 from trm_np.world.reward import reward
 
@@ -50,10 +50,10 @@ def test_gifts_are_chosen_one_by_one_each_the_best_expected_after_those_before(t
         inputs = encode_profiles(task.test.profiles.take([row]), task.vocabulary)
         chosen: list[int] = []
         with evaluating(model):
-            h, _ = model.answer(inputs)
+            h, _ = model.infer(inputs)
             for _ in range(3):
                 picked = np.isin(np.arange(len(task.gifts)), chosen)[None]
-                expected = model.read(h, inputs, task.gift_inputs, picked).reward.data[0]
+                expected = model.decode(h, inputs, task.gift_inputs, picked).reward.data[0]
                 left = [gift for gift in range(len(task.gifts)) if gift not in chosen]
                 chosen.append(max(left, key=expected.__getitem__))
         assert predictions.choices[row].tolist() == chosen
@@ -65,7 +65,7 @@ def test_what_is_predicted_is_what_is_said_before_anything_is_picked(trained: Tr
     predictions = predict(model, task.test.profiles, task)
     inputs = encode_profiles(task.test.profiles, task.vocabulary)
     with evaluating(model):
-        outputs = model.read(model.answer(inputs)[0], inputs, task.gift_inputs)
+        outputs = model.decode(model.infer(inputs)[0], inputs, task.gift_inputs)
     np.testing.assert_array_equal(predictions.category_scores, outputs.category_logits.data)
     np.testing.assert_array_equal(predictions.tool_scores, outputs.tool_logits.data)
     np.testing.assert_array_equal(predictions.predicted_reward, outputs.reward.data)
@@ -88,11 +88,11 @@ def test_the_loss_of_an_evaluation_is_that_of_the_answer_given_where_thought_end
     monkeypatch.setattr(model.core.halt_head.bias, "data", np.array([-100, 100], np.float32))
     inputs = encode_profiles(task.test.profiles, task.vocabulary)
     with evaluating(model):
-        first = last = model.think(inputs)
+        first = last = model.step(inputs)
         for _ in range(model.config.supervision_steps - 1):
-            last = model.think(inputs, last)
+            last = model.step(inputs, last)
         after_first, after_last = (
-            model.read(state_answer(carry), inputs, task.gift_inputs).value.data for carry in (first, last)
+            model.decode(state_vector(carry), inputs, task.gift_inputs).value.data for carry in (first, last)
         )
     true = np.sort(reward(task.test.profiles, task.gifts, task.implied), axis=1)[:, -3:].mean(axis=1)
     loss = evaluation_loss(model, task.test, task, trained.config.loss)["value"]

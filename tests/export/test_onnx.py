@@ -112,7 +112,7 @@ def test_people_halt_when_the_model_says_so() -> None:
     stored = of_small_world(model__supervision_steps=3)
     profiles = people(stored, 40)
     with no_grad():
-        margins = stored.model.core.halt_head(stored.model.think(profiles).y[:, 0]).data
+        margins = stored.model.core.halt_head(stored.model.step(profiles).y[:, 0]).data
     stored.model.core.halt_head.bias.data[0] += np.median(margins[:, 1] - margins[:, 0])  # type: ignore[union-attr]
     picked = np.zeros((40, len(stored.gifts)), np.bool_)
     ours = our_answer(stored.model, profiles, stored.model.encode_gifts(encoded_gifts(stored)), picked)

@@ -38,7 +38,7 @@ from trm_np.lab.plots.forest import draw_forest
 from trm_np.lab.plots.recursion import Thoughts, spread, think_on
 from trm_np.lab.tables import SHORT
 from trm_np.model.losses import TERMS
-from trm_np.model.trm import HALT, state_answer
+from trm_np.model.trm import HALT, state_vector
 from trm_np.storage.checkpoint import load_model
 
 pytest.importorskip("matplotlib", reason="the pictures need matplotlib")
@@ -439,24 +439,24 @@ def test_probabilities_at_whole_steps_are_those_of_the_model(run_folder: Path) -
     assert found.categories.shape == (steps * cycles + 1, len(CATEGORIES))
     carry = None
     for step in range(1, steps + 1):
-        carry = model.think(inputs, carry)
-        h = state_answer(carry)
-        said = model.read_person(h, inputs)
+        carry = model.step(inputs, carry)
+        h = state_vector(carry)
+        said = model.encode_user(h, inputs)
         at = step * cycles
         assert found.categories[at] == pytest.approx(said.category_logits.sigmoid().data[0], rel=1e-5)
         assert found.tools[at] == pytest.approx(said.tool_logits.sigmoid().data[0], rel=1e-5)
         logits = model.core.halt_head(h).data[0]
         assert found.halting[at] == pytest.approx(1 / (1 + np.exp(logits[1 - HALT] - logits[HALT])), rel=1e-5)
-    assert found.halted == model.answer(inputs)[1][0]
+    assert found.halted == model.infer(inputs)[1][0]
     assert found.change[0] == pytest.approx(1), "from nothing"
 
 
 def test_drawing_does_not_change_the_model(run_folder: Path) -> None:
     stored = load_model(run_folder / "best.npz")
     inputs = encode_profiles(profile_table([SCENARIO.profile], stored.vocabulary), stored.vocabulary)
-    before = stored.model.answer(inputs)[0].data
+    before = stored.model.infer(inputs)[0].data
     think_on(stored, SCENARIO.profile)
-    assert (stored.model.answer(inputs)[0].data == before).all()
+    assert (stored.model.infer(inputs)[0].data == before).all()
 
 
 def test_expected_and_leading_names_have_labels(drawn: list[Any], tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from trm_np.data.tables import ProfileTable
 from trm_np.data.task import task_from
 from trm_np.model.broadcasting import as_columns, as_rows, fold
 from trm_np.model.core import Carry
-from trm_np.model.trm import HALT, TRM, Outputs, mean_of_picked, state_answer
-from trm_np.model.word_start import linears, start_as_mean
+from trm_np.model.trm import HALT, TRM, Outputs, mean_of_picked, state_vector
+from trm_np.model.word_start import as_mean_, linear_layers
 
 CONFIG = resolve("tiny", settings=SMALL | {"model.supervision_steps": "3"})
 TASK = task_from(load_dataset(), CONFIG.model.gift_features)
@@ -32,8 +32,8 @@ def new_model(cycles: int = CONFIG.model.cycles) -> TRM:
     """A model with nothing silent in it: random weights, in float64, without dropout."""
     config = replace(CONFIG, model=replace(CONFIG.model, cycles=cycles))
     model = TRM(config, TASK.vocabulary, np.random.default_rng(3), np.random.default_rng(0))
-    for layer in linears(model.reward_prediction.fusion):  # random ones often keep its few ReLUs shut
-        start_as_mean(layer)
+    for layer in linear_layers(model.reward_prediction.fusion):  # random ones often keep its few ReLUs shut
+        as_mean_(layer)
     model.astype(np.float64)
     model.eval()
     return model
@@ -54,7 +54,7 @@ def said(profiles: ProfileTable, gifts: GiftInputs, picked: Array | None = None)
     """Outputs of the model after one supervision step."""
     with no_grad():
         inputs = profile_inputs(profiles)
-        return MODEL.read(state_answer(MODEL.think(inputs)), inputs, gifts, picked)
+        return MODEL.decode(state_vector(MODEL.step(inputs)), inputs, gifts, picked)
 
 
 def values(outputs: Outputs) -> dict[str, Array]:
@@ -87,6 +87,7 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
         "value": (b,),
         "outcome": (b,),
         "slots": (b, CONFIG.model.gift_slots),
+        "h": (b, CONFIG.model.core_width),
     }
 
 
@@ -95,10 +96,10 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
 def test_every_component_hands_on_its_shape(b: int, g: int) -> None:
     model = CONFIG.model
     inputs, gifts = profile_inputs(PROFILES.take(np.arange(b))), gift_inputs(np.arange(g))
-    carry = MODEL.think(inputs)
+    carry = MODEL.step(inputs)
     assert carry.y.shape == carry.z.shape == (*inputs.tokens.shape, model.core_width)
     assert MODEL.core.lm_head(carry.y).shape == (*inputs.tokens.shape, model.core_tokens)
-    h = state_answer(carry)
+    h = state_vector(carry)
     assert (h.shape, MODEL.core.halt_head(h).shape) == ((b, model.core_width), (b, 2))
 
     user = MODEL.user_profiling(inputs)
@@ -254,26 +255,26 @@ def halting_model() -> TRM:
     head = model.core.halt_head
     assert head.bias is not None
     with no_grad():
-        go_on, halt = head(state_answer(model.think(profile_inputs(PROFILES)))).data.T
+        go_on, halt = head(state_vector(model.step(profile_inputs(PROFILES)))).data.T
     head.bias.data[HALT] += np.median(go_on - halt)
     return model
 
 
 def test_a_profile_is_answered_at_the_step_where_it_halts_whatever_the_others_do() -> None:
     model = halting_model()
-    answer, steps = model.answer(profile_inputs(PROFILES))
+    answer, steps = model.infer(profile_inputs(PROFILES))
     assert steps.min() == 1 and steps.max() > 1
     for row in range(len(PROFILES)):
         inputs = profile_inputs(PROFILES.take([row]))
         carry, count, halted = None, 0, False
         while count < 3 and not halted:
             with no_grad():
-                carry = model.think(inputs, carry)
-                go_on, halt = model.core.halt_head(state_answer(carry)).data[0]
+                carry = model.step(inputs, carry)
+                go_on, halt = model.core.halt_head(state_vector(carry)).data[0]
             count, halted = count + 1, halt > go_on
         assert carry is not None
-        np.testing.assert_allclose(answer.data[row], state_answer(carry).data[0], rtol=1e-5, atol=1e-5)
-        h, alone = model.answer(inputs)
+        np.testing.assert_allclose(answer.data[row], state_vector(carry).data[0], rtol=1e-5, atol=1e-5)
+        h, alone = model.infer(inputs)
         assert alone.tolist() == [count] == [steps[row]]
         np.testing.assert_allclose(h.data[0], answer.data[row], rtol=1e-5, atol=1e-5)
 
@@ -288,19 +289,19 @@ def test_thinking_ends_at_once_or_at_the_last_step(
     thoughts: list[Carry] = []
     think = model.core.forward
     monkeypatch.setattr(model.core, "forward", lambda *given: thoughts.append(think(*given)) or thoughts[-1])
-    _, steps = model.answer(profile_inputs(PROFILES))
+    _, steps = model.infer(profile_inputs(PROFILES))
     assert steps.tolist() == [expected] * len(PROFILES)
     assert len(thoughts) == expected  # no step is taken that nobody waits for
 
 
 def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_its_weights() -> None:
     model, other, inputs = new_model(), new_model(), profile_inputs(PROFILES)
-    model.core.lay_out_to_answer()
+    model.core.lay_out_for_inference()
     assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
 
     def assert_as_another_with_its_weights() -> None:
         other.load_state_dict(model.state_dict())
-        found, expected = (each.answer(inputs)[0].data for each in (model, other))
+        found, expected = (each.infer(inputs)[0].data for each in (model, other))
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
     assert_as_another_with_its_weights()
@@ -310,13 +311,13 @@ def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_
     model.load_state_dict({name: 1.1 * weight for name, weight in model.state_dict().items()})
     assert_as_another_with_its_weights()
     optimizer = AdamW(model.core.blocks.parameters(), lr=0.1)
-    (model.think(inputs).y ** 2).sum().backward()
+    (model.step(inputs).y ** 2).sum().backward()
     optimizer.step()
     assert_as_another_with_its_weights()
 
 
 def test_an_answer_keeps_no_graph() -> None:
-    h, _ = MODEL.answer(profile_inputs(PROFILES))
+    h, _ = MODEL.infer(profile_inputs(PROFILES))
     assert not h.requires_grad
 
 
@@ -333,7 +334,7 @@ def test_only_the_last_cycle_is_in_the_graph() -> None:
     inputs = profile_inputs(PROFILES.take([0]))
     sizes, answers = [], []
     for cycles in (1, 2, 3):
-        carry = new_model(cycles).think(inputs)
+        carry = new_model(cycles).step(inputs)
         assert carry.y._node is not None
         sizes.append(len(nodes_below(carry.y._node)))
         answers.append(carry.y.data)
@@ -342,7 +343,7 @@ def test_only_the_last_cycle_is_in_the_graph() -> None:
 
 
 def test_a_detached_carry_is_the_same_without_a_graph() -> None:
-    carry = MODEL.think(profile_inputs(PROFILES))
+    carry = MODEL.step(profile_inputs(PROFILES))
     detached = carry.detach()
     for part in ("y", "z"):
         before, after = getattr(carry, part), getattr(detached, part)

@@ -34,7 +34,7 @@ def answered(core: Core, tokens: np.ndarray, blocked: np.ndarray | None, places:
     """The answer (S, D) to one question, thought about once."""
     x = core.embed(tokens[None])
     with no_grad():
-        carry: Carry = core(x, core.start(x), np.arange(len(tokens)) if places else None, blocked)
+        carry: Carry = core(x, core.initial_carry(x), np.arange(len(tokens)) if places else None, blocked)
     found: np.ndarray = carry.y.data[0]
     return found
 
@@ -87,7 +87,7 @@ def test_the_gradient_goes_through_what_is_seen_alone() -> None:
     sees = np.zeros((HEADS, CELLS, CELLS), bool)
     sees[0, 0, 1] = sees[1, 1, 2] = True
     x = Tensor(np.random.default_rng(0).normal(size=(1, CELLS, 8)), requires_grad=True)
-    carry = model(x, model.start(x), None, ~sees)
+    carry = model(x, model.initial_carry(x), None, ~sees)
     carry.y[:, 0].sum().backward()
     assert x.grad is not None
     assert (np.abs(x.grad[0]).max(axis=1) > 0).tolist() == [True, True, True, False, False, False]

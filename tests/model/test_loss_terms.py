@@ -13,7 +13,7 @@ from tests.training.small_run import dataset, small, trainer
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.config import LossConfig
-from trm_np.data.encode import NO_ANSWER
+from trm_np.data.encode import IGNORE_INDEX
 from trm_np.data.tables import implied_categories
 from trm_np.model.losses import (
     TERMS,
@@ -76,16 +76,16 @@ def test_the_embedding_loss_is_the_sum_of_three_lengths() -> None:
     assert embedding_norms(model).item() == pytest.approx(5 + 10 + 13)
 
 
-def drawn() -> tuple[Outputs, Targets, Tensor, Tensor, Array]:
-    """Something said, something true, the answer latent, and token logits with the tokens asked for."""
+def drawn() -> tuple[Outputs, Targets, tuple[Tensor, Array]]:
+    """Something outputs, something true, the answer latent, and token logits with the tokens asked for."""
     rng = np.random.default_rng(0)
 
     def normal(*shape: int) -> Tensor:
         return Tensor(rng.normal(size=shape))
 
-    said = Outputs(
+    outputs = Outputs(
         *(normal(B, C), normal(B, K), normal(B, G, 7), normal(B, G), normal(B, G)),
-        *(normal(B, G), normal(B, G), normal(B), normal(B), normal(B, 3)),
+        *(normal(B, G), normal(B, G), normal(B), normal(B), normal(B, 3), normal(B, D)),
     )
     true = Targets(
         (rng.random((B, C)) < 0.3).astype(float),
@@ -95,8 +95,8 @@ def drawn() -> tuple[Outputs, Targets, Tensor, Tensor, Array]:
         rng.random((B, G)),
         rng.random((B, G)),
     )
-    answers = np.array([[NO_ANSWER, 4, NO_ANSWER], [NO_ANSWER, NO_ANSWER, 0]])
-    return said, true, normal(B, D), normal(B, 3, 6), answers
+    masked_targets = np.array([[IGNORE_INDEX, 4, IGNORE_INDEX], [IGNORE_INDEX, IGNORE_INDEX, 0]])
+    return outputs, true, (normal(B, 3, 6), masked_targets)
 
 
 def softmax(scores: Array) -> Array:
@@ -115,31 +115,33 @@ def divergence(wanted: Array, logits: Array) -> float:
 
 
 def test_every_term_by_its_formula() -> None:
-    said, true, h, token_logits, answers = drawn()
+    outputs, true, tokens = drawn()
     model, loss = trainer(small()).model, LossConfig(temperature=0.5)
     assert model.core.halt_head.bias is not None
     model.core.halt_head.bias.data[...] = 0.3, -0.4
-    terms = loss_terms(model, h, token_logits, answers, said, true, loss)
+    terms = loss_terms(model, outputs, true, loss, tokens=tokens)
 
     liked = softmax(true.alone / 0.5)
-    components = 1 / (1 + np.exp(-said.components.data))
-    guesses = softmax(token_logits.data)
+    components = 1 / (1 + np.exp(-outputs.components.data))
+    guesses = softmax(tokens[0].data)
     halt = softmax(np.array([0.3, -0.4]))  # the head's weights are still at rest: nobody looks right
-    first = said.gift_logits.data.argmax(axis=1)
+    first = outputs.gift_logits.data.argmax(axis=1)
     expected = {
-        "category": cross_entropy(said.category_logits.data, true.categories),
-        "tool": cross_entropy(said.tool_logits.data, true.tools),
-        "reward": np.square(said.reward.data - true.reward).mean()
+        "category": cross_entropy(outputs.category_logits.data, true.categories),
+        "tool": cross_entropy(outputs.tool_logits.data, true.tools),
+        "reward": np.square(outputs.reward.data - true.reward).mean()
         + np.square(components - true.components).mean()
-        + divergence(liked, said.gift_logits.data),
-        "semantic": semantic_loss(said.category_logits, true.named).item(),
+        + divergence(liked, outputs.gift_logits.data),
+        "semantic": semantic_loss(outputs.category_logits, true.named).item(),
         "embedding": embedding_norms(model).item(),
         "masked_tokens": -(math.log(guesses[0, 1, 4]) + math.log(guesses[1, 2, 0])) / 2,
-        "halting": -np.log([halt[int(right)] for right in is_right(said, true)]).mean(),
-        "policy": divergence(liked, said.policy_logits.data),
-        "value": np.mean([(said.value.data[b] - sum(sorted(true.alone[b])[-3:]) / 3) ** 2 for b in range(B)]),
-        "outcome": np.mean([(said.outcome.data[b] - true.alone[b, first[b]]) ** 2 for b in range(B)]),
-        "gift_scorer": np.square(said.gift_scores.data - true.alone).mean(),
+        "halting": -np.log([halt[int(right)] for right in is_right(outputs, true)]).mean(),
+        "policy": divergence(liked, outputs.policy_logits.data),
+        "value": np.mean(
+            [(outputs.value.data[b] - sum(sorted(true.alone[b])[-3:]) / 3) ** 2 for b in range(B)]
+        ),
+        "outcome": np.mean([(outputs.outcome.data[b] - true.alone[b, first[b]]) ** 2 for b in range(B)]),
+        "gift_scorer": np.square(outputs.gift_scores.data - true.alone).mean(),
         "choice": 0.0,  # nobody chose (tests/training/test_choice_learning.py)
     }
     assert tuple(terms) == tuple(expected) == TERMS
@@ -148,11 +150,14 @@ def test_every_term_by_its_formula() -> None:
 
 
 def test_smoothing_changes_what_the_labels_say_and_nothing_else() -> None:
-    said, true, h, token_logits, answers = drawn()
+    outputs, true, tokens = drawn()
     model, loss = trainer(small()).model, LossConfig()
-    plain = loss_terms(model, h, token_logits, answers, said, true, loss)
-    smooth = loss_terms(model, h, token_logits, answers, said, true, loss, 0.3)
-    labels = {"category": (said.category_logits, true.categories), "tool": (said.tool_logits, true.tools)}
+    plain = loss_terms(model, outputs, true, loss, tokens=tokens)
+    smooth = loss_terms(model, outputs, true, loss, 0.3, tokens)
+    labels = {
+        "category": (outputs.category_logits, true.categories),
+        "tool": (outputs.tool_logits, true.tools),
+    }
     for name in TERMS:
         expected = plain[name].item()
         if name in labels:
@@ -163,8 +168,8 @@ def test_smoothing_changes_what_the_labels_say_and_nothing_else() -> None:
 
 
 def test_without_masked_tokens_there_is_nothing_to_guess() -> None:
-    said, true, h, _, answers = drawn()
-    terms = loss_terms(trainer(small()).model, h, None, answers, said, true, LossConfig())
+    outputs, true, _ = drawn()
+    terms = loss_terms(trainer(small()).model, outputs, true, LossConfig())
     assert terms["masked_tokens"].item() == 0
 
 
@@ -253,10 +258,10 @@ def test_leading_is_what_a_sorted_list_says(scores: Array, marks: Array, at_leas
 def test_an_answer_is_right_if_categories_are_in_the_first_three_and_tools_in_the_first_two(
     categories: list[float], tools: list[float], right: bool
 ) -> None:
-    said, true, *_ = drawn()
-    said = replace(said, category_logits=Tensor([categories]), tool_logits=Tensor([tools]))
+    outputs, true, _ = drawn()
+    outputs = replace(outputs, category_logits=Tensor([categories]), tool_logits=Tensor([tools]))
     true = replace(true, categories=np.array([[1.0, 0, 1, 0]]), tools=np.array([[1.0, 1, 0]]))
-    assert is_right(said, true).tolist() == [right]
+    assert is_right(outputs, true).tolist() == [right]
 
 
 # ------------------------------------------------------------------------------------------ the targets

@@ -11,7 +11,7 @@ from trm_np.data.encode import encode_profiles
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.predict import evaluating
-from trm_np.model.trm import Outputs, state_answer
+from trm_np.model.trm import Outputs, state_vector
 from trm_np.training.trainer import Trainer
 
 
@@ -29,15 +29,15 @@ def thought(trainer: Trainer, steps: int) -> Tensor:
     carry = None
     with no_grad():
         for _ in range(steps):
-            carry = trainer.model.think(inputs, carry)
+            carry = trainer.model.step(inputs, carry)
     assert carry is not None
-    return state_answer(carry)
+    return state_vector(carry)
 
 
 def said(trainer: Trainer, h: Tensor) -> Outputs:
     inputs = encode_profiles(trainer.task.test.profiles, trainer.task.vocabulary)
     with evaluating(trainer.model):
-        return trainer.model.read(h, inputs, trainer.task.gift_inputs)
+        return trainer.model.decode(h, inputs, trainer.task.gift_inputs)
 
 
 @pytest.mark.parametrize("output", [field.name for field in fields(Outputs)])

@@ -12,7 +12,7 @@ from trm_np.autograd.ops import Array
 from trm_np.config import resolve
 from trm_np.model.broadcasting import fold
 from trm_np.model.tool_selection import TOOL_GAIN, ToolSelection, even_share
-from trm_np.model.word_start import silence
+from trm_np.model.word_start import zero_
 
 CONFIG = resolve("tiny").model
 U, D, W = CONFIG.user_width, 2 * CONFIG.user_width, CONFIG.tool_width
@@ -87,7 +87,7 @@ def test_a_word_may_vote_for_one_tool_for_several_or_for_none() -> None:
 @given(PADDING, TOOLS, SEEDS)
 def test_an_even_ballot_gives_no_tool_anything(padding: Array, tools: int, seed: int) -> None:
     part = selection(tools, seed)
-    silence(part.score)
+    zero_(part.score)
     logits, _ = said(part, *drawn(padding, seed), padding)
     np.testing.assert_allclose(logits, np.zeros((len(padding), tools)), atol=1e-12)
 

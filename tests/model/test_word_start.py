@@ -34,17 +34,16 @@ from trm_np.evaluation.predict import evaluate_model
 from trm_np.model.broadcasting import fold
 from trm_np.model.core import halves_to_neighbours
 from trm_np.model.new import Generators
-from trm_np.model.reward_prediction import AGE, BUDGET
 from trm_np.model.trm import TRM, Outputs
 from trm_np.model.word_start import (
     CATEGORY_MATCH,
     COMPARISON_STEP,
-    linears,
-    match_categories,
-    place_words,
-    silence,
-    start,
-    unit,
+    initialize_category_matching,
+    initialize_from_words,
+    initialize_user_profiling,
+    linear_layers,
+    unit_rows,
+    zero_,
 )
 from trm_np.training.trainer import Trainer
 
@@ -62,7 +61,7 @@ def started(preset: str, seed: int) -> TRM:
     """A model of the preset where training on the shipped data starts, without dropout."""
     rng = np.random.default_rng(seed)
     model = TRM(resolve(preset), shipped(preset).vocabulary, rng, rng)
-    start(model, shipped(preset), rng)
+    initialize_from_words(model, shipped(preset), rng)
     model.eval()
     return model
 
@@ -70,8 +69,8 @@ def started(preset: str, seed: int) -> TRM:
 @no_grad()
 def said(model: TRM, task: Task, profiles: list[Profile]) -> Outputs:
     inputs = encode_profiles(profile_table(profiles, task.vocabulary), task.vocabulary)
-    h, _ = model.answer(inputs)
-    return model.read(h, inputs, task.gift_inputs)
+    h, _ = model.infer(inputs)
+    return model.decode(h, inputs, task.gift_inputs)
 
 
 def one_hobby_each(task: Task) -> list[Profile]:
@@ -90,7 +89,7 @@ def before_the_norm(part: nn.Module) -> nn.Module:
 
 
 def angles(rows: Array) -> Array:
-    return np.abs(unit(rows) @ unit(rows).T - np.eye(len(rows)))
+    return np.abs(unit_rows(rows) @ unit_rows(rows).T - np.eye(len(rows)))
 
 
 # -------------------------------------------------------------------------------------------- a word
@@ -100,7 +99,7 @@ def angles(rows: Array) -> Array:
 def test_the_words_of_the_vocabulary_are_at_right_angles(preset: str, seed: int) -> None:
     task, rng = shipped(preset), np.random.default_rng(seed)
     model = TRM(resolve(preset), task.vocabulary, rng, rng)
-    words = place_words(model.user_profiling, task, rng)
+    words = initialize_user_profiling(model.user_profiling, task, rng)
     rows = np.concatenate([words.hobbies, words.preferences, words.occasions])
     assert len(rows) == 18 + 20 + 9
     assert angles(rows).max() < 1e-5
@@ -136,7 +135,7 @@ def test_a_word_is_one_vector_everywhere(preset: str, seed: int) -> None:
     model, task = started(preset, seed), shipped(preset)
     slots = model.gift_catalogue.memory.data[:38]
     for place in (in_person, in_token, in_gift):
-        agreement = unit(place(model, task)) @ slots.T
+        agreement = unit_rows(place(model, task)) @ slots.T
         # Nearly: now and then a ReLU shuts.
         assert np.diag(agreement).min() > 0.95, place.__name__
         assert np.abs(agreement - np.diag(np.diag(agreement))).max() < 0.2, place.__name__
@@ -218,13 +217,13 @@ def test_a_category_that_the_person_is_all_of_starts_as_good_as_certain(preset: 
     """The matching head by itself: the base rate's logit and CATEGORY_MATCH where all words agree."""
     task, rng = shipped(preset), np.random.default_rng(seed)
     model = TRM(resolve(preset), task.vocabulary, rng, rng)
-    words = place_words(model.user_profiling, task, rng)
+    words = initialize_user_profiling(model.user_profiling, task, rng)
     base_rate = float(task.train.labels.categories.mean())
-    match_categories(model.category_matching, words, base_rate, rng)
+    initialize_category_matching(model.category_matching, words, base_rate, rng)
     for part in (*model.category_matching.layers, model.category_matching.attention):
-        silence(linears(part)[-1])
+        zero_(linear_layers(part)[-1])
     model.eval()
-    person = unit(words.categories) * words.categories.shape[1] ** 0.5
+    person = unit_rows(words.categories) * words.categories.shape[1] ** 0.5
     with no_grad():
         logits = np.diag(model.category_matching(Tensor(person.astype(np.float32))).data)
     expected = math.log(base_rate / (1 - base_rate)) + CATEGORY_MATCH
@@ -237,8 +236,8 @@ def test_budget_and_age_start_out_compared_with_a_gift_by_difference(preset: str
     model = started(preset, seed)
     user, reward = model.user_profiling, model.reward_prediction
     for encoder, layer, numbers in (
-        (user.budget_encoder, reward.hidden[BUDGET], scaled_money(np.array([45.0, 80, 110, 150, 250]))),
-        (user.age_encoder, reward.hidden[AGE], scaled_age(np.array([19.0, 30, 43, 55, 68]))),
+        (user.budget_encoder, reward.layers("budget")[0], scaled_money(np.array([45.0, 80, 110, 150, 250]))),
+        (user.age_encoder, reward.layers("age")[0], scaled_age(np.array([19.0, 30, 43, 55, 68]))),
     ):
         person, gift = (side.reshape(-1, 1).astype(np.float32) for side in np.meshgrid(numbers, numbers))
         columns = layer.weight.shape[1] - encoder[-1].weight.shape[0]  # one for the price, two for the ages
@@ -258,7 +257,7 @@ def test_the_other_heads_start_without_an_opinion_and_nobody_halts(preset: str, 
     for silent in (outputs.policy_logits, outputs.gift_scores, outputs.value, outputs.outcome):
         assert not silent.data.any()
     assert not outputs.components.data[..., 1:].any()
-    _, steps = model.answer(encode_profiles(task.test.profiles.take(np.arange(6)), task.vocabulary))
+    _, steps = model.infer(encode_profiles(task.test.profiles.take(np.arange(6)), task.vocabulary))
     assert (steps == 3).all()
 
 
@@ -303,7 +302,7 @@ def test_the_start_knows_of_the_scenarios_only_how_often_each_label_is_given() -
     def weights(task: Task) -> dict[str, Array]:
         rng = np.random.default_rng(0)
         model = TRM(resolve("tiny", settings=SMALL), task.vocabulary, rng, rng)
-        start(model, task, rng)
+        initialize_from_words(model, task, rng)
         return model.state_dict()
 
     task = shipped("tiny")
@@ -387,8 +386,8 @@ def test_a_tool_always_given_starts_as_likely_and_one_never_given_as_unlikely(to
     model.eval()
     inputs = encode_profiles(task.test.profiles, task.vocabulary)
     with no_grad():
-        h, _ = model.answer(inputs)
-        probability = model.read(h, inputs, task.gift_inputs).tool_logits.sigmoid().data
+        h, _ = model.infer(inputs)
+        probability = model.decode(h, inputs, task.gift_inputs).tool_logits.sigmoid().data
     assert (probability[:, 0] > 0.9).all()
     if tools > 1:
         assert (probability[:, -1] < 0.3).all()

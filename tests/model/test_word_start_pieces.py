@@ -22,13 +22,13 @@ from trm_np.model.word_start import (
     COMPARISON_STEP,
     FARTHEST,
     NUMBER,
-    basis_with,
-    compare_numbers,
-    even_ballot,
-    open_pair,
-    open_sum,
-    point,
-    unfold,
+    along_direction_,
+    as_linear_map_,
+    as_scaled_sum_,
+    base_rate_scores,
+    compare_numbers_,
+    orthonormal_basis,
+    tiled_identity,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -51,7 +51,7 @@ def test_a_basis_keeps_orthonormal_rows_and_adds_as_many_as_there_is_room_for(
     given_rows: tuple[Array, tuple[int, int]], seed: int
 ) -> None:
     rows, shape = given_rows
-    basis = basis_with(rows, shape, np.random.default_rng(seed))
+    basis = orthonormal_basis(rows, shape, np.random.default_rng(seed))
     assert basis.shape == shape
     np.testing.assert_allclose(basis[: len(rows)], rows, atol=1e-6)
     room = min(shape)
@@ -63,7 +63,7 @@ def test_a_basis_keeps_orthonormal_rows_and_adds_as_many_as_there_is_room_for(
 def test_a_basis_spans_rows_that_lie_askew_or_are_too_many(n: int, count: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(n, width))
-    basis = basis_with(rows, (count, width), rng)[: min(count, width)].astype(np.float64)
+    basis = orthonormal_basis(rows, (count, width), rng)[: min(count, width)].astype(np.float64)
     spanned = rows[: len(basis)]
     np.testing.assert_allclose(spanned @ basis.T @ basis, spanned, atol=1e-5)
 
@@ -74,7 +74,7 @@ def test_an_opened_pair_is_its_view(outputs: int, more: int, inputs: int, seed: 
     first = nn.Linear(inputs, outputs + more, rng=rng)
     second = nn.Linear(outputs + more, outputs, rng=rng)
     view = orthogonal(rng, (outputs, inputs))
-    open_pair(first, second, view, rng)
+    as_linear_map_(first, second, view, rng)
     x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
     np.testing.assert_allclose(second(first(x).relu()).data, x.data @ view.T, atol=1e-5)
 
@@ -83,7 +83,7 @@ def test_an_opened_pair_is_its_view(outputs: int, more: int, inputs: int, seed: 
 def test_an_opened_sum_is_the_sum(inputs: int, hidden: int, scale: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     first, second = nn.Linear(inputs, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
-    open_sum(first, second, scale, rng)
+    as_scaled_sum_(first, second, scale, rng)
     x = Tensor(rng.uniform(-0.4, 0.4, (5, inputs)).astype(np.float32))
     np.testing.assert_allclose(
         second(first(x).relu()).data, scale * x.data.sum(axis=1, keepdims=True), atol=1e-5 * max(1, scale)
@@ -93,7 +93,7 @@ def test_an_opened_sum_is_the_sum(inputs: int, hidden: int, scale: float, seed: 
 @given(st.integers(1, 5), st.integers(1, 5), SEEDS)
 def test_a_vector_unfolded_keeps_its_length_and_folds_back(narrow: int, copies: int, seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=(3, narrow)).astype(np.float32)
-    wide = x @ unfold(narrow * copies, narrow).T
+    wide = x @ tiled_identity(narrow * copies, narrow).T
     np.testing.assert_allclose(np.linalg.norm(wide, axis=1), np.linalg.norm(x, axis=1), rtol=1e-5)
     np.testing.assert_allclose(fold(Tensor(wide), narrow).data, copies**0.5 * x, rtol=1e-5, atol=1e-6)
 
@@ -117,7 +117,7 @@ def test_a_number_is_one_direction_as_long_as_the_number_is_great(
     """Within a tenth of a unit, which is half a year of age, or 2 % of a budget."""
     rng = np.random.default_rng(seed)
     encoder = number_encoder(width, rng)
-    direction = point(encoder, rng)
+    direction = along_direction_(encoder, rng)
     numbers = (float(scaled_age(np.array(age))), float(scaled_money(np.array(budget))), 0.0)
     with no_grad():
         encoded = encoder(column(*numbers)).data
@@ -135,7 +135,7 @@ def test_each_unit_asks_whether_a_difference_passes_a_threshold(
 ) -> None:
     rng = np.random.default_rng(seed)
     hidden, said = nn.Linear(width + numbers, units, rng=rng), rng.normal(size=(1, width))
-    compare_numbers(hidden, said, rng)
+    compare_numbers_(hidden, said, rng)
     persons, gifts = rng.uniform(-5, 5, size=(20, 1)), rng.uniform(-5, 5, size=(20, numbers))
     with no_grad():
         answers = hidden(Tensor(np.concatenate([persons @ said, gifts], axis=1))).relu().data
@@ -155,7 +155,7 @@ def test_a_threshold_is_asked_from_both_sides_of_it() -> None:
     """Two units, thresholds -6 and 6 in either order: one asks for more than its own, the other for less."""
     rng = np.random.default_rng(0)
     hidden = nn.Linear(2, 2, rng=rng)
-    compare_numbers(hidden, np.array([[1.0]]), rng)
+    compare_numbers_(hidden, np.array([[1.0]]), rng)
     with no_grad():
         more, less = hidden(Tensor([[0.0, 100.0], [0.0, -100.0]])).relu().data.T
     assert more[0] > 0 == more[1]
@@ -169,7 +169,7 @@ def shares_of(given_tools: Array, vote: float = 1.0) -> Array:
     """Share of each tool in a vote by these labels (N, K), given to the first training scenarios."""
     train = TRAIN.take(np.arange(len(given_tools)))
     given = replace(train, labels=replace(train.labels, tools=given_tools.astype(np.float64)))
-    scores = even_ballot(given, vote)
+    scores = base_rate_scores(given, vote)
     shares: Array = softmax(np.append(scores, 0.0))[:-1]  # abstention scores 0
     return shares
 
@@ -225,5 +225,5 @@ def test_scenarios_without_tools_say_nothing_of_them() -> None:
     labels = replace(TRAIN.labels, tools=np.concatenate([some, none]).astype(np.float64))
     train = replace(TRAIN.take([0, 1, 2, 0]), labels=labels)
     alone = replace(TRAIN.take([0, 1, 2, 0]), labels=replace(labels, tools=some.astype(np.float64)))
-    np.testing.assert_array_equal(even_ballot(train, 1.0), even_ballot(alone, 1.0))
+    np.testing.assert_array_equal(base_rate_scores(train, 1.0), base_rate_scores(alone, 1.0))
     np.testing.assert_allclose(shares_of(none), [1 / 4] * 3)

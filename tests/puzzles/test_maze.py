@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trm_np.puzzles.config import PuzzleConfig, resolve
 from trm_np.puzzles.maze import GOAL, MAZE_5, OFF, START, WALL, WAY, Maze
-from trm_np.puzzles.model import PuzzleModel, think, thoughts
+from trm_np.puzzles.model import PuzzleModel, predictions, unroll
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.task import BLANK, Board
 
@@ -136,7 +136,8 @@ def test_a_cell_depends_only_on_cells_within_reach_of_the_blocks() -> None:
     (start,) = np.flatnonzero(question == START)
     other[start] = BLANK  # no longer a valid question, but a change in one cell
     (one, two), (further_one, further_two) = (
-        [thought.probabilities[0] for thought in thoughts(made, each[None], 2)] for each in (question, other)
+        [prediction.probabilities[0] for prediction in predictions(made, each[None], 2)]
+        for each in (question, other)
     )
     grid = question.reshape(9, 9)
     for first, second, reach in ((one, further_one, 2), (two, further_two, 4)):
@@ -162,9 +163,9 @@ def within(grid: Board, start: int, reach: int) -> set[Cell]:
 def test_each_maze_of_a_batch_has_its_own_walls() -> None:
     made = model()
     questions = make_puzzles(MAZE_5, 6, np.random.default_rng(0)).questions
-    together = think(made, questions, 3)
+    together = unroll(made, questions, 3)
     for place, question in enumerate(questions):
-        alone = think(made, question[None], 3)
+        alone = unroll(made, question[None], 3)
         assert np.allclose(alone.right[:, 0], together.right[:, place], atol=1e-6)
         assert (alone.boards[:, 0] == together.boards[:, place]).all()
 

@@ -120,7 +120,7 @@ def test_steps_are_those_of_the_core(shipped: Recommender) -> None:
     inputs = encode_profiles(
         profile_table([shipped.recommend(MOTHER).profile], stored.vocabulary), stored.vocabulary
     )
-    _, steps = stored.model.answer(inputs)
+    _, steps = stored.model.infer(inputs)
     found = shipped.recommend(MOTHER)
     assert (found.steps, found.most_steps) == (steps[0], stored.config.model.supervision_steps)
 

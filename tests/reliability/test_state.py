@@ -68,7 +68,7 @@ def stopped(folder: Path) -> Run:
 
 # What a resumed trainer need not have: gradients are made anew, and with them the views of them in `_places`; scratch
 # space is written before it is read; versions count changes in place within one graph, numbers the nodes of a process.
-PASSING = ("grad", "gradient", "_places", "row_dice.rows", "row_dice.count", "_version", "_node.number")
+PASSING = ("grad", "gradient", "_places", "row_rng.rows", "row_rng.count", "_version", "_node.number")
 
 
 def at_hand(folder: Path, resume: bool = False) -> Run:

@@ -9,7 +9,7 @@ from tests.recommend.stored_models import trained
 from trm_np.autograd import no_grad
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
-from trm_np.evaluation.predict import answers_to
+from trm_np.evaluation.predict import infer_profiles
 from trm_np.export.onnx_file import our_answer
 from trm_np.export.tensors import export_safetensors
 from trm_np.storage.checkpoint import StoredModel, load_model, save_checkpoint
@@ -28,8 +28,7 @@ def task() -> Task:
 def stored_in(precision: str, folder: Path) -> StoredModel:
     """The trained model, read from a file of this precision."""
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(folder / "best.npz", "model", *content, {"seed": 0, "metrics": {}}, precision=precision)
+    save_checkpoint(folder / "best.npz", "model", stored, {"seed": 0, "metrics": {}}, precision=precision)
     return load_model(folder / "best.npz")
 
 
@@ -45,7 +44,7 @@ def test_the_model_in_pytorch_takes_the_weights_and_gives_the_same_answers(
     other = TorchRecommender(stored.config, stored.vocabulary, weights)  # which takes no more and no fewer
 
     other.encode(task.gift_inputs)
-    inputs, _ = answers_to(stored.model, task.test.profiles, task)
+    inputs, _ = infer_profiles(stored.model, task.test.profiles, task)
     theirs = other.answer(other.prepare_profiles(inputs))
     with no_grad():
         gifts = stored.model.encode_gifts(task.gift_inputs)

@@ -126,15 +126,15 @@ def test_judging_some_profiles_at_a_time_is_judging_all_at_once(
 def test_no_more_than_so_many_cells_are_judged_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     task, model, config = shipped().task, shipped().model, shipped().config
     seen: list[tuple[int, ...]] = []
-    thought_about: list[tuple[int, ...]] = []
+    inferred: list[tuple[int, ...]] = []
     monkeypatch.setattr(evaluate_module, "CELLS", 100)
     monkeypatch.setattr(evaluate_module, "PROFILES", 12)
     monkeypatch.setattr(RewardPrediction, "fuse", noted(RewardPrediction.fuse, seen))
-    monkeypatch.setattr(TRM, "answer", noted(TRM.answer, thought_about))
+    monkeypatch.setattr(TRM, "infer", noted(TRM.infer, inferred))
     predict(model, task.test.profiles, task)
     evaluation_loss(model, task.test, task, replace(config.loss, candidates=20))
     assert {shape[:2] for shape in seen} == {(2, 45), (5, 20)}
-    assert [shape[0] for shape in thought_about] == [12, 12, 6] * 2
+    assert [shape[0] for shape in inferred] == [12, 12, 6] * 2
 
 
 def noted(method: Callable[..., Any], shapes: list[tuple[int, ...]]) -> Callable[..., Any]:
@@ -153,12 +153,12 @@ def test_gifts_encoded_once_are_judged_as_they_are_read(with_picked: bool) -> No
     inputs = encode_profiles(task.test.profiles, task.vocabulary)
     picked = np.eye(len(task.test), len(task.gifts), dtype=bool) if with_picked else None
     with evaluating(model):
-        h, _ = model.answer(inputs)
-        outputs = model.read(h, inputs, task.gift_inputs, picked)
-        person = model.read_person(h, inputs)
+        h, _ = model.infer(inputs)
+        outputs = model.decode(h, inputs, task.gift_inputs, picked)
+        user = model.encode_user(h, inputs)
         gifts = model.encode_gifts(task.gift_inputs)
-        components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts, picked)
+        components, reward = model.score_gifts(model.pair_logits(user, gifts), gifts, picked)
     np.testing.assert_array_equal(components.data, outputs.components.data)
     np.testing.assert_array_equal(reward.data, outputs.reward.data)
-    np.testing.assert_array_equal(person.category_logits.data, outputs.category_logits.data)
-    np.testing.assert_array_equal(person.tool_logits.data, outputs.tool_logits.data)
+    np.testing.assert_array_equal(user.category_logits.data, outputs.category_logits.data)
+    np.testing.assert_array_equal(user.tool_logits.data, outputs.tool_logits.data)

@@ -18,10 +18,10 @@ from trm_np.evaluation.choices import choice_metrics, choice_values, top_gifts
 from trm_np.evaluation.predict import (
     SHARES,
     Evaluation,
-    answers_of,
     choice_scores,
     evaluate_model,
     fit_shares,
+    infer_split,
 )
 from trm_np.lab.together import run_together
 from trm_np.lab.trial import Trial, run_trial
@@ -87,7 +87,7 @@ def test_where_nobody_chose_the_quality_is_that_of_recommendations() -> None:
     found = evaluate_model(t.model, without, t.task, t.config.loss)
     assert found.quality.mean() == pytest.approx(found.metrics["recommendation_quality"])
     before = t.model.experience.shares.data.copy()  # type: ignore[union-attr]
-    fit_shares(t.model, without, t.task, answers_of(t.model, without, t.task))
+    fit_shares(t.model, without, t.task, infer_split(t.model, without, t.task))
     np.testing.assert_array_equal(t.model.experience.shares.data, before)  # type: ignore[union-attr]
 
 
@@ -111,7 +111,7 @@ def judged_as(t: Trainer, qualities: list[float], monkeypatch: pytest.MonkeyPatc
     found = iter(qualities)
     count = len(t.task.validation)
     monkeypatch.setattr(
-        t, "judged", lambda: Evaluation({}, {"total": 1.0}, np.full(count, next(found))), raising=True
+        t, "evaluation", lambda: Evaluation({}, {"total": 1.0}, np.full(count, next(found))), raising=True
     )
 
 
@@ -132,7 +132,7 @@ def test_the_start_counts_as_epoch_0_and_is_kept_if_nothing_beats_it(
 
 def test_without_choices_the_start_is_not_evaluated() -> None:
     t = Trainer(small(**SHORT), task_of(dataset(), small()), 0)
-    t.keep_start()
+    t.evaluate_initial_model()
     assert not t.stopping.has_kept
 
 

@@ -18,10 +18,10 @@ from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import MISSING
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.choices import choice_values, means, top_gifts
-from trm_np.evaluation.predict import answers_of, answers_to, choice_scores, fit_shares, predict
+from trm_np.evaluation.predict import choice_scores, fit_shares, infer_profiles, infer_split, predict
 from trm_np.model.choice_start import leading_directions
 from trm_np.model.experience import REWARD_SCALE, Shares
-from trm_np.model.word_start import linears
+from trm_np.model.word_start import linear_layers
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.run import Run
 from trm_np.training.trainer import Trainer
@@ -66,7 +66,7 @@ def test_it_starts_by_knowing_the_tribe_of_a_history() -> None:
 
 def test_it_starts_by_knowing_the_tribe_of_a_profile() -> None:
     trainer = started(tribal())
-    untold = answers_to(trainer.model, trainer.task.test.profiles, trainer.task)
+    untold = infer_profiles(trainer.model, trainer.task.test.profiles, trainer.task)
     found = tribe_of_best(choice_scores(trainer.model, trainer.task.test, trainer.task, untold))
     assert found == [index % TRIBES for index in range(50, 60)]
 
@@ -146,7 +146,7 @@ def named(data: Dataset, people: int) -> Dataset:
 def test_with_enough_people_the_categories_start_at_what_the_taste_foretells() -> None:
     trainer = started(named(dataset(), 2 * plain_width(dataset().vocabulary)))
     task = trainer.task
-    found = predict(trainer.model, task.test.profiles, task, answers_of(trainer.model, task.test, task))
+    found = predict(trainer.model, task.test.profiles, task, infer_split(trainer.model, task.test, task))
     assert tribe_of_best(found.category_scores) == [index % TRIBES for index in range(12)]
     likely = 1 / (1 + np.exp(-found.category_scores))
     assert likely.mean() == pytest.approx(task.train.labels.categories.mean(), abs=0.03)
@@ -158,14 +158,14 @@ def test_few_people_leave_the_categories_to_the_words() -> None:
     few = started(named(dataset(), 2 * plain_width(dataset().vocabulary) - 1)).model.category_matching
     assert few.from_taste.bias is not None
     assert not few.from_taste.weight.data.any() and not few.from_taste.bias.data.any()
-    assert linears(few.score)[-1].weight.data.any()
+    assert linear_layers(few.score)[-1].weight.data.any()
 
 
 def test_a_history_is_read_by_the_core_too() -> None:
     trainer = started(tribal())
     people = trainer.task.test.profiles
-    told = answers_to(trainer.model, people, trainer.task, padded(trainer.task.test.history)).h.data
-    assert not np.allclose(told, answers_to(trainer.model, people, trainer.task).h.data)
+    told = infer_profiles(trainer.model, people, trainer.task, padded(trainer.task.test.history)).h.data
+    assert not np.allclose(told, infer_profiles(trainer.model, people, trainer.task).h.data)
 
 
 @pytest.mark.parametrize("people", [1, 2, 3])
@@ -210,7 +210,7 @@ def test_shares_are_those_that_rank_best() -> None:
     trainer = started(tribal())
     model, task = trainer.model, trainer.task
     assert model.experience is not None
-    fit_shares(model, task.validation, task, answers_of(model, task.validation, task))
+    fit_shares(model, task.validation, task, infer_split(model, task.validation, task))
     fitted = quality(trainer)
     for shares in ((0.0, 0.0), (0.8, 0.8), (0.1, 0.4)):
         model.experience.shares.data[...] = shares

@@ -16,12 +16,12 @@ from trm_np.data.load import Dataset, Scenarios
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluation.compare import evaluate_baselines, learnt_predictions
-from trm_np.evaluation.diagnostics import examine
+from trm_np.evaluation.diagnostics import diagnose
 from trm_np.evaluation.diagnostics_text import evaluation_text
 from trm_np.evaluation.metrics import averages, scenario_values
 from trm_np.evaluation.predict import evaluate_model, evaluation_loss, predict
 from trm_np.evaluation.summary import summary_text
-from trm_np.model.losses import TERMS, loss_terms, shares_of, weighted_total
+from trm_np.model.losses import TERMS, loss_terms, masked_token_logits, shares_of, weighted_total
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.ranks import ALONE, Ranks
 from trm_np.training.run import Run
@@ -109,12 +109,10 @@ def test_the_terms_of_all_parts_times_their_shares_are_those_of_the_batch() -> N
     batch = t.draw_batch(np.arange(11))
 
     def weighed(rows: slice) -> dict[str, float]:
-        part, shares = batch.take(rows), shares_of(rows, batch.inputs.answers, batch.targets)
-        carry = t.model.think(part.inputs, None)
-        h = carry.y[:, 0]
-        outputs = t.model.read(h, part.inputs, part.gifts, part.picked)
-        tokens = t.model.core.lm_head(carry.y)
-        terms = loss_terms(t.model, h, tokens, part.inputs.answers, outputs, part.targets, t.config.loss, 0.3)
+        part, shares = batch.take(rows), shares_of(rows, batch.inputs.masked_targets, batch.targets)
+        carry, outputs = t.model(part.inputs, part.gifts, part.picked)
+        tokens = masked_token_logits(t.model, carry, part.inputs)
+        terms = loss_terms(t.model, outputs, part.targets, t.config.loss, 0.3, tokens)
         total = weighted_total(terms, t.config.loss, shares).item()
         return {"total": total} | {name: term.item() * shares[name] for name, term in terms.items()}
 
@@ -222,7 +220,7 @@ def test_a_run_on_scenarios_without_labels_comes_to_an_end_and_its_model_is_eval
     stored = load_model(tmp_path / "best.npz")
     assert stored.scenarios == data.train
     task = task_of(data)
-    examined = {"test_is_validation": False, "trained_on": 0, **summary} | examine(stored.model, task, data)
+    examined = {"test_is_validation": False, "trained_on": 0, **summary} | diagnose(stored.model, task, data)
     text += evaluation_text(examined)
     assert "nan" not in text
     for kind, label in (("categories", "expected_categories"), ("tools", "expected_tools")):

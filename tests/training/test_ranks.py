@@ -52,10 +52,10 @@ class Job:
 class ThreadRanks(Ranks):
     job: Any = None
 
-    def add_up(self, numbers: Array) -> None:
+    def all_reduce_sum(self, numbers: Array) -> None:
         numbers[...] = sum(self.job.exchange(self.rank, numbers.copy()))
 
-    def largest(self, number: int) -> int:
+    def all_reduce_max(self, number: int) -> int:
         return int(max(self.job.exchange(self.rank, number)))
 
 
@@ -207,13 +207,13 @@ def test_mpi4py_is_needed_by_several_ranks_only(tmp_path: Path, size: str, code:
 
 
 @dataclass(frozen=True)
-class Met(Ranks):
-    """A rank whose meetings end as given."""
+class Scripted(Ranks):
+    """A rank that gathers the given exit codes."""
 
     codes: tuple[int, ...] = ()
     aborted: list[int] = field(default_factory=list)
 
-    def meet(self, exit_code: int, patience: float = 0) -> list[int]:
+    def gather_exit_codes(self, exit_code: int, patience: float = 0) -> list[int]:
         return list(self.codes)
 
     def abort(self, exit_code: int) -> None:
@@ -228,7 +228,7 @@ def test_the_first_of_those_that_fail_says_why(
     monkeypatch: pytest.MonkeyPatch, rank: int, codes: tuple[int, ...], speaks: bool
 ) -> None:
     monkeypatch.setattr(ranks_module, "launched", lambda: (rank, 2))
-    monkeypatch.setattr(ranks_module, "join", lambda: Met(rank, 2, codes=codes))
+    monkeypatch.setattr(ranks_module, "join", lambda: Scripted(rank, 2, codes=codes))
     with pytest.raises(Refusal if speaks else SystemExit) as ended, with_one_voice():
         raise Refusal("no such file", 65)
     assert getattr(ended.value, "exit_code" if speaks else "code") == 65
@@ -249,7 +249,7 @@ def test_one_that_fails_alone_says_why_and_ends_the_others(
     code: int,
     said: str,
 ) -> None:
-    here = Met(1, 2)
+    here = Scripted(1, 2)
     monkeypatch.setattr(ranks_module, "launched", lambda: (1, 2))
     monkeypatch.setattr(ranks_module, "join", lambda: here)
     with pytest.raises(SystemExit) as ended, with_one_voice():
@@ -259,9 +259,9 @@ def test_one_that_fails_alone_says_why_and_ends_the_others(
 
 
 def test_those_that_are_well_end_with_the_others_and_say_nothing() -> None:
-    wait_for_all(Met(1, 2, codes=(0, 0)))
+    wait_for_all(Scripted(1, 2, codes=(0, 0)))
     with pytest.raises(SystemExit) as ended:
-        wait_for_all(Met(1, 2, codes=(73, 0)))
+        wait_for_all(Scripted(1, 2, codes=(73, 0)))
     assert ended.value.code == 73
 
 

@@ -67,7 +67,7 @@ def test_switching_augmentation_off_moves_no_other_dice() -> None:
     for _ in range(2):
         told, plain = on.draw_batch(rows), off.draw_batch(rows)
         assert np.array_equal(told.picked, plain.picked)
-        hidden = [batch.inputs.answers >= 0 for batch in (told, plain)]
+        hidden = [batch.inputs.masked_targets >= 0 for batch in (told, plain)]
         assert np.array_equal(*hidden)
         assert not np.array_equal(told.inputs.age, plain.inputs.age)
 

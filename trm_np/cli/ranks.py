@@ -42,7 +42,7 @@ def with_one_voice() -> Iterator[None]:
         except ConfigError:  # without MPI, for which reason all of them have failed
             speaker = 0
         else:
-            codes = ranks.meet(code, PATIENCE)
+            codes = ranks.gather_exit_codes(code, PATIENCE)
             if not codes:
                 say(line or "".join(traceback.format_exception(error)).rstrip(), err=True)
                 ranks.abort(code)
@@ -55,6 +55,6 @@ def with_one_voice() -> Iterator[None]:
 
 def wait_for_all(ranks: Ranks) -> None:
     """Go on together, or end with those that have failed, which say why."""
-    code = max(ranks.meet(0))
+    code = max(ranks.gather_exit_codes(0))
     if code:
         sys.exit(code)

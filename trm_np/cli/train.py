@@ -106,7 +106,7 @@ def train(
         wait_for_all(ranks)
         measured = StepProfile(config.model.supervision_steps)
         if profile:
-            run.trainer.around_learning = measured.measuring
+            run.trainer.step_context = measured.measuring
         if not quiet:
             most = config.training.epochs
             workers = threads if size == 1 else f"{size} ranks with {threads}"
@@ -126,7 +126,7 @@ def train(
                 summary = run.train(lambda: bool(received), show)
             except Interrupted:
                 command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                number = ranks.largest(max(received, default=0))
+                number = ranks.all_reduce_max(max(received, default=0))
                 raise Refusal(f"interrupted; go on with: {command}", 128 + number) from None
             if ranks.is_first:
                 draw_curves_of(Path(out), summary["best_epoch"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trm_np.data.encode import Floats32
-from trm_np.data.tables import MISSING, Bools, Floats, Index, Ints
+from trm_np.data.tables import MISSING, Bools, Floats, Ints, Rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # type: ignore[import-untyped]
@@ -15,7 +15,7 @@ IMPOSSIBLE = -1e4  # added to a logit: its probability is 0 in float32, and the 
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
+class Choices(Rows):
     """Choices of B profiles among C candidates. `gifts` (C,) are the candidates' indices in the catalogue.
 
     `share` (B, C) is each candidate's share of a profile's choices, or zeros if nothing was chosen. Shares are float64
@@ -23,13 +23,11 @@ class Choices:
     in the history and corrects for sampled candidates.
     """
 
+    shared = ("gifts",)
+
     gifts: Ints
     share: Floats
     offset: Floats32
-
-    def take(self, index: Index) -> "Choices":
-        """The profiles at `index`, in its order."""
-        return Choices(self.gifts, self.share[index], self.offset[index])
 
 
 def padded(history: "csr_array", hidden: Bools | None = None) -> Ints:

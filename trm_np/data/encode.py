@@ -13,9 +13,9 @@ from trm_np.data.tables import (
     Bools,
     Floats,
     GiftTable,
-    Index,
     Ints,
     ProfileTable,
+    Rows,
     age_group,
     budget_tier,
 )
@@ -25,7 +25,7 @@ Floats32 = NDArray[np.float32]
 
 PAD, MASK, STATE = range(3)
 FIRST_NAME = 3  # the first token that stands for a value of the profile
-NO_ANSWER = -100  # a target that the loss leaves out
+IGNORE_INDEX = -100  # a target that the loss leaves out
 REMEMBERED = 32  # latest gifts of a history that the core reads as tokens; the whole history counts elsewhere
 GIFT_NUMBERS = (
     4  # features of a gift before its one-hot category: price, rating and the two ends of its age range
@@ -34,15 +34,17 @@ SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before
 
 
 @dataclass(frozen=True)
-class ProfileInputs:
+class ProfileInputs(Rows):
     """B profiles as the model reads them. A token is `hidden` if it is masked or its field is missing.
 
     - `tokens`, `padding` (B, S) and `positions` (S,) are for the core, `state` (B, F) is for the state encoder.
     - Each row of `hobbies` (B, H) and `preferences` (B, P) holds equal shares of the known names.
     - `occasion` (B,) has unknown as its last index; `age` and `budget` (B, 1) are 0 where unknown.
-    - `answers` (B, S) holds the true token where it was masked, and NO_ANSWER elsewhere.
+    - `masked_targets` (B, S) holds the true token where it was masked, and IGNORE_INDEX elsewhere.
     - `history` (B, H) holds rows of the experience table, the latest gift last, padded with -1 in front.
     """
+
+    shared = ("positions",)
 
     tokens: Ints
     padding: Bools
@@ -53,28 +55,12 @@ class ProfileInputs:
     occasion: Ints
     age: Floats32
     budget: Floats32
-    answers: Ints
+    masked_targets: Ints
     history: Ints
-
-    def take(self, index: Index) -> "ProfileInputs":
-        """The profiles at `index`, in its order."""
-        return ProfileInputs(
-            self.tokens[index],
-            self.padding[index],
-            self.positions,
-            self.state[index],
-            self.hobbies[index],
-            self.preferences[index],
-            self.occasion[index],
-            self.age[index],
-            self.budget[index],
-            self.answers[index],
-            self.history[index],
-        )
 
 
 @dataclass(frozen=True)
-class GiftInputs:
+class GiftInputs(Rows):
     """G gifts as the model reads them: features (G, W), token_features (G, 7 + C), price (G, 1), rating (G, 1),
     age_range (G, 2)."""
 
@@ -83,16 +69,6 @@ class GiftInputs:
     price: Floats32
     rating: Floats32
     age_range: Floats32
-
-    def take(self, index: Index) -> "GiftInputs":
-        """The gifts at `index`, in its order."""
-        return GiftInputs(
-            self.features[index],
-            self.token_features[index],
-            self.price[index],
-            self.rating[index],
-            self.age_range[index],
-        )
 
 
 def state_width(vocabulary: Vocabulary) -> int:
@@ -120,11 +96,11 @@ def plain_features(profiles: ProfileInputs) -> Floats32:
     They are age group, budget tier, relationship, occasion, hobbies, preferences, age and budget, with zeros where a
     field is missing.
     """
-    columns = (profile_words(profiles), profiles.age / 5, profiles.budget / 4)
+    columns = (word_marks(profiles), profiles.age / 5, profiles.budget / 4)
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def profile_words(profiles: ProfileInputs) -> Bools:
+def word_marks(profiles: ProfileInputs) -> Bools:
     """Mark the words (B, W) in each profile, in the order of `plain_features`."""
     return np.concatenate([profiles.state > 0, profiles.hobbies > 0, profiles.preferences > 0], axis=1)
 
@@ -186,7 +162,7 @@ def encode_profiles(
         False  # the first place of a missing field is a [MASK], not padding
     )
     tokens[padding] = PAD
-    answers = np.where(hidden & (values != MISSING), first[field] + values, NO_ANSWER)
+    masked_targets = np.where(hidden & (values != MISSING), first[field] + values, IGNORE_INDEX)
 
     hobbies, preferences = np.split(known[:, SINGLE_FIELDS:], [lengths[-2]], axis=1)
     head = np.full((len(profiles), 1), STATE)
@@ -201,7 +177,7 @@ def encode_profiles(
         occasion=np.where(known[:, 3] == MISSING, len(vocabulary.occasions), known[:, 3]),
         age=_column(np.where(hidden[:, 0], 0, scaled_age(profiles.age))),
         budget=_column(np.where(hidden[:, 1], 0, scaled_money(profiles.budget, money))),
-        answers=np.concatenate([np.full_like(head, NO_ANSWER), answers], axis=1),
+        masked_targets=np.concatenate([np.full_like(head, IGNORE_INDEX), masked_targets], axis=1),
         history=np.full((len(profiles), 0), MISSING) if history is None else history,
     )
 

@@ -9,10 +9,8 @@ from operator import eq
 LONGEST_COMPARED = 60  # characters; longer words are not compared
 MOST_COMPARED = 10_000  # names, which take a tenth of a second
 MOST_SUGGESTIONS = 3
-ONE_EDIT, TWO_EDITS = (
-    3,
-    8,
-)  # least letters for one or two edits to count as a misspelling: skiing is not cooking
+# Least letters for one or two edits to count as a misspelling: skiing is not cooking.
+ONE_EDIT, TWO_EDITS = 3, 8
 DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
 TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i followed by a combining dot
 PLAIN = str.maketrans(DIVISIONS | TURKISH_I)

@@ -1,7 +1,8 @@
 """Records as columns: one array per field, one row per record, names as vocabulary indices."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,15 +20,35 @@ MISSING = -1  # index of a missing name; a missing number is nan
 UNKNOWN_RANGE = (np.nan, np.nan)
 
 AGE_GROUPS = ((19, 25), (26, 35), (36, 45), (46, 55), (56, 68))
-BUDGET_TIERS = (
-    (0.0, 80.0),
-    (80.0, 150.0),
-    (150.0, np.inf),
-)  # of the shipped data; every dataset has three tiers
+# Of the shipped data. Every dataset has three tiers.
+BUDGET_TIERS = ((0.0, 80.0), (80.0, 150.0), (150.0, np.inf))
+
+
+Rowed = TypeVar("Rowed", bound="Rows")
 
 
 @dataclass(frozen=True, eq=False)
-class ProfileTable:
+class Rows:
+    """A record of fields with one row for each thing; `shared` names the fields that all things have in common."""
+
+    shared: ClassVar[tuple[str, ...]] = ()
+
+    def take(self: Rowed, index: Index) -> Rowed:
+        """The rows that `index` picks, in its order."""
+        own = [field.name for field in fields(self) if field.name not in self.shared]
+        return replace(self, **{name: _rows_of(getattr(self, name), index) for name in own})
+
+
+def _rows_of(values: Any, index: Index) -> Any:
+    if isinstance(values, tuple):
+        return tuple(values[row] for row in np.arange(len(values))[index])
+    if isinstance(values, Rows):
+        return values.take(index)
+    return None if values is None else values[index]
+
+
+@dataclass(frozen=True, eq=False)
+class ProfileTable(Rows):
     """N profiles: age and budget (N,), relationship and occasion (N,), hobbies (N, H) and preferences (N, P).
 
     Lists keep their order and are padded with -1 at the end.
@@ -43,17 +64,6 @@ class ProfileTable:
     def __len__(self) -> int:
         return len(self.age)
 
-    def take(self, index: Index) -> "ProfileTable":
-        """The rows at `index`, in its order."""
-        return ProfileTable(
-            self.age[index],
-            self.budget[index],
-            self.relationship[index],
-            self.occasion[index],
-            self.hobbies[index],
-            self.preferences[index],
-        )
-
     def join(self, other: "ProfileTable") -> "ProfileTable":
         """These profiles followed by the others. Both tables must have the same list widths H and P."""
         return ProfileTable(
@@ -62,7 +72,7 @@ class ProfileTable:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelTable:
+class LabelTable(Rows):
     """The labels of N scenarios: categories (N, C) and tools (N, K), 1.0 where expected and 0.0 elsewhere.
 
     A row of zeros means that a scenario has no such label.
@@ -74,10 +84,6 @@ class LabelTable:
     def __len__(self) -> int:
         return len(self.categories)
 
-    def take(self, index: Index) -> "LabelTable":
-        """The rows at `index`, in its order."""
-        return LabelTable(self.categories[index], self.tools[index])
-
     def join(self, other: "LabelTable") -> "LabelTable":
         """These labels followed by the others."""
         return LabelTable(
@@ -86,7 +92,7 @@ class LabelTable:
 
 
 @dataclass(frozen=True, eq=False)
-class GiftTable:
+class GiftTable(Rows):
     """G gifts: price, rating, category (G,), age_range (G, 2), then one column per name of the vocabulary.
 
     An unknown number is nan. Unknown tags or occasions are all False; `tags_known` and `occasions_known` (G,) tell them
@@ -106,21 +112,6 @@ class GiftTable:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    def take(self, index: Index) -> "GiftTable":
-        """The gifts at `index`, in its order."""
-        return GiftTable(
-            tuple(self.ids[row] for row in np.arange(len(self))[index]),
-            self.price[index],
-            self.rating[index],
-            self.age_range[index],
-            self.category[index],
-            self.hobby_tags[index],
-            self.preference_tags[index],
-            self.occasions[index],
-            self.tags_known[index],
-            self.occasions_known[index],
-        )
 
 
 def profile_table(profiles: Sequence[Profile], vocabulary: Vocabulary) -> ProfileTable:

@@ -12,9 +12,9 @@ from trm_np.data.records import Scenario
 from trm_np.data.tables import (
     Bools,
     GiftTable,
-    Index,
     LabelTable,
     ProfileTable,
+    Rows,
     gift_table,
     implied_categories,
     label_table,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Rows):
     """N labelled profiles, and sparse tables (N, G) of the gifts chosen and rejected for them and in their history.
 
     `chosen` holds weights; `rejected` and `history` hold ones.
@@ -41,16 +41,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.profiles)
-
-    def take(self, index: Index) -> "Split":
-        """The rows at `index`, in its order."""
-        return Split(
-            self.profiles.take(index),
-            self.labels.take(index),
-            self.chosen[index],
-            self.rejected[index],
-            self.history[index],
-        )
 
     def join(self, other: "Split") -> "Split":
         """These rows followed by those of another split."""

@@ -25,15 +25,15 @@ from trm_np.model.losses import choice_loss, loss_terms, targets_of, weighted_to
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
 from trm_np.world.reward import best_lists
 
-PROFILES = 64  # that the core thinks about at a time
-CELLS = 2**12  # profiles × gifts that are judged at a time
+PROFILES = 64  # in a batch of the core
+CELLS = 2**12  # profiles × gifts in a batch of the heads
 SHARES = (0.0, 0.1, 0.2, 0.4, 0.8)
-CHOICE_CELLS = 2**20  # the same where a product is all that is to be worked out
+CHOICE_CELLS = 2**20  # profiles × gifts in a batch of one matrix product
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, without gradients; the mode before is restored."""
+    """Switch to evaluation mode without gradients, and restore the mode at the end."""
     before = module.training
     module.eval()
     try:
@@ -43,34 +43,34 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         module.train(before)
 
 
-class Answers(NamedTuple):
-    """N profiles as the model reads them, and the core's answers h (N, D) to them."""
+class Inferred(NamedTuple):
+    """Inputs of N profiles, and the state vectors h (N, D) that the model inferred from them."""
 
     inputs: ProfileInputs
     h: Tensor
 
 
-def answers_to(model: TRM, profiles: ProfileTable, task: Task, history: Ints | None = None) -> Answers:
-    """Each profile, with its history (N, H), thought about until it halts, so many of them at a time."""
+def infer_profiles(model: TRM, profiles: ProfileTable, task: Task, history: Ints | None = None) -> Inferred:
+    """Run the core on N profiles, with their history (N, H) if given, until each halts."""
     inputs = encode_profiles(profiles, task.vocabulary, history=history)
     with evaluating(model):
-        parts = [model.answer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
-        return Answers(inputs, F.concatenate(parts, axis=0))
+        parts = [model.infer(inputs.take(rows))[0] for rows in portions(len(profiles), 1, PROFILES)]
+        return Inferred(inputs, F.concatenate(parts, axis=0))
 
 
 def predict(
     model: TRM,
     profiles: ProfileTable,
     task: Task,
-    answers: Answers | None = None,
+    inferred: Inferred | None = None,
     category_share: float = 0.0,
 ) -> Predictions:
-    """Predictions of the model for N profiles; give `answers` if they are known already.
+    """Predict for N profiles; `inferred` is the result of `infer_profiles`, if that has run already.
 
-    Gifts are picked one by one, because the reward of the next depends on those picked before. The metrics judge picks
-    by reward alone. With a `category_share`, the probability of a gift's category counts too (ranking.py).
+    Gifts are picked one by one, because the reward of each depends on the picks before it. The metrics rank gifts by
+    predicted reward alone; a `category_share` adds the probability of a gift's category (ranking.py).
     """
-    inputs, h = answers_to(model, profiles, task) if answers is None else answers
+    inputs, h = infer_profiles(model, profiles, task) if inferred is None else inferred
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = [
@@ -82,62 +82,62 @@ def predict(
 
 
 def choice_scores(
-    model: TRM, split: Split, task: Task, answers: Answers | None = None, category_share: float = 0.0
+    model: TRM, split: Split, task: Task, inferred: Inferred | None = None, category_share: float = 0.0
 ) -> Floats:
-    """The scores (N, G) by which gifts are ranked for the people of a split.
+    """Scores (N, G) that rank the gifts for each profile of a split; `inferred` as in `predict`.
 
-    A model that did not learn from choices ranks by predicted reward, and by categories as far as the share says.
-    `answers` as in `predict`.
+    A model that did not learn from choices ranks by predicted reward plus `category_share` times the probability of
+    the category.
     """
-    answers = answers_of(model, split, task) if answers is None else answers
+    inferred = infer_split(model, split, task) if inferred is None else inferred
     if model.experience is None:
-        said = predict(model, split.profiles, task, answers)
-        likely = logistic(said.category_scores)[:, task.gifts.category]
-        scores: Floats = said.predicted_reward + category_share * likely
+        predictions = predict(model, split.profiles, task, inferred)
+        probability = logistic(predictions.category_scores)[:, task.gifts.category]
+        scores: Floats = predictions.predicted_reward + category_share * probability
         return scores
-    *logits, reward = sources_of_choices(model, task, answers)
+    *logits, reward = choice_sources(model, task, inferred)
     shares = model.experience.fitted_shares()
     return shares.value(shares.liking(*logits), reward)
 
 
-def sources_of_choices(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats, Floats]:
+def choice_sources(model: TRM, task: Task, inferred: Inferred) -> tuple[Floats, Floats, Floats]:
     """Logits by experience and by content, and the predicted reward: (N, G) each."""
-    inputs, h = answers
+    inputs, h = inferred
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = []
         for rows in portions(len(h.data), len(task.gifts), CELLS):
-            person = model.read_person(h[rows], inputs.take(rows))
-            _, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts)
+            user = model.encode_user(h[rows], inputs.take(rows))
+            _, reward = model.score_gifts(model.pair_logits(user, gifts), gifts)
             parts.append(reward.data)
-    return *chosen_logits(model, task, answers), np.concatenate(parts).astype(np.float64)
+    return *choice_logits(model, task, inferred), np.concatenate(parts).astype(np.float64)
 
 
-def chosen_logits(model: TRM, task: Task, answers: Answers) -> tuple[Floats, Floats]:
-    """The logits (N, G) that each gift was chosen, by experience and by content."""
-    inputs, h = answers
+def choice_logits(model: TRM, task: Task, inferred: Inferred) -> tuple[Floats, Floats]:
+    """Logits (N, G) of choosing each gift, by experience and by content."""
+    inputs, h = inferred
     places = np.arange(len(task.gifts))
     with evaluating(model):
         gifts = model.encode_gifts(task.gift_inputs)
         parts = []
         for rows in portions(len(h.data), 1, PROFILES):
-            asked = inputs.take(rows)
-            slots = model.slots_for(model.read_person(h[rows], asked), gifts)
-            parts.append([x.data for x in model.choose(slots, asked, gifts.embedding, places)])
+            batch = inputs.take(rows)
+            slots = model.slot_scores(model.encode_user(h[rows], batch), gifts)
+            parts.append([x.data for x in model.choice_logits(slots, batch, gifts.embedding, places)])
     experience, content = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))
     return experience, content
 
 
-def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
-    """Set how much content and reward count beside experience: as ranks best what the people of a split chose.
+def fit_shares(model: TRM, split: Split, task: Task, inferred: Inferred) -> None:
+    """Set the weights of content and reward beside experience to those that rank the choices of a split best.
 
-    The measure is NDCG at 10; of equal ones the smaller shares. They stay as they are where nobody chose, and where a
+    The measure is NDCG at 10, and the smaller weights win a tie. Nothing changes if the split has no choices, or if a
     source is not finite.
     """
     assert model.experience is not None
-    experience, content, reward = sources = sources_of_choices(model, task, answers)
-    _, people = wanted_of(split.chosen, split.history)
-    if len(people) and all(np.isfinite(source).all() for source in sources):
+    experience, content, reward = sources = choice_sources(model, task, inferred)
+    _, with_choices = wanted_of(split.chosen, split.history)
+    if len(with_choices) and all(np.isfinite(source).all() for source in sources):
         model.experience.shares.data[...] = max(
             starmap(Shares, product(SHARES, SHARES)),
             key=lambda shares: choice_quality(
@@ -147,89 +147,91 @@ def fit_shares(model: TRM, split: Split, task: Task, answers: Answers) -> None:
 
 
 def choice_quality(scores: Floats, split: Split) -> Floats:
-    """Quality of ranking people's choices by scores (N, G): NDCG at 10 (M,) of each of the M people who chose."""
+    """NDCG at 10 (M,) of ranking by scores (N, G), for each of the M profiles of the split with choices."""
     lists = top_gifts(scores.__getitem__, split.history)
     return choice_values(lists, split.chosen, split.history)["ndcg_at_10"]
 
 
-def answers_of(model: TRM, split: Split, task: Task) -> Answers:
-    """`answers_to` the people of a split, with their histories where the model reads them."""
-    return answers_to(
+def infer_split(model: TRM, split: Split, task: Task) -> Inferred:
+    """Run `infer_profiles` on a split, with the histories if the model reads them."""
+    return infer_profiles(
         model, split.profiles, task, None if model.experience is None else padded(split.history)
     )
 
 
-def choice_loss_of(model: TRM, split: Split, task: Task, answers: Answers) -> float:
-    """The listwise loss of choices, a mean over those who chose, with every gift as a candidate."""
-    total, people = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
-    _, scores = chosen_logits(model, task, answers)
-    for rows in portions(len(people), len(task.gifts), CHOICE_CELLS):
-        one = split.take(people[rows])
-        choices = choices_among(one.chosen, one.rejected, one.history, np.zeros(len(one), np.bool_), None)
-        logits = Tensor(scores[people[rows]], dtype=np.float32)
-        total += choice_loss(logits, choices).item() * len(one)
-    return total / max(len(people), 1)
+def all_choices_loss(model: TRM, split: Split, task: Task, inferred: Inferred) -> float:
+    """Listwise loss of the choices with every gift as a candidate, a mean over the profiles with choices."""
+    total, with_choices = 0.0, np.flatnonzero(np.diff(split.chosen.indptr))
+    _, scores = choice_logits(model, task, inferred)
+    for rows in portions(len(with_choices), len(task.gifts), CHOICE_CELLS):
+        part = split.take(with_choices[rows])
+        choices = choices_among(part.chosen, part.rejected, part.history, np.zeros(len(part), np.bool_), None)
+        logits = Tensor(scores[with_choices[rows]], dtype=np.float32)
+        total += choice_loss(logits, choices).item() * len(part)
+    return total / max(len(with_choices), 1)
 
 
 def _predict(
     model: TRM, h: Tensor, inputs: ProfileInputs, gifts: EncodedGifts, category_share: float, category: Ints
 ) -> Predictions:
-    """The predictions for a few profiles, from the core's answers h (B, D)."""
-    person = model.read_person(h, inputs)
-    met = model.meet_gifts(person, gifts)
-    liking = category_share * person.likely_category(category)
-    everyone = np.arange(h.shape[0])
-    picked = np.zeros((len(everyone), gifts.embedding.shape[0]), bool)
-    choices = np.zeros((len(everyone), TOP_GIFTS), np.int64)
+    """Predict for a few profiles from their state vectors h (B, D)."""
+    user = model.encode_user(h, inputs)
+    pairs = model.pair_logits(user, gifts)
+    liking = category_share * user.category_probability(category)
+    rows = np.arange(h.shape[0])
+    picked = np.zeros((len(rows), gifts.embedding.shape[0]), bool)
+    choices = np.zeros((len(rows), TOP_GIFTS), np.int64)
     for place in range(TOP_GIFTS):
-        reward = model.judge_gifts(met, gifts, picked)[1].data
+        reward = model.score_gifts(pairs, gifts, picked)[1].data
         if place == 0:
             first = reward
         choices[:, place] = np.where(picked, -np.inf, reward + liking).argmax(axis=1)
-        picked[everyone, choices[:, place]] = True
+        picked[rows, choices[:, place]] = True
     return Predictions(
-        category_scores=person.category_logits.data.astype(np.float64),
-        tool_scores=person.tool_logits.data.astype(np.float64),
+        category_scores=user.category_logits.data.astype(np.float64),
+        tool_scores=user.tool_logits.data.astype(np.float64),
         choices=choices,
         predicted_reward=first.astype(np.float64),
     )
 
 
 def evaluation_loss(
-    model: TRM, split: Split, task: Task, loss: LossConfig, answers: Answers | None = None
+    model: TRM, split: Split, task: Task, loss: LossConfig, inferred: Inferred | None = None
 ) -> dict[str, float]:
-    """Every loss term of the answer given, and their weighted "total"; nothing is drawn by chance.
+    """Every loss term of the inferred outputs, and their weighted "total"; nothing here is random.
 
-    A catalogue larger than `loss.candidates` is reduced to so many gifts, evenly spaced in its order. They are the
-    same each time, so that losses of evaluations can be compared. `answers` as in `predict`.
+    From a catalogue larger than `loss.candidates`, that many gifts are taken at even spacing. They are the same each
+    time, so that losses can be compared between evaluations. `inferred` as in `predict`.
     """
     count = min(loss.candidates, len(task.gifts))
     spaced = np.linspace(0, len(task.gifts) - 1, count).round().astype(np.int64)
     gifts = task.gift_inputs.take(spaced)
     targets = targets_of(split.profiles, split.labels, task.gifts.take(spaced), task.implied)
-    inputs, h = found = answers_of(model, split, task) if answers is None else answers
+    inputs, h = inferred = infer_split(model, split, task) if inferred is None else inferred
     with evaluating(model):
-        parts = [model.read(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)]
+        parts = [
+            model.decode(h[rows], inputs.take(rows), gifts) for rows in portions(len(split), count, CELLS)
+        ]
         columns = ([getattr(part, field.name) for part in parts] for field in fields(Outputs))
         outputs = Outputs(*(F.concatenate(column, axis=0) for column in columns))
-        terms = loss_terms(model, h, None, inputs.answers, outputs, targets, loss)
+        terms = loss_terms(model, outputs, targets, loss)
         if model.experience is not None:
-            terms["choice"] = Tensor(choice_loss_of(model, split, task, found))
+            terms["choice"] = Tensor(all_choices_loss(model, split, task, inferred))
         total = weighted_total(terms, loss)
     return {**{name: term.item() for name, term in terms.items()}, "total": total.item()}
 
 
 @lru_cache(maxsize=4)
 def best_rewards(split: Split, task: Task) -> Floats:
-    """The reward (N,) of the best lists there are, the same for every model: searched for once."""
+    """Reward (N,) of the best possible lists, cached because it is the same for every model."""
     return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
 
 
 class Evaluation(NamedTuple):
-    """All metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario.
+    """Metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario.
 
-    Where gifts were chosen, the quality is how well they are ranked, NDCG at 10, and by the same measure at 3 how well
-    the categories are, if some are expected; elsewhere it is that of the report.
+    The quality of a scenario with choices is the NDCG at 10 of its gifts, averaged with the NDCG at 3 of its
+    categories if some are expected. The quality of any other scenario is the recommendation quality of the report.
     """
 
     metrics: dict[str, float]
@@ -242,18 +244,18 @@ def evaluate_model(
     split: Split,
     task: Task,
     loss: LossConfig,
-    answers: Answers | None = None,
+    inferred: Inferred | None = None,
     training_loss: float | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a split. If the loss is not finite there are no metrics: NaN cannot be ranked.
+    """Evaluate a model on a split; if the loss is not finite, there are no metrics, because NaN cannot be ranked.
 
-    `answers` as in `predict`; the `training_loss`, from which the gap is, is to be given where it is known already.
+    `inferred` as in `predict`. The generalization gap is the distance to `training_loss`, computed if not given.
     """
-    answers = answers_of(model, split, task) if answers is None else answers
-    held_out = evaluation_loss(model, split, task, loss, answers)
+    inferred = infer_split(model, split, task) if inferred is None else inferred
+    held_out = evaluation_loss(model, split, task, loss, inferred)
     if not math.isfinite(held_out["total"]):
         return Evaluation({}, held_out, np.full(len(split), np.nan))
-    predictions = predict(model, split.profiles, task, answers)
+    predictions = predict(model, split.profiles, task, inferred)
     world = (split.labels, split.profiles, task.gifts, task.implied)
     values = scenario_values(predictions, *world, best_rewards(split, task))
     metrics = metrics_of(predictions, values)
@@ -262,8 +264,8 @@ def evaluate_model(
     metrics["generalization_gap"] = abs(training_loss - held_out["total"])
     quality = scenario_quality(values)
     if model.experience is not None:
-        _, people = wanted_of(split.chosen, split.history)
-        ranked = choice_quality(choice_scores(model, split, task, answers), split)
-        named = values["category_ndcg"][people]
-        quality[people] = np.where(np.isnan(named), ranked, (named + ranked) / 2)
+        _, with_choices = wanted_of(split.chosen, split.history)
+        gift_ndcg = choice_quality(choice_scores(model, split, task, inferred), split)
+        category_ndcg = values["category_ndcg"][with_choices]
+        quality[with_choices] = np.where(np.isnan(category_ndcg), gift_ndcg, (category_ndcg + gift_ndcg) / 2)
     return Evaluation(metrics, held_out, quality)

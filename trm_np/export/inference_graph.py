@@ -1,4 +1,4 @@
-"""The inference of a TRM as an ONNX graph: what `TRM.answer`, `read_person`, `encode_gifts` and `judge_gifts` say.
+"""The inference of a TRM as an ONNX graph: what `TRM.answer`, `encode_user`, `encode_gifts` and `score_gifts` say.
 
 Every function here has its namesake in trm_np/model, which says what it is for. The recursion is unrolled; the
 supervision steps are all taken, and each profile keeps the answer of the step at which it halted.

@@ -126,9 +126,9 @@ def our_answer(
     model: TRM, profiles: ProfileInputs, gifts: EncodedGifts, picked: Array | None = None
 ) -> Arrays:
     """Outputs of our model that a recommendation reads, and "steps" (B,), the steps until each profile halted."""
-    h, steps = model.answer(profiles)
-    person = model.read_person(h, profiles)
-    components, reward = model.judge_gifts(model.meet_gifts(person, gifts), gifts, picked)
+    h, steps = model.infer(profiles)
+    person = model.encode_user(h, profiles)
+    components, reward = model.score_gifts(model.pair_logits(person, gifts), gifts, picked)
     return {
         "category_logits": person.category_logits.data,
         "tool_logits": person.tool_logits.data,

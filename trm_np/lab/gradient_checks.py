@@ -26,13 +26,14 @@ from trm_np.model.losses import (
     Targets,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     targets_of,
     tool_loss,
     weighted_total,
 )
 from trm_np.model.tool_selection import TOOL_GAIN
-from trm_np.model.trm import TRM, Outputs, state_answer
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.model.trm import TRM, Outputs, state_vector
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
 from trm_np.puzzles.sudoku import Sudoku
@@ -97,7 +98,7 @@ class Setting:
     choices: Choices
     rng: np.random.Generator
 
-    def repeatable(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def same_dropout(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """Wrap a function so that the dropout generator is reset before each call."""
         start = self.dropout.bit_generator.state
 
@@ -199,18 +200,18 @@ def check_loss(name: str, seed: int) -> float:
         value=leaf(rng, PROFILES),
         outcome=leaf(rng, PROFILES),
         slots=leaf(rng, PROFILES, s.config.model.gift_slots),
+        h=leaf(rng, PROFILES, s.config.model.core_width),
     )
     logits = leaf(rng, *s.choices.share.shape)
-    h = leaf(rng, PROFILES, s.config.model.core_width)
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
         # With choices, the reward term lacks its listwise part. So only the term "choice" gets any.
         chosen = (logits, s.choices) if name == "choice" else None
-        loss = s.config.loss
-        return loss_terms(s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, chosen=chosen)[name]
+        masked = (tokens, s.inputs.masked_targets)
+        return loss_terms(s.model, outputs, s.targets, s.config.loss, tokens=masked, chosen=chosen)[name]
 
-    others = [("h", h), ("token logits", tokens), ("logits of choices", logits)]
+    others = [("token logits", tokens), ("logits of choices", logits)]
     read = [*vars(outputs).items(), *others, *s.model.named_parameters()]
     wanted = reached(term(), read)
     if not wanted:
@@ -239,7 +240,7 @@ def check_component(name: str, seed: int) -> float:
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
     learned = [(each, p) for each, p in part.named_parameters() if f"{name}.{each}" not in SOLVED]
-    return check_each(s.repeatable(function), [*inputs, *learned], s.rng)
+    return check_each(s.same_dropout(function), [*inputs, *learned], s.rng)
 
 
 Component = tuple[Callable[[], Tensor], list[tuple[str, Tensor]]]
@@ -253,7 +254,7 @@ def core(s: Setting) -> Component:
     def function() -> Tensor:
         question = x + s.model.core.embed(s.inputs.tokens)
         carry = s.model.core(question, Carry(y, z), s.inputs.positions, absent)
-        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_answer(carry))
+        heads = s.model.core.lm_head(carry.y), s.model.core.halt_head(state_vector(carry))
         return joined(carry.z, *heads, s.model.core.remember(had))
 
     return function, [("x", x), ("y", y), ("z", z), ("had", had)]
@@ -345,23 +346,19 @@ def joined(*tensors: Tensor) -> Tensor:
 
 
 def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
-    """The total loss that a training step minimizes, from the tokens of the profiles."""
-    carry = s.model.think(s.inputs, carry)
-    h = state_answer(carry)
-    outputs = s.model.read(h, s.inputs, s.gifts, s.picked)
-    tokens = s.model.core.lm_head(carry.y[:, : s.inputs.answers.shape[1]])
+    """Total loss that a training step minimizes, from the tokens of the profiles on."""
+    carry, outputs = s.model(s.inputs, s.gifts, s.picked, carry)
     loss = s.config.loss
+    tokens = masked_token_logits(s.model, carry, s.inputs)
     chosen = logits_of_choices(s.model, outputs, s.task.gift_inputs, s.choices)
-    terms = loss_terms(
-        s.model, h, tokens, s.inputs.answers, outputs, s.targets, loss, loss.smoothing or 0, chosen
-    )
+    terms = loss_terms(s.model, outputs, s.targets, loss, loss.smoothing or 0, tokens, chosen)
     return weighted_total(terms, loss)
 
 
 def check_whole_model(seed: int) -> float:
     """Check the total loss for every parameter of the model, with the same dropout masks in each call."""
     s = setting(seed)
-    function = s.repeatable(lambda: total_loss(s))
+    function = s.same_dropout(lambda: total_loss(s))
     return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
 
 
@@ -379,7 +376,7 @@ def check_cycles(seed: int) -> float:
         return {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
 
     with no_grad():
-        once = s.model.think(s.inputs)
+        once = s.model.step(s.inputs)
     alike, wanted = gradients(2, None), gradients(1, once.detach())
     errors = {name: relative_error(alike[name], wanted[name]) for name in wanted}
     worst = max(errors, key=lambda name: errors[name])
@@ -391,7 +388,7 @@ def check_cycles(seed: int) -> float:
 def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     """Check the losses of a supervision step for every parameter and for the carry."""
     rng = np.random.default_rng(seed)
-    settings = ThinkingConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
+    settings = PuzzleModelConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
     model = PuzzleModel(settings, task, rng).astype(np.float64)
     for parameter in model.core.halt_head.parameters():
         parameter.data[...] = rng.normal(size=parameter.shape)  # zero weights would stop the gradient
@@ -400,7 +397,7 @@ def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))
 
     def function() -> Tensor:
-        cells, halting = losses(model.read(model(questions, Carry(y, z))), answers)
+        cells, halting = losses(model.decode(model(questions, Carry(y, z))), answers)
         return cells + halting
 
     return check_each(function, [("y", y), ("z", z), *model.named_parameters()], rng)

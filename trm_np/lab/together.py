@@ -85,7 +85,7 @@ def run_together(trials: Sequence[Trial], dataset: Dataset) -> list[Row]:
         keep_memory()
         config = leading([trial.config for trial in trials])
         trainer = Trainer(config, task_of(dataset, config), trials[0].seed)
-        trainer.keep_start()
+        trainer.evaluate_initial_model()
         for follower in followers:
             follower.follow_start(trainer)
         for record in trainer.epochs():

@@ -1,4 +1,6 @@
-"""Component 4, reward prediction: the world's seven components of each gift's reward, and their fusion."""
+"""Component 4, reward prediction: the seven components of each gift's reward, and their fusion."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -7,15 +9,14 @@ from trm_np.autograd import functional as F
 from trm_np.config import ModelConfig
 from trm_np.data.encode import GiftInputs
 from trm_np.model.broadcasting import as_columns, as_rows, fold, of_first, of_last, score
-from trm_np.model.user_profiling import User
+from trm_np.model.user_profiling import UserEmbedding
+from trm_np.world.reward import COMPONENTS
 
-# As TOOL_GAIN: seven small networks that have to learn fast at the learning rate of all.
-COMPONENT_GAIN = 64.0
-CATEGORY, BUDGET, HOBBY, OCCASION, AGE, QUALITY, DIVERSITY = range(7)  # as in `world.reward.COMPONENTS`
+COMPONENT_GAIN = 64.0  # as TOOL_GAIN, for seven small networks that share a low learning rate
 
 
 class RewardPrediction(nn.Module):
-    """One small network for each component, in the order of `world.reward.COMPONENTS`, and one that fuses them."""
+    """One small network for each of `world.reward.COMPONENTS`, in their order, and one that fuses their outputs."""
 
     def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
         gift, hidden = config.user_width, config.reward_hidden
@@ -28,63 +29,74 @@ class RewardPrediction(nn.Module):
             "quality": 1,
             "diversity": 2 * gift,
         }
-        self.hidden = nn.ModuleList(nn.Linear(width, hidden, rng=rng) for width in inputs.values())
-        self.component = nn.ModuleList(nn.Linear(hidden, 1, rng=rng) for _ in inputs)
+        self.hidden = nn.ModuleList(nn.Linear(inputs[name], hidden, rng=rng) for name in COMPONENTS)
+        self.component = nn.ModuleList(nn.Linear(hidden, 1, rng=rng) for _ in COMPONENTS)
         self.fusion = nn.Sequential(
-            nn.Linear(len(inputs), config.reward_fusion_hidden, rng=rng),
+            nn.Linear(len(COMPONENTS), config.reward_fusion_hidden, rng=rng),
             nn.ReLU(),
             nn.Linear(config.reward_fusion_hidden, 1, rng=rng),
             nn.ReLU(),
             nn.Linear(1, 1, rng=rng),
         )
 
-    def forward(self, user: User, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor) -> Tensor:
-        """Component logits (B, G, 7): `gift` (G, U) are the gift embeddings, `picked` (B, U) the mean of those of the
-        gifts already picked, zeros if none is."""
+    def layers(self, component: str) -> tuple[nn.Linear, nn.Linear]:
+        """Hidden and output layer of a component."""
+        place = COMPONENTS.index(component)
+        return self.hidden[place], self.component[place]
+
+    def forward(
+        self, user: UserEmbedding, h: Tensor, gifts: GiftInputs, gift: Tensor, picked: Tensor
+    ) -> Tensor:
+        """Component logits (B, G, 7) from the gift embeddings `gift` (G, U) and those picked so far.
+
+        `picked` (B, U) is the mean embedding of the gifts picked, zeros if there are none.
+        """
         side = self.gift_side(gifts, gift)
-        return self.join(self.meet(user, h, side), side, picked)
+        return self.add_diversity(self.pair_logits(user, h, side), side, picked)
 
-    def gift_side(self, gifts: GiftInputs, gift: Tensor) -> tuple[Tensor, ...]:
-        """Part of the hidden layers that depends on the gifts alone, the same for every profile: (1, G, hidden) each.
+    def gift_side(self, gifts: GiftInputs, gift: Tensor) -> dict[str, Tensor]:
+        """Part of each hidden layer that depends on the gifts alone, (1, G, hidden) by component.
 
-        The first entry is for the category, whose layer reads a product with the user: the embeddings (1, G, U)."""
+        The category layer reads a product with the user embedding: its part is the gift embeddings (1, G, U).
+        """
         gift = as_columns(gift)
         price, rating, age_range = (
             as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range)
         )
-        _, budget, hobby, occasion, age, quality, diversity = self.hidden
-        return (
-            gift,
-            of_last(budget, price),
-            of_last(hobby, gift),
-            of_last(occasion, gift),
-            of_last(age, age_range),
-            quality(rating),
-            of_first(diversity, gift),
-        )
+        hidden = dict(zip(COMPONENTS, self.hidden, strict=True))
+        return {
+            "category": gift,
+            "budget": of_last(hidden["budget"], price),
+            "hobby": of_last(hidden["hobby"], gift),
+            "occasion": of_last(hidden["occasion"], gift),
+            "age": of_last(hidden["age"], age_range),
+            "quality": hidden["quality"](rating),
+            "diversity": of_first(hidden["diversity"], gift),
+        }
 
-    def meet(self, user: User, h: Tensor, gift_side: tuple[Tensor, ...]) -> Tensor:
-        """Outputs (B, G, 6) of all components but diversity, for profiles and gifts whose `gift_side` is known."""
+    def pair_logits(self, user: UserEmbedding, h: Tensor, gift_side: Mapping[str, Tensor]) -> Tensor:
+        """Outputs (B, G, 6) of all components but diversity, which depends on the gifts picked."""
         u = as_rows(user.u + fold(h, user.u.shape[1]))
-        gift, price, hobby, occasion, age_range, quality, _ = gift_side
-        layers, heads = self.hidden, self.component
-        shape = (u.shape[0], gift.shape[1], 1)
+
+        def of_pairs(name: str) -> Tensor:
+            hidden, output = self.layers(name)
+            return score(output, of_first(hidden, as_rows(getattr(user, name))), gift_side[name])
+
+        (of_product, category), (_, quality) = self.layers("category"), self.layers("quality")
+        shape = (u.shape[0], gift_side["category"].shape[1], 1)
         return F.concatenate(
             [
-                heads[CATEGORY](layers[CATEGORY](u * gift).relu()),
-                score(heads[BUDGET], of_first(layers[BUDGET], as_rows(user.budget)), price),
-                score(heads[HOBBY], of_first(layers[HOBBY], as_rows(user.hobby)), hobby),
-                score(heads[OCCASION], of_first(layers[OCCASION], as_rows(user.occasion)), occasion),
-                score(heads[AGE], of_first(layers[AGE], as_rows(user.age)), age_range),
-                heads[QUALITY](quality.relu()).expand(*shape),
+                category(of_product(u * gift_side["category"]).relu()),
+                *map(of_pairs, ("budget", "hobby", "occasion", "age")),
+                quality(gift_side["quality"].relu()).expand(*shape),
             ]
         )
 
-    def join(self, met: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
-        """Component logits (B, G, 7): what `meet` gave, and diversity given the gifts picked, as in `forward`."""
-        seen = of_last(self.hidden[DIVERSITY], as_rows(picked))
-        diversity = score(self.component[DIVERSITY], seen, gift_side[DIVERSITY])
-        return F.concatenate([met, diversity]) * COMPONENT_GAIN
+    def add_diversity(self, pairs: Tensor, gift_side: Mapping[str, Tensor], picked: Tensor) -> Tensor:
+        """Component logits (B, G, 7): `pairs` are the `pair_logits`, `picked` as in `forward`."""
+        hidden, output = self.layers("diversity")
+        diversity = score(output, of_last(hidden, as_rows(picked)), gift_side["diversity"])
+        return F.concatenate([pairs, diversity]) * COMPONENT_GAIN
 
     def fuse(self, component_logits: Tensor) -> Tensor:
         """Component logits (..., 7) to the predicted reward (...)."""

@@ -1,4 +1,12 @@
-"""The whole model: the core thinks about a profile, the five components turn its answer into a recommendation."""
+"""The whole model: the core refines a state vector h of each profile, and the five components decode it.
+
+    carry, outputs = model(profiles, gifts, picked, carry)   # one supervision step, as training takes it
+    h, steps = model.infer(profiles)                         # steps until each profile halts, as inference takes them
+
+`decode` computes every output from h; the losses read all of them. A recommendation needs fewer, and picks gifts one
+by one. So it takes the same path in parts, each computed once: `encode_gifts` for the catalogue, `encode_user` for the
+profiles, `pair_logits` for their pairs, and `score_gifts` again after each pick.
+"""
 
 from dataclasses import dataclass
 
@@ -28,7 +36,7 @@ from trm_np.model.experience import Experience
 from trm_np.model.gift_catalogue import GiftCatalogue
 from trm_np.model.reward_prediction import RewardPrediction
 from trm_np.model.tool_selection import ToolSelection
-from trm_np.model.user_profiling import User, UserProfiling
+from trm_np.model.user_profiling import UserEmbedding, UserProfiling
 
 HALT = 1  # of the halt head's two classes (go on, halt)
 
@@ -39,7 +47,8 @@ class Outputs:
 
     `components` (B, G, 7) and `reward` (B, G) depend on the gifts picked so far. `gift_logits` are by the
     recommendation head, `policy_logits` by the core alone, `gift_scores` are the rewards by the gift scorer, all
-    (B, G); `value` and `outcome` (B,). `choose` reads `slots` (B, slots).
+    (B, G); `value` and `outcome` (B,). `choice_logits` reads `slots` (B, slots);
+    `h` (B, D) is the state vector.
     """
 
     category_logits: Tensor
@@ -52,36 +61,41 @@ class Outputs:
     value: Tensor
     outcome: Tensor
     slots: Tensor
+    h: Tensor
 
 
 @dataclass(frozen=True)
 class EncodedGifts:
     """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`.
 
-    Or G gifts of each of B profiles: then (B, G, ...) throughout.
+    Or G gifts of each of B profiles: then every shape is (B, G, ...).
     """
 
     embedding: Tensor
-    reward_side: tuple[Tensor, ...]
+    reward_side: dict[str, Tensor]
 
     def for_each_of(self, profiles: int) -> "EncodedGifts":
         """B × G gifts as G of each of B profiles."""
-        embedding, *side = (x.reshape(profiles, -1, x.shape[-1]) for x in (self.embedding, *self.reward_side))
-        return EncodedGifts(embedding, tuple(side))
+
+        def split(x: Tensor) -> Tensor:
+            return x.reshape(profiles, -1, x.shape[-1])
+
+        side = {name: split(part) for name, part in self.reward_side.items()}
+        return EncodedGifts(split(self.embedding), side)
 
 
 @dataclass(frozen=True)
-class Person:
-    """Encoded profiles (B of them) and their outputs that depend on no gift: logits (B, C) and (B, K)."""
+class EncodedUser:
+    """B profiles, encoded, and their outputs that depend on no gift: category logits (B, C), tool logits (B, K)."""
 
-    user: User
+    embedding: UserEmbedding
     h: Tensor
     category_logits: Tensor
     tool_logits: Tensor
     tool_parameters: Tensor
 
-    def likely_category(self, category: Array) -> Array:
-        """The probability (B, G) of the category of each gift, given by its place (G,)."""
+    def category_probability(self, category: Array) -> Array:
+        """Probability (B, G) of each gift's category, where `category` (G,) holds its index."""
         probability: Array = self.category_logits.sigmoid().data[:, category].astype(np.float64)
         return probability
 
@@ -112,17 +126,28 @@ class TRM(nn.Module):
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head, rng, dropout_rng)
         self.experience = Experience(model, vocabulary, rng) if model.experienced_gifts else None
 
-    def ask(self, profiles: ProfileInputs) -> Tensor:
-        """The question x (B, S, D): the tokens, and at the first of them, [STATE], the state."""
+    def forward(
+        self,
+        profiles: ProfileInputs,
+        gifts: GiftInputs,
+        picked: Array | None = None,
+        carry: Carry | None = None,
+    ) -> tuple[Carry, Outputs]:
+        """One supervision step from the carry (None: the start), and its outputs; `picked` as in `decode`."""
+        carry = self.step(profiles, carry)
+        return carry, self.decode(state_vector(carry), profiles, gifts, picked)
+
+    def embed(self, profiles: ProfileInputs) -> Tensor:
+        """Embed the question x (B, S, D): one vector per token, with the state added at the first, [STATE]."""
         x = self.core.embed(profiles.tokens)
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
         tokens = [x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]]
         if self.experience is not None and profiles.history.shape[1]:
-            tokens.append(self.core.remember(self.experience.of(profiles.history[:, -REMEMBERED:])))
+            tokens.append(self.core.remember(self.experience.embed(profiles.history[:, -REMEMBERED:])))
         return F.concatenate(tokens, axis=1)
 
-    def places(self, profiles: ProfileInputs) -> tuple[Array, Array | None]:
-        """The positions (S,) of the question's tokens, and which are none (B, 1, 1, S); a history is one more field."""
+    def positions_and_mask(self, profiles: ProfileInputs) -> tuple[Array, Array | None]:
+        """Positions (S,) of the question's tokens, and a mask (B, 1, 1, S) of padding; a history is one more field."""
         positions, padding = profiles.positions, profiles.padding
         if self.experience is not None and profiles.history.shape[1]:
             absent = profiles.history[:, -REMEMBERED:] == MISSING
@@ -130,20 +155,17 @@ class TRM(nn.Module):
             positions, padding = np.concatenate([positions, field]), np.concatenate([padding, absent], axis=1)
         return positions, padding[:, None, None, :] if padding.any() else None
 
-    def think(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
+    def step(self, profiles: ProfileInputs, carry: Carry | None = None) -> Carry:
         """One supervision step of the core: from the carry (None: the start) to the next."""
-        x = self.ask(profiles)
-        before = self.core.start(x) if carry is None else carry
-        after: Carry = self.core(x, before, *self.places(profiles))
+        x = self.embed(profiles)
+        carry = self.core.initial_carry(x) if carry is None else carry
+        after: Carry = self.core(x, carry, *self.positions_and_mask(profiles))
         return after
 
-    def read(
+    def decode(
         self, h: Tensor, profiles: ProfileInputs, gifts: GiftInputs, picked: Array | None = None
     ) -> Outputs:
-        """All that is said on the core's answer h (B, D); `picked` (B, G), boolean, marks gifts already in the list.
-
-        The losses read all of it. A recommendation reads less: `encode_gifts`, `read_person` and `judge_gifts`.
-        """
+        """Compute all outputs from the state vector h (B, D); `picked` (B, G), boolean, marks gifts already picked."""
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
@@ -161,9 +183,10 @@ class TRM(nn.Module):
             value=heads.value(h).reshape(-1),
             outcome=heads.outcome(h).reshape(-1),
             slots=slots,
+            h=h,
         )
 
-    def choose(
+    def choice_logits(
         self, slots: Tensor, profiles: ProfileInputs, gift: Tensor, places: Array
     ) -> tuple[Tensor, Tensor]:
         """Two logits (B, C) of being chosen: by experience, and by content; for a model that learned from choices.
@@ -173,72 +196,69 @@ class TRM(nn.Module):
         """
         assert self.experience is not None
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        return experience, self.choose_by_content(slots, gift, places)
+        return experience, self.content_logits(slots, gift, places)
 
-    def choose_by_content(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
+    def content_logits(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
         """The second of the logits that `choose` gives, without the first."""
         assert self.experience is not None
         content: Tensor = self.gift_catalogue.gift_logits(slots, gift)
         return content + self.experience.popularity(places)
 
-    def slots_for(self, person: Person, gifts: EncodedGifts) -> Tensor:
-        """The recommendation head's slot scores (B, slots) for people who look over these gifts."""
+    def slot_scores(self, user: EncodedUser, gifts: EncodedGifts) -> Tensor:
+        """Slot scores (B, slots) of the recommendation head, which attends to these gifts."""
         slots: Tensor = self.cross_modal_fusion(
-            person.user.u, person.h, gifts.embedding, person.tool_parameters
+            user.embedding.u, user.h, gifts.embedding, user.tool_parameters
         )
         return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
-        """Category logits (B, C) from the profile, the core's answer, and the taste learned from choices, if any."""
+        """Category logits (B, C) from the user embedding, h, and the taste learned from choices, if any."""
         taste = None if self.experience is None else self.experience.taste(profiles)
         logits: Tensor = self.category_matching(u + fold(h, u.shape[1]), taste)
         return logits
 
     def select_tools(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> tuple[Tensor, Tensor]:
-        """Tool logits (B, K) and tool parameters (B, W): those who vote are the words of the question."""
+        """Tool logits (B, K), by votes of the question's words, and tool parameters (B, W)."""
         words = self.core.embed(profiles.tokens[:, 1:])
         logits, parameters = self.tool_selection(u, h, words, profiles.padding[:, 1:])
         return logits, parameters
 
     def encode_gifts(self, gifts: GiftInputs) -> EncodedGifts:
-        """Encode a catalogue for `judge_gifts`."""
+        """Encode a catalogue for `score_gifts`."""
         embedding = self.gift_catalogue(gifts)
         return EncodedGifts(embedding, self.reward_prediction.gift_side(gifts, embedding))
 
-    def read_person(self, h: Tensor, profiles: ProfileInputs) -> Person:
-        """Read from the core's answer h (B, D) all outputs that depend on no gift."""
-        user = self.user_profiling(profiles)
-        tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
-        category_logits = self.match_categories(user.u, h, profiles)
-        return Person(user, h, category_logits, tool_logits, tool_parameters)
+    def encode_user(self, h: Tensor, profiles: ProfileInputs) -> EncodedUser:
+        """Encode profiles, and compute from h (B, D) the outputs that depend on no gift."""
+        embedding = self.user_profiling(profiles)
+        tool_logits, tool_parameters = self.select_tools(embedding.u, h, profiles)
+        category_logits = self.match_categories(embedding.u, h, profiles)
+        return EncodedUser(embedding, h, category_logits, tool_logits, tool_parameters)
 
-    def meet_gifts(self, person: Person, gifts: EncodedGifts) -> Tensor:
-        """Outputs for B profiles and their gifts that do not depend on the picks: `RewardPrediction.meet`."""
-        met: Tensor = self.reward_prediction.meet(person.user, person.h, gifts.reward_side)
-        return met
+    def pair_logits(self, user: EncodedUser, gifts: EncodedGifts) -> Tensor:
+        """Logits of B profiles and their gifts that do not depend on picks: `RewardPrediction.pair_logits`."""
+        pairs: Tensor = self.reward_prediction.pair_logits(user.embedding, user.h, gifts.reward_side)
+        return pairs
 
-    def judge_gifts(
-        self, met: Tensor, gifts: EncodedGifts, picked: Array | None = None
+    def score_gifts(
+        self, pairs: Tensor, gifts: EncodedGifts, picked: Array | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Component logits (B, G, 7) and predicted reward (B, G), as `read` gives them; `picked` as there.
-
-        `met` is what `meet_gifts` gave.
-        """
-        mean_picked = mean_of_picked(picked, gifts.embedding, met.shape[0])
-        components = self.reward_prediction.join(met, gifts.reward_side, mean_picked)
+        """Component logits (B, G, 7) and predicted reward (B, G), as in `decode`, from `pair_logits`."""
+        mean_picked = mean_of_picked(picked, gifts.embedding, pairs.shape[0])
+        components = self.reward_prediction.add_diversity(pairs, gifts.reward_side, mean_picked)
         return components, self.reward_prediction.fuse(components)
 
     @no_grad()
-    def answer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
-        """The core's answer h (B, D) at the step where each profile halted, and the number of that step (B,)."""
-        x, places = self.ask(profiles), self.places(profiles)
-        carry = self.core.start(x)
+    def infer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
+        """State vector h (B, D) of each profile at the step where it halted, and the number of that step (B,)."""
+        x, layout = self.embed(profiles), self.positions_and_mask(profiles)
+        carry = self.core.initial_carry(x)
         steps = np.zeros(len(profiles.tokens), int)
         h = Tensor(np.zeros((len(steps), self.config.core_width), np.float32))
         going = np.ones(len(steps), bool)
         for _ in range(self.config.supervision_steps):
-            carry = self.core(x, carry, *places)
-            now = state_answer(carry)
+            carry = self.core(x, carry, *layout)
+            now = state_vector(carry)
             h = Tensor(np.where(going[:, None], now.data, h.data))
             steps += going
             going &= self.core.halt_head(now).data.argmax(axis=1) != HALT
@@ -247,8 +267,8 @@ class TRM(nn.Module):
         return h, steps
 
 
-def state_answer(carry: Carry) -> Tensor:
-    """h (B, D): the answer at the [STATE] token."""
+def state_vector(carry: Carry) -> Tensor:
+    """h (B, D): y at the [STATE] token."""
     return carry.y[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""Component 1, user profiling: a profile becomes the user vector u."""
+"""Component 1, user profiling: the user embedding u of a profile."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from trm_np.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class User:
-    """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
+class UserEmbedding:
+    """The user embedding u (B, U), and its inputs (B, ·) that the reward components use."""
 
     u: Tensor
     hobby: Tensor
@@ -23,7 +23,7 @@ class User:
 
 
 class UserProfiling(nn.Module):
-    """Mean hobby and preference embeddings, the occasion's, age and budget encoded; two layers and a LayerNorm."""
+    """Mean embeddings of hobbies and preferences, the occasion's, and encoded age and budget; two layers, LayerNorm."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class UserProfiling(nn.Module):
             nn.LayerNorm(width),
         )
 
-    def forward(self, profiles: ProfileInputs) -> User:
+    def forward(self, profiles: ProfileInputs) -> UserEmbedding:
         hobby = Tensor(profiles.hobbies) @ self.hobby_embedding.weight
         preference = Tensor(profiles.preferences) @ self.preference_embedding.weight
         occasion = self.occasion_embedding(profiles.occasion)
         age = self.age_encoder(Tensor(profiles.age))
         budget = self.budget_encoder(Tensor(profiles.budget))
         u = self.encoder(F.concatenate([hobby, preference, occasion, age, budget]))
-        return User(u, hobby, occasion, age, budget)
+        return UserEmbedding(u, hobby, occasion, age, budget)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig
 from trm_np.puzzles.evaluating import evaluate
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.training import PuzzleTrainer
@@ -22,8 +22,8 @@ def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
         yield name, replace(config, model=model, training=replace(config.training, epochs=epochs))
 
 
-def work(model: ThinkingConfig) -> int:
-    """The arithmetic of an update in forward passes of a block. Only the last of T cycles has a backward pass."""
+def work(model: PuzzleModelConfig) -> int:
+    """The arithmetic of an update, in forward passes of a block: only the last of T cycles has a backward pass."""
     return model.core_blocks * (model.latent_steps + 1) * (model.cycles + BACKWARD)
 
 

@@ -13,8 +13,8 @@ MOST_STEPS = 255  # thinking steps, which are stored as bytes
 
 
 @dataclass(frozen=True)
-class ThinkingConfig:
-    """Widths and depths of the core."""
+class PuzzleModelConfig:
+    """Widths and depths, in the terms of the core."""
 
     core_width: int = 64
     core_blocks: int = 2
@@ -27,8 +27,8 @@ class ThinkingConfig:
 
 
 @dataclass(frozen=True)
-class PracticeConfig:
-    """Length, batches and learning rate of training."""
+class PuzzleTrainingConfig:
+    """How long, in what portions, and how fast."""
 
     epochs: int = 20
     updates: int = 100  # per epoch; each is one supervision step of a batch
@@ -52,17 +52,17 @@ class PracticeConfig:
 class PuzzleConfig:
     """All settings of a run. They are stored with the weights."""
 
-    model: ThinkingConfig = field(default_factory=ThinkingConfig)
-    training: PracticeConfig = field(default_factory=PracticeConfig)
+    model: PuzzleModelConfig = field(default_factory=PuzzleModelConfig)
+    training: PuzzleTrainingConfig = field(default_factory=PuzzleTrainingConfig)
 
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
     "sudoku9": PuzzleConfig(
-        ThinkingConfig(supervision_steps=8, answer_steps=32),
-        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+        PuzzleModelConfig(supervision_steps=8, answer_steps=32),
+        PuzzleTrainingConfig(epochs=100, evaluate_every=20, extra=12),
     ),
-    "maze5": PuzzleConfig(training=PracticeConfig(epochs=30, learning_rate=1e-3)),
+    "maze5": PuzzleConfig(training=PuzzleTrainingConfig(epochs=30, learning_rate=1e-3)),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trm_np.data.tables import Bools, Ints
-from trm_np.puzzles.model import Course, PuzzleModel, think
+from trm_np.puzzles.model import PuzzleModel, Trajectory, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.task import Task
 
@@ -22,12 +22,16 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
     halts by itself. If the task has a simplest reasoning, its share without guesses is included.
     """
     allowed = model.config.answer_steps
-    return judged(think(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps)
+    return trajectory_metrics(
+        unroll(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps
+    )
 
 
-def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
-    """Evaluate the boards after each step, as `evaluate` does. `allowed` is the number of steps of an answer."""
-    right = course.boards == puzzles.answers
+def trajectory_metrics(
+    trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int
+) -> dict[str, Any]:
+    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
+    right = trajectory.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
         "puzzles": len(puzzles),
@@ -47,7 +51,7 @@ def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: in
             }
             for low, high, among in by_difficulty(puzzles.rounds)
         ],
-        "halting": halting(course, solved, allowed),
+        "halting": halting(trajectory, solved, allowed),
         **without_guesses(task, puzzles),
     }
 
@@ -77,9 +81,9 @@ def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
     return [group for group in groups if group[2].any()]
 
 
-def halting(course: Course, solved: Bools, allowed: int) -> dict[str, float]:
-    """The share solved and the mean number of steps if the model halts by itself, within the steps of an answer."""
-    within = Course(course.boards[:allowed], course.right[:allowed])
+def halting(trajectory: Trajectory, solved: Bools, allowed: int) -> dict[str, float]:
+    """The same where each puzzle is thought about until the model halts, at most the steps of an answer."""
+    within = Trajectory(trajectory.boards[:allowed], trajectory.right[:allowed])
     step = within.halted()
     return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_np.config import ConfigError
-from trm_np.data.tables import Index, Ints
+from trm_np.data.tables import Ints, Rows
 from trm_np.puzzles.task import Board, Task
 
 TEST, VALIDATION = 1000, 125  # held-out puzzles to generate
@@ -19,8 +19,8 @@ class TooFewPuzzles(ConfigError):
 
 
 @dataclass(frozen=True, eq=False)
-class Puzzles:
-    """N questions and their answers (N, S), and the effort of each for a person: rounds and guesses (N,)."""
+class Puzzles(Rows):
+    """N questions and their answers (N, S), and how hard each is for a person (N,)."""
 
     questions: Board
     answers: Board
@@ -29,10 +29,6 @@ class Puzzles:
 
     def __len__(self) -> int:
         return len(self.questions)
-
-    def take(self, index: Index) -> "Puzzles":
-        """The puzzles at `index`."""
-        return Puzzles(self.questions[index], self.answers[index], self.rounds[index], self.guesses[index])
 
     @classmethod
     def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":

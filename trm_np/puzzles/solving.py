@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.puzzles.model import SURE, PuzzleModel, answer, thoughts
+from trm_np.puzzles.model import SURE, PuzzleModel, predictions, solutions
 from trm_np.puzzles.task import BLANK, Board, Task
 
 CHANGED = "*"
@@ -15,8 +15,8 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
     """Solve one board (S,). The result has the thought after each step, until the model is sure or after `steps`."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
-    for step, thought in enumerate(thoughts(model, question[None], steps), start=1):
-        board, right = thought.boards[0], float(thought.right[0])
+    for step, prediction in enumerate(predictions(model, question[None], steps), start=1):
+        board, right = prediction.boards[0], float(prediction.right[0])
         changed = np.flatnonzero(board != before).tolist()
         seen.append({"step": step, "board": task.text(board), "changed": changed, "right": right})
         before = board
@@ -36,7 +36,7 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
     """Solve many boards (N, S) at once. Yields the answer to each, once the model is sure or after `steps` steps."""
     task = model.task
-    for question, board, right, taken in zip(questions, *answer(model, questions, steps), strict=True):
+    for question, board, right, taken in zip(questions, *solutions(model, questions, steps), strict=True):
         yield {
             "question": task.text(question),
             "answer": task.text(board),

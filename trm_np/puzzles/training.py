@@ -1,7 +1,7 @@
-"""Train a puzzle model. Read `PuzzleTrainer` from `epochs` down; run.py writes the files of a run.
+"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down; run.py writes its files.
 
-The puzzles of a batch are at different steps of thinking, each with its own y and z. An update of the weights is one
-supervision step for all of them. A finished puzzle is replaced by a new one.
+The puzzles of a batch are at different supervision steps, each with its own y and z. One update of the weights is one
+supervision step for all of them. A puzzle that has halted, or taken all its steps, is replaced by a new one.
 """
 
 import math
@@ -16,23 +16,24 @@ from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
-from trm_np.puzzles.model import PuzzleModel, Said, average_, halts, losses, solved, think
+from trm_np.puzzles.config import PuzzleConfig, PuzzleTrainingConfig
+from trm_np.puzzles.model import PuzzleModel, PuzzleOutputs, average_, halts, losses, solved, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
 from trm_np.training.divergence import Diverged
-from trm_np.training.stopping import EarlyStopping, StoppingState
-from trm_np.training.trainer import Interrupted, Record, copy_into, in_json, out_of_json
+from trm_np.training.state import copy_into, generator_states, in_json, load_stopping
+from trm_np.training.stopping import EarlyStopping
+from trm_np.training.trainer import Interrupted, Record
 
 TERMS = ("cells", "halting")
-LESS_THAN_A_CELL = 1e-9  # evaluations that differ by less count as equal
-RISING = 10  # updates after which the average covers about half of them
+LESS_THAN_A_CELL = 1e-9  # relative: evaluations that differ by less are equal
+RISING = 10  # updates until the average has about half of its final memory
 
 
 @dataclass(frozen=True)
 class Generators:
-    """One generator for each purpose, so that switching one off does not change the draws of another."""
+    """One generator for each purpose, so that turning one off does not change the numbers of another."""
 
     init: np.random.Generator
     puzzles: np.random.Generator
@@ -47,7 +48,7 @@ class Generators:
 
 @dataclass
 class PuzzleProgress:
-    """The state of training: finished epochs, updates in the current epoch, and its sums so far."""
+    """Progress of training: finished epochs, and the updates and sums of the current one."""
 
     epochs: int = 0
     updates: int = 0
@@ -56,8 +57,8 @@ class PuzzleProgress:
 
 
 @dataclass
-class Places:
-    """The places of a batch: B puzzles with their y and z (B, S, D), steps taken, and minimum of steps `least`."""
+class BatchState:
+    """B puzzles, the y and z (B, S, D) of each, the supervision steps taken, and the `least` number of steps."""
 
     y: Array
     z: Array
@@ -65,12 +66,12 @@ class Places:
     answers: Board
     steps: Board
     least: Board
-    finished: Board  # 1 for places that need a new puzzle
+    finished: Board  # 1 where a new puzzle takes the place
 
     @classmethod
-    def empty(cls, model: PuzzleModel, count: int) -> "Places":
-        """Places that all need a puzzle."""
-        carry, board = model.start(count), np.zeros((count, model.task.cells), np.uint8)
+    def empty(cls, model: PuzzleModel, count: int) -> "BatchState":
+        """A batch in which each place takes a new puzzle at the next update."""
+        carry, board = model.initial_carry(count), np.zeros((count, model.task.cells), np.uint8)
         steps = np.zeros(count, np.uint8)
         return cls(carry.y.data, carry.z.data, board, board.copy(), steps, steps.copy(), steps + 1)
 
@@ -79,10 +80,9 @@ class Places:
 
 
 class PuzzleTrainer:
-    """Trains the `learner` on puzzles. `model` is the moving average of its weights; it is evaluated and kept.
+    """A model in training on puzzles: `model`, which is evaluated and kept, averages the weights of `learner`.
 
-    `build` is the class of both models. All randomness comes from `seed`. Raises ConfigError if the configuration does
-    not allow a model.
+    `build` makes both models, and `seed` seeds all random numbers. Raises ConfigError if no model can be built.
     """
 
     def __init__(
@@ -106,50 +106,50 @@ class PuzzleTrainer:
             betas=(training.beta1, training.beta2),
             weight_decay=training.weight_decay,
         )
-        self.places = Places.empty(self.learner, training.batch_size)
-        # It never stops and keeps the best model. Of equal ones it keeps the newest, trained with lower rates.
+        self.batch = BatchState.empty(self.learner, training.batch_size)
+        # It never stops and keeps the best; of equal ones the newest, which was trained at a lower rate.
         self.stopping = EarlyStopping(patience=training.epochs, threshold=-LESS_THAN_A_CELL)
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end. Yields the record of each epoch.
 
-        `interrupted` is called before every update. Raises Interrupted once it returns True, and Diverged.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
                 if interrupted():
                     raise Interrupted
-                self.take_new_puzzles()
+                self.refill()
                 self.update()
             yield self.end_epoch()
 
-    def take_new_puzzles(self) -> None:
-        """Put a new puzzle in each finished place, with a random symmetry applied and an initial carry."""
-        places, dice, training = self.places, self.generators, self.config.training
-        free = np.flatnonzero(places.finished)
-        drawn = dice.puzzles.integers(len(self.puzzles), size=len(free))
-        twins = self.task.draw_symmetries(dice.symmetries, len(free)) if training.augment else None
+    def refill(self) -> None:
+        """Replace finished puzzles by random ones under a random symmetry, with y = z = 0."""
+        batch, generators, training = self.batch, self.generators, self.config.training
+        free = np.flatnonzero(batch.finished)
+        drawn = generators.puzzles.integers(len(self.puzzles), size=len(free))
+        symmetries = self.task.draw_symmetries(generators.symmetries, len(free)) if training.augment else None
         for boards, place in (
-            (self.puzzles.questions, places.questions),
-            (self.puzzles.answers, places.answers),
+            (self.puzzles.questions, batch.questions),
+            (self.puzzles.answers, batch.answers),
         ):
-            place[free] = twins.applied(boards[drawn]) if twins else boards[drawn]
-        start = self.learner.start(len(free))
-        places.y[free], places.z[free] = start.y.data, start.z.data
-        places.steps[free] = places.finished[free] = 0
-        places.least[free] = draw_least(
-            training, self.config.model.supervision_steps, len(free), dice.exploration
+            place[free] = symmetries.applied(boards[drawn]) if symmetries else boards[drawn]
+        carry = self.learner.initial_carry(len(free))
+        batch.y[free], batch.z[free] = carry.y.data, carry.z.data
+        batch.steps[free] = batch.finished[free] = 0
+        batch.least[free] = draw_least(
+            training, self.config.model.supervision_steps, len(free), generators.exploration
         )
 
     def update(self) -> None:
-        """Take one supervision step from the carry, update the weights, and pass the carry on."""
-        places, training = self.places, self.config.training
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow makes a number below non-finite
-            carry = self.learner(places.questions, Carry(Tensor(places.y), Tensor(places.z)))
-            said = self.learner.read(carry)
-            cells, halting = losses(said, places.answers)
-            self.count(said, cells.item(), halting.item())
+        """One supervision step from the carry, with its losses and an update of the weights; the carry goes on."""
+        batch, training = self.batch, self.config.training
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
+            carry = self.learner(batch.questions, Carry(Tensor(batch.y), Tensor(batch.z)))
+            outputs = self.learner.decode(carry)
+            cells, halting = losses(outputs, batch.answers)
+            self.add_losses(outputs, cells.item(), halting.item())
             (cells + halting * training.halting).backward()
             norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
@@ -159,31 +159,31 @@ class PuzzleTrainer:
         self.progress.updates += 1
         done = self.updates_done()
         average_(self.model, self.learner, min(training.average, done / (done + RISING)))
-        places.y, places.z = carry.y.data, carry.z.data
-        places.steps += 1
-        places.finished = self.is_finished(said).astype(np.uint8)
+        batch.y, batch.z = carry.y.data, carry.z.data
+        batch.steps += 1
+        batch.finished = self.is_finished(outputs).astype(np.uint8)
 
-    def is_finished(self, said: Said) -> Bools:
-        """Mark the finished places: after N_sup steps, or after `least` steps if the model halts."""
-        places = self.places
-        found: Bools = halts(said) & (places.steps >= places.least)
-        return found | (places.steps >= self.config.model.supervision_steps)
+    def is_finished(self, outputs: PuzzleOutputs) -> Bools:
+        """Puzzles (B,) that halt after at least the drawn number of steps, or have taken N_sup steps."""
+        batch = self.batch
+        halted: Bools = halts(outputs) & (batch.steps >= batch.least)
+        return halted | (batch.steps >= self.config.model.supervision_steps)
 
     def updates_done(self) -> int:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
 
     def learning_rate(self) -> float:
-        """The learning rate of the next update: linear warm-up, then cosine decay (Loshchilov and Hutter 2017)."""
+        """Learning rate of the next update: linear warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
         training, done = self.config.training, self.updates_done()
-        way = done / (training.epochs * training.updates)
-        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
+        progress = done / (training.epochs * training.updates)
+        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * progress))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
-    def count(self, said: Said, cells: float, halting: float) -> None:
-        """Add the losses of an update and the share solved to the sums of the epoch. Raises Diverged."""
+    def add_losses(self, outputs: PuzzleOutputs, cells: float, halting: float) -> None:
+        """Add the losses of an update and the share of solved puzzles to the sums of the epoch; raises Diverged."""
         self.require_finite("loss cells", cells)
         self.require_finite("loss halting", halting)
-        share = float(solved(said, self.places.answers).mean())
+        share = float(solved(outputs, self.batch.answers).mean())
         for name, value in (("cells", cells), ("halting", halting), ("solved", share)):
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
 
@@ -192,7 +192,7 @@ class PuzzleTrainer:
             raise Diverged(what, value, self.progress.epochs + 1, self.progress.updates)
 
     def end_epoch(self) -> Record:
-        """Make the record of the epoch, with an evaluation if one is due, and reset the sums."""
+        """Record of the epoch, with an evaluation if one is due; resets the sums for the next epoch."""
         done, training = self.progress, self.config.training
         means = {name: total / training.updates for name, total in done.sums.items()}
         record: Record = {
@@ -209,25 +209,25 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Evaluate the shares of boards solved and of cells right in validation, and keep the best model.
+        """Shares of solved boards and of right cells on the validation puzzles; keeps the best model.
 
-        Of two models that solve as many boards, the one with more cells right is better. Of equal ones the newest wins.
+        Right cells decide between models that solve equally many boards, and the newest of equal models is kept.
         """
         puzzles = self.validation
-        boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
+        boards = unroll(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         solved, cells = right.all(axis=1), right.mean(axis=1)
-        # All cells of all puzzles together weigh no more than one board.
+        # All cells together weigh less than a board.
         self.stopping.step(solved + cells / len(puzzles), epoch, self.model)
         return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
-    # ------------------------------------------------------------------------- resuming
+    # ------------------------------------------------------------------------- state of a training file
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """The state that training needs to resume, except the averaged weights: values for JSON, and arrays."""
+        """Everything that resuming needs beside the averaged weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "optimizer_steps": self.optimizer.steps,
             "stopping": in_json(self.stopping.state),
         }
@@ -240,7 +240,7 @@ class PuzzleTrainer:
                 f"first_moment.{name}": first,
                 f"second_moment.{name}": second,
             }
-        return values, {**arrays, **self.places.arrays()}
+        return values, {**arrays, **self.batch.arrays()}
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`. Raises KeyError, TypeError or ValueError if something does not fit."""
@@ -255,23 +255,18 @@ class PuzzleTrainer:
                 (second, "second_moment."),
             ):
                 copy_into(place, arrays[prefix + name])
-        for name, place in self.places.arrays().items():
+        for name, place in self.batch.arrays().items():
             copy_into(place, arrays[name])
-        for name, dice in vars(self.generators).items():
-            dice.bit_generator.state = values["generators"][name]
+        for name, rng in vars(self.generators).items():
+            rng.bit_generator.state = values["generators"][name]
         counts = zip(self.optimizer.steps, values["optimizer_steps"], strict=True)
         self.optimizer.steps = [int(count) for _, count in counts]
-        self.stopping.state = StoppingState(**out_of_json(values["stopping"]))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, own in best.items():
-                copy_into(own, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.progress = progress
 
 
-def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
-    """Draw the minimum of steps (K,) for new puzzles: 0, or rarely a number from 2 to `most`."""
+def draw_least(training: PuzzleTrainingConfig, most: int, count: int, rng: np.random.Generator) -> Board:
+    """Draw the least number of steps (K,) of new puzzles: mostly 0, with probability `explore` from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
 

@@ -39,7 +39,7 @@ from trm_np.data.tables import (
 from trm_np.deadline import require_time
 from trm_np.model.cost import CostError, cost_of, require_modest
 from trm_np.model.experience import Shares
-from trm_np.model.trm import EncodedGifts, Person
+from trm_np.model.trm import EncodedGifts, EncodedUser
 from trm_np.recommend.common_sense import Possible, facts, kept_out, looks_of, possible, without_near_doubles
 from trm_np.recommend.reasons import reasons
 from trm_np.recommend.recommendation import (
@@ -93,7 +93,7 @@ class Thought(NamedTuple):
     """
 
     table: ProfileTable
-    person: Person
+    user: EncodedUser
     reward: Floats
     liking: Floats
     shares: Shares
@@ -160,7 +160,7 @@ class Recommender:
         if gifts is not None:
             stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        stored.model.core.lay_out_to_answer()
+        stored.model.core.lay_out_for_inference()
         kept = first_of_doubles(stored.gifts)
         self.gifts = tuple(dict.fromkeys(kept.values()))
         self.known_ids = {id: gift.id for id, gift in kept.items()}
@@ -369,24 +369,24 @@ class Recommender:
         model, vocabulary = self.stored.model, self.stored.vocabulary
         table = profile_table(people, vocabulary)
         inputs = encode_profiles(table, vocabulary, history=self._histories(people))
-        h, steps = model.answer(inputs)
-        person = model.read_person(h, inputs)
+        h, steps = model.infer(inputs)
+        user = model.encode_user(h, inputs)
         likely = F.softmax if model.config.tool_head == "softmax" else F.sigmoid
-        _, reward = model.judge_gifts(model.meet_gifts(person, self.encoded), self.encoded)
+        _, reward = model.score_gifts(model.pair_logits(user, self.encoded), self.encoded)
         if model.experience is None:
             shares = Shares()
-            liking = self.stored.category_share * person.likely_category(self.table.category)
+            liking = self.stored.category_share * user.category_probability(self.table.category)
         else:
-            experience, content = model.choose(
-                model.slots_for(person, self.encoded), inputs, self.encoded.embedding, self.rows
+            experience, content = model.choice_logits(
+                model.slot_scores(user, self.encoded), inputs, self.encoded.embedding, self.rows
             )
             shares = model.experience.fitted_shares()
             liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
-        categories, tools = person.category_logits.sigmoid().data, likely(person.tool_logits).data
+        categories, tools = user.category_logits.sigmoid().data, likely(user.tool_logits).data
         require_numbers(reward=reward.data, choice=liking, category=categories, tool=tools)
         return Thought(
             table,
-            person,
+            user,
             reward.data.astype(np.float64),
             liking,
             shares,
@@ -460,16 +460,16 @@ class Recommender:
         gifts = replace(gifts, price=price, rating=rating)
         encoded = self._encode(gifts).for_each_of(len(seen))
 
-        met = model.meet_gifts(thought.person, encoded)
+        pairs = model.pair_logits(thought.user, encoded)
         picked = np.zeros(free.shape, np.bool_)
         liking = np.take_along_axis(thought.liking, np.stack([each.place for each in seen]), axis=1)
-        alone = model.judge_gifts(met, encoded)[1].data.astype(np.float64)
+        alone = model.score_gifts(pairs, encoded)[1].data.astype(np.float64)
         require_numbers(reward=alone)
         reward = alone
         for turn in range(min(k, longest)):
             require_time()
             if 0 < turn < LOOKS:
-                reward = model.judge_gifts(met, encoded, picked)[1].data
+                reward = model.score_gifts(pairs, encoded, picked)[1].data
             worth = np.where(free & ~picked, thought.shares.value(liking, reward) + bonus, -np.inf)
             rows = zip(thought.equals, worth, seen, strict=True)
             best = np.array([equals.decided(row, each.place).argmax() for equals, row, each in rows])

@@ -20,10 +20,7 @@ Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
 LINK_OR_PIPE = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # errors of open for links and pipes
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # by a file system
-TEMPORARY, NAME_KEPT = (
-    ".tmp",
-    50,
-)  # suffix of a temporary name, and how many characters of the file's name it keeps
+TEMPORARY, NAME_KEPT = ".tmp", 50  # suffix of a temporary name, and characters of the file name in it
 HOLDER_BYTES = 200  # bytes of the lock's text that are shown
 
 

@@ -1,4 +1,4 @@
-"""A batch, which one training step reads, and how it is drawn."""
+"""Batches: the inputs and targets of one training step, and how they are drawn."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -10,16 +10,18 @@ from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 from trm_np.data.choices import Choices
 from trm_np.data.encode import GiftInputs, ProfileInputs
-from trm_np.data.tables import Bools, Index, Ints
+from trm_np.data.tables import Bools, Ints, Rows
 from trm_np.model.losses import Targets
 from trm_np.model.trm import TRM
 
-MOST_PICKED = 2  # gifts already in the list when the model is asked for the next: a list holds three
+MOST_PICKED = 2  # gifts already in a list when the model scores the next one: a list holds three
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Inputs of one step: B profiles and G candidates; `picked` (B, G) marks those already in each list."""
+class Batch(Rows):
+    """Inputs and targets of one step for B profiles and G candidates; `picked` (B, G) marks those in each list."""
+
+    shared = ("gifts",)
 
     inputs: ProfileInputs
     gifts: GiftInputs
@@ -30,27 +32,24 @@ class Batch:
     def __len__(self) -> int:
         return len(self.picked)
 
-    def take(self, index: Index) -> "Batch":
-        """The profiles that `index` picks, with all gifts."""
-        inputs, targets = self.inputs.take(index), self.targets.take(index)
-        choices = None if self.choices is None else self.choices.take(index)
-        return Batch(inputs, self.gifts, self.picked[index], targets, choices)
 
+class RowGenerator:
+    """A generator that draws for all `count` rows of a batch and returns those of `rows`.
 
-class RowDice:
-    """A generator that draws for all rows of a batch and gives some: every rank drops what one process would drop."""
+    With it the dropout of each rank zeroes what the dropout of a single process would zero in its rows.
+    """
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator
         self.rows, self.count = slice(0), 0
 
     def random(self, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
-        """Uniform numbers of this shape: `rows` of the `count` that are drawn."""
+        """Uniform numbers of this shape, the `rows` of `count` drawn ones."""
         drawn: Array = self.generator.random((self.count, *shape[1:]), dtype)
         return drawn[self.rows]
 
-    def serve(self, model: TRM) -> None:
-        """Draw for every dropout of the model whose rows are profiles; those of the catalogue are gifts."""
+    def attach_to(self, model: TRM) -> None:
+        """Replace the generator of every dropout whose rows are profiles; the rows of the catalogue's are gifts."""
         parts = (part for _, part in model.named_children() if part is not model.gift_catalogue)
         for module in chain.from_iterable(part.modules() for part in parts):
             if isinstance(module, nn.Dropout):
@@ -58,14 +57,14 @@ class RowDice:
 
 
 def draw_candidates(gifts: int, most: int, rng: np.random.Generator) -> Ints:
-    """The indices of at most so many gifts, all equally likely, in order; of all of them if there are no more."""
+    """Draw at most `most` of the gifts, all equally likely; returns their indices in order."""
     if gifts <= most:
         return np.arange(gifts)
     return np.sort(rng.choice(gifts, most, replace=False, shuffle=False))
 
 
 def draw_picked(profiles: int, gifts: int, rng: np.random.Generator) -> Bools:
-    """(B, G): for each profile none, one or two gifts, all equally likely."""
+    """Mark none, one or two random gifts for each profile (B, G), each number equally likely."""
     count = rng.integers(0, MOST_PICKED, profiles, endpoint=True)
     rank = rng.random((profiles, gifts)).argsort(axis=1).argsort(axis=1)
     picked: Bools = rank < count[:, None]

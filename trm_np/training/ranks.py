@@ -1,7 +1,7 @@
 """Data-parallel training: the processes, called ranks, that an MPI launcher has started as one job.
 
-Every rank has the whole model and draws the whole of each batch; it learns from its own rows, and adds its gradient to
-those of the others. mpi4py is imported here alone, and only in a process that was started as one of several.
+Every rank holds the whole model and draws every whole batch. It computes the gradient of its own rows, and the ranks
+sum their gradients. Only this file imports mpi4py, and only in a process that was started as one of several.
 """
 
 import os
@@ -22,16 +22,16 @@ POLL_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, `rank`, among the `size` of its job. One alone has all rows, and its sums are complete.
+    """This process, number `rank` of the `size` processes of its job; a single process has all rows.
 
-    `mpi` is the module, `world` and `meeting` are communicators: one to train with, one to meet outside of training.
+    `mpi` is the module; `world` and `control` are communicators, one for training and one for exit codes.
     """
 
     rank: int = 0
     size: int = 1
     mpi: Any = None
     world: Any = None
-    meeting: Any = None
+    control: Any = None
 
     @property
     def is_first(self) -> bool:
@@ -39,34 +39,31 @@ class Ranks:
         return self.rank == 0
 
     def rows(self, count: int) -> slice:
-        """This rank's rows of so many: neighbours, and of all ranks as many but for one."""
+        """This rank's consecutive share of `count` rows; shares differ by one row at most."""
         return slice(ceil(count * self.rank / self.size), ceil(count * (self.rank + 1) / self.size))
 
-    def add_up(self, numbers: Any) -> None:
-        """Replace an array, in place, by the sum of those of all ranks.
+    def all_reduce_sum(self, numbers: Any) -> None:
+        """Replace an array, in place, by its sum over all ranks.
 
-        All get the same bits: MPI requires identical results of an all-reduce (MPI 4.1, section 6.9.6).
+        All ranks get the same bits: MPI requires it of an all-reduce (MPI 4.1, section 6.9.6).
         """
         if self.size > 1:
             self.world.Allreduce(self.mpi.IN_PLACE, numbers, self.mpi.SUM)
 
-    def largest(self, number: int) -> int:
-        """The largest of what all ranks say."""
+    def all_reduce_max(self, number: int) -> int:
+        """The largest of the ranks' numbers."""
         if self.size == 1:
             return number
         numbers = array("i", [number])
         self.world.Allreduce(self.mpi.IN_PLACE, numbers, self.mpi.MAX)
         return numbers[0]
 
-    def meet(self, exit_code: int, patience: float = inf) -> list[int]:
-        """The exit codes that the ranks come here with, 0 where nothing is wrong.
-
-        Empty if not all of them have come within so many seconds: the others are held up elsewhere.
-        """
+    def gather_exit_codes(self, exit_code: int, patience: float = inf) -> list[int]:
+        """Gather the exit codes of all ranks, 0 for success; empty if a rank does not call this within `patience` s."""
         if self.size == 1:
             return [exit_code]
         codes = array("i", [0] * self.size)
-        request = self.meeting.Iallgather(array("i", [exit_code]), codes)
+        request = self.control.Iallgather(array("i", [exit_code]), codes)
         deadline = time.monotonic() + patience
         while not request.Test():
             if time.monotonic() > deadline:
@@ -75,7 +72,7 @@ class Ranks:
         return list(codes)
 
     def abort(self, exit_code: int) -> None:
-        """End all ranks, wherever they are."""
+        """End all ranks at once."""
         self.world.Abort(exit_code)
 
 
@@ -83,7 +80,7 @@ ALONE = Ranks()
 
 
 def launched() -> tuple[int, int]:
-    """Rank and size of this process by what its launcher says; without a launcher 0 and 1."""
+    """Rank and size of this process, as its launcher set them; 0 and 1 without a launcher."""
     for rank, size in LAUNCHERS:
         if size in os.environ:
             return int(os.environ[rank]), int(os.environ[size])
@@ -92,7 +89,7 @@ def launched() -> tuple[int, int]:
 
 @cache
 def join() -> Ranks:
-    """The ranks of the job that this process was started for; raises ConfigError if they cannot reach each other."""
+    """Join the job of this process; raises ConfigError if its ranks cannot reach each other."""
     _, size = launched()
     if size == 1:
         return ALONE

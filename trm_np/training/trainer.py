@@ -1,14 +1,15 @@
-"""Training: read `Trainer` from `epochs` down. Where its files go is the business of run.py."""
+"""Training: read `Trainer` from `epochs` down; run.py writes its files."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
+from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.autograd.schedule import PlateauState, ReduceLROnPlateau
@@ -17,39 +18,47 @@ from trm_np.data import sizes
 from trm_np.data.augment import augment
 from trm_np.data.choices import Choices, choices_among, padded
 from trm_np.data.encode import ProfileInputs, draw_mask, encode_profiles, hide
-from trm_np.data.schema import LARGEST_COUNT
 from trm_np.data.tables import Ints
 from trm_np.data.task import Split, Task
-from trm_np.evaluation.predict import Evaluation, answers_of, evaluate_model, fit_shares
+from trm_np.evaluation.predict import Evaluation, evaluate_model, fit_shares, infer_split
+from trm_np.model.core import Carry
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import (
     TERMS,
     logits_of_choices,
     loss_terms,
+    masked_token_logits,
     shares_of,
     targets_of,
     weighted_total,
 )
 from trm_np.model.new import Generators, new_model, with_experience
-from trm_np.model.trm import state_answer
-from trm_np.text import shown
-from trm_np.training.batches import Batch, RowDice, draw_candidates, draw_picked
+from trm_np.model.trm import Outputs
+from trm_np.training.batches import Batch, RowGenerator, draw_candidates, draw_picked
 from trm_np.training.divergence import Diverged
 from trm_np.training.practice import Practice, is_practice_needed
 from trm_np.training.ranks import ALONE, Ranks
-from trm_np.training.stopping import EarlyStopping, StoppingState
+from trm_np.training.state import (
+    copy_into,
+    generator_states,
+    in_json,
+    load_stopping,
+    out_of_json,
+    record_of,
+    require_kind,
+)
+from trm_np.training.stopping import EarlyStopping
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
-HIDDEN_HISTORIES = 0.3  # share of the people whose histories are hidden
+HIDDEN_HISTORIES = 0.3  # share of the profiles whose histories are hidden
 ADDED_GENERATORS = ("choices", "votes", "imagination")  # files of earlier versions lack these
 
 Record = dict[str, Any]
-State = TypeVar("State")
 
 
 class Interrupted(Exception):
-    """Training was asked to stop, between two batches."""
+    """Signal that training was asked to stop, between two batches."""
 
 
 @dataclass
@@ -65,9 +74,9 @@ class Progress:
 
 
 class Trainer:
-    """A model in training on a task: everything random comes from `seed`. Of several `ranks` each learns from its rows.
+    """A model in training on a task. `seed` seeds all random numbers; each of several `ranks` learns from its rows.
 
-    Raises ConfigError if no model can be built from the configuration, or a batch has fewer rows than there are ranks.
+    Raises ConfigError if no model can be built from the configuration, or if a batch has fewer rows than ranks.
     """
 
     def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
@@ -75,16 +84,16 @@ class Trainer:
         self.config = with_experience(config, task)
         self.task = task
         self.seed = seed
-        self.practises = config.training.imagined > 0 and is_practice_needed(task)
+        self.uses_imagined = config.training.imagined > 0 and is_practice_needed(task)
         given = config.loss.smoothing
-        self.smoothing = sizes.smoothing(len(task.train), self.practises) if given is None else given
+        self.smoothing = sizes.smoothing(len(task.train), self.uses_imagined) if given is None else given
         self.loss = replace(config.loss, smoothing=self.smoothing)
         self.ranks = ranks
         self.generators = Generators.from_seed(seed)
         self.model = new_model(config, task, self.generators)
-        self.row_dice = RowDice(self.generators.dropout)
+        self.row_rng = RowGenerator(self.generators.dropout)
         if ranks.size > 1:
-            self.row_dice.serve(self.model)
+            self.row_rng.attach_to(self.model)
         self.parameters = self.model.parameters()
         self.optimizer = AdamW(parameter_groups(self.model, config))
         self.scheduler = ReduceLROnPlateau(
@@ -95,43 +104,45 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.around_learning: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
+        self.step_context: Callable[[], AbstractContextManager[None]] = nullcontext  # or a StepProfile
 
     @cached_property
     def practice(self) -> Practice | None:
-        """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
-        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.practises else None
+        """Imagined profiles, where they help; a resumed run infers them again from the seed."""
+        return Practice(self.task, Generators.from_seed(self.seed).votes) if self.uses_imagined else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every batch, is true on any rank.
         """
-        self.keep_start()
+        self.evaluate_initial_model()
         while not self.progress.stopped_by:
             self.begin_epoch()
             for rows in self.remaining_batches():
-                if self.ranks.largest(interrupted()):
+                if self.ranks.all_reduce_max(interrupted()):
                     raise Interrupted
                 batch = self.draw_batch(rows)
-                with self.around_learning():
+                with self.step_context():
                     self.learn(batch)
                 self.progress.batches += 1
             yield self.end_epoch()
 
-    def keep_start(self) -> None:
-        """With choices, evaluate the initial model as epoch 0: it is a solution already, and may stay the best."""
+    def evaluate_initial_model(self) -> None:
+        """With choices, evaluate the initial model as epoch 0: its weights are a solution and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
-            self.stopping.step(self.judged().quality, 0, self.model)
+            self.stopping.step(self.evaluation().quality, 0, self.model)
 
-    def dealt(self) -> Ints:
-        """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
-        return np.tile(np.arange(len(self.task.train)), self.config.training.repeats if self.practises else 1)
+    def epoch_rows(self) -> Ints:
+        """Rows of the training scenarios of one epoch, in order; each repeats if imagined profiles are used."""
+        return np.tile(
+            np.arange(len(self.task.train)), self.config.training.repeats if self.uses_imagined else 1
+        )
 
     def begin_epoch(self) -> None:
-        """Shuffle, unless training was interrupted within this epoch."""
+        """Shuffle, unless training resumes within this epoch."""
         if not self.progress.order:
-            self.progress.order = self.generators.batches.permutation(self.dealt()).tolist()
+            self.progress.order = self.generators.batches.permutation(self.epoch_rows()).tolist()
 
     def remaining_batches(self) -> Iterator[Ints]:
         size = self.config.training.batch_size
@@ -139,23 +150,22 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time, some replaced by imagined ones, and gifts to judge, the same
-        for all of them.
+        """Draw a batch from the scenarios of these rows, augmented, masked, and some replaced by imagined ones.
 
-        The targets are those of the visible fields.
+        All profiles have the same candidates. The targets are those of the fields that are not masked.
         """
-        task, training, dice = self.task, self.config.training, self.generators
-        told = (self.practice or task).train.take(rows)
+        task, training, generators = self.task, self.config.training, self.generators
+        scenarios = (self.practice or task).train.take(rows)
         if training.augment:
-            told = replace(told, profiles=augment(told.profiles, dice.augmentation))
+            scenarios = replace(scenarios, profiles=augment(scenarios.profiles, generators.augmentation))
         if self.practice:
-            told = self.practice.mixed(told, training.imagined, dice.imagination)
-        profiles, labels = told.profiles, told.labels
-        masked = draw_mask(profiles, training.mask_probability, dice.masking)
-        candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
+            scenarios = self.practice.mix(scenarios, training.imagined, generators.imagination)
+        profiles, labels = scenarios.profiles, scenarios.labels
+        masked = draw_mask(profiles, training.mask_probability, generators.masking)
+        candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, generators.candidates)
         gifts = task.gifts.take(candidates)
-        picked = draw_picked(len(told), len(gifts), dice.picking)
-        choices, history = self.draw_choices(told)
+        picked = draw_picked(len(scenarios), len(gifts), generators.picking)
+        choices, history = self.draw_choices(scenarios)
         return Batch(
             encode_profiles(profiles, task.vocabulary, masked, history),
             task.gift_inputs.take(candidates),
@@ -164,58 +174,66 @@ class Trainer:
             choices,
         )
 
-    def draw_choices(self, told: Split) -> tuple[Choices | None, Ints | None]:
-        """Draw candidates to choose among, and the histories (B, H) to show this time; None without choices."""
+    def draw_choices(self, scenarios: Split) -> tuple[Choices | None, Ints | None]:
+        """Draw candidates of a choice, and the histories (B, H) that are not hidden; None without choices."""
         if self.model.experience is None:
             return None, None
-        dice, size = self.generators.choices, self.config.loss.choice_candidates
-        hidden = dice.random(len(told)) < HIDDEN_HISTORIES
-        gifts = told.chosen.shape[1]
-        sample = None if gifts <= size else np.sort(dice.choice(gifts, size, replace=False))
-        choices = choices_among(told.chosen, told.rejected, told.history, hidden, sample)
-        return choices, padded(told.history, hidden)
+        rng, size = self.generators.choices, self.config.loss.choice_candidates
+        hidden = rng.random(len(scenarios)) < HIDDEN_HISTORIES
+        gifts = scenarios.chosen.shape[1]
+        sample = None if gifts <= size else np.sort(rng.choice(gifts, size, replace=False))
+        choices = choices_among(scenarios.chosen, scenarios.rejected, scenarios.history, hidden, sample)
+        return choices, padded(scenarios.history, hidden)
 
     def learn(self, batch: Batch) -> None:
-        """Deep supervision: repeat the batch, each time from the answer before, with an optimizer step after each.
+        """Deep supervision: each step starts from the carry of the step before and ends with an update of the weights.
 
-        Each rank has its own rows; losses and gradients are added up over the ranks to those of the whole batch.
+        Each rank takes its own rows. Losses and gradients are summed over the ranks to those of the whole batch.
         """
-        model, loss = self.model, self.loss
-        rows = self.ranks.rows(len(batch))
-        self.row_dice.rows, self.row_dice.count = rows, len(batch)
-        part = batch.take(rows)
-        shares = shares_of(rows, batch.inputs.answers, batch.targets, batch.choices)
+        part, shares = self.own_part(batch)
+        masked = is_masked(batch.inputs)  # on any rank: then all ranks need the gradient of the token head
         carry = None
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
             for _ in range(self.config.model.supervision_steps):
-                carry = model.think(part.inputs, carry)
-                h = state_answer(carry)
-                outputs = model.read(h, part.inputs, part.gifts, part.picked)
-                said = carry.y[:, : part.inputs.answers.shape[1]]  # a history after them is never masked
-                tokens = model.core.lm_head(said) if is_masked(batch.inputs) else None
-                chosen = logits_of_choices(model, outputs, self.task.gift_inputs, part.choices)
-                terms = loss_terms(
-                    *(model, h, tokens, part.inputs.answers, outputs, part.targets, loss, self.smoothing),
-                    chosen,
-                )
-                total = weighted_total(terms, loss, shares)
-                self.count([terms[name].item() * shares[name] for name in TERMS], total.item())
-                total.backward()
-                # Stale parts are added too, but nothing reads them.
-                self.ranks.add_up(self.optimizer.gradient)
-                norm = global_norm(self.optimizer.gradients())
-                self.require_finite_gradients(norm)
-                self.require_room()
-                self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
-                self.optimizer.zero_grad()
+                carry, outputs = self.model(part.inputs, part.gifts, part.picked, carry)
+                loss = self.total_loss(carry, outputs, part, shares, masked)
+                loss.backward()
+                self.update_weights()
                 carry = carry.detach()
 
-    def count(self, terms: Sequence[float], total: float) -> None:
-        """Add a step's losses, of all ranks together, to the sums of the epoch; raises Diverged."""
+    def own_part(self, batch: Batch) -> tuple[Batch, dict[str, float]]:
+        """This rank's rows of a batch, and their share of each loss term."""
+        rows = self.ranks.rows(len(batch))
+        self.row_rng.rows, self.row_rng.count = rows, len(batch)
+        return batch.take(rows), shares_of(rows, batch.inputs.masked_targets, batch.targets, batch.choices)
+
+    def total_loss(
+        self, carry: Carry, outputs: Outputs, part: Batch, shares: Mapping[str, float], masked: bool
+    ) -> Tensor:
+        """This rank's part of the total loss of a step; adds the losses to the sums of the epoch, raises Diverged."""
+        tokens = masked_token_logits(self.model, carry, part.inputs) if masked else None
+        chosen = logits_of_choices(self.model, outputs, self.task.gift_inputs, part.choices)
+        terms = loss_terms(self.model, outputs, part.targets, self.loss, self.smoothing, tokens, chosen)
+        total = weighted_total(terms, self.loss, shares)
+        self.add_losses([terms[name].item() * shares[name] for name in TERMS], total.item())
+        return total
+
+    def update_weights(self) -> None:
+        """Sum the gradients over the ranks, clip their norm, and take an optimizer step; raises Diverged."""
+        # Stale parts are summed too, but nothing reads them.
+        self.ranks.all_reduce_sum(self.optimizer.gradient)
+        norm = global_norm(self.optimizer.gradients())
+        self.require_finite_gradients(norm)
+        self.require_room()
+        self.optimizer.step(clip_factor(norm, self.config.training.clip_norm))
+        self.optimizer.zero_grad()
+
+    def add_losses(self, terms: Sequence[float], total: float) -> None:
+        """Add a step's losses, summed over the ranks, to the sums of the epoch; raises Diverged."""
         progress = self.progress
         progress.steps += 1
         losses = np.array([*terms, total])
-        self.ranks.add_up(losses)
+        self.ranks.all_reduce_sum(losses)
         named = dict(zip((*TERMS, "total"), losses.tolist(), strict=True))
         self.require_finite("loss", named)
         for name, value in named.items():
@@ -227,10 +245,10 @@ class Trainer:
                 raise self.diverged(f"{kind} {name}", value)
 
     def require_finite_gradients(self, norm: float) -> None:
-        """Raise Diverged that names the culprit, if the norm of all gradients is not finite.
+        """Raise Diverged, naming a parameter, if the norm of all gradients is not finite.
 
-        What is not finite spreads from the loss backward: of the gradients that it has reached, the last in the
-        model's order is nearest to where it began.
+        Non-finite values spread backward from the loss. Of the gradients that they have reached, the last in the
+        model's order is nearest to their origin.
         """
         if math.isfinite(norm):
             return
@@ -243,9 +261,9 @@ class Trainer:
         raise self.diverged(f"gradient of {name}{f' (and {len(before)} before it)' if before else ''}", value)
 
     def require_room(self) -> None:
-        """Raise Diverged if a learning rate is so high that the next update may be too large for a number.
+        """Raise Diverged if a learning rate is so high that the next update may overflow.
 
-        At up to 1 a weight moves by less than LARGEST_UPDATE at a step, and nothing needs to be looked at.
+        With a rate of at most 1, a weight moves by less than LARGEST_UPDATE in a step, and there is nothing to check.
         """
         for group in self.optimizer.param_groups:
             rate, decay = group["lr"], group["lr"] * group["weight_decay"]
@@ -260,7 +278,7 @@ class Trainer:
         return Diverged(what, value, self.progress.epochs + 1, self.progress.steps)
 
     def end_epoch(self) -> Record:
-        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        """Record of the epoch, with an evaluation if one is due; resets the sums for the next epoch."""
         done, training = self.progress, self.config.training
         losses = {name: done.sums[name] / done.steps for name in TERMS}
         record: Record = {
@@ -278,11 +296,11 @@ class Trainer:
         return record
 
     def evaluate(self, epoch: int) -> tuple[Record, bool]:
-        """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop.
+        """Evaluate on the validation scenarios, and step scheduler and early stopping; returns whether to stop.
 
-        Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
+        Every rank evaluates all scenarios, which takes no longer, and so makes the same decisions.
         """
-        metrics, losses, quality = self.judged()
+        metrics, losses, quality = self.evaluation()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
@@ -290,22 +308,22 @@ class Trainer:
         stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
-    def judged(self) -> Evaluation:
-        """The model on the validation scenarios, once the shares of an experience are fitted there."""
+    def evaluation(self) -> Evaluation:
+        """Evaluate on the validation scenarios, after fitting the shares of an experience to them."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
-            answers = answers_of(model, task.validation, task)
+            inferred = infer_split(model, task.validation, task)
             if model.experience is not None:
-                fit_shares(model, task.validation, task, answers)
-            return evaluate_model(model, task.validation, task, self.config.loss, answers)
+                fit_shares(model, task.validation, task, inferred)
+            return evaluate_model(model, task.validation, task, self.config.loss, inferred)
 
-    # ------------------------------------------------------------------------- to go on another day
+    # ------------------------------------------------------------------------- state of a training file
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that training needs to go on, but the weights: values for JSON, and arrays."""
+        """Everything that resuming needs beside the weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
-            "generators": {name: dice.bit_generator.state for name, dice in vars(self.generators).items()},
+            "generators": generator_states(self.generators),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
             "optimizer_steps": self.optimizer.steps,
             "plateau": in_json(self.scheduler.state),
@@ -323,26 +341,21 @@ class Trainer:
         require_kind("optimizer_steps", values["optimizer_steps"], list[int])
         if min(values["learning_rates"], default=0) < 0:
             raise ValueError("a learning rate is negative")
-        if sorted(progress.order) not in ([], sorted(self.dealt().tolist())):
+        if sorted(progress.order) not in ([], sorted(self.epoch_rows().tolist())):
             raise ValueError("the order of the epoch under way is none of these scenarios")
         for name, (first, second) in zip(self.optimized_names(), self.optimizer.moments, strict=True):
             copy_into(first, arrays[f"first_moment.{name}"])
             copy_into(second, arrays[f"second_moment.{name}"])
         for group, rate in zip(self.optimizer.param_groups, values["learning_rates"], strict=True):
             group["lr"] = float(rate)
-        for name, dice in vars(self.generators).items():
+        for name, rng in vars(self.generators).items():
             if name in values["generators"] or name not in ADDED_GENERATORS:
-                dice.bit_generator.state = values["generators"][name]
+                rng.bit_generator.state = values["generators"][name]
         steps = [int(count) for _, count in zip(self.parameters, values["optimizer_steps"], strict=True)]
         self.optimizer.steps = steps
-        self.scheduler.state = record_of(PlateauState, out_of_json(values["plateau"]))
-        self.stopping.state = record_of(StoppingState, out_of_json(values["stopping"]))
+        self.scheduler.state = out_of_json(PlateauState, values["plateau"])
+        load_stopping(self.stopping, values["stopping"], arrays, self.model)
         self.stopping.require_values(len(self.task.validation))
-        if self.stopping.has_kept:
-            best = self.model.state_dict()
-            for name, weight in best.items():
-                copy_into(weight, arrays[f"best.{name}"])
-            self.stopping.best_weights = best
         self.progress = progress
 
     def optimized_names(self) -> list[str]:
@@ -354,7 +367,7 @@ class Trainer:
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
-    """Raise ConfigError unless the last and smallest batch of an epoch has a row for every rank."""
+    """Raise ConfigError unless the smallest batch of an epoch, the last one, has a row for every rank."""
     fewest = scenarios % batch_size or batch_size
     if fewest < ranks:
         raise ConfigError(
@@ -364,46 +377,5 @@ def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
 
 
 def is_masked(inputs: ProfileInputs) -> bool:
-    """Whether there is a token to guess."""
-    return bool((inputs.answers >= 0).any())
-
-
-def in_json(state: PlateauState | StoppingState) -> dict[str, Any]:
-    """Fields of a state. "best" is text: it is infinite before the first evaluation, and JSON has no infinity."""
-    return asdict(state) | {"best": repr(state.best)}
-
-
-def out_of_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    require_kind("best", values["best"], str)
-    return {**values, "best": float(values["best"])}
-
-
-def record_of(kind: type[State], values: Mapping[str, Any]) -> State:
-    """A record of these values; raises TypeError for other names, and ValueError for values of another kind."""
-    for name, needed in get_type_hints(kind).items():
-        require_kind(name, values[name], needed)
-    return kind(**values)
-
-
-def require_kind(name: str, value: object, kind: Any) -> None:
-    """Raise ValueError unless a value from JSON is of this kind, and an integer not negative."""
-    if not is_of(value, kind):
-        raise ValueError(f"{name} is {shown(value)}")
-
-
-def is_of(value: object, kind: Any) -> bool:
-    parts = get_args(kind)
-    if get_origin(kind) is list:
-        return isinstance(value, list) and all(is_of(item, parts[0]) for item in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, dict) and all(is_of(item, parts[1]) for item in value.values())
-    if kind is float:
-        return (type(value) is float and not math.isnan(value)) or is_of(value, int)
-    return type(value) is kind and (not isinstance(value, int) or 0 <= value <= LARGEST_COUNT)
-
-
-def copy_into(place: Array, value: Array) -> None:
-    """Copy without broadcasting; raises ValueError."""
-    if value.shape != place.shape:
-        raise ValueError(f"an array of shape {value.shape} where {place.shape} is needed")
-    place[...] = value
+    """Whether any token is masked."""
+    return bool((inputs.masked_targets >= 0).any())

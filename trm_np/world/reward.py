@@ -4,12 +4,21 @@ import numpy as np
 
 from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, ProfileTable, portions
 
-COMPONENTS = ("category", "budget", "hobby", "occasion", "age", "quality", "diversity")
-
-# Category, budget and hobby weigh most because a giver asks about them first. Occasion, age and quality follow.
-# Diversity weighs least: it should only decide between gifts that are otherwise about equal.
-WEIGHTS = np.array([0.25, 0.20, 0.20, 0.10, 0.10, 0.10, 0.05])
-DIVERSITY_WEIGHT = float(WEIGHTS[COMPONENTS.index("diversity")])
+# Weight of each component. A giver first asks for the right kind of thing (category), a price within the budget, and
+# a match with the hobbies; then for the occasion, the age and the quality. Diversity comes last: it decides between
+# gifts that are otherwise about as good.
+COMPONENT_WEIGHTS = {
+    "category": 0.25,
+    "budget": 0.20,
+    "hobby": 0.20,
+    "occasion": 0.10,
+    "age": 0.10,
+    "quality": 0.10,
+    "diversity": 0.05,
+}
+COMPONENTS = tuple(COMPONENT_WEIGHTS)  # the order of every array of components
+WEIGHTS = np.array(list(COMPONENT_WEIGHTS.values()))
+DIVERSITY_WEIGHT = COMPONENT_WEIGHTS["diversity"]
 
 UNKNOWN = 0.5  # value of a component whose field is missing, which is neither for nor against the gift
 PREFERENCE_ONLY = 0.4  # category value of a gift that matches a preference but no category of a hobby
@@ -51,16 +60,16 @@ def reward_components(
     hobbies = _marks(profiles.hobbies, gifts.hobby_tags.shape[1])
     preferences = _marks(profiles.preferences, gifts.preference_tags.shape[1])
     quality = np.where(np.isnan(gifts.rating), UNKNOWN, np.clip((gifts.rating - 3.0) / 2.0, 0.0, 1.0))
-    components = (
-        _category(hobbies, preferences, gifts, implied),
-        _budget(profiles.budget, gifts.price),
-        _hobby(hobbies, gifts),
-        _occasion(profiles.occasion, gifts),
-        _age(profiles.age, gifts.age_range),
-        np.broadcast_to(quality, (len(profiles), len(gifts))),
-        _diversity(gifts, len(profiles), picked),
-    )
-    return np.stack(components, axis=-1)
+    components = {
+        "category": _category(hobbies, preferences, gifts, implied),
+        "budget": _budget(profiles.budget, gifts.price),
+        "hobby": _hobby(hobbies, gifts),
+        "occasion": _occasion(profiles.occasion, gifts),
+        "age": _age(profiles.age, gifts.age_range),
+        "quality": np.broadcast_to(quality, (len(profiles), len(gifts))),
+        "diversity": _diversity(gifts, len(profiles), picked),
+    }
+    return np.stack([components[name] for name in COMPONENTS], axis=-1)
 
 
 def list_components(profile: ProfileTable, gifts: GiftTable, implied: Bools) -> Floats:

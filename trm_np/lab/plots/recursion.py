@@ -15,7 +15,7 @@ from trm_np.evaluation.metrics import TOP_CATEGORIES, TOP_TOOLS
 from trm_np.evaluation.predict import evaluating
 from trm_np.lab.plots.style import BAND, GREY, LIGHT, LINES, drawing, label, save
 from trm_np.model.build import build_model
-from trm_np.model.trm import HALT, state_answer
+from trm_np.model.trm import HALT, state_vector
 from trm_np.storage.checkpoint import StoredModel
 
 if TYPE_CHECKING:
@@ -52,22 +52,22 @@ def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
     inputs = encode_profiles(profile_table([profile], vocabulary), vocabulary)
     likely = F.softmax if settings.tool_head == "softmax" else F.sigmoid
     with evaluating(model):
-        carry = model.core.start(model.ask(inputs))
+        carry = model.core.initial_carry(model.embed(inputs))
         carries = [carry]
         for _ in range(BEYOND * settings.supervision_steps * settings.cycles):
-            carry = model.think(inputs, carry)
+            carry = model.step(inputs, carry)
             carries.append(carry)
-        answers = [state_answer(each) for each in carries]
-        people = [model.read_person(h, inputs) for h in answers]
+        answers = [state_vector(each) for each in carries]
+        users = [model.encode_user(h, inputs) for h in answers]
         h = np.concatenate([each.data for each in answers]).astype(np.float64)
         return Thoughts(
-            categories=np.concatenate([person.category_logits.sigmoid().data for person in people]),
-            tools=np.concatenate([likely(person.tool_logits).data for person in people]),
+            categories=np.concatenate([user.category_logits.sigmoid().data for user in users]),
+            tools=np.concatenate([likely(user.tool_logits).data for user in users]),
             halting=np.array([F.softmax(model.core.halt_head(each)).data[0, HALT] for each in answers]),
             change=np.linalg.norm(np.diff(h, axis=0), axis=1) / np.linalg.norm(h[1:], axis=1),
             cycles=settings.cycles,
             trained=settings.supervision_steps,
-            halted=int(stored.model.answer(inputs)[1][0]),
+            halted=int(stored.model.infer(inputs)[1][0]),
         )
 
 
