@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Check the rules of common sense and the variety of gifts on recommendations for people of every kind.
+"""Check the rules of common sense and the variety of gifts in recommendations for profiles of every kind.
 
-python benchmarks/common_sense.py                   a model trained as `bin/trm-train` does, asked for 1,000 people
-python benchmarks/common_sense.py --model best.npz  that model
+python benchmarks/common_sense.py                   train a model as `bin/trm-train` does, and ask it for 1,000 profiles
+python benchmarks/common_sense.py --model best.npz  use this model
 
-The rules are checked by the catalogue's records, not by the code that keeps them.
+The rules are checked against the catalogue's records, not by the code that enforces them.
 """
 
 import tempfile
@@ -28,12 +28,12 @@ from trm_np.recommend.recommendation import Recommendation
 from trm_np.world.realised import realised_reward
 from trm_np.world.tools import price_paid
 
-MISSING = 0.25  # of the people lack this field, for each field, and of the dates
+MISSING = 0.25  # share of profiles that lack a field, for each field, and of missing dates
 AGES, BUDGETS, DAYS = (1, 95), (5, 500), (1, 30)
 
 
 def questions(seed: int = 0) -> Iterator[tuple[dict[str, Any], int | None]]:
-    """People as values of their JSON, each with the days left or None, without end."""
+    """Yield random profiles as JSON values without end, each with the days left or `None`."""
     rng = np.random.default_rng(seed)
     for person in people(seed, MISSING, AGES, BUDGETS):
         days = int(rng.integers(DAYS[0], DAYS[1] + 1))
@@ -41,7 +41,7 @@ def questions(seed: int = 0) -> Iterator[tuple[dict[str, Any], int | None]]:
 
 
 def broken(gifts: dict[str, Gift], answer: Recommendation, days: int | None) -> Iterator[str]:
-    """The rules that an answer breaks."""
+    """The rules that a recommendation breaks."""
     person, shown = answer.profile, [gifts[each.id] for each in answer.gifts]
     in_time = {gift.id: days is None or earliest(gift) <= days for gift in gifts.values()}
     fitting = [
@@ -87,7 +87,7 @@ def suits(gift: Gift, person: Profile) -> bool:
 
 
 def realised(recommender: Recommender, answer: Recommendation, days: int | None) -> float:
-    """The realised reward of the gifts of an answer that has some."""
+    """The realised reward of a recommendation with at least one gift."""
     choices = np.array([[recommender.catalogue.place[gift.id] for gift in answer.gifts]])
     table = profile_table([answer.profile], recommender.stored.vocabulary)
     world = (table, recommender.gifts, recommender.catalogue.table, recommender.catalogue.implied)
@@ -104,7 +104,7 @@ def row(name: str, values: list[Any]) -> None:
 @click.option("--people", "number", default=1000, show_default=True)
 @click.option("--seed", default=0, show_default=True, help="Of the people, and of the training.")
 def main(model: str | None, number: int, seed: int) -> None:
-    """A table: people drawn at random, the same without hobbies, and the same with nothing but age and budget."""
+    """Print a table for random profiles, the same without hobbies, and the same with only age and budget."""
     with tempfile.TemporaryDirectory() as folder:
         if model is None:
             train_into(folder, "tiny", seed, [])
@@ -117,27 +117,27 @@ def main(model: str | None, number: int, seed: int) -> None:
         ("no hobbies", ("hobbies",)),
         ("no tastes", ("hobbies", "preferences")),
     ):
-        asked = [
+        reduced = [
             ({field: person[field] for field in person if field not in left_out}, days)
             for person, days in drawn
         ]
-        answers = [recommender.recommend(person, days_left=days) for person, days in asked]
+        recommendations = [recommender.recommend(person, days_left=days) for person, days in reduced]
         found = Counter(
             rule
-            for answer, (_, days) in zip(answers, asked, strict=True)
-            for rule in broken(gifts, answer, days)
+            for each, (_, days) in zip(recommendations, reduced, strict=True)
+            for rule in broken(gifts, each, days)
         )
         with_gifts = [
-            (answer, days) for answer, (_, days) in zip(answers, asked, strict=True) if answer.gifts
+            (each, days) for each, (_, days) in zip(recommendations, reduced, strict=True) if each.gifts
         ]
-        used = Counter(gift.id for answer, _ in with_gifts for gift in answer.gifts)
+        used = Counter(gift.id for each, _ in with_gifts for gift in each.gifts)
         worth = [realised(recommender, *each) for each in with_gifts]
         columns[kind] = [
-            len(answers) - len(with_gifts),
-            sum(0 < len(answer.gifts) < 3 for answer, _ in with_gifts),
+            len(recommendations) - len(with_gifts),
+            sum(0 < len(each.gifts) < 3 for each, _ in with_gifts),
             *(found[rule] for rule in RULES),
             f"{len(used)} of {len(gifts)}",
-            *(f"{max(used.values()) / lists:.1%}" for lists in (len(answers), len(with_gifts))),
+            *(f"{max(used.values()) / lists:.1%}" for lists in (len(recommendations), len(with_gifts))),
             f"{np.mean(worth):.4f}",
         ]
     row(f"{number:,} people, seed {seed}", list(columns))

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Our speed and memory beside PyTorch's and JAX's, and beside what this machine can do at all: one table.
+"""Compare our speed and memory with PyTorch's and JAX's, and with the limits of this machine, in one table.
 
 python benchmarks/compare.py              everything, about 15 minutes on two idle cores
 python benchmarks/compare.py --quick      tiny on one thread, few rounds, nothing compiled: under two minutes
 
-Before anything is timed, the mirrors are checked to say and to learn what ours does (mirrors/equality.py). Then the
-contenders take turns in one process, a batch each, round after round: what slows the machine slows all of them. A
-figure is the median of the rounds [its 10th to its 90th percentile]; a ratio is that of ours to theirs, round by
-round. benchmarks/README.md says how to read the table, and has the last one.
+First the mirrors are checked to give and to learn the same numbers as ours (mirrors/equality.py). Then the contenders
+take turns in one process, one batch each per round, so that a slow machine slows all of them. A figure is the median of
+the rounds [10th to 90th percentile]. A ratio is ours to theirs, round by round. benchmarks/README.md explains the table
+and has the last one.
 """
 
 import json
@@ -28,7 +28,7 @@ sys.path.extend(str(folder) for folder in (FOLDER, FOLDER.parent))
 
 from measuring import in_own_process, timed  # noqa: E402
 
-# NumPy and all that needs it are imported where they are used: in processes that have set their threads before.
+# NumPy and everything that imports it are imported within functions, in processes that have set their threads before.
 
 BATCH = 16
 MANY = 256
@@ -36,7 +36,7 @@ ROUNDS = {"tiny": 60, "report": 11}
 BURSTS = 5
 REPORT_SIZE = 14_456_244  # parameters of the optimizer race
 MPI_RANKS = 2
-# What sets the threads of NumPy, of PyTorch, and of JAX (PJRT).
+# Environment variables for the threads of NumPy, PyTorch and JAX (PJRT).
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
 
 Seconds = list[float]
@@ -76,13 +76,13 @@ def main(quick: bool) -> None:
 
 
 def on_threads(threads: int, measure: Callable[..., Any], *arguments: object) -> Any:
-    """Call `measure` in a process of its own with so many threads for every library; return its result."""
+    """Call `measure` in a new process with this number of threads for every library. Returns its result."""
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
     return in_own_process(measure, *arguments)
 
 
 def show(title: str, times: Mapping[str, Seconds]) -> None:
-    """Each contender's milliseconds, and ours as a part of them."""
+    """Print the milliseconds of each contender, and the ratio of ours to them."""
     import numpy as np
 
     ours = np.array(times["ours"])
@@ -96,7 +96,7 @@ def show(title: str, times: Mapping[str, Seconds]) -> None:
         click.echo(line.rstrip())
 
 
-# ------------------------------------------------------------------------- in processes of their own
+# ------------------------------------------------------------------------- run in separate processes
 
 
 def new_trainer(preset: str) -> Any:
@@ -106,7 +106,7 @@ def new_trainer(preset: str) -> Any:
 
 
 def check_mirrors(presets: list[str]) -> None:
-    """Raises MirrorMismatch if a mirror is none, within 1e-5 in outputs and 1e-4 in gradients."""
+    """Raise MirrorMismatch if a mirror differs from ours by more than 1e-5 in outputs or 1e-4 in gradients."""
     from mirrors.equality import check_preset
 
     for preset in presets:
@@ -115,7 +115,7 @@ def check_mirrors(presets: list[str]) -> None:
 
 
 def taking_turns(contenders: Contenders, rounds: int, parts: int = 1) -> dict[str, Seconds]:
-    """Seconds of each contender in each round, over so many parts of its work; the first rounds do not count."""
+    """Time each contender in each round. Returns seconds per part of its work, without the first rounds."""
     times: dict[str, Seconds] = {name: [] for name in contenders}
     for round_ in range(-2, rounds):
         for name, work in contenders.items():
@@ -126,7 +126,7 @@ def taking_turns(contenders: Contenders, rounds: int, parts: int = 1) -> dict[st
 
 
 def train(preset: str, rivals: list[str], rounds: int) -> dict[str, Seconds]:
-    """An optimizer step on the same batch, and what NumPy's part of it costs at least."""
+    """Time an optimizer step on the same batch, and the least cost of its NumPy operations."""
     import numpy as np
     from floor import floor_of
     from mirrors.torch_mirror import TorchTrainer, single_profiles
@@ -162,7 +162,7 @@ def train(preset: str, rivals: list[str], rounds: int) -> dict[str, Seconds]:
 
 
 def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
-    """Answers to so many profiles, from encoded profiles to categories, tools and rewards."""
+    """Time outputs for a batch of encoded profiles: categories, tools and rewards."""
     import numpy as np
     from mirrors.equality import answer_of, our_gifts
     from mirrors.torch_mirror import TorchTrainer
@@ -188,7 +188,7 @@ def encoded(trainer: Any, rows: Any) -> Any:
 
 
 def optimize(rounds: int) -> dict[str, Seconds]:
-    """One AdamW step of 14.5 million parameters, as many as the report's model has."""
+    """Time one AdamW step with 14.5 million parameters, as many as the report's model has."""
     import numpy as np
     import torch
 
@@ -208,14 +208,14 @@ def optimize(rounds: int) -> dict[str, Seconds]:
 
 
 def memory(preset: str, name: str) -> float:
-    """The largest resident memory, in MB, of a process that does nothing but train."""
+    """The largest resident memory, in MB, of a process that only trains."""
     os.environ.update(dict.fromkeys(THREADS, "1"))
     command = [sys.executable, str(FOLDER / "training_peak.py"), preset, name]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def ranks_against_threads(preset: str, rounds: int) -> dict[str, Seconds]:
-    """Two MPI ranks and PyTorch on two threads in turns: the median of a burst of batches, each time anew."""
+    """Time two MPI ranks and PyTorch on two threads in turns. Each turn is a new process with several batches."""
     from statistics import median
 
     times: dict[str, Seconds] = {"ours": [], "torch eager": []}
@@ -236,7 +236,7 @@ def train_torch(preset: str, rounds: int) -> Seconds:
 
 
 def step_of_ranks(preset: str, batches: int) -> float:
-    """Seconds of a step, the median of so many batches, as `mpi_step.py` prints it."""
+    """The median seconds of a step, as `mpi_step.py` prints it."""
     script = [sys.executable, str(FOLDER / "mpi_step.py"), "--preset", preset, "--batches", str(batches)]
     os.environ.update(dict.fromkeys(THREADS, "1"))
     launcher = shutil.which(
@@ -248,7 +248,7 @@ def step_of_ranks(preset: str, batches: int) -> float:
 
 
 def machine() -> str:
-    """Description of this machine with its speed: matrix products and memory."""
+    """Describe this machine, with its speed in matrix products and in memory."""
     import platform
 
     import numpy as np

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train on the shipped data with all sums times a factor, and print how far the test figures are from those of x 1.
+"""Train on the shipped data with all amounts of money multiplied, and print how much the test metrics change.
 
-python benchmarks/currencies.py                the recipe as it is
-python benchmarks/currencies.py --epochs 10    in a few minutes
+python benchmarks/currencies.py                the whole recipe
+python benchmarks/currencies.py --epochs 10    a few minutes
 """
 
 import json
@@ -21,7 +21,7 @@ SUMS = ("budget", "price")
 
 
 def times(value: Any, factor: float) -> Any:
-    """A JSON value in which every sum of money is multiplied."""
+    """Multiply every amount of money in a JSON value."""
     if isinstance(value, dict):
         return {
             key: item * factor if key in SUMS and item is not None else times(item, factor)
@@ -31,7 +31,7 @@ def times(value: Any, factor: float) -> Any:
 
 
 def in_currency(folder: Path, factor: float, currency: str) -> list[Path]:
-    """The three shipped files with other sums, written to a folder."""
+    """Write the three shipped files with multiplied amounts to a folder."""
     paths = [folder / name for name in FILES]
     for path in paths:
         shipped = resources.files("trm_np.scenarios").joinpath(path.name).read_text(encoding="utf-8")

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Cost of deploying a trained model, beside PyTorch and onnxruntime with the same weights: four tables.
+"""Compare the cost of deploying a trained model with PyTorch and onnxruntime on the same weights, in four tables.
 
 python benchmarks/deploy.py MODEL            all of it, about three minutes on two idle cores
 python benchmarks/deploy.py MODEL --quick    few rounds, nothing compiled
 
-1. What has to be installed, and how large the model is in each form.
-2. From the start of a process to the first recommendation: seconds and peak memory, the contenders in turns.
-3. One answer of a loaded model: median and 99th percentile, the contenders in turns.
-4. Answers in batches of 256.
+1. The size of the packages to install, and of the model in each form.
+2. Seconds and peak memory from the start of a process to the first recommendation, the contenders in turns.
+3. The time of one profile with a loaded model: median and 99th percentile, the contenders in turns.
+4. The time of batches of 256 profiles.
 
-In 3 and 4 all do the same: from an encoded profile to categories, tools and the reward of each gift, on one thread, and
-they are checked to say the same first. "whole recommendation" is ours with all that makes an answer of it: the profile
-checked and encoded, the tools run, three gifts picked one by one, reasons given.
+In tables 3 and 4 all contenders compute categories, tools and the reward of each gift from an encoded profile, on one
+thread. They are first checked to give the same numbers. "whole recommendation" is ours with everything else: it checks
+and encodes the profile, runs the tools, picks three gifts one by one and gives reasons.
 """
 
 import os
@@ -61,7 +61,7 @@ def main(model: str, quick: bool) -> None:
 
 
 def show_sizes(files: Files) -> None:
-    """Print the size of the packages to install, then of the model in each form."""
+    """Print the size of the packages to install, and of the model in each form."""
     ours = sum(
         path.stat().st_size
         for name in ("trm_np", "autograd")
@@ -83,7 +83,7 @@ def show_sizes(files: Files) -> None:
 
 
 def installed_bytes(packages: Sequence[str]) -> int:
-    """The files of these packages and of all that they require here."""
+    """The bytes of these packages and of all that they require on this system."""
     from packaging.requirements import Requirement
 
     wanted, seen, total = list(packages), set[str](), 0
@@ -110,7 +110,7 @@ def installed_bytes(packages: Sequence[str]) -> int:
 
 
 def show_start(files: Files, rounds: int) -> None:
-    """Seconds and peak memory of whole processes, in turns."""
+    """Print the seconds and peak memory of whole processes, in turns."""
     import numpy as np
 
     rival = [sys.executable, str(FOLDER / "first_answer.py")]
@@ -138,7 +138,7 @@ def show_start(files: Files, rounds: int) -> None:
 
 
 def run(command: Sequence[str]) -> tuple[float, float]:
-    """Seconds and largest resident memory, in MB, of a process; raises if it fails."""
+    """The seconds and the largest resident memory, in MB, of a process. Raises if it fails."""
     started = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
         process = os.posix_spawn(
@@ -166,7 +166,7 @@ def trm() -> list[str]:
 
 
 def show_speed(title: str, profiles: int, times: dict[str, list[float]]) -> None:
-    """Each contender's median and 99th percentile, and ours as a part of it."""
+    """Print the median and 99th percentile of each contender, and the ratio of ours to it."""
     import numpy as np
 
     ours = np.array(times["ours"])
@@ -180,7 +180,7 @@ def show_speed(title: str, profiles: int, times: dict[str, list[float]]) -> None
 
 
 def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, list[float]]:
-    """Seconds of each contender in each round."""
+    """The seconds of each contender in each round."""
     import torch
     from compare import taking_turns
     from mirrors.torch_mirror import TorchRecommender
@@ -215,7 +215,7 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
 
 
 def require_alike(contenders: dict[str, Callable[[], Any]]) -> None:
-    """Raise where a contender does not say what ours says."""
+    """Raise if a contender gives other numbers than ours."""
     import numpy as np
 
     ours = contenders["ours"]()

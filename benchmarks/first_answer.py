@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Time a rival from the start of its process to the first recommendation: the best gifts for one person.
+"""Time a rival from the start of its process to the first recommendation: the best gifts for one profile.
 
 python benchmarks/first_answer.py 'torch eager' MODEL WEIGHTS.safetensors
 python benchmarks/first_answer.py onnxruntime MODEL GRAPH.onnx
 
-Of ours it takes what is read from MODEL besides the weights, and the encoding of the profile, but none of its tools.
-`deploy.py` runs it.
+It uses our code to read everything but the weights from MODEL, and to encode the profile. It runs no tools. `deploy.py`
+runs this script.
 """
 
 import sys

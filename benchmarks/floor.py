@@ -1,4 +1,4 @@
-"""Least cost of a training step on this machine: its matrix products alone, and its weights moved once."""
+"""Lower bounds for a training step on this machine: its matrix products, and the memory traffic of its weights."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,17 +15,15 @@ from trm_np.training.trainer import Trainer
 
 SIZE = 1024
 COPIED = 2**24
-ADAMW_PASSES = 7  # weights, gradient and both moments read, all but the gradient written
+ADAMW_PASSES = 7  # reads of weights, gradient and both moments, and writes of all but the gradient
 REPEATS = 5
 
 
 def floor_of(trainer: Trainer, batch: Batch) -> Callable[[], None]:
     """Return a function that replays the products of `trainer.learn(batch)` and copies as much as AdamW moves.
 
-    The products run on arrays of their own. Those of layers and of attention are counted: all but the small ones
-    between memory, gifts and picked lists.
-
-    Products of layers and of attention are counted: all but the small ones between memory, gifts and picked lists.
+    The products run on other arrays of the same shapes. Products of layers and of attention count; the small ones
+    between memory, gifts and picked lists do not.
     """
     with recorded() as products:
         trainer.learn(batch)
@@ -50,7 +48,7 @@ def floor_of(trainer: Trainer, batch: Batch) -> Callable[[], None]:
 
 @contextmanager
 def recorded() -> Iterator[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """The shapes of both sides of every product that linear and attention rules compute, in order."""
+    """Record the shapes of both operands of every product that linear and attention rules compute, in order."""
     products: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     linear, attention = fused.linear, fused.attention
 
@@ -77,8 +75,8 @@ def recorded() -> Iterator[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
 
         return value, recording_vjp
 
-    # The rules that are made of these call them by their names in the module, and so does functional.py. What stands in
-    # for a rule where nothing is recorded does not: it is set aside, or the cycles without gradient would be missed.
+    # Composite rules and functional.py call these rules by their names in the module, so the names can be replaced.
+    # The shortcuts without gradient do not. They are disabled here, or cycles without gradient would be missed.
     with (
         patch.object(fused, "linear", recording_linear),
         patch.object(fused, "attention", recording_attention),
@@ -88,13 +86,13 @@ def recorded() -> Iterator[list[tuple[tuple[int, ...], tuple[int, ...]]]]:
 
 
 def sgemm() -> float:
-    """Floating-point operations in a second, of a large product."""
+    """Floating-point operations per second in a large matrix product."""
     a, b = np.ones((2, SIZE, SIZE), np.float32)
     return 2 * SIZE**3 / fastest(lambda: a @ b)
 
 
 def bandwidth() -> float:
-    """Bytes read and written in a second, of a large copy."""
+    """Bytes read and written per second in a large copy."""
     source, target = np.ones((2, COPIED), np.float32)
     return 2 * source.nbytes / fastest(lambda: np.copyto(target, source))
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Cost of more gifts and more scenarios in time and memory, and the gain from more scenarios.
+"""Measure the cost of more gifts and more scenarios in time and memory, and the gain from more scenarios.
 
-python benchmarks/growth.py               all three tables, in five minutes of one core's time
+python benchmarks/growth.py               all three tables, five minutes on one core
 python benchmarks/growth.py gifts         one of them: gifts, scenarios or quality
 
-The data are simulated (`trm simulate`), the preset is tiny, the seed 0, everything runs on one thread. Each
-measurement has a process of its own, whose largest resident memory is reported as "peak".
+The data are simulated (`trm simulate`) with the preset tiny, seed 0 and one thread. Each measurement runs in a new
+process. "peak" is its largest resident memory.
 """
 
 import os
@@ -20,17 +20,17 @@ from measuring import in_own_process, peak, timed
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-# NumPy and the project are imported in the functions: where the tables are printed they would only take up memory,
-# and a process counts as its own peak what the one that started it held.
+# NumPy and the project are imported within functions. The peak of a process includes the memory of the process that
+# started it, so this one must stay small.
 
 SEED = 0
 GIFTS = (45, 200, 1000, 5000, 20_000)
 SCENARIOS = (25, 100, 500, 2000, 5000)
 FEW_GIFTS, FEW_SCENARIOS = GIFTS[0], SCENARIOS[0]
-HELD_OUT = 30  # simulated scenarios to validate, and as many to test on, where costs are measured
-TEST = 200  # the same, where quality is
+HELD_OUT = 30  # scenarios in each of validation and test, for measurements of cost
+TEST = 200  # the same for measurements of quality
 TIMED_BATCHES = 20
-TRAINED_BATCHES = 300  # 150 epochs of 25 scenarios; every size learns from about as many
+TRAINED_BATCHES = 300  # 150 epochs of 25 scenarios; every size trains on about as many
 FILES = ("scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
 MODEL_FILE = "model.npz"
 
@@ -40,7 +40,7 @@ Figures = dict[str, float]
 @click.command()
 @click.argument("tables", nargs=-1, type=click.Choice(["gifts", "scenarios", "quality"]))
 def main(tables: tuple[str, ...]) -> None:
-    """Measure, and print these TABLES, by default all."""
+    """Measure and print these TABLES, by default all."""
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     if not tables or "gifts" in tables:
         show(f"gifts ({FEW_SCENARIOS} scenarios)", ((n, cost(FEW_SCENARIOS, n)) for n in GIFTS))
@@ -51,7 +51,7 @@ def main(tables: tuple[str, ...]) -> None:
 
 
 def show(title: str, rows: Iterable[tuple[int, Figures]]) -> None:
-    """A table, each row printed as soon as it is there."""
+    """Print a table, each row as soon as it is measured."""
     for row, (size, figures) in enumerate(rows):
         widths = [max(len(name), 8) for name in figures]
         if row == 0:
@@ -62,14 +62,14 @@ def show(title: str, rows: Iterable[tuple[int, Figures]]) -> None:
 
 
 def cost(n_scenarios: int, n_gifts: int) -> Figures:
-    """Time and memory of training and of one recommendation with so much data."""
+    """The time and memory of training and of one recommendation with data of this size."""
     with tempfile.TemporaryDirectory() as folder:
         in_own_process(write, Path(folder), n_scenarios, n_gifts)
         trained = in_own_process(train, Path(folder))
         return {**trained, **in_own_process(recommend, Path(folder))}
 
 
-# ------------------------------------------------------------------------- each in a process of its own
+# ------------------------------------------------------------------------- run in separate processes
 
 
 def write(folder: Path, n_scenarios: int, n_gifts: int) -> None:
@@ -85,7 +85,7 @@ def write(folder: Path, n_scenarios: int, n_gifts: int) -> None:
 
 
 def train(folder: Path) -> Figures:
-    """Load the files, take some steps, evaluate once, save a model; an epoch is so many steps at that pace."""
+    """Load the files, take some steps, evaluate once and save a model. The time of an epoch is extrapolated."""
     import numpy as np
 
     from trm_np.config import resolve
@@ -122,7 +122,7 @@ def train(folder: Path) -> Figures:
 
 
 def recommend(folder: Path) -> Figures:
-    """Load the model, and recommend for the people of the validation scenarios, one after the other."""
+    """Load the model and recommend for the validation profiles, one after the other."""
     from trm_np.data.load import load_held_out
     from trm_np.recommend.recommender import Recommender
 
@@ -133,9 +133,9 @@ def recommend(folder: Path) -> Figures:
 
 
 def learn(n_scenarios: int) -> Figures:
-    """Train on simulated scenarios, and judge on simulated ones and on the test scenarios that people labelled.
+    """Train on simulated scenarios, and test on simulated ones and on the shipped test scenarios.
 
-    The last weights are judged, without early stopping: what differs between sizes is the data alone.
+    The last weights are tested, without early stopping, so that sizes differ only in their data.
     """
     import numpy as np
 

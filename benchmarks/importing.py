@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Cost of `trm import` in time and memory as the orders grow.
+"""Measure the time and memory of `trm import` as the number of orders grows.
 
-python benchmarks/importing.py        a table, in a minute of one core's time
+python benchmarks/importing.py        a table, one minute on one core
 
-The orders are drawn at random, seed 0, people and items by a power law; each row has a process of its own: its CPU time
-and its largest resident memory, which NumPy alone makes 30 MB of.
+The orders are random with seed 0; people and items follow a power law. Each row runs in a new process, and has its CPU
+time and its largest resident memory. NumPy alone takes 30 MB of it.
 """
 
 import csv
@@ -25,7 +25,7 @@ TABLES = ("orders.csv", "items.csv", "people.csv")
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     click.echo(f"{'orders':>9} {'CSV MB':>7} {'CPU s':>6} {'peak MB':>8}  made")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -36,11 +36,11 @@ def main() -> None:
             click.echo(f"{orders:>9,} {size:>7.1f} {seconds:>6.1f} {megabytes:>8.0f}  {made}")
 
 
-# ------------------------------------------------------------------------- each in a process of its own
+# ------------------------------------------------------------------------- run in separate processes
 
 
 def write(folder: Path, orders: int) -> None:
-    """Draw the three tables."""
+    """Write three random tables."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def write(folder: Path, orders: int) -> None:
 
 
 def read(folder: Path) -> tuple[str, float, float]:
-    """Convert the tables; return the result in words, and the CPU seconds and megabytes that it takes."""
+    """Convert the tables. Returns the result in words, CPU seconds and megabytes."""
     from trm_np.importing.convert import convert
 
     started = time.process_time()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time of the command for many lines of JSON, and whether its memory grows.
+"""Time `trm recommend` on many lines of JSON, and watch whether its memory grows.
 
 python benchmarks/lines.py MODEL                                  100,000 lines: about five minutes
 python benchmarks/lines.py MODEL --count 1000000 --processes 2
@@ -18,7 +18,7 @@ from measuring import memory_of
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 ROOT = Path(__file__).resolve().parent.parent
-MARKS = 20  # in a run
+MARKS = 20  # lines printed in a run
 
 
 @click.command()
@@ -26,7 +26,7 @@ MARKS = 20  # in a run
 @click.option("--count", default=100_000, show_default=True)
 @click.option("--processes", type=int, help="Handed on to the command.")
 def main(model: str, count: int, processes: int | None) -> None:
-    """Write lines into `trm recommend MODEL --profile -`, read the answers, and print a line now and then."""
+    """Write lines into `trm recommend MODEL --profile -`, read the recommendations, and print progress."""
     from people import lines
 
     def write(to: IO[bytes]) -> None:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Whether the server answers many clients for long: latency, errors, and memory from minute to minute.
+"""Load the server with many clients, and report latency, errors and memory for each minute.
 
 python benchmarks/load.py MODEL                  50 clients, a minute
 python benchmarks/load.py MODEL --minutes 10
 
-Needs wrk (Debian's package of that name). The server is `trm serve`, at a free port of this machine alone; each client
-asks for one of a thousand people, and again as soon as it has the answer.
+It needs wrk (the Debian package of that name). The server is `trm serve` on a free local port. Each client asks for one
+of a thousand profiles, and asks again as soon as it has the recommendation.
 """
 
 import re
@@ -40,7 +40,7 @@ end
 @click.option("--clients", default=50, show_default=True)
 @click.option("--minutes", default=1, show_default=True)
 def main(model: str, clients: int, minutes: int) -> None:
-    """Start the server, ask, and print a line each minute; at the end what wrk has counted."""
+    """Start the server and the clients, print a line each minute, and at the end the counts of wrk."""
     from people import lines
 
     with tempfile.TemporaryDirectory() as folder, served(model) as (process, address):
@@ -64,7 +64,7 @@ def main(model: str, clients: int, minutes: int) -> None:
             [*ask, "-s", str(script), address], stdout=subprocess.PIPE, text=True
         ) as asking:
             for minute in range(minutes):
-                time.sleep(50 if minute == 0 else 60)  # the last look is before the end
+                time.sleep(50 if minute == 0 else 60)  # the last line comes before the end
                 counted = figures(f"{address}metrics")
                 click.echo(
                     f"{minute + 1:>6} {counted['trm_profiles_total']:>9,.0f} {memory_of(process.pid):>7.1f}"
@@ -79,22 +79,22 @@ def main(model: str, clients: int, minutes: int) -> None:
 
 @contextmanager
 def served(model: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server, and its address."""
+    """Start a server. Yields it and its address."""
     command = [sys.executable, str(ROOT / "bin" / "trm"), "serve", model, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         try:
-            said = process.stderr.readline()
-            found = re.search(r"http://\S+", said)
+            line = process.stderr.readline()
+            found = re.search(r"http://\S+", line)
             if not found:
-                raise RuntimeError(said + process.stderr.read())
+                raise RuntimeError(line + process.stderr.read())
             yield process, found[0]
         finally:
             process.terminate()
 
 
 def figures(address: str) -> dict[str, float]:
-    """Counters of the server, by name."""
+    """The counters of the server by name."""
     with urllib.request.urlopen(address) as response:
         lines = response.read().decode().splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Cost of loading data files of many sizes, and of refusing a hostile one of 31 MB.
+"""Measure the cost of loading data files of many sizes, and of refusing a hostile one of 31 MB.
 
-python benchmarks/loading.py        two tables, in two minutes of one core's time
+python benchmarks/loading.py        two tables, two minutes on one core
 
-Each measurement has a process of its own: its CPU time, and by how much reading the files raises its largest resident
-memory. What is loaded is simulated (`trm simulate`), seed 0; a hostile file stands in for the catalogue.
+Each measurement runs in a new process. It has the CPU time, and the increase of the largest resident memory by reading
+the files. The data are simulated (`trm simulate`) with seed 0. A hostile file replaces the catalogue.
 """
 
 import sys
@@ -37,7 +37,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 def main() -> None:
-    """Measure, and print both tables."""
+    """Measure and print both tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         click.echo(f"{'scenarios':>9} {'gifts':>8} {'file MB':>8} {'CPU s':>7} {'MB':>6}")
@@ -50,11 +50,13 @@ def main() -> None:
         for title in HOSTILE:
             in_own_process(write_hostile, folder, title)
             problems, seconds, megabytes = in_own_process(load, folder)
-            said = problems[0].partition(": ")[2]
-            click.echo(f"{title:<26} {seconds:>8.2f} {megabytes:>6.0f}  {said[:60]} ({len(problems)} in all)")
+            message = problems[0].partition(": ")[2]
+            click.echo(
+                f"{title:<26} {seconds:>8.2f} {megabytes:>6.0f}  {message[:60]} ({len(problems)} in all)"
+            )
 
 
-# ------------------------------------------------------------------------- each in a process of its own
+# ------------------------------------------------------------------------- run in separate processes
 
 
 def write(folder: Path, scenarios: int, gifts: int) -> None:
@@ -74,7 +76,7 @@ def write_hostile(folder: Path, title: str) -> None:
 
 
 def load(folder: Path) -> tuple[list[str], float, float]:
-    """Load the files; return the problems found, and the CPU seconds and megabytes to load or to refuse them."""
+    """Load or refuse the files. Returns the problems found, CPU seconds and megabytes."""
     from trm_np.data.load import load_dataset
     from trm_np.data.problems import DataError
 

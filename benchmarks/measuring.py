@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: time, resident memory, and a process of its own for each measurement."""
+"""Measurements that the benchmarks share: time and resident memory, in a new process for each."""
 
 import resource
 import sys
@@ -10,26 +10,26 @@ from typing import Any
 
 
 def in_own_process(measure: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function from the top of a module in a new interpreter that ends with it; return its result."""
+    """Call a module-level function in a new interpreter. Returns its result."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(measure, arguments)
 
 
 def timed(work: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
-    """Call `work`; return its result and the seconds that it took."""
+    """Call `work`. Returns its result and the seconds it took."""
     started = time.perf_counter()
     result = work(*arguments)
     return result, time.perf_counter() - started
 
 
 def peak() -> float:
-    """The largest resident memory of this process so far, in MB; the system counts in KB, that of macOS in bytes."""
+    """The largest resident memory of this process so far, in MB. Linux counts in KB, macOS in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def memory_of(process: int) -> float:
-    """The resident memory of a process and its children, in MB, as Linux tells it."""
+    """The resident memory of a process and its children, in MB. Works on Linux only."""
 
     def status(each: int) -> dict[str, str]:
         lines = Path(f"/proc/{each}/status").read_text().splitlines()

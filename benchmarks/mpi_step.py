@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Cost of an optimizer step where several ranks share each batch, and of adding up their gradients.
+"""Time an optimizer step in which several ranks share each batch, and the all-reduce of their gradients.
 
 mpiexec -n 2 python benchmarks/mpi_step.py --preset report
 python benchmarks/mpi_step.py --preset report                   the same in one process, to compare
 
-Batches of the shipped scenarios are drawn and learnt from as in training, each of the full size. Every rank uses one
-thread, unless OPENBLAS_NUM_THREADS says otherwise. Rank 0 prints one JSON object: medians in milliseconds, of an
-optimizer step as it is met in training, and of an all-reduce of the gradient alone, begun by all ranks at once.
+Batches of the shipped scenarios are drawn as in training, all of the full size. Every rank uses one thread, unless
+OPENBLAS_NUM_THREADS is set. Rank 0 prints one JSON object with medians in milliseconds: of an optimizer step as in
+training, and of an all-reduce of the gradient alone that all ranks begin at once.
 """
 
 import json
@@ -31,7 +31,7 @@ ALL_REDUCES = 30
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="tiny", show_default=True)
 @click.option("--batches", type=click.IntRange(min=1), default=20, show_default=True)
 def main(preset: str, batches: int) -> None:
-    """Measure, and print what was found."""
+    """Measure and print the result."""
     use_threads(all_cores=False)
     from trm_np.training.allocator import keep_memory
 
@@ -40,7 +40,7 @@ def main(preset: str, batches: int) -> None:
 
 
 def measure(preset: str, batches: int) -> None:
-    """Train, then add up the gradient of the last step again and again, which nothing reads any more."""
+    """Time training steps, then repeated all-reduces of the last gradient."""
     import numpy as np
 
     from trm_np.config import resolve
@@ -58,7 +58,7 @@ def measure(preset: str, batches: int) -> None:
         trainer.learn(trainer.draw_batch(rng.permutation(trainer.epoch_rows())[:size]))
 
     def all_reduce() -> float:
-        ranks.largest(0)  # so that none waits for another within the time measured
+        ranks.largest(0)  # a barrier, so that no rank waits for another while time is measured
         return timed(ranks.all_reduce_sum, trainer.optimizer.gradient)[1]
 
     learning = [timed(learn)[1] for _ in range(WARM_UP + batches)][WARM_UP:]

@@ -1,4 +1,4 @@
-"""An exported graph as `deploy.py` and `first_answer.py` run it."""
+"""Run an exported graph on onnxruntime, for `deploy.py` and `first_answer.py`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Arrays = dict[str, Any]
 
 
 def onnx_answer(file: str, inputs: ProfileInputs, gifts: int) -> Callable[[], Arrays]:
-    """Return a function that answers as `our_answer` does, on one thread; it encodes its gifts each time."""
+    """Return a function that computes what `our_answer` does, on one thread. It encodes the gifts in each call."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

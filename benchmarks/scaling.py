@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Growth of a training step's time and memory: with the batch, the core's width, the sequence, both depths of the
-recursion, and the gifts.
+"""Measure how the time and memory of a training step grow with the batch, the core's width, the sequence, both depths
+of the recursion, and the gifts.
 
 python benchmarks/scaling.py                     every table, in about four minutes
 python benchmarks/scaling.py --quick             the three smallest sizes of each, in less than half a minute
 python benchmarks/scaling.py --plot scaling.svg  the same as a figure too (needs the extra `bench`)
 
-From the preset tiny one quantity is changed at a time; the data are simulated, the seed is 0, everything runs on one
-thread, and each size has a process of its own, since what a process has allocated before changes how fast it allocates.
+One quantity of the preset tiny changes at a time. The data are simulated with seed 0, and everything runs on one
+thread. Each size runs in a new process, because earlier allocations change the speed of later ones.
 
 step ms  an optimizer step: the median over calls of Trainer.learn, divided by the supervision steps of a call
-held MB  what one call of Trainer.learn holds at its peak beyond what was there before it (weights, moments, the
-         batch), as tracemalloc counts it: NumPy's arrays, and the Python objects that keep them
+held MB  the memory that one call of Trainer.learn adds at its peak to that of weights, moments and batch, as counted
+         by tracemalloc: NumPy arrays and Python objects
 """
 
 import os
@@ -30,7 +30,8 @@ from measuring import in_own_process, timed
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-# NumPy reads how many threads to use when it is imported: in the processes that measure, after `main` has said so.
+# NumPy reads the number of threads when it is imported. So it is imported only in the measuring processes, after `main`
+# has set the number.
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.random import Generator
@@ -40,17 +41,17 @@ if TYPE_CHECKING:
 
 SEED = 0
 SCENARIOS = 512  # the largest batch
-NAMES = 128  # of hobbies, and as many of preferences, where the sequence grows: enough for 256 tokens
-FEWEST_CALLS = 3  # of `learn`, the median being taken over them
-SECONDS, QUICK_SECONDS = 2.5, 0.2  # of such calls, at least
-FEW = 3  # sizes
+NAMES = 128  # hobbies, and as many preferences, for long sequences: enough for 256 tokens
+FEWEST_CALLS = 3  # calls of `learn` for a median
+SECONDS, QUICK_SECONDS = 2.5, 0.2  # least duration of these calls
+FEW = 3  # sizes with --quick
 
 DEPTHS = (1, 2, 3, 4, 6, 8)
 GIFTS = (45, 200, 1000, 5000, 20_000)
 
 
 class Cost(NamedTuple):
-    """Cost of an optimizer step, and of the call of `learn` that it is part of."""
+    """The time of an optimizer step, and the memory of the call of `learn` that it is part of."""
 
     milliseconds: float
     megabytes: float
@@ -58,7 +59,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """Changes to the preset tiny, whose profiles have up to 11 tokens; `tokens`: exactly so many."""
+    """Changes to the preset tiny, whose profiles have up to 11 tokens. `tokens` sets an exact number."""
 
     settings: Mapping[str, int] = field(default_factory=dict)
     gifts: int = GIFTS[0]
@@ -67,8 +68,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that grows: its sizes, what a size means, and the exponents in the limit of large sizes: the degree of
-    the number of operations, and that of the number of array elements held."""
+    """A quantity that grows: its sizes, their meaning, and the exponents in the limit of large sizes.
+
+    The exponents are the degrees of the number of operations and of the number of array elements held.
+    """
 
     sizes: tuple[int, ...]
     case: Callable[[int], Case]
@@ -76,7 +79,7 @@ class Quantity:
 
 
 def of_width(width: int) -> Case:
-    """SwiGLU twice as wide as the core, as in tiny; the user vector, which must divide the core, 32 wide throughout."""
+    """A core of this width. SwiGLU is twice as wide, as in tiny, and the user vector is 32 wide."""
     return Case({"model.core_width": width, "model.core_hidden": 2 * width, "model.user_width": 32})
 
 
@@ -101,7 +104,7 @@ Row = tuple[int, Cost]
 @click.option("--quick", is_flag=True, help="Fewer sizes, fewer steps of each.")
 @click.option("--plot", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="An SVG file.")
 def main(quick: bool, plot: Path | None) -> None:
-    """Measure, print the tables and, if asked for, draw them."""
+    """Measure and print the tables, and draw them with --plot."""
     if plot and not find_spec("matplotlib"):
         click.echo("--plot needs matplotlib, which the extra brings: pip install -e '.[bench]'", err=True)
         raise SystemExit(2)
@@ -115,7 +118,7 @@ def main(quick: bool, plot: Path | None) -> None:
 
 
 def tabulate(name: str, quantity: Quantity, sizes: Sequence[int], seconds: float) -> list[Row]:
-    """Measure and print a table, each row as soon as it is there, with the slopes since the row before."""
+    """Measure and print a table, each row as soon as it is measured, with the slopes since the row before."""
     click.echo(f"\n{name:<24}{'step ms':>10}{'slope':>8}{'held MB':>12}{'slope':>8}")
     rows: list[Row] = []
     for size in sizes:
@@ -130,12 +133,12 @@ def tabulate(name: str, quantity: Quantity, sizes: Sequence[int], seconds: float
 
 
 def upper_half(rows: Sequence[Row]) -> Sequence[Row]:
-    """The larger sizes, where what does not grow matters less."""
+    """The larger half of the sizes, where constant costs matter less."""
     return rows[len(rows) // 2 :]
 
 
 def exponents(rows: Sequence[Row]) -> tuple[str, str]:
-    """p of time and of memory in the power law c · sizeᵖ that fits best: the slope of the logarithms."""
+    """The exponents p of time and of memory in the best fit c · sizeᵖ, by linear regression of the logarithms."""
     sizes = [log(size) for size, _ in rows]
     time, memory = (
         linear_regression(sizes, [log(value) for value in values]).slope
@@ -144,7 +147,7 @@ def exponents(rows: Sequence[Row]) -> tuple[str, str]:
     return f"{round(time, 2) + 0:.2f}", f"{round(memory, 2) + 0:.2f}"  # + 0: no "-0.00"
 
 
-# ------------------------------------------------------------------------- each in a process of its own
+# ------------------------------------------------------------------------- run in separate processes
 
 
 def measure(case: Case, seconds: float) -> Cost:
@@ -176,7 +179,7 @@ def measure(case: Case, seconds: float) -> Cost:
 
 
 def held_at_peak(work: Callable[..., object], *arguments: object) -> int:
-    """The most bytes that the work holds at one time, of those that it allocates itself."""
+    """The largest number of bytes that the work allocates and holds at one time."""
     tracemalloc.start()
     work(*arguments)
     _, most = tracemalloc.get_traced_memory()
@@ -185,14 +188,14 @@ def held_at_peak(work: Callable[..., object], *arguments: object) -> int:
 
 
 def of_length(data: "Dataset", tokens: int, rng: "Generator") -> "Dataset":
-    """The same scenarios with as many hobbies and preferences as make so many tokens, from a larger vocabulary."""
+    """The same scenarios with a larger vocabulary, and enough hobbies and preferences for this number of tokens."""
     from trm_np.data.encode import SINGLE_FIELDS
 
     hobbies, preferences = (
         names + tuple(f"{kind} {number}" for number in range(len(names), NAMES))
         for kind, names in (("hobby", data.vocabulary.hobbies), ("preference", data.vocabulary.preferences))
     )
-    words = tokens - 1 - SINGLE_FIELDS  # beside [STATE] and the fields of one token
+    words = tokens - 1 - SINGLE_FIELDS  # besides [STATE] and the fields with one token
 
     def some(names: Sequence[str], number: int) -> tuple[str, ...]:
         return tuple(names[index] for index in rng.choice(len(names), number, replace=False))
@@ -213,7 +216,7 @@ def of_length(data: "Dataset", tokens: int, rng: "Generator") -> "Dataset":
 
 
 def draw(tables: Mapping[str, Sequence[Row]], file: Path) -> None:
-    """A panel for each table, all axes logarithmic, and the legend where the next panel would be."""
+    """Draw one panel per table with logarithmic axes, and the legend in the place of one more panel."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5.5), layout="constrained")
@@ -235,7 +238,7 @@ def draw(tables: Mapping[str, Sequence[Row]], file: Path) -> None:
 
 
 def draw_table(panel: "Axes", name: str, rows: Sequence[Row]) -> None:
-    """Time and memory as two lines; beside the end of each its exponent, clear of the other's."""
+    """Draw time and memory as two lines, each with its exponent beside its end."""
     sizes = [size for size, _ in rows]
     end = rows[-1][1]
     lines = (("time of a step (ms)", "o-"), ("memory held at its peak (MB)", "s--"))
@@ -250,7 +253,7 @@ def draw_table(panel: "Axes", name: str, rows: Sequence[Row]) -> None:
             va="bottom" if end[index] == max(end) else "top",
         )
     panel.set_xlabel(name)
-    marked = sizes[::-2]  # every other, from the largest down: all would touch
+    marked = sizes[::-2]  # every other size, from the largest down, since labels of all would touch
     panel.set_xticks(marked, [f"{size:,}" for size in marked])
     panel.set_xlim(right=sizes[-1] * (sizes[-1] / sizes[0]) ** 0.2)
     panel.minorticks_off()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Train with several seeds and print the table: targets, mean, least and most of each preset, and the baselines.
+"""Train with several seeds and print a table: targets, the mean and range of each preset, and the baselines.
 
 python benchmarks/seeds.py                                            the default model
-python benchmarks/seeds.py --presets tiny,report --processes 1        both presets; the large one takes its time
+python benchmarks/seeds.py --presets tiny,report --processes 1        both presets; the large one is slow
 python benchmarks/seeds.py --seeds 10 --recipe measured               the other recipe
-python benchmarks/seeds.py --set training.word_start=false            started at random
+python benchmarks/seeds.py --set training.word_start=false            from random weights
 python benchmarks/seeds.py --without early_stopping --epochs 50       after 50 epochs
-python benchmarks/seeds.py --split validation ...                     on the scenarios that choices were made with
+python benchmarks/seeds.py --split validation ...                     on the validation scenarios
 """
 
 import json
@@ -22,7 +22,7 @@ from typing import Any
 import click
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = {  # by metric: of the report, by epoch 50; and ours, on the test scenarios
+TARGETS = {  # by metric: the report's by epoch 50, and ours on the test scenarios
     "category_match_rate": (">= 0.80", ""),
     "tool_match_rate": (">= 0.70", ""),
     "average_reward": (">= 0.70", ""),
@@ -48,13 +48,13 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 def train(preset: str, seed: int, options: Sequence[str]) -> dict[str, Any]:
-    """The summary of one run."""
+    """Train once. Returns the summary."""
     with tempfile.TemporaryDirectory() as folder:
         return train_into(folder, preset, seed, options)
 
 
 def train_into(folder: str, preset: str, seed: int, options: Sequence[str]) -> dict[str, Any]:
-    """Train in a process of its own into a folder; returns the summary."""
+    """Train into a folder in a new process. Returns the summary."""
     command = [sys.executable, str(ROOT / "bin" / "trm-train"), "--preset", preset, "--seed", str(seed)]
     done = subprocess.run(
         [*command, "--out", folder, "--quiet", "--json", *options], stdout=subprocess.PIPE, check=False
@@ -66,8 +66,8 @@ def train_into(folder: str, preset: str, seed: int, options: Sequence[str]) -> d
 
 
 def rows(runs: Mapping[str, Runs], split: str) -> Iterator[list[str]]:
-    """The table, head first: for each metric its targets, the figures of each preset, and those of the baselines."""
-    with_baselines = split == "test"  # they are judged on the test scenarios only
+    """The rows of the table: for each metric the targets, the figures of each preset, and those of the baselines."""
+    with_baselines = split == "test"  # baselines are evaluated only on the test scenarios
     spread = ("mean", "least", "most", *(("untrained",) if with_baselines else ()))
     baselines = BASELINES if with_baselines else ()
     some = next(iter(runs.values()))
@@ -85,7 +85,7 @@ def rows(runs: Mapping[str, Runs], split: str) -> Iterator[list[str]]:
 
 
 def ranking_rows(runs: Mapping[str, Runs]) -> Iterator[list[str]]:
-    """Rows on what categories do to the three gifts shown: two figures of each split, without and with them."""
+    """Rows about the effect of categories on the three gifts shown: two figures per split, without and with it."""
     counted = ("by_reward", "with_categories")
     yield ["", *(preset for preset in runs for _ in counted)]
     yield ["the three gifts shown", *("by reward", "and category") * len(runs)]
@@ -99,7 +99,7 @@ def ranking_rows(runs: Mapping[str, Runs]) -> Iterator[list[str]]:
 
 
 def shown(metric: str, figure: float | None) -> str:
-    """Three decimals; one for a mean of counts; "-" for what a baseline does not have."""
+    """Format a figure with three decimals, or one for a mean of counts; "-" if a baseline lacks it."""
     if figure is None:
         return "-"
     return f"{figure:.1f}" if metric.endswith("_in_use") else f"{figure:.3f}"
@@ -112,7 +112,7 @@ def shown(metric: str, figure: float | None) -> str:
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def main(presets: str, seeds: int, processes: int, split: str, options: tuple[str, ...]) -> None:
-    """Train with several seeds; further OPTIONS are those of trm-train, for all presets alike."""
+    """Train with several seeds. Further OPTIONS are those of trm-train, for all presets."""
     if any(option.split("=")[0] == "--preset" for option in options):
         raise click.UsageError("--preset: here it is --presets, which names the columns too")
     runs: dict[str, Runs] = {}
@@ -131,7 +131,7 @@ def main(presets: str, seeds: int, processes: int, split: str, options: tuple[st
 
 
 def print_table(table: Sequence[Sequence[str]]) -> None:
-    """The first column to the left, the others to the right."""
+    """Print a table, with the first column aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for first, *others in table:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))

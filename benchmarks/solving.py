@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How fast puzzles are solved and learnt, beside PyTorch on the same weights, in one run and on one thread.
+"""Time solving and training on puzzles, and compare with PyTorch on the same weights and one thread.
 
 python benchmarks/solving.py                           ours and PyTorch eager: one to two minutes
 python benchmarks/solving.py --compiled                compiled PyTorch too
-python benchmarks/solving.py --model checkpoints/sudoku9/best.npz    of 9 × 9, instead of weights just drawn
+python benchmarks/solving.py --model checkpoints/sudoku9/best.npz    a model of 9 × 9 instead of random weights
 
-First the copy is checked to say what ours does. Then all take turns, and the median of the rounds counts, in
-processor time, which others at work on the machine lengthen least. An answer is eight steps of thinking, without
+First the copy is checked to give the same numbers as ours. Then all take turns, and the result is the median of the
+rounds in processor time, which depends least on other work on the machine. An answer takes eight thinking steps without
 halting, so that all do the same work.
 """
 
@@ -37,8 +37,8 @@ from trm_np.puzzles.training import PuzzleTrainer
 from trm_np.training.allocator import keep_memory
 
 STEPS = 8
-BOARDS = 128  # in a batch that is measured
-TOLERANCE = 1e-4  # of probabilities after all steps
+BOARDS = 128  # in a batch
+TOLERANCE = 1e-4  # for probabilities after all steps
 Work = Callable[[], Any]
 
 
@@ -55,7 +55,7 @@ def main(file: str | None, compiled: bool, rounds: int) -> None:
 
 
 def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
-    """One board of 9 × 9, and many in groups of the size that suits each."""
+    """Time one board of 9 × 9, and many boards in groups of the best size for each contender."""
     from mirrors.torch_puzzles import TorchPuzzles
 
     task = TASKS["sudoku9"]
@@ -96,7 +96,7 @@ def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
 
 
 def learning(kind: str, modes: tuple[str, ...], rounds: int) -> None:
-    """An update of the weights: one supervision step of a batch."""
+    """Time an update of the weights: one supervision step of a batch."""
     from mirrors.torch_puzzles import TorchPuzzleTrainer
 
     task, config = TASKS[kind], PRESETS[kind]
@@ -111,7 +111,7 @@ def learning(kind: str, modes: tuple[str, ...], rounds: int) -> None:
 
 
 def in_turns(work: dict[str, Work], rounds: int) -> dict[str, float]:
-    """The median of the processor seconds of each, one after the other in every round; the first does not count."""
+    """The median processor seconds of each contender, which take turns in every round; the first does not count."""
     spent: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, do in work.items():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Gain from running tools: the realised reward (world/realised.py) of the three gifts recommended to each scenario.
+"""Measure the gain from running tools, in the realised reward (world/realised.py) of three recommended gifts.
 
 python benchmarks/tools_gain.py                       models trained with five seeds, on the test scenarios
 python benchmarks/tools_gain.py --split validation    on the validation scenarios
@@ -26,11 +26,11 @@ DAYS_LEFT = 10
 LIST = 3
 Choice = Callable[
     [int], Sequence[str] | None
-]  # the tools to run for the scenario of this index; None: the selected
+]  # the tools to run for the scenario with this index; None stands for the selected tools
 
 
 def realised(recommender: Recommender, people: Sequence[Profile], choose: Choice) -> Floats:
-    """The realised reward (N,) of the three gifts recommended to each person, with these tools."""
+    """The realised reward (N,) of the three gifts recommended for each profile, with these tools."""
     answers = [
         recommender.recommend(person, LIST, DAYS_LEFT, choose(index)) for index, person in enumerate(people)
     ]
@@ -50,7 +50,7 @@ def realised(recommender: Recommender, people: Sequence[Profile], choose: Choice
 @click.option("--epochs", default=150, show_default=True, help="At most, of each training.")
 @click.option("--split", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 def main(seeds: int, epochs: int, split: str) -> None:
-    """Means over scenarios and seeds, and 95 % bootstrap intervals over scenarios of what is gained."""
+    """Print means over scenarios and seeds, and 95 % bootstrap intervals over scenarios for the gain."""
     pairs = list(combinations(TOOLS, 2))
     found: dict[str, list[Floats]] = {"none": [], "two at random": [], "the two selected": [], "all five": []}
     for seed in range(seeds):
@@ -72,7 +72,7 @@ def main(seeds: int, epochs: int, split: str) -> None:
 
 
 def interval(values: Floats) -> str:
-    """A mean, and the interval of resampled means."""
+    """Format a mean and the interval of resampled means."""
     low, high = bootstrap((values,), np.mean, method="percentile", random_state=0).confidence_interval
     return f"{values.mean():+.4f} ({low:+.4f} to {high:+.4f})"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The largest resident memory, in MB, of a process that trains on a few batches and does nothing else.
+"""Print the largest resident memory, in MB, of a process that only trains on a few batches.
 
 python benchmarks/training_peak.py tiny ours
 python benchmarks/training_peak.py report 'torch eager'
@@ -19,7 +19,7 @@ BATCHES = 5
 
 
 def shipped_trainer(preset: str) -> Any:
-    """Ours, as `trm-train` would start it."""
+    """Our trainer, as `trm-train` makes it."""
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.data.task import task_from

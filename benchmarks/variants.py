@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Train the default model with one thing changed at a time and print what that did to the strict metrics.
+"""Train the default model with one setting changed at a time, and print the strict metrics.
 
-python benchmarks/variants.py                     every variant below, 20 epochs at most, five seeds each
-python benchmarks/variants.py --only smoothing    the default and those with "smoothing" in their name
+python benchmarks/variants.py                     every variant below, at most 20 epochs, five seeds each
+python benchmarks/variants.py --only smoothing    the default and the variants with "smoothing" in their name
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ METRICS = (
 
 
 def learning_rates(factor: float) -> dict[str, float]:
-    """The default rates of all components times a factor."""
+    """The default learning rates of all components, multiplied by a factor."""
     default = {f"learning_rate.{name}": 1e-4 for name in COMPONENTS}
     default["learning_rate.tool_selection"] = 1.5e-4
     return {name: rate * factor for name, rate in default.items()}
@@ -79,7 +79,7 @@ def options(settings: dict[str, object], epochs: int) -> list[str]:
 @click.option("--processes", default=2, show_default=True, help="Runs at the same time.")
 @click.option("--only", default="", help="Variants with this in their name, beside the default.")
 def main(seeds: int, epochs: int, processes: int, only: str) -> None:
-    """Means over the seeds on validation scenarios, by which choices were made, and on test scenarios beside them."""
+    """Print means over the seeds on validation scenarios, which decided choices, and on test scenarios."""
     chosen = {name: given for name, given in VARIANTS.items() if only in name or not given}
     short = [
         metric.replace("category_", "").replace("reward_", "").replace("_at_", "@") for metric in METRICS

@@ -1,1 +1,1 @@
-"""The shipped data: base scenarios, held-out scenarios and the gift catalogue, as JSON files."""
+"""The shipped data as JSON files: base scenarios, held-out scenarios and the gift catalogue."""

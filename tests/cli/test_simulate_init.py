@@ -15,7 +15,6 @@ from trm_np.cli import trm
 from trm_np.cli.init import init
 from trm_np.cli.simulate import simulate
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.data.examples import README
 from trm_np.data.load import Dataset, load_dataset
 
 DATA = ("scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
@@ -227,14 +226,14 @@ def test_the_page_of_the_example_explains_every_field() -> None:
     gift = documents["gift_catalog.json"]["gifts"][0]
     fields = {*documents["scenarios.json"]["vocabulary"], *scenario, *gift, *gift["offers"][0]}
     fields |= {f"profile.{field}" for field in scenario["profile"]} | set(DATA) | TOOLS
-    explained = set(re.findall(r"`([\w.]+)`", README))
+    explained = set(re.findall(r"`([\w.]+)`", Path("mine", "README.md").read_text("utf-8")))
     assert fields - explained == set()
 
 
 def test_every_command_on_the_page_of_the_example_works(monkeypatch: pytest.MonkeyPatch) -> None:
     run_init("mine")
     monkeypatch.chdir("mine")
-    (block,) = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```sh\n(.*?)```", Path("README.md").read_text("utf-8"), re.DOTALL)
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[:2] for command in commands] == [
         ["trm-train", "--scenarios"],

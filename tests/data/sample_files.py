@@ -1,4 +1,4 @@
-"""A small valid set of the three files, as the values that their JSON holds; each call makes a new copy."""
+"""A small valid set of the three files as JSON values. Each call makes a new copy."""
 
 import json
 from pathlib import Path

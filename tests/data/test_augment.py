@@ -1,4 +1,4 @@
-"""Augmentation keeps who the person is."""
+"""Augmentation changes age, budget and the order of hobbies, and nothing else."""
 
 from dataclasses import fields
 
@@ -32,7 +32,9 @@ def tables(draw: st.DrawFn) -> ProfileTable:
 
 
 @given(tables(), SEEDS)
-def test_numbers_stay_near_and_missing_stays_missing(table: ProfileTable, seed: int) -> None:
+def test_age_and_budget_stay_in_their_ranges_and_missing_stays_missing(
+    table: ProfileTable, seed: int
+) -> None:
     new = augment(table, np.random.default_rng(seed))
     np.testing.assert_array_equal(np.isnan(new.age), np.isnan(table.age))
     np.testing.assert_array_equal(np.isnan(new.budget), np.isnan(table.budget))
@@ -45,16 +47,14 @@ def test_numbers_stay_near_and_missing_stays_missing(table: ProfileTable, seed: 
 
 
 @given(tables(), SEEDS)
-def test_every_row_keeps_its_hobbies_with_the_padding_at_the_end(table: ProfileTable, seed: int) -> None:
+def test_every_row_keeps_its_hobbies_and_padding_stays_at_the_end(table: ProfileTable, seed: int) -> None:
     new = augment(table, np.random.default_rng(seed))
     np.testing.assert_array_equal(np.sort(new.hobbies, axis=1), np.sort(table.hobbies, axis=1))
     np.testing.assert_array_equal(new.hobbies == -1, table.hobbies == -1)
 
 
 @given(tables(), SEEDS)
-def test_the_table_given_is_left_alone_and_the_rest_is_copied_unchanged(
-    table: ProfileTable, seed: int
-) -> None:
+def test_the_input_is_not_changed_and_other_columns_are_copied(table: ProfileTable, seed: int) -> None:
     before = {field.name: getattr(table, field.name).copy() for field in fields(table)}
     new = augment(table, np.random.default_rng(seed))
     for name, values in before.items():
@@ -76,7 +76,7 @@ def many(count: int) -> ProfileTable:
     return ProfileTable(np.full(count, 50.0), np.full(count, 100.0), names, names, hobbies, hobbies)
 
 
-def test_all_seven_ages_and_all_six_orders_come_about_equally_often() -> None:
+def test_all_ages_and_all_orders_are_equally_likely() -> None:
     new = augment(many(7000), np.random.default_rng(0))
     years, times = np.unique(new.age - 50, return_counts=True)
     assert years.tolist() == [-3, -2, -1, 0, 1, 2, 3]

@@ -1,7 +1,7 @@
-"""Every way in which a file can be wrong is refused with its exact place, and the file is left as it was.
+"""Every fault of a file is refused with its exact place, and the file is not changed.
 
-`tests/bad` holds bad files: in `scenarios`, `held_out` and `catalogue` one stands in for the good file of that name, in
-`any` for any of them, and in a folder of `together` several. `expected.txt` is what is said of them, line by line.
+`tests/bad` holds bad files. In `scenarios`, `held_out` and `catalogue`, a file replaces the valid file of that name; in
+`any`, each of the three; in a folder of `together`, several. `expected.txt` holds the messages, line by line.
 """
 
 import json
@@ -31,7 +31,7 @@ LOADERS = {
 
 
 def expected() -> dict[str, list[str]]:
-    """The lines by what they are about: a file, or a folder of several that are read together."""
+    """The messages by the bad file, or by the folder of several that are read together."""
     lines: dict[str, list[str]] = defaultdict(list)
     for line in (BAD / "expected.txt").read_text(encoding="utf-8").splitlines():
         file = line.partition(": ")[0]
@@ -43,7 +43,7 @@ EXPECTED = expected()
 
 
 def sets_of_files(about: str) -> Iterator[dict[str, str]]:
-    """The files to load, as good as they are but for the bad ones; once in the place of each kind for `any`."""
+    """The files to load: the bad ones, and valid ones for the rest. A file of `any` replaces each kind in turn."""
     good = {kind: f"good/{kind}.json" for kind in KINDS}
     folder = about.partition("/")[0]
     if folder == "together":
@@ -54,7 +54,7 @@ def sets_of_files(about: str) -> Iterator[dict[str, str]]:
 
 
 def without_reason(line: str) -> str:
-    """Why text is not JSON, in brackets, is said in the words of the Python that reads it."""
+    """Remove the reason in brackets why text is not JSON, whose words depend on the version of Python."""
     return re.sub(r"not JSON \(.*\)", "not JSON", line)
 
 
@@ -70,7 +70,7 @@ def problems(**files: str | Path) -> list[str]:
 # ------------------------------------------------------------------------------------------ bad files
 
 
-def test_at_least_110_bad_files_are_kept_and_each_has_a_message_of_its_own_in_the_table() -> None:
+def test_the_table_has_at_least_110_bad_files_with_distinct_messages() -> None:
     kept = {path.relative_to(BAD).as_posix() for path in BAD.glob("[!gt]*/*.json")}
     kept |= {path.relative_to(BAD).as_posix() for path in BAD.glob("together/*")}
     assert kept == set(EXPECTED) and len(kept) >= 110
@@ -78,7 +78,7 @@ def test_at_least_110_bad_files_are_kept_and_each_has_a_message_of_its_own_in_th
     assert len(said) >= 110
 
 
-def test_the_files_that_stand_beside_them_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_used_beside_bad_ones_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(BAD)
     assert problems(**{kind: f"good/{kind}.json" for kind in KINDS}) == []
 
@@ -97,7 +97,7 @@ def test_a_bad_file_has_exactly_the_problems_in_the_table(
 # ------------------------------------------------------------------- what is not kept: large, deep, or no file
 
 
-def test_a_comma_too_many_is_named_with_its_line(tmp_path: Path) -> None:
+def test_an_extra_comma_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"gifts": [],\n}')
     with pytest.raises(DataError, match=r"line [12] column \d+: found text that is not JSON"):
         load_catalogue(tmp_path / "mine.json", sample_files.VOCABULARY)
@@ -105,7 +105,7 @@ def test_a_comma_too_many_is_named_with_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("depth", [1_001, 100_000, 2_000_000])
 @pytest.mark.parametrize("brackets", [b"[]", b'{"a":}'])
-def test_nesting_is_refused_however_deep(depth: int, brackets: bytes, tmp_path: Path) -> None:
+def test_deep_nesting_is_refused_at_any_depth(depth: int, brackets: bytes, tmp_path: Path) -> None:
     path = tmp_path / "deep.json"
     opening, closing = brackets[:-1], brackets[-1:]
     path.write_bytes(b'{"gifts": ' + opening * depth + b"0" + closing * depth + b"}")
@@ -118,7 +118,7 @@ def test_nesting_is_refused_however_deep(depth: int, brackets: bytes, tmp_path: 
     )
 
 
-def test_a_value_as_deep_as_python_can_read_is_still_shown(tmp_path: Path) -> None:
+def test_a_value_nested_as_deep_as_python_reads_can_be_shown(tmp_path: Path) -> None:
     depth = sys.getrecursionlimit() // 2
     age = b"[" * depth + b"]" * depth
     document = json.dumps(sample_files.training()).encode()
@@ -129,22 +129,20 @@ def test_a_value_as_deep_as_python_can_read_is_still_shown(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_file_is_named(kind: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_by_name(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.json: found no such file; allowed: a file that exists$"):
         LOADERS[kind](tmp_path / "nowhere.json")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_folder_is_not_a_file(kind: str, tmp_path: Path) -> None:
+def test_a_folder_is_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"found a folder; allowed: a file$"):
         LOADERS[kind](tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="devices, pipes and sockets with names")
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_might_never_end_is_not_opened(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pipes_and_devices_are_not_opened(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     os.symlink("pipe", "link")
@@ -156,7 +154,9 @@ def test_what_might_never_end_is_not_opened(
                 LOADERS[kind](Path(name))
 
 
-def test_a_file_that_cannot_be_opened_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_is_reported_if_a_file_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -176,7 +176,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest
         strict_json.read_json(path)
 
 
-def test_the_name_of_a_file_cannot_command_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_a_file_name_are_escaped(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refused:
         load_catalogue(tmp_path / "\x1b[2J\u202e\nmine.json", sample_files.VOCABULARY)
     assert str(refused.value).endswith(
@@ -188,7 +188,7 @@ def test_the_name_of_a_file_cannot_command_the_terminal(tmp_path: Path) -> None:
 
 
 def write_faulty(folder: Path, faults: dict[str, int]) -> dict[str, Path]:
-    """The three files, with so many faults in each."""
+    """Write the three files with this number of faults in each."""
     documents = {
         "scenarios": sample_files.training(),
         "held_out": sample_files.held_out(),
@@ -199,7 +199,7 @@ def write_faulty(folder: Path, faults: dict[str, int]) -> dict[str, Path]:
     return sample_files.write(folder, **documents)
 
 
-def test_a_refusal_is_the_first_problem_and_says_what_lists_the_others(tmp_path: Path) -> None:
+def test_an_error_shows_the_first_problem_and_names_the_command_that_lists_all(tmp_path: Path) -> None:
     files = write_faulty(tmp_path, {"scenarios": 2, "catalogue": 3})
     with pytest.raises(DataError) as refused:
         load_dataset(**files)
@@ -214,9 +214,7 @@ def test_a_refusal_is_the_first_problem_and_says_what_lists_the_others(tmp_path:
     assert str(refused.value) == str(refused.value.problems[0])
 
 
-def test_so_many_problems_of_a_file_are_listed_and_one_stands_for_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_number_of_listed_problems_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "MOST_PROBLEMS", 7)
     found = problems(**write_faulty(tmp_path, {"scenarios": 7, "held_out": 8, "catalogue": 2000}))
     assert len(found) == 7 + 8 + 8
@@ -224,9 +222,7 @@ def test_so_many_problems_of_a_file_are_listed_and_one_stands_for_the_rest(
     assert [line.endswith(last) for line in found] == [False] * 14 + [True] + [False] * 7 + [True]
 
 
-def test_a_suggestion_is_searched_for_only_where_it_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suggestions_are_computed_only_when_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[str] = []
     monkeypatch.setattr("trm_np.data.problems.closest", lambda name, _: searched.append(name) or "")
     with pytest.raises(DataError):

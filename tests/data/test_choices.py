@@ -1,4 +1,4 @@
-"""Choices as the model learns from them: histories as lists, candidates, and what a sample of them stands for."""
+"""Choices as training targets: histories as lists, candidates, and sampled candidates."""
 
 from itertools import combinations
 
@@ -20,7 +20,7 @@ def sparse(table: object) -> csr_array:
     return csr_array(np.asarray(table, np.float64))
 
 
-def test_a_history_keeps_its_order_and_stands_at_the_end() -> None:
+def test_a_history_keeps_its_order_and_is_padded_in_front() -> None:
     place = {id: index for index, id in enumerate("abcd")}
     history = weights_of([[("c", 1.0), ("a", 1.0)], [], [("d", 1.0)]], place)
     assert padded(history).tolist() == [[2, 0], [-1, -1], [-1, 3]]
@@ -28,7 +28,7 @@ def test_a_history_keeps_its_order_and_stands_at_the_end() -> None:
     assert padded(history[1:2]).shape == (1, 0)
 
 
-def test_what_is_told_is_no_candidate_and_what_is_hidden_is_a_choice() -> None:
+def test_a_visible_history_is_excluded_and_a_hidden_one_counts_as_chosen() -> None:
     chosen = sparse([[3, 0, 0, 0], [0, 1, 0, 0]])
     history, rejected = sparse([[0, 1, 1, 0], [0, 0, 1, 1]]), sparse([[0, 0, 1, 0], [0, 0, 0, 1]])
     told = choices_among(chosen, rejected, history, np.array([False, True]), None)
@@ -36,12 +36,12 @@ def test_what_is_told_is_no_candidate_and_what_is_hidden_is_a_choice() -> None:
     assert told.share.tolist() == [
         [1, 0, 0, 0],
         [0, 0.5, 0.5, 0],
-    ]  # of the hidden, what was rejected is no choice
+    ]  # a rejected gift in a hidden history does not count as chosen
     assert (told.offset == IMPOSSIBLE).tolist() == [[False, True, True, False], [False] * 4]
 
 
 @given(marks, marks, marks, arrays(np.bool_, PEOPLE))
-def test_shares_add_up_and_only_what_one_has_is_impossible(
+def test_shares_sum_to_one_and_only_the_history_is_impossible(
     chosen: np.ndarray, rejected: np.ndarray, had: np.ndarray, hidden: np.ndarray
 ) -> None:
     had = had & ~chosen
@@ -53,8 +53,8 @@ def test_shares_add_up_and_only_what_one_has_is_impossible(
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, GIFTS))
-def test_samples_have_the_sum_of_all_gifts_on_average(seed: int, size: int) -> None:
-    """Over every sample there is, the sum of exponentials over its candidates has that over all gifts as its mean."""
+def test_the_expected_sum_over_a_sample_is_that_over_all_gifts(seed: int, size: int) -> None:
+    """The mean over every possible sample is compared."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(PEOPLE, GIFTS))
     chosen = sparse(rng.random((PEOPLE, GIFTS)) < 0.3)

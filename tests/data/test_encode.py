@@ -1,4 +1,4 @@
-"""Inputs of the model from a profile and from a gift: each token, feature and number at its place."""
+"""Model inputs from profiles and gifts: every token, feature and number."""
 
 import math
 from dataclasses import replace
@@ -40,7 +40,7 @@ STRANGER = Profile()
 
 
 def spelt(vocabulary: Vocabulary) -> list[tuple[str, Any]]:
-    """Every token that stands for something said, in order, as (field, name or index of the bucket)."""
+    """Every token that stands for a value, in order, as (field, name or index of the bucket)."""
     fields = {
         "age": range(len(AGE_GROUPS)),
         "budget": range(len(BUDGET_TIERS)),
@@ -71,10 +71,10 @@ def test_a_worked_example() -> None:
     assert (inputs.masked_targets == IGNORE_INDEX).all()
 
 
-def test_a_masked_token_is_hidden_everywhere_and_asked_for() -> None:
+def test_a_masked_token_is_hidden_in_every_input_and_is_a_target() -> None:
     masked = np.zeros((2, 7), bool)
     masked[0, [0, 3, 5]] = True  # age, occasion, and the garden
-    masked[1] = True  # of one of whom nothing is known
+    masked[1] = True  # a profile without known fields
     inputs = encode_profiles(profile_table([MOTHER, STRANGER], VOCABULARY), VOCABULARY, masked)
     assert inputs.tokens.tolist() == [[2, 1, 9, 11, 1, 17, 1, 20], [2, 1, 1, 1, 1, 1, 0, 1]]
     no = IGNORE_INDEX
@@ -87,7 +87,7 @@ def test_a_masked_token_is_hidden_everywhere_and_asked_for() -> None:
 
 
 @given(st.lists(PROFILES, min_size=1, max_size=5), SEEDS)
-def test_a_slow_and_plain_second_opinion_agrees(profiles: list[Profile], seed: int) -> None:
+def test_it_agrees_with_a_plain_reference_implementation(profiles: list[Profile], seed: int) -> None:
     table = profile_table(profiles, VOCABULARY)
     masked = draw_mask(table, 0.4, np.random.default_rng(seed))
     inputs = encode_profiles(table, VOCABULARY, masked)
@@ -116,7 +116,7 @@ def test_a_slow_and_plain_second_opinion_agrees(profiles: list[Profile], seed: i
 
 
 @pytest.mark.parametrize("vocabulary", [VOCABULARY, load_dataset().vocabulary], ids=["small", "shipped"])
-def test_every_token_stands_for_one_thing_and_none_is_left_over(vocabulary: Vocabulary) -> None:
+def test_every_token_stands_for_exactly_one_value(vocabulary: Vocabulary) -> None:
     ages = [Profile(age=youngest) for youngest, _ in AGE_GROUPS]
     budgets = [Profile(budget=above + 1) for above, _ in BUDGET_TIERS]
     relationships = [Profile(relationship=name) for name in vocabulary.relationships]
@@ -130,9 +130,7 @@ def test_every_token_stands_for_one_thing_and_none_is_left_over(vocabulary: Voca
 
 
 @given(st.lists(PROFILES, min_size=1, max_size=5), SEEDS)
-def test_what_is_masked_is_what_one_who_cannot_see_it_would_encode(
-    profiles: list[Profile], seed: int
-) -> None:
+def test_masking_equals_encoding_a_profile_without_the_fields(profiles: list[Profile], seed: int) -> None:
     table = profile_table(profiles, VOCABULARY)
     masked = draw_mask(table, 0.5, np.random.default_rng(seed))
     told = encode_profiles(table, VOCABULARY, masked)
@@ -142,7 +140,7 @@ def test_what_is_masked_is_what_one_who_cannot_see_it_would_encode(
     assert (hidden.masked_targets == IGNORE_INDEX).all()
 
 
-def test_hiding_leaves_the_rest_and_the_table_given_alone() -> None:
+def test_hiding_changes_no_other_field_and_not_its_input() -> None:
     table = profile_table([MOTHER], VOCABULARY)
     hidden = hide(table, np.array([[False, True, True, False, True, False, False]]))
     assert (hidden.age[0], np.isnan(hidden.budget[0])) == (61, True)
@@ -153,7 +151,7 @@ def test_hiding_leaves_the_rest_and_the_table_given_alone() -> None:
 
 
 @given(PROFILES, st.data())
-def test_the_order_of_the_lists_says_nothing(profile: Profile, data: st.DataObject) -> None:
+def test_the_order_of_lists_does_not_matter(profile: Profile, data: st.DataObject) -> None:
     reordered = replace(
         profile,
         hobbies=tuple(data.draw(st.permutations(profile.hobbies))),
@@ -164,13 +162,13 @@ def test_the_order_of_the_lists_says_nothing(profile: Profile, data: st.DataObje
     )
     for field in set(vars(first)) - {"tokens"}:
         np.testing.assert_array_equal(getattr(first, field), getattr(second, field), err_msg=field)
-    # The tokens of one field share a position; within it they may change places.
+    # The tokens of one field share a position, so their order within it is free.
     placed = [sorted(zip(one.positions, one.tokens[0], strict=True)) for one in (first, second)]
     assert placed[0] == placed[1]
 
 
 @given(st.lists(PROFILES, min_size=2, max_size=5))
-def test_a_profile_is_encoded_alike_in_any_company(profiles: list[Profile]) -> None:
+def test_a_profile_is_encoded_alike_alone_and_in_a_batch(profiles: list[Profile]) -> None:
     together = encode_profiles(profile_table(profiles, VOCABULARY), VOCABULARY)
     alone = encode_profiles(profile_table(profiles[:1], VOCABULARY), VOCABULARY)
     for field in ("state", "hobbies", "preferences", "occasion", "age", "budget"):
@@ -180,13 +178,13 @@ def test_a_profile_is_encoded_alike_in_any_company(profiles: list[Profile]) -> N
     assert together.positions[seen].tolist() == alone.positions[~alone.padding[0]].tolist()
 
 
-def test_a_missing_number_reads_as_an_ordinary_one() -> None:
+def test_a_missing_number_is_encoded_as_zero() -> None:
     numbers = [Profile(), Profile(age=43, budget=110)]
     inputs = encode_profiles(profile_table(numbers, VOCABULARY), VOCABULARY)
     assert inputs.age.tolist() == inputs.budget.tolist() == [[0], [0]]
 
 
-def test_each_token_is_masked_with_the_probability_asked_for() -> None:
+def test_each_token_is_masked_with_the_given_probability() -> None:
     table = profile_table([MOTHER, STRANGER] * 2000, VOCABULARY)
     masked = draw_mask(table, 0.15, np.random.default_rng(0))
     assert masked.shape == (4000, 4 + 2 + 1)
@@ -196,12 +194,12 @@ def test_each_token_is_masked_with_the_probability_asked_for() -> None:
 
 
 @pytest.mark.parametrize(("years", "scaled"), [(43, 0), (48, 1), (18, -5), (68, 5)])
-def test_age_is_counted_in_steps_of_five_years(years: float, scaled: float) -> None:
+def test_ages_are_scaled_in_units_of_five_years(years: float, scaled: float) -> None:
     assert scaled_age(np.array([years]))[0] == pytest.approx(scaled)
 
 
 @pytest.mark.parametrize(("dollars", "scaled"), [(110, 0), (137.5, 1), (88, -1), (110 * 1.25**3, 3)])
-def test_money_is_counted_in_steps_of_a_quarter(dollars: float, scaled: float) -> None:
+def test_amounts_are_scaled_in_units_of_25_percent(dollars: float, scaled: float) -> None:
     assert scaled_money(np.array([dollars]))[0] == pytest.approx(scaled)
 
 
@@ -214,7 +212,7 @@ def test_a_worked_gift() -> None:
     numbers, category, tier = [0, 2, -5, 3.4], [0, 1, 0, 0], [0, 1, 0]
     tags, occasions = [*[0, 1, 0, 0], *[0, 1, 0]], [0, 1]
     np.testing.assert_allclose(inputs.token_features, [[*numbers, *category, *tier]], rtol=1e-6)
-    # What is left of the width says which of the ages 15, 45 and 75 the gift suits.
+    # The last features mark the ages 15, 45 and 75 that the gift suits.
     expected = [[*numbers, *category, *tier, *tags, *occasions, 0, 1, 0]]
     np.testing.assert_allclose(inputs.features, expected, rtol=1e-6)
     assert (inputs.price.tolist(), inputs.rating.tolist()) == ([[0]], [[2]])
@@ -224,16 +222,14 @@ def test_a_worked_gift() -> None:
 @pytest.mark.parametrize(
     ("age_range", "suits"), [((15, 75), [1, 1, 1]), ((16, 74), [0, 1, 0]), ((46, 90), [0, 0, 1])]
 )
-def test_what_is_left_of_the_width_marks_the_ages_a_gift_suits(
-    age_range: tuple[int, int], suits: list[int]
-) -> None:
+def test_further_features_mark_the_ages_a_gift_suits(age_range: tuple[int, int], suits: list[int]) -> None:
     table = gift_table([gift(age_range=age_range)], VOCABULARY)
     features = encode_gifts(table, VOCABULARY, content_width(VOCABULARY) + 3).features
     assert features[0, -3:].tolist() == suits  # at 15, 45 and 75
 
 
 @given(st.integers(0, 20))
-def test_the_features_are_as_wide_as_asked(more: int) -> None:
+def test_the_features_have_the_requested_width(more: int) -> None:
     width = content_width(VOCABULARY) + more
     inputs = encode_gifts(gift_table([gift("kitchen")], VOCABULARY), VOCABULARY, width)
     assert inputs.features.shape == (1, width)

@@ -1,4 +1,4 @@
-"""One value or one on each line: which it is, what each line is numbered, and that nothing is read too early."""
+"""One JSON value or one per line: telling them apart, line numbers, and reading no further than needed."""
 
 import io
 import json
@@ -18,7 +18,7 @@ VALUES = st.dictionaries(
 
 
 def read(text: str, live: bool = False) -> object:
-    """The value, or the list of lines as (number, value), an error being its message."""
+    """The value, or the list of lines as (number, value). An error is represented by its message."""
     found = read_json_or_lines(io.BytesIO(text.encode()), "f", live)
     if not isinstance(found, Iterator):
         return found
@@ -33,24 +33,24 @@ def attempt(line: tuple[int, bytes]) -> object:
 
 
 @given(st.lists(VALUES, min_size=2, max_size=4), st.booleans(), st.sampled_from(["\n", "\r\n", "\n\n"]))
-def test_values_on_lines_come_back_each_with_its_number(values: list[object], live: bool, end: str) -> None:
+def test_each_line_is_returned_with_its_number(values: list[object], live: bool, end: str) -> None:
     text = end.join(map(json.dumps, values))
     step = 2 if end == "\n\n" else 1
     assert read(text, live) == [(1 + step * index, value) for index, value in enumerate(values)]
 
 
 @given(VALUES.filter(len), st.integers(0, 4), st.booleans())
-def test_one_value_over_several_lines_is_one_value(value: object, indent: int, live: bool) -> None:
+def test_a_value_may_span_several_lines(value: object, indent: int, live: bool) -> None:
     assert read(json.dumps(value, indent=indent) + "\n\n", live) == value
 
 
-def test_one_value_on_one_line_is_a_value_in_a_file_and_a_line_in_a_stream() -> None:
+def test_one_line_is_a_value_in_a_file_and_a_line_in_a_live_stream() -> None:
     assert read('{"age": 3}\n') == {"age": 3}
     assert read('{"age": 3}', live=True) == [(1, {"age": 3})]
 
 
 class Pipe:
-    """Pipe whose written pieces arrive one by one; the next may be read only once the last one is answered."""
+    """A pipe whose pieces arrive one by one. The next may be read only once the last one is answered."""
 
     def __init__(self, *pieces: str) -> None:
         self.pieces = [piece.encode() for piece in pieces]
@@ -77,7 +77,7 @@ def test_a_live_stream_is_not_read_ahead(first: str) -> None:
 
 
 class InPieces(io.BytesIO):
-    """Stream that has no more than so many bytes at a time."""
+    """A stream that returns at most `size` bytes at a time."""
 
     def __init__(self, content: bytes, most: int) -> None:
         super().__init__(content)
@@ -88,7 +88,7 @@ class InPieces(io.BytesIO):
 
 
 @given(st.lists(VALUES, min_size=2, max_size=6), st.integers(1, 40))
-def test_lines_are_the_same_however_they_come(values: list[object], size: int) -> None:
+def test_lines_do_not_depend_on_how_the_bytes_arrive(values: list[object], size: int) -> None:
     text = "\n".join(map(json.dumps, values))
     portions = read_json_or_lines(InPieces(text.encode(), size), "f", live=True)
     assert isinstance(portions, Iterator)
@@ -97,7 +97,7 @@ def test_lines_are_the_same_however_they_come(values: list[object], size: int) -
     ]
 
 
-def test_a_bad_line_is_its_own_error_and_the_rest_goes_on() -> None:
+def test_a_bad_line_is_an_error_and_reading_continues() -> None:
     for live in (False, True):
         assert read('{"a": 1}\n{"a": \n\xff\n{"a": 2}', live) == [
             (1, {"a": 1}),
@@ -107,7 +107,7 @@ def test_a_bad_line_is_its_own_error_and_the_rest_goes_on() -> None:
         ]
 
 
-def test_a_first_line_cut_short_is_a_bad_line_if_the_next_is_an_object() -> None:
+def test_a_truncated_first_line_is_a_bad_line_if_an_object_follows() -> None:
     for live in (False, True):
         found = read('{"a": 1\n{"a": 2}\n{"a": 3}', live)
         assert isinstance(found, list)
@@ -134,14 +134,14 @@ def test_a_first_line_cut_short_is_a_bad_line_if_the_next_is_an_object() -> None
         ("[\n" * 2 * MOST_LINES, "f: "),
     ],
 )
-def test_what_is_neither_is_refused_with_its_line(text: str, message: str) -> None:
+def test_text_that_is_neither_a_value_nor_lines_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(DataError) as refused:
         read(text)
     assert str(refused.value).startswith(message)
 
 
 class Endless:
-    """Like /dev/zero: no line ever ends, and whoever reads on reads forever."""
+    """A stream like /dev/zero, whose first line never ends."""
 
     read_so_far = 0
 
@@ -152,9 +152,7 @@ class Endless:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_line_that_does_not_end_is_refused_and_not_taken_for_several(
-    live: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_without_end_is_refused(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "MAX_BYTES", 100)
     with pytest.raises(DataError, match=r"^f: line 1: found more than 64 MB; allowed: at most 64 MB$"):
         read_json_or_lines(Endless(), "f", live)
@@ -166,7 +164,7 @@ def test_a_line_that_does_not_end_is_refused_and_not_taken_for_several(
         next(lines)
 
 
-def test_lines_before_one_that_is_too_long_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_before_a_too_long_one_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if they come in one piece with it."""
     monkeypatch.setattr(json_lines, "MAX_BYTES", 100)
     lines = read_json_or_lines(io.BytesIO(b"{}\n" * 3 + b" " * 101 + b"\n{}\n"), "f", live=True)
@@ -187,7 +185,7 @@ def test_a_value_over_several_lines_may_not_be_larger_than_a_file(monkeypatch: p
     assert stream.tell() < 110  # no more than it takes to know
 
 
-def test_bytes_that_are_no_text_are_a_bad_line() -> None:
+def test_a_line_that_is_not_utf8_is_a_bad_line() -> None:
     stream = io.BytesIO(b'{"a": 1}\n{"a": "\xff"}\n')
     lines = read_json_or_lines(stream, "f", live=True)
     assert isinstance(lines, Iterator)
@@ -197,7 +195,7 @@ def test_bytes_that_are_no_text_are_a_bad_line() -> None:
     ]
 
 
-def test_a_byte_order_mark_is_no_fault() -> None:
+def test_a_byte_order_mark_is_accepted_before_lines() -> None:
     assert read('\ufeff{"a": 1}\n{"a": 2}') == [(1, {"a": 1}), (2, {"a": 2})]
     assert read('\ufeff{"a":\n1}') == {"a": 1}
 

@@ -1,4 +1,4 @@
-"""The guide as functions: its tables and its worked example as the page has them, and the labels people gave."""
+"""The labelling guide: its tables, its worked example, and the shipped labels."""
 
 import re
 from collections import Counter
@@ -101,7 +101,7 @@ def test_tool_table_is_that_of_the_guide_in_its_order() -> None:
     assert [(tool, reasons(one), reasons(two)) for tool, one, two in rows("| tool | one reason each")] == ours
 
 
-def test_no_word_means_two_things() -> None:
+def test_every_clue_of_the_guide_has_one_meaning() -> None:
     """Hobbies, preferences and occasions are counted together, so no name may be in two lists."""
     words = [*VOCABULARY.hobbies, *VOCABULARY.preferences, *VOCABULARY.occasions]
     assert max(Counter(words).values()) == 1
@@ -127,15 +127,15 @@ def test_worked_example_of_the_guide() -> None:
 @pytest.mark.parametrize(
     ("profile", "affordable", "expected"),
     [
-        # Rule 1: travel names experience, in which nothing fits the budget; outdoor is its secondary category.
+        # Rule 1: travel points to experience, where nothing fits the budget. Outdoor is its secondary category.
         (Profile(hobbies=("travel", "reading")), ("books", "outdoor", "food"), ("books", "outdoor")),
-        # More than three: two hobbies stand behind art, then 2 points for home, then the vocabulary decides.
+        # More than three: two hobbies point to art, then home has 2 points, then the order of the vocabulary decides.
         (
             Profile(hobbies=("cooking", "gaming", "home_decor", "art", "design"), preferences=("practical",)),
             CATEGORIES,
             ("art", "home", "cooking"),
         ),
-        # Rule 2: 2 for trendy and 1 for being 25 are enough for a third place; 2 for being trendy alone are not.
+        # Rule 2: 2 points for trendy and 1 for the age of 25 are enough for a third place; 2 for trendy alone are not.
         (Profile(25, ("gaming", "art"), preferences=("trendy",)), CATEGORIES, ("art", "gaming", "fashion")),
         (Profile(26, ("gaming", "art"), preferences=("trendy",)), CATEGORIES, ("art", "gaming")),
         # 56 and christmas and traditional all point to food: 4 points.
@@ -144,8 +144,8 @@ def test_worked_example_of_the_guide() -> None:
             CATEGORIES,
             ("art", "gaming", "food"),
         ),
-        # Equal points, 3 each: cooking speaks for food, trendy and 25 for fashion; a hobby goes first, whatever
-        # the vocabulary says.
+        # Equal points, 3 each: cooking points to food, trendy and 25 to fashion. The hobby comes first, whatever
+        # the order of the vocabulary.
         (
             Profile(25, ("cooking", "gaming"), preferences=("trendy",)),
             ("cooking", "fashion", "food", "gaming"),
@@ -189,7 +189,7 @@ def test_two_or_three_affordable_categories_hobbies_first(profile: Profile, affo
 
 
 @given(profiles(), affordable_sets)
-def test_order_and_relationship_decide_nothing(profile: Profile, affordable: list[str]) -> None:
+def test_labels_do_not_depend_on_order_or_relationship(profile: Profile, affordable: list[str]) -> None:
     other = Profile(
         profile.age,
         tuple(reversed(profile.hobbies)),
@@ -205,7 +205,7 @@ def test_order_and_relationship_decide_nothing(profile: Profile, affordable: lis
 # ----------------------------------------------------------------------------- what fits, and agreement
 
 
-def test_cheapest_prices_decide_what_fits() -> None:
+def test_a_category_is_affordable_if_its_cheapest_gift_is() -> None:
     assert list(CHEAPEST) == list(CATEGORIES)
     assert CHEAPEST["experience"] == 48
     assert "experience" in affordable_categories(48, CHEAPEST)
@@ -224,7 +224,7 @@ def test_every_shipped_label_follows_the_guide(split: str) -> None:
     assert agreement(scenarios, CHEAPEST) == {"scenarios": len(scenarios), **whole}
 
 
-def test_agreement_counts_what_differs() -> None:
+def test_agreement_counts_different_labels() -> None:
     """One of four scenarios has one of three categories wrong, another one its tools."""
     first, second, *others = SHIPPED.train[:4]
     assert len(first.expected_categories) == 3

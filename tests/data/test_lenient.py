@@ -1,4 +1,4 @@
-"""Profiles as people give them: what is forgiven with a warning, and what is refused all the same."""
+"""Profiles in everyday words: what gives a warning, and what is refused."""
 
 import json
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_an_unknown_name_counts_as_missing_with_a_warning(
     assert [getattr(profile, other) for other in others] == [getattr(known, other) for other in others]
 
 
-def test_all_unknown_names_have_one_warning_each_named_once() -> None:
+def test_one_warning_lists_each_unknown_name_once() -> None:
     value = FULL | {"hobbies": ["x", "readin", "reading", "x"], "occasion": "y", "relationship": "friend"}
     profile, warnings, _ = read_profile(value, VOCABULARY, "p")
     assert profile.hobbies == ("reading",)
@@ -132,7 +132,7 @@ def test_at_most_three_names_are_suggested_the_closest_first() -> None:
     ],
     ids=str,
 )
-def test_whatever_is_not_just_a_name_is_refused(change: dict[str, Any], fragment: str) -> None:
+def test_values_other_than_unknown_names_are_refused(change: dict[str, Any], fragment: str) -> None:
     with pytest.raises(DataError) as refused:
         read_profile(FULL | change, VOCABULARY, "p")
     assert str(refused.value).startswith(f"p: {fragment}")
@@ -140,7 +140,7 @@ def test_whatever_is_not_just_a_name_is_refused(change: dict[str, Any], fragment
 
 
 @pytest.mark.parametrize("value", [None, 3, "mother", [FULL]], ids=str)
-def test_what_is_no_object_is_refused(value: object) -> None:
+def test_a_profile_that_is_not_an_object_is_refused(value: object) -> None:
     with pytest.raises(DataError, match="allowed: an object with age, hobbies"):
         read_profile(value, VOCABULARY, "p")
 
@@ -170,9 +170,7 @@ def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> Non
         ("relationship", "Grandparent", "grandparent"),
     ],
 )
-def test_case_spaces_hyphens_and_apostrophes_make_no_other_name(
-    field: str, given: object, known: object
-) -> None:
+def test_case_spaces_hyphens_and_apostrophes_do_not_matter(field: str, given: object, known: object) -> None:
     vocabulary, _ = load_scenarios()
     found = read_profile({field: given}, vocabulary, "who.json")
     assert getattr(found.profile, field) == known and found == CheckedProfile(found.profile)
@@ -191,19 +189,19 @@ def test_any_spelling_of_a_known_name_is_that_name(data: st.DataObject) -> None:
     assert Words(names, {}).meaning("".join(pieces)).name == name
 
 
-def test_a_spelling_of_two_names_is_unknown_unless_it_is_one_of_them() -> None:
+def test_an_ambiguous_spelling_is_unknown_unless_it_is_a_name() -> None:
     vocabulary = replace(VOCABULARY, hobbies=("tea-time", "tea time", "reading"))
     profile, (warning,), _ = read_profile({"hobbies": ["tea time", "Tea Time"]}, vocabulary, "p")
     assert profile.hobbies == ("tea time",)
     assert warning.startswith('p: "Tea Time" is not known')
 
 
-def test_the_files_of_training_take_no_other_spelling() -> None:
+def test_training_files_accept_no_other_spelling() -> None:
     with pytest.raises(DataError, match='found "Mother"'):
         profile_from_json({"relationship": "Mother"}, VOCABULARY, "p")
 
 
-def test_strict_reading_refuses_what_would_be_a_warning_and_no_more() -> None:
+def test_strict_reading_refuses_exactly_what_would_warn() -> None:
     value = FULL | {"hobbies": ["Cooking", "gardens", "x"]}
     with pytest.raises(DataError, match=r'^p: hobbies\[2\]: found "x"; allowed: one of garden, [^(]*$'):
         read_profile(value, VOCABULARY, "p", strict=True)
@@ -211,7 +209,7 @@ def test_strict_reading_refuses_what_would_be_a_warning_and_no_more() -> None:
     assert read_profile(value, VOCABULARY, "p", strict=True) == read_profile(value, VOCABULARY, "p")
 
 
-def test_so_many_names_are_refused_before_each_is_looked_for() -> None:
+def test_too_many_names_are_refused_before_any_is_looked_up() -> None:
     names = [f"unknown {number}" for number in range(100_000)]
     with pytest.raises(
         DataError, match=r"^f: hobbies: found a list of 100000; allowed: a list of at most 100$"
@@ -219,7 +217,7 @@ def test_so_many_names_are_refused_before_each_is_looked_for() -> None:
         read_profile({"hobbies": names}, VOCABULARY, "f")
     with pytest.raises(DataError) as refused:
         profile_from_json({"hobbies": names}, VOCABULARY, "f")
-    assert len(refused.value.problems) == 1 + 100  # the length, and no more names than are allowed
+    assert len(refused.value.problems) == 1 + 100  # the length, and the names that are checked
     assert "(100 in all)" in read_profile({"hobbies": names[:100]}, VOCABULARY, "f").warnings[0]
 
 
@@ -244,7 +242,7 @@ def test_an_unknown_word_given_twice_is_one_problem_for_each_place() -> None:
 IDS = {"pan": "pan", "trowel": "trowel", "another trowel": "trowel"}
 
 
-def test_ids_of_the_history_that_are_no_gifts_are_left_out_with_one_note() -> None:
+def test_unknown_ids_of_a_history_are_left_out_with_one_note() -> None:
     value = {"history": ["sofa", "another trowel", "trowel", "pam"]}
     found = read_profile(value, VOCABULARY, "p", gifts=IDS)
     note = 'left out of the history, since the catalogue does not have it: "sofa", "pam"'
@@ -254,18 +252,18 @@ def test_ids_of_the_history_that_are_no_gifts_are_left_out_with_one_note() -> No
     )
 
 
-def test_strict_reading_refuses_an_id_that_is_no_gift() -> None:
+def test_strict_reading_refuses_an_unknown_id() -> None:
     with pytest.raises(DataError, match=r'^p: history\[1\]: found "pam"; allowed: .*did you mean "pan"\?$'):
         read_profile({"history": ["pan", "pam"]}, VOCABULARY, "p", strict=True, gifts=IDS)
 
 
 @pytest.mark.parametrize("wrong", ["pan", [7], ["pan", "pan"], {"pan": 1}], ids=str)
-def test_a_history_that_is_no_list_of_ids_is_refused(wrong: object) -> None:
+def test_a_history_that_is_not_a_list_of_ids_is_refused(wrong: object) -> None:
     with pytest.raises(DataError, match="history"):
         read_profile({"history": wrong}, VOCABULARY, "p", gifts=IDS)
 
 
-def test_of_many_unknown_words_only_the_first_few_are_compared_with_all_names(
+def test_only_the_first_unknown_words_are_compared_with_all_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compared: list[str] = []
@@ -281,6 +279,6 @@ def test_of_many_unknown_words_only_the_first_few_are_compared_with_all_names(
     assert found.profile.hobbies == () and "100 in all" in found.warnings[0]
 
 
-def test_the_deadline_is_looked_at_for_each_name() -> None:
+def test_the_deadline_is_checked_for_each_name() -> None:
     with pytest.raises(TooLate), until(0.0):
         read_profile({"hobbies": ["reading"]}, VOCABULARY, "p")

@@ -1,4 +1,4 @@
-"""Contents of valid files, and where names come from that a file does not bring."""
+"""Loading valid files, and the defaults for what a file leaves out."""
 
 import json
 from dataclasses import fields
@@ -65,7 +65,7 @@ def test_a_gift_is_read_field_by_field(tmp_path: Path) -> None:
     assert (pan.stock, pan.reviews, sum(pan.weekly_sales)) == (3, (0, 1, 2, 3, 4), 78)
 
 
-def test_what_was_chosen_is_read_with_its_weights(tmp_path: Path) -> None:
+def test_chosen_gifts_are_read_with_their_weights(tmp_path: Path) -> None:
     document = sample_files.training()
     listed, weighed, labelled = document["scenarios"]
     listed |= {"chosen": ["seeds", "trowel"], "rejected": ["pan"]}
@@ -83,7 +83,7 @@ def test_what_was_chosen_is_read_with_its_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["absent", "null"])
-def test_all_of_a_gift_but_its_id_name_and_category_may_be_absent_or_null(form: str) -> None:
+def test_a_gift_needs_only_id_name_and_category(form: str) -> None:
     least = {"id": "pan", "name": "Pan", "category": "kitchen"}
     unknown = {field: None for field in sample_files.gift("pan", "kitchen", 1, []) if field not in least}
     (pan,) = gifts_from_json([least | (unknown if form == "null" else {})], VOCABULARY, "gifts")
@@ -94,7 +94,7 @@ def test_all_of_a_gift_but_its_id_name_and_category_may_be_absent_or_null(form: 
 
 
 @pytest.mark.parametrize("ids", ["readable", "unreadable"])
-def test_an_id_is_looked_for_where_the_catalogue_can_be_read(ids: str, tmp_path: Path) -> None:
+def test_ids_are_checked_if_the_catalogue_can_be_read(ids: str, tmp_path: Path) -> None:
     document, gifts = sample_files.training(), sample_files.catalogue()
     document["scenarios"][0]["chosen"] = ["seed"]
     if ids == "unreadable":
@@ -113,7 +113,7 @@ def test_an_id_is_looked_for_where_the_catalogue_can_be_read(ids: str, tmp_path:
     )
 
 
-def test_a_record_is_read_again_from_its_json(tmp_path: Path) -> None:
+def test_a_record_survives_a_round_trip_through_json(tmp_path: Path) -> None:
     data = load_dataset(**write_all(tmp_path))
     whole = Scenario(
         "a", data.train[0].profile, ("garden",), ("trend",), (("pan", 2.5), ("seeds", 1.0)), ("trowel",)
@@ -142,7 +142,7 @@ def test_a_field_may_be_absent_null_or_an_empty_list(field: str) -> None:
         assert sum(getattr(profile, other) == getattr(Profile(), other) for other in whole) == 1
 
 
-def test_a_profile_alone_names_its_file_and_place() -> None:
+def test_problems_of_a_single_profile_name_its_source_and_place() -> None:
     with pytest.raises(
         DataError, match=r'^people\.jsonl: line 3\.age: found "old"; allowed: a number from 0 to 120$'
     ):
@@ -165,7 +165,7 @@ def test_one_held_out_list_serves_as_both(tmp_path: Path) -> None:
     assert len(data.validation) == len(data.test) == 2
 
 
-def test_lists_of_names_that_a_file_does_not_bring_are_taken_from_the_given_vocabulary(
+def test_missing_vocabulary_lists_come_from_the_given_vocabulary(
     tmp_path: Path,
 ) -> None:
     document = sample_files.training()
@@ -195,7 +195,7 @@ def test_the_order_of_names_is_the_order_of_the_file(tmp_path: Path) -> None:
 def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "gifts.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(sample_files.catalogue()).encode())
-    assert len(load_catalogue(path, VOCABULARY)) == 4
+    assert len(load_catalogue(path, VOCABULARY)[0]) == 4
 
 
 def without_kitchen(folder: Path) -> dict[str, Path]:

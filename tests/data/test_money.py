@@ -1,4 +1,4 @@
-"""The scale of money: that of the shipped data is as it is written, and other data are read alike in any currency."""
+"""The scale of money: that of the shipped data, and its independence of the currency."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.data import sample_files
 from tests.training.small_run import dataset, small
 from trm_np.data.encode import encode_profiles, scaled_money
-from trm_np.data.load import Dataset, Scenarios, load_dataset, load_priced
+from trm_np.data.load import Dataset, Scenarios, load_catalogue, load_dataset
 from trm_np.data.money import DOLLARS, Money, in_words, money_of
 from trm_np.data.problems import Place
 from trm_np.data.records import Gift
@@ -29,7 +29,7 @@ SUMS = st.floats(0.01, 1e6)
 
 
 def times(data: Dataset, factor: float) -> Dataset:
-    """The dataset with all sums times a factor."""
+    """The dataset with all amounts of money multiplied by a factor."""
 
     def scenarios(given: Scenarios) -> Scenarios:
         return tuple(
@@ -58,7 +58,7 @@ def task_of(data: Dataset) -> Task:
 # --------------------------------------------------------------------------------------------- the scale
 
 
-def test_the_shipped_data_have_the_tiers_and_the_middle_that_are_written_down() -> None:
+def test_the_default_scale_is_that_of_the_shipped_data() -> None:
     data = load_dataset()
     budgets = [scenario.profile.budget for scenario in data.train]
     prices = [gift.price for gift in data.gifts]
@@ -69,7 +69,9 @@ def test_the_shipped_data_have_the_tiers_and_the_middle_that_are_written_down() 
 
 
 @given(st.lists(SUMS, min_size=1, max_size=9), st.lists(SUMS, max_size=5), st.floats(1e-2, 1e3))
-def test_the_scale_grows_with_all_sums(budgets: list[float], prices: list[float], factor: float) -> None:
+def test_the_scale_is_proportional_to_the_amounts(
+    budgets: list[float], prices: list[float], factor: float
+) -> None:
     before = money_of(budgets, prices)
     after = money_of([factor * budget for budget in budgets], [factor * price for price in prices])
     assert after.middle == pytest.approx(factor * before.middle)
@@ -78,20 +80,20 @@ def test_the_scale_grows_with_all_sums(budgets: list[float], prices: list[float]
 
 
 @given(st.lists(SUMS, min_size=3, max_size=9), SUMS)
-def test_one_odd_budget_hardly_matters(budgets: list[float], odd: float) -> None:
+def test_one_extreme_budget_hardly_changes_the_scale(budgets: list[float], odd: float) -> None:
     middle = money_of([*budgets, odd], []).middle
     ordered = sorted(budgets)
     half = len(ordered) // 2
     assert ordered[half - 1] * 0.999999 <= middle <= ordered[min(half + 1, len(ordered) - 1)] * 1.000001
 
 
-def test_budgets_that_are_not_known_do_not_count_and_prices_stand_in_for_them() -> None:
+def test_unknown_budgets_do_not_count_and_prices_replace_them() -> None:
     assert money_of([None, 220.0], [1.0]).middle == pytest.approx(220.0)
     assert money_of([None, None], [None, 136.0]).middle == pytest.approx(220.0)
 
 
 @given(st.sampled_from([150, 0.05, 1 / 3, 1000, 7.3]))
-def test_in_any_currency_people_and_gifts_read_alike(factor: float) -> None:
+def test_encodings_do_not_depend_on_the_currency(factor: float) -> None:
     data = load_dataset()
     before, after = task_of(data), task_of(times(data, factor))
     for name in ("train", "validation", "test"):
@@ -105,7 +107,7 @@ def test_in_any_currency_people_and_gifts_read_alike(factor: float) -> None:
 
 
 @pytest.mark.parametrize("factor", [150, 0.05])
-def test_what_is_learned_does_not_depend_on_the_currency(factor: float) -> None:
+def test_training_does_not_depend_on_the_currency(factor: float) -> None:
     data, found = dataset(), []
     for each in (data, times(data, factor)):
         trainer = Trainer(small(training__epochs=5), task_of(each), seed=0)
@@ -117,7 +119,7 @@ def test_what_is_learned_does_not_depend_on_the_currency(factor: float) -> None:
     )
 
 
-def test_a_sum_at_the_top_of_a_tier_is_in_it() -> None:
+def test_a_tier_includes_its_upper_bound() -> None:
     yen = Money("¥", (12000.0, 22500.0), 16500.0)
     assert budget_tier([12000, 12001, 22500, 22501, np.nan], yen).tolist() == [0, 1, 1, 2, -1]
     assert scaled_money(np.array([16500.0, 20625.0]), yen).tolist() == pytest.approx([0, 1])
@@ -133,7 +135,7 @@ def test_a_sum_at_the_top_of_a_tier_is_in_it() -> None:
         *((40, "EUR", "EUR 40"), (1234.5, "kr", "kr 1,234.50"), (7, "US$", "US$7")),
     ],
 )
-def test_a_sum_in_words(amount: float, currency: str, words: str) -> None:
+def test_amounts_are_formatted_with_their_currency(amount: float, currency: str, words: str) -> None:
     assert in_words(amount, currency) == words
 
 
@@ -144,14 +146,14 @@ def files(folder: Path, factor: float, **more: str) -> dict[str, Path]:
     return sample_files.write(folder, **documents, catalogue=sample_files.catalogue() | more)
 
 
-def test_the_currency_of_a_catalogue_and_the_scale_of_the_budgets_are_those_of_the_dataset(
+def test_a_dataset_has_the_currency_of_the_catalogue_and_the_scale_of_the_budgets(
     tmp_path: Path,
 ) -> None:
     assert load_dataset(**files(tmp_path, 1)).vocabulary.money.currency == "$"
     data = load_dataset(**files(tmp_path, 100, currency="¥"))
     assert data.vocabulary.money == money_of([12050.0], [], "¥")
     assert data.first(2).vocabulary.money == data.vocabulary.money
-    assert load_priced(tmp_path / "catalogue.json", data.vocabulary) == (data.gifts, "¥")
+    assert load_catalogue(tmp_path / "catalogue.json", data.vocabulary) == (data.gifts, "¥")
 
 
 # ------------------------------------------------------------------------------------------ model files
@@ -166,7 +168,7 @@ def model_file(path: Path, money: Money) -> Path:
     return path
 
 
-def test_a_model_file_keeps_the_money_and_one_without_has_that_of_the_shipped_data(tmp_path: Path) -> None:
+def test_a_model_file_stores_the_scale_and_defaults_to_that_of_the_shipped_data(tmp_path: Path) -> None:
     yen = Money("¥", (12000.0, 22500.0), 16500.0)
     stored = load_model(model_file(tmp_path / "yen.npz", yen))
     assert stored.vocabulary.money == yen and stored.header["money"]["middle"] == 16500.0
@@ -189,11 +191,11 @@ def test_a_model_file_keeps_the_money_and_one_without_has_that_of_the_shipped_da
     ],
     ids=str,
 )
-def test_money_that_is_none_is_refused(wrong: object) -> None:
+def test_an_invalid_scale_is_refused(wrong: object) -> None:
     assert list(money_scale(wrong, Place("header", "money")))
 
 
-def test_inspect_shows_the_money_of_data_and_of_a_model(tmp_path: Path) -> None:
+def test_inspect_shows_the_scale_of_data_and_of_a_model(tmp_path: Path) -> None:
     shipped = coverage_text(inspect_new(small(), None, None, None)["coverage"])
     assert (
         "currency: $\nusual budget: 110\n" in shipped and "up to 80 8, up to 150 10, above 150 7" in shipped
@@ -203,7 +205,7 @@ def test_inspect_shows_the_money_of_data_and_of_a_model(tmp_path: Path) -> None:
     assert "currency: ¥\nusual budget: 16500\n" in text and "up to 12000 25, up to 22500 0" in text
 
 
-def test_an_answer_shows_its_sums_in_the_currency_of_the_model_or_of_another_catalogue(
+def test_a_recommendation_shows_amounts_in_the_currency_of_its_catalogue(
     tmp_path: Path,
 ) -> None:
     path = model_file(tmp_path / "model.npz", Money("¥", (12000.0, 22500.0), 16500.0))

@@ -1,4 +1,4 @@
-"""Text of a problem."""
+"""The text of problems."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_a_problem_is_one_line() -> None:
     assert str(problem) == 'mine.json: scenarios[3].profile.age: found "abc"; allowed: a number from 0 to 120'
 
 
-def test_a_suggestion_comes_last_and_a_whole_file_has_no_place() -> None:
+def test_a_message_ends_with_the_suggestion_and_omits_an_empty_place() -> None:
     names = ("gardening", "art")
     problem = Problem("mine.json", "", '"gardning"', "one of gardening, art", "gardning", names)
     assert str(problem) == (
@@ -29,14 +29,14 @@ def test_a_suggestion_comes_last_and_a_whole_file_has_no_place() -> None:
     )
 
 
-def test_an_error_is_its_first_problem_and_counts_the_others() -> None:
+def test_an_error_shows_the_first_problem_and_counts_the_others() -> None:
     first, second = Problem("a", "b", "c", "d"), Problem("e", "f", "g", "h")
     assert str(DataError([first])) == "a: b: found c; allowed: d"
     assert str(DataError([first, second])) == "a: b: found c; allowed: d (and 1 more)"
     assert DataError([first, second]).problems == (first, second)
 
 
-def test_places_read_like_javascript() -> None:
+def test_places_are_written_like_javascript_paths() -> None:
     assert Place("f").key("scenarios").item(3).key("profile").path == "scenarios[3].profile"
 
 
@@ -52,7 +52,7 @@ def test_a_short_value_is_shown_as_json(value: object) -> None:
         assert line.endswith("...")
 
 
-def test_what_a_terminal_would_obey_is_escaped() -> None:
+def test_control_characters_are_escaped() -> None:
     assert shown("\x1b[31m\u202eevil\n") == '"\\u001b[31m\\u202eevil\\n"'
     assert str(Problem("a\nb.json", "", "1", "2")) == "a\\nb.json: found 1; allowed: 2"
 
@@ -72,13 +72,13 @@ def test_the_closest_name_is_suggested_whatever_its_case_and_spacing(name: str, 
     assert closest(name, ("gardening", "home_decor", "art")) == meant
 
 
-def test_a_very_long_list_of_names_is_cut_and_so_is_a_very_long_name() -> None:
+def test_long_lists_of_names_and_long_names_are_shortened() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(n) for n in range(5000)]).endswith("38, 39, ... (5000 in all)")
     assert listed(["a" * 60, "b" * 1_000_000]) == f"{'a' * 60}, {'b' * 57}..."
 
 
-def test_among_very_many_names_none_is_suggested() -> None:
+def test_nothing_is_suggested_among_very_many_names() -> None:
     names = tuple(f"name {index}" for index in range(MOST_COMPARED))
     assert closest("nome 7", names) == "name 7"
     assert closest("nome 7", (*names, "one more")) == ""

@@ -1,4 +1,4 @@
-"""Simulated data: as many records as asked, in the shipped schema, true to the guide, and the same bytes again."""
+"""Simulated data: their size, schema, distributions, labels and reproducibility."""
 
 from functools import cache
 from pathlib import Path
@@ -42,7 +42,7 @@ def implied(dataset: Dataset) -> np.ndarray:
 
 @settings(max_examples=15)
 @given(st.integers(2, 60), st.integers(1, 20), st.integers(13, 150), st.integers(0, 2**32))
-def test_files_of_any_size_load_to_what_was_simulated(
+def test_simulated_files_load_to_the_simulated_dataset(
     tmp_path_factory: pytest.TempPathFactory, scenarios: int, held_out: int, gifts: int, seed: int
 ) -> None:
     dataset = simulated(scenarios, held_out, gifts, seed)
@@ -86,8 +86,8 @@ def test_fewer_gifts_than_categories_are_refused() -> None:
 # ------------------------------------------------------------------------------------- the scenarios
 
 
-def test_size_changes_nothing_else() -> None:
-    """More gifts: the same scenarios and labels. More training scenarios: the same ones first."""
+def test_other_parts_do_not_depend_on_a_size() -> None:
+    """With more gifts, scenarios and labels stay the same. A longer training list begins with the shorter one."""
     small = simulated(scenarios=10, gifts=13)
     for other in (simulated(scenarios=10, gifts=200), simulated(scenarios=40, gifts=13)):
         assert other.train[:10] == small.train
@@ -95,15 +95,15 @@ def test_size_changes_nothing_else() -> None:
     assert simulated(scenarios=40, gifts=13).gifts == small.gifts
 
 
-def test_held_out_interests_are_those_of_no_other_scenario() -> None:
+def test_no_held_out_interests_occur_in_another_scenario() -> None:
     dataset = large()
     held_out = [interests(scenario.profile) for scenario in dataset.validation + dataset.test]
     assert len(set(held_out)) == len(held_out) == 400
     assert not set(held_out) & {interests(scenario.profile) for scenario in dataset.train}
 
 
-def test_interests_that_are_taken_are_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With so few names that chance alone would repeat them: 1 hobby list, 4 preference lists."""
+def test_taken_interests_are_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 1 list of hobbies and 4 of preferences, random draws would repeat."""
     few = SHIPPED.vocabulary.__class__(
         **{
             **SHIPPED.vocabulary.lists,
@@ -120,7 +120,7 @@ def test_interests_that_are_taken_are_drawn_again(monkeypatch: pytest.MonkeyPatc
     assert len(trained) == 2 and not trained & held_out
 
 
-def test_labels_are_those_of_the_guide_in_either_catalogue() -> None:
+def test_labels_follow_the_guide_with_either_catalogue() -> None:
     dataset = large()
     scenarios = dataset.train + dataset.validation + dataset.test
     for gifts in (dataset.gifts, SHIPPED.gifts, simulated(gifts=13).gifts):
@@ -155,7 +155,7 @@ def test_profiles_have_the_documented_distribution() -> None:
     assert close((budgets < np.sqrt(45 * 250)).sum(), 0.5)  # half lie below the geometric mean
 
 
-def test_people_are_possible() -> None:
+def test_profiles_are_plausible() -> None:
     profiles = [scenario.profile for scenario in large().train]
     assert {p.relationship for p in profiles} == set(SHIPPED.vocabulary.relationships)
     assert {p.occasion for p in profiles} == set(SHIPPED.vocabulary.occasions)
@@ -199,7 +199,7 @@ def test_prices_lie_in_the_shipped_range_of_each_category() -> None:
         assert 0.35 < np.mean(np.array(ours) < middle) < 0.65  # uniform on a logarithmic scale
 
 
-def test_gifts_give_every_tool_something_to_find() -> None:
+def test_simulated_gifts_have_something_for_every_tool() -> None:
     gifts = large().gifts
     assert 0.02 < np.mean([gift.stock == 0 for gift in gifts]) < 0.06
     assert any(min(offer.price for offer in gift.offers) <= 0.9 * gift.price for gift in gifts)

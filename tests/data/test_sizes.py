@@ -1,4 +1,4 @@
-"""Limits on the contents of a file, and the cost of reading it, in proportion to its contents."""
+"""Limits on the contents of a file, and the cost of reading it."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def gifts(count: int) -> list[dict[str, Any]]:
 
 
 def write(folder: Path, **documents: Any) -> dict[str, Path]:
-    """The sample files, but for these."""
+    """Write the sample files, some of them replaced."""
     sample = {
         "scenarios": sample_files.training(),
         "held_out": sample_files.held_out(),
@@ -43,7 +43,7 @@ def with_scenarios(count: int) -> dict[str, Any]:
 
 
 def with_names(count: int) -> dict[str, Any]:
-    """Vocabulary with so many hobbies, and as many scenarios, each with the last hobby."""
+    """A training file with `number` hobbies and as many scenarios, each with the last hobby."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     names = [f"hobby {number}" for number in range(count)]
     document["vocabulary"]["hobbies"] += names
@@ -54,7 +54,7 @@ def with_names(count: int) -> dict[str, Any]:
 
 
 def with_choices(count: int) -> dict[str, Any]:
-    """So many gifts and as many scenarios, each with four gifts."""
+    """Files with `number` gifts and as many scenarios, each with four gifts."""
     document = sample_files.training() | {"scenarios": scenarios(count)}
     for number, scenario in enumerate(document["scenarios"]):
         chosen, rejected, had, other = (f"gift_{(number + place) % count}" for place in range(4))
@@ -91,7 +91,7 @@ SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def calls(work: Callable[[], object]) -> int:
-    """Number of functions that the work calls, those of Python itself included."""
+    """The number of function calls of the work, including those of built-in functions."""
     count = 0
 
     def note(_: FrameType, event: str, __: object) -> None:
@@ -114,7 +114,7 @@ def attempt(paths: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("what", SIZES)
-def test_twice_as_much_costs_twice_as_much(what: str, tmp_path: Path) -> None:
+def test_the_cost_of_loading_is_linear(what: str, tmp_path: Path) -> None:
     few, twice, four_times = (
         calls(partial(attempt, write(tmp_path, **SIZES[what](count)))) for count in (300, 600, 1200)
     )
@@ -166,7 +166,7 @@ def test_fewer_than_three_gifts_are_refused_and_three_are_taken(count: int, tmp_
         ("budget", 0.01, 1_000_000_000, (0.009999, 1e-9, 5e-324, 0, 1_000_000_000.1, 1e15)),
     ],
 )
-def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
+def test_ranges_include_their_ends(
     field: str, lowest: float, highest: float, beyond: tuple[float, ...], tmp_path: Path
 ) -> None:
     for value in (lowest, highest, *beyond):
@@ -181,7 +181,7 @@ def test_the_ends_of_a_range_are_taken_and_what_is_beyond_is_refused(
             load_dataset(**paths)
 
 
-def test_the_limits_are_those_written_down() -> None:
+def test_the_limits_are_those_of_the_documentation() -> None:
     readme = (Path(__file__).resolve().parents[2] / "scenarios" / "README.md").read_text(encoding="utf-8")
     assert f"{MAX_FILE_BYTES // 2**20} MB" in readme and MAX_FILE_BYTES % 2**20 == 0
     assert f"{schema.LEAST_MONEY} to {schema.MOST_MONEY:,}" in readme

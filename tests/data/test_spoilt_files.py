@@ -1,4 +1,4 @@
-"""Good files spoilt at random: the problems stand at the very places that were spoilt, and nowhere else."""
+"""Valid files are spoilt at random. Exactly the spoilt places are reported."""
 
 import json
 import math
@@ -39,12 +39,12 @@ MAY_BE_ABSENT = {
     *("vocabulary", "expected_categories", "expected_tools", "chosen", "rejected"),
     *(field.name for record in (Profile, Gift) for field in fields(record)),
 } - {"id", "name", "category"}
-# One folder serves all examples, each of which writes its files anew.
+# All examples share a folder, since each rewrites its files.
 in_one_folder = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 class Again(str):
-    """A key that a dictionary holds beside the equal one, and that JSON writes as it is."""
+    """A key that a dictionary holds beside an equal one. JSON writes both."""
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -73,7 +73,7 @@ def good() -> Documents:
 
 
 def values(value: Any, path: Way = ()) -> Iterator[tuple[Way, Any]]:
-    """Every value within one, outermost first, with the way to it."""
+    """Yield every value within a value, outermost first, with the path to it."""
     yield path, value
     steps: Any = (
         enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
@@ -93,7 +93,7 @@ def place(path: Way) -> str:
 
 
 def names_of(path: Way) -> tuple[str, ...]:
-    """The lists of the vocabulary from which the value at the end of a path is a name; none if it is no name."""
+    """The vocabulary lists that the value at a path may be a name of; none if it is not a name."""
     if path[0] == "vocabulary":
         return ()
     key = path[-2] if isinstance(path[-1], int) else path[-1]
@@ -151,7 +151,7 @@ ALL: list[tuple[Where, Spoil]] = [
 
 
 def apart(chosen: list[tuple[Where, Spoil]]) -> list[tuple[Where, Spoil]]:
-    """Those of the chosen that do not touch one another: none within another, and no name where none is known."""
+    """Those of the chosen damages that do not interfere: none lies within another."""
     kept: list[tuple[Where, Spoil]] = []
     for (kind, path), spoil in chosen:
         touches = any(
@@ -180,15 +180,13 @@ def reported(folder: Path, documents: Documents) -> set[tuple[str, str]]:
     return set()
 
 
-def test_unspoilt_files_are_good(tmp_path: Path) -> None:
+def test_the_original_files_are_valid(tmp_path: Path) -> None:
     assert reported(tmp_path, good()) == set()
 
 
 @settings(in_one_folder, max_examples=400)
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=6))
-def test_exactly_what_was_spoilt_is_reported_in_its_place(
-    tmp_path: Path, chosen: list[tuple[Where, Spoil]]
-) -> None:
+def test_exactly_the_spoilt_places_are_reported(tmp_path: Path, chosen: list[tuple[Where, Spoil]]) -> None:
     documents = good()
     expected = set()
     for (kind, path), spoil in apart(chosen):
@@ -201,7 +199,7 @@ NAMES = [(kind, name) for kind, names in good()["scenarios"]["vocabulary"].items
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)
-def test_a_name_taken_from_the_vocabulary_is_missed_wherever_it_is_used(
+def test_a_name_removed_from_the_vocabulary_is_reported_wherever_it_is_used(
     kind: str, name: str, tmp_path: Path
 ) -> None:
     documents = good()
@@ -219,7 +217,7 @@ def test_a_name_taken_from_the_vocabulary_is_missed_wherever_it_is_used(
 
 
 @pytest.mark.parametrize("category", sample_files.VOCABULARY.categories)
-def test_a_category_without_a_gift_is_missed_wherever_it_is_expected(category: str, tmp_path: Path) -> None:
+def test_a_category_without_a_gift_is_reported_wherever_it_is_expected(category: str, tmp_path: Path) -> None:
     documents = good()
     documents["scenarios"]["scenarios"][1]["expected_categories"].append("kitchen")
     other = next(name for name in sample_files.VOCABULARY.categories if name != category)
@@ -244,7 +242,7 @@ WAYS = [(kind, path) for kind, document in good().items() for path, _ in values(
 
 @in_one_folder
 @given(st.sampled_from(WAYS), JSON)
-def test_any_value_anywhere_is_taken_or_refused(tmp_path: Path, where: Where, value: object) -> None:
+def test_any_value_in_any_place_is_accepted_or_refused(tmp_path: Path, where: Where, value: object) -> None:
     kind, path = where
     documents = good()
     if path:
@@ -256,7 +254,9 @@ def test_any_value_anywhere_is_taken_or_refused(tmp_path: Path, where: Where, va
 
 @in_one_folder
 @given(st.sampled_from(sorted(good())), st.data())
-def test_any_bytes_anywhere_are_taken_or_refused(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+def test_any_bytes_in_any_place_are_accepted_or_refused(
+    tmp_path: Path, kind: str, data: st.DataObject
+) -> None:
     documents = good()
     text = json.dumps(documents[kind]).encode()
     start = data.draw(st.integers(0, len(text)))

@@ -1,4 +1,4 @@
-"""Records as columns: nothing lost, nothing moved."""
+"""Records as columns."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_a_table_of_profiles_can_be_read_back(profiles: list[Profile]) -> None:
     assert read_back == profiles
 
 
-def test_lists_keep_their_order_and_are_filled_up_at_the_end() -> None:
+def test_lists_keep_their_order_and_are_padded_at_the_end() -> None:
     table = profile_table([Profile(hobbies=("reading", "garden")), Profile(hobbies=("cooking",))], VOCABULARY)
     assert table.hobbies.tolist() == [[2, 0], [1, -1]]
     assert table.preferences.tolist() == [[-1], [-1]]
@@ -84,7 +84,7 @@ def test_lists_keep_their_order_and_are_filled_up_at_the_end() -> None:
 
 
 @given(st.lists(PROFILES, min_size=1), st.data())
-def test_taking_rows_is_making_the_table_of_those_profiles(
+def test_taking_rows_equals_building_the_table_of_those_profiles(
     profiles: list[Profile], data: st.DataObject
 ) -> None:
     index = data.draw(st.lists(st.integers(0, len(profiles) - 1)))
@@ -130,7 +130,7 @@ def test_an_unknown_name_is_refused() -> None:
         gift_table([gift("wool", "garden", "knitting")], VOCABULARY)
 
 
-def test_a_hobby_names_its_own_category_and_implies_those_where_half_the_gifts_carry_it() -> None:
+def test_a_hobby_implies_its_own_category_and_those_where_half_the_gifts_carry_it() -> None:
     gifts = [
         gift("pan", "kitchen", "cooking", "garden"),
         gift("herb_pots", "kitchen", "cooking", "garden"),
@@ -151,7 +151,7 @@ def test_a_hobby_names_its_own_category_and_implies_those_where_half_the_gifts_c
     }
 
 
-def test_a_category_without_gifts_is_implied_by_nothing() -> None:
+def test_no_hobby_implies_a_category_without_gifts() -> None:
     implied = implied_categories(gift_table([gift("pan", "kitchen", "cooking")], VOCABULARY), VOCABULARY)
     assert implied[:, VOCABULARY.categories.index("library")].tolist() == [False, False, False]
 
@@ -177,7 +177,7 @@ def test_an_age_belongs_to_the_group_of_its_completed_years(age: float, group: i
     assert age_group(age) == group
 
 
-def test_groups_and_tiers_have_their_own_bounds_and_nan_has_none() -> None:
+def test_groups_and_tiers_include_their_bounds_and_nan_has_none() -> None:
     for index, (youngest, oldest) in enumerate(AGE_GROUPS):
         assert age_group([youngest, oldest, np.nan]).tolist() == [index, index, -1]
     for index, (above, top) in enumerate(BUDGET_TIERS):
@@ -185,7 +185,7 @@ def test_groups_and_tiers_have_their_own_bounds_and_nan_has_none() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=2))
-def test_a_larger_number_is_never_in_a_lower_group_or_tier(values: list[float]) -> None:
+def test_groups_and_tiers_are_monotone(values: list[float]) -> None:
     ordered = np.sort(values)
     assert (np.diff(age_group(ordered)) >= 0).all()
     assert (np.diff(budget_tier(ordered)) >= 0).all()

@@ -1,4 +1,4 @@
-"""A dataset as the trainer uses it: choices as sparse tables beside profiles and labels."""
+"""A dataset as arrays for training, with choices as sparse tables."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ CHOSEN = (
 PLACE = {id: index for index, id in enumerate(IDS)}
 
 
-def test_a_split_has_what_was_chosen_rejected_and_had_as_tables_of_people_and_gifts() -> None:
+def test_a_split_has_sparse_tables_of_chosen_rejected_and_history() -> None:
     everyone = (LABELLED[0], *CHOSEN)
     task = task_from(Dataset(sample_files.VOCABULARY, everyone, LABELLED[:1], CHOSEN, GIFTS), 0)
     assert task.train.chosen.toarray().tolist() == [[0, 0, 0, 0], [1, 2.5, 0, 0], [0, 0, 0, 1]]
@@ -35,7 +35,7 @@ def test_a_split_has_what_was_chosen_rejected_and_had_as_tables_of_people_and_gi
 @pytest.mark.parametrize(
     "rows", [[2, 0], np.array([1, 1, 0]), slice(1, 3), np.array([True, False, True])], ids=str
 )
-def test_rows_of_a_split_are_taken_in_all_of_its_tables(rows: list[int]) -> None:
+def test_taking_rows_of_a_split_takes_them_in_all_tables(rows: list[int]) -> None:
     everyone = (LABELLED[0], *CHOSEN)
     train = task_from(Dataset(sample_files.VOCABULARY, everyone, CHOSEN, CHOSEN, GIFTS), 0).train
     taken = train.take(rows)
@@ -45,7 +45,7 @@ def test_rows_of_a_split_are_taken_in_all_of_its_tables(rows: list[int]) -> None
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(IDS), st.floats(1e-6, 1e6)), max_size=5))
-def test_a_table_of_weights_is_the_dense_one_written_out(rows: list[dict[str, float]]) -> None:
+def test_a_sparse_table_of_weights_equals_the_dense_one(rows: list[dict[str, float]]) -> None:
     table = weights_of([tuple(row.items()) for row in rows], PLACE)
     dense = np.zeros((len(rows), len(IDS)))
     for place, row in enumerate(rows):
@@ -55,12 +55,12 @@ def test_a_table_of_weights_is_the_dense_one_written_out(rows: list[dict[str, fl
     assert table.indices.tolist() == [IDS.index(id) for row in rows for id in row]  # a history stays in order
 
 
-def test_an_id_that_is_no_gift_is_refused() -> None:
+def test_an_unknown_id_is_refused() -> None:
     with pytest.raises(KeyError, match="sofa"):
         weights_of([[("sofa", 1.0)]], PLACE)
 
 
-def test_a_gift_of_which_nothing_is_known_has_its_row_in_the_tables() -> None:
+def test_a_gift_without_known_fields_has_its_row_in_the_tables() -> None:
     bare = replace(
         GIFTS[0], id="bare", **dict.fromkeys(("price", "rating", "tags", "age_range", "occasions"), None)
     )

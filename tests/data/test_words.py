@@ -1,4 +1,4 @@
-"""The words that people have for the names of a vocabulary: which they are, and what each comes to."""
+"""Words for vocabulary names: spellings, plurals, misspellings and synonyms."""
 
 import json
 from dataclasses import asdict, replace
@@ -17,7 +17,7 @@ from trm_np.data.problems import DataError, Place
 from trm_np.data.records import Profile
 from trm_np.data.schema import MOST_SYNONYMS, synonyms
 from trm_np.data.spelling import close_names, edits, singular
-from trm_np.data.vocabulary import SAID
+from trm_np.data.vocabulary import PROFILE_LISTS
 from trm_np.data.words import Meaning, Words
 
 SHIPPED, _ = load_scenarios()
@@ -40,7 +40,7 @@ TEXTS = st.text("abcdes", max_size=9)
 
 
 def distance(one: str, other: str) -> int:
-    """The textbook's table: row by row, from the lengths of the beginnings."""
+    """The edit distance by the textbook's table."""
     table = [[i + j for j in range(len(other) + 1)] for i in range(len(one) + 1)]
     for i, a in enumerate(one, 1):
         for j, b in enumerate(other, 1):
@@ -51,7 +51,7 @@ def distance(one: str, other: str) -> int:
 
 
 def plural(word: str) -> str:
-    """Plural as English writes it."""
+    """The plural of an English word."""
     if word.endswith("y") and word[-2] not in "aeiou":
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
@@ -62,7 +62,7 @@ def plural(word: str) -> str:
 
 @settings(deadline=None)
 @given(st.lists(WORDS, unique=True, max_size=4), st.dictionaries(WORDS, st.just("fitness"), max_size=4))
-def test_a_name_is_itself_whatever_the_other_words_are(names: list[str], meanings: dict[str, str]) -> None:
+def test_a_name_means_itself_whatever_the_other_words(names: list[str], meanings: dict[str, str]) -> None:
     words = Words((*names, "fitness"), meanings)
     for name in (*names, "fitness"):
         assert words.meaning(name) == Meaning(name)
@@ -70,14 +70,12 @@ def test_a_name_is_itself_whatever_the_other_words_are(names: list[str], meaning
 
 @settings(deadline=None)
 @given(st.sampled_from(SAYINGS), st.data())
-def test_neither_case_nor_spaces_nor_the_plural_make_another_word(
-    saying: tuple[str, str, str], data: st.DataObject
-) -> None:
+def test_case_spaces_and_plurals_do_not_matter(saying: tuple[str, str, str], data: st.DataObject) -> None:
     kind, word, name = saying
     words = SHIPPED.words[kind]
     assert words.meaning(word) == Meaning(name, word)
     for known in (word, name):
-        # What ends in one s is mostly no singular; "fiancée" and "fiancee" are two words.
+        # Few singulars end in a single s. "fiancée" and "fiancee" are two words.
         several = known if known.endswith("s") and not known.endswith("ss") else plural(known)
         spelt = "".join(data.draw(st.sampled_from([c, c.upper(), f" {c}", f"-{c}"])) for c in several)
         assert words.meaning(spelt).name == name, spelt
@@ -93,12 +91,14 @@ def test_a_word_and_its_plural_are_one(word: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("hikes", "hiking"), ("walker", "walks"), ("boss", "bo"), ("as", "a"), ("pas", "pass")]
 )
-def test_what_is_no_plural_stays_apart(one: str, other: str) -> None:
+def test_words_that_only_look_like_plurals_are_kept(one: str, other: str) -> None:
     assert singular(one) != singular(other)
 
 
 def test_a_name_comes_before_a_synonym_in_each_spelling() -> None:
-    words = Words(("walks", "reading"), {"walk": "reading", "stroll": "walks"})  # no file may hold the former
+    words = Words(
+        ("walks", "reading"), {"walk": "reading", "stroll": "walks"}
+    )  # the first is invalid in a file
     assert words.meaning("walk") == words.meaning("Walks") == Meaning("walks")
     assert words.meaning("Strolls") == Meaning("walks", "stroll")
     assert words.meaning("hike") == Meaning(None)
@@ -109,16 +109,14 @@ def test_a_name_comes_before_a_synonym_in_each_spelling() -> None:
 
 @settings(deadline=None)
 @given(TEXTS, TEXTS, st.integers(0, 3))
-def test_edits_are_those_of_the_textbook_up_to_the_most_that_are_counted(
-    one: str, other: str, most: int
-) -> None:
+def test_edits_agree_with_the_textbook_up_to_the_limit(one: str, other: str, most: int) -> None:
     least, counted = distance(one, other), edits(one, other, most)
     assert counted == least if least <= most else counted > most
 
 
 @settings(deadline=None)
 @given(TEXTS, st.lists(TEXTS, unique=True, max_size=30))
-def test_a_hint_is_always_within_one_edit_and_two_in_a_long_word(word: str, names: list[str]) -> None:
+def test_suggestions_are_within_one_edit_or_two_in_a_long_word(word: str, names: list[str]) -> None:
     form = singular(word)
     most = 0 if len(form) < 3 else 1 if len(form) < 8 else 2
     near = [name for name in names if distance(form, singular(name)) <= most]
@@ -140,7 +138,7 @@ def test_a_hint_is_always_within_one_edit_and_two_in_a_long_word(word: str, name
         *(("racing", ""), ("stamp collecting", ""), ("cats", ""), ("hunting", ""), ("cheese", ""), ("", "")),
     ],
 )
-def test_a_misspelt_word_has_a_hint_and_another_word_has_none(word: str, hint: str) -> None:
+def test_a_misspelt_word_gets_a_suggestion_and_another_word_none(word: str, hint: str) -> None:
     assert SHIPPED.words["hobbies"].close(word) == ((hint,) if hint else ())
     assert SHIPPED.words["relationships"].close(word) == ()
 
@@ -148,7 +146,7 @@ def test_a_misspelt_word_has_a_hint_and_another_word_has_none(word: str, hint: s
 # ---------------------------------------------------------------------------------------- in a profile
 
 
-def test_synonyms_are_said_in_one_line_and_count_once() -> None:
+def test_one_note_lists_all_synonyms() -> None:
     value = {"hobbies": ["Running", "yoga", "fitness", "jogging", "Yoga"], "relationship": "Mums"}
     assert read_profile(value, SHIPPED, "p") == CheckedProfile(
         Profile(hobbies=("fitness", "wellness"), relationship="mother"),
@@ -157,7 +155,7 @@ def test_synonyms_are_said_in_one_line_and_count_once() -> None:
     assert read_profile(value, SHIPPED, "p", strict=True) == read_profile(value, SHIPPED, "p")
 
 
-def test_a_synonym_is_one_of_its_own_list_alone() -> None:
+def test_a_synonym_counts_only_in_its_own_list() -> None:
     found = read_profile({"hobbies": ["wife"], "preferences": ["yoga"], "occasion": "dogs"}, SHIPPED, "p")
     assert found.profile == Profile() and found.notes == ()
     assert found.warnings[0].startswith('p: "wife", "yoga", "dogs" are not known')
@@ -166,21 +164,21 @@ def test_a_synonym_is_one_of_its_own_list_alone() -> None:
 # ---------------------------------------------------------------------------------------- the shipped ones
 
 
-def test_the_shipped_synonyms_are_some_three_hundred_and_keep_the_rules_of_all() -> None:
+def test_the_shipped_synonyms_are_valid() -> None:
     stored = json.loads(resources.files("trm_np.scenarios").joinpath("synonyms.json").read_text("utf-8"))
-    assert stored == SHIPPED.synonyms and list(stored) == list(SAID)
+    assert stored == SHIPPED.synonyms and list(stored) == list(PROFILE_LISTS)
     assert list(synonyms(SHIPPED)(stored, Place("synonyms.json"))) == []
     assert f"{len(SAYINGS)} everyday words" in GUIDE and len(SAYINGS) >= 250
 
 
-def test_no_shipped_synonym_is_a_name_of_any_list_and_every_name_said_of_a_person_has_one() -> None:
-    names = {singular(name) for field in SAID for name in getattr(SHIPPED, field)}
+def test_no_shipped_synonym_is_a_name_and_every_name_of_a_profile_has_one() -> None:
+    names = {singular(name) for field in PROFILE_LISTS for name in getattr(SHIPPED, field)}
     assert [word for _, word, _ in SAYINGS if singular(word) in names] == []
-    for kind in SAID:
+    for kind in PROFILE_LISTS:
         assert set(SHIPPED.synonyms[kind].values()) == set(getattr(SHIPPED, kind))
 
 
-def test_of_the_thirty_questions_three_words_in_four_are_understood() -> None:
+def test_three_quarters_of_the_words_of_thirty_questions_are_understood() -> None:
     assert len(QUESTIONS) == 30
     said = [
         (KIND.get(field, field), word)
@@ -195,7 +193,7 @@ def test_of_the_thirty_questions_three_words_in_four_are_understood() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question["said"][:40])
-def test_a_question_has_a_line_of_notes_and_a_warning_at_most(question: dict[str, Any]) -> None:
+def test_a_profile_has_at_most_one_line_of_notes_and_one_warning(question: dict[str, Any]) -> None:
     found = read_profile(question["profile"], SHIPPED, "question")
     # Something is understood.
     assert found.profile != Profile(age=found.profile.age, budget=found.profile.budget)
@@ -211,12 +209,12 @@ def own(folder: Path, vocabulary: dict[str, Any]) -> Path:
     return file
 
 
-def test_a_vocabulary_of_ones_own_has_its_own_synonyms_or_none(tmp_path: Path) -> None:
+def test_an_own_vocabulary_has_its_own_synonyms_or_none(tmp_path: Path) -> None:
     lists = sample_files.training()["vocabulary"]
     assert not any(load_scenarios(own(tmp_path, lists))[0].synonyms.values())
     mine = {"hobbies": {"plants": "garden"}}
     vocabulary, _ = load_scenarios(own(tmp_path, lists | {"synonyms": mine}))
-    assert vocabulary.synonyms == {kind: mine.get(kind, {}) for kind in SAID}
+    assert vocabulary.synonyms == {kind: mine.get(kind, {}) for kind in PROFILE_LISTS}
     assert read_profile({"hobbies": ["Plant"]}, vocabulary, "p").profile.hobbies == ("garden",)
 
 
@@ -224,23 +222,23 @@ def test_the_shipped_synonyms_are_of_the_shipped_names_and_may_be_replaced(tmp_p
     shipped = Path(str(resources.files("trm_np.scenarios").joinpath("realistic_user_scenarios.json")))
     document = json.loads(shipped.read_text(encoding="utf-8"))
     for change, left in (
-        ({}, set(SAID)),
+        ({}, set(PROFILE_LISTS)),
         ({"synonyms": {"hobbies": {}, "occasions": {"bash": "birthday"}}}, {"preferences", "relationships"}),
-        ({"hobbies": document["vocabulary"]["hobbies"] + ["chess"]}, set(SAID) - {"hobbies"}),
+        ({"hobbies": document["vocabulary"]["hobbies"] + ["chess"]}, set(PROFILE_LISTS) - {"hobbies"}),
     ):
         file = tmp_path / "changed.json"
         file.write_text(json.dumps({**document, "vocabulary": document["vocabulary"] | change}), "utf-8")
         found, _ = load_scenarios(file)
-        assert {kind for kind in SAID if found.synonyms[kind] == SHIPPED.synonyms[kind]} == left
+        assert {kind for kind in PROFILE_LISTS if found.synonyms[kind] == SHIPPED.synonyms[kind]} == left
 
 
-def test_so_many_synonyms_are_refused() -> None:
+def test_too_many_synonyms_are_refused() -> None:
     many = {"hobbies": {f"odd {number}": "music" for number in range(MOST_SYNONYMS + 1)}}
     (problem,) = synonyms(SHIPPED)(many, Place("mine.json"))
     assert str(problem) == "mine.json: hobbies: found 1001 synonyms; allowed: at most 1000"
 
 
-def test_a_model_learns_nothing_of_synonyms() -> None:
+def test_training_does_not_depend_on_synonyms() -> None:
     dataset = load_dataset()
     plain = replace(dataset.vocabulary, synonyms={})
     assert plain == dataset.vocabulary and hash(plain) == hash(dataset.vocabulary)

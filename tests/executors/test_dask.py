@@ -1,4 +1,4 @@
-"""A Dask cluster gives the same rows as this process, also when one of its workers is ended in the middle."""
+"""A Dask cluster gives the same rows as this process, even if a worker is killed."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {**conditions(), "BLAS threads": "1"}
 
 
-def test_rows_and_answers_of_a_cluster_are_those_of_this_process_to_the_bit() -> None:
+def test_a_cluster_gives_the_bits_of_this_process() -> None:
     pytest.importorskip("distributed", reason="needs pip install -e '.[cluster]'")
     from tests.executors.on_a_cluster import PEOPLE
 
@@ -44,19 +44,19 @@ def test_rows_and_answers_of_a_cluster_are_those_of_this_process_to_the_bit() ->
         ({"tcp://one": {**ALIKE, "BLAS threads": "4"}}, "worker tcp://one: BLAS threads 4, but 1 is needed"),
     ],
 )
-def test_workers_that_would_give_other_bits_are_refused(found: dict[str, dict[str, str]], said: str) -> None:
+def test_workers_with_other_conditions_are_refused(found: dict[str, dict[str, str]], said: str) -> None:
     with pytest.raises(ClusterError, match=said):
         require_alike(found)
 
 
-def test_workers_that_are_alike_are_taken() -> None:
+def test_workers_with_the_same_conditions_are_accepted() -> None:
     require_alike({"tcp://one": ALIKE, "tcp://two": ALIKE})
 
 
 @pytest.mark.parametrize(
     ("address", "error"), [("tcp://127.0.0.1:9", "OSError"), ("scheduler", "ValueError"), ("", "ValueError")]
 )
-def test_a_cluster_that_does_not_answer_is_said_in_one_line(address: str, error: str, tmp_path: Path) -> None:
+def test_an_unreachable_cluster_is_reported_in_one_line(address: str, error: str, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs pip install -e '.[cluster]'")
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--set", "loss.tool=0.1,0.2"]
     options = ["--dask", address, "--out", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Processes that work for another one end with it, whatever ended that one."""
+"""Worker processes end with their parent, however it ends."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ with local_processes(2) as executor:
 
 
 def wait_in(folder: str) -> None:
-    """Say which process this is, and wait for ever."""
+    """Report the id of this process, and wait forever."""
     Path(folder, str(os.getpid())).touch()
     wait_until(lambda: False)
 

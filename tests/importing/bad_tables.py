@@ -1,4 +1,4 @@
-"""Tables that are refused, each by one fault: what takes the place of a sample table, and the options."""
+"""Bad tables, each with one fault: the table that replaces a sample table, and the options."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ DATES = ("2024-01-05", "2024-02-01", "2024-03-09", "2024-01-20", "2024-04-02", "
 
 
 def dated(*dates: str, options: tuple[str, ...] = ()) -> Case:
-    """The orders with these dates in place of their first ones."""
+    """The orders with their first dates replaced by these."""
     table = ORDERS
     for old, new in zip(DATES, dates, strict=False):
         table = changed(table, old, new)
@@ -42,7 +42,7 @@ def dated(*dates: str, options: tuple[str, ...] = ()) -> Case:
 
 
 def all_slashed(*options: str) -> Case:
-    """All dates as day/month or month/day, without one that shows which."""
+    """Dates that are all ambiguous: day/month or month/day."""
     rows = [line.split(",") for line in ORDERS.splitlines()[1:]]
     table = HEADER + "".join(
         f"{person},{item},0{1 + number % 9}/02/2024,{rating}\n"
@@ -52,7 +52,7 @@ def all_slashed(*options: str) -> Case:
 
 
 CASES: dict[str, Case] = {
-    # What is in the file
+    # Formats
     "orders_empty": ({"orders": ""}, []),
     "orders_only_blank_lines": ({"orders": "\n \n\r\n"}, []),
     "orders_only_a_header": ({"orders": HEADER}, []),
@@ -157,7 +157,7 @@ CASES: dict[str, Case] = {
     "time_of_two_meanings": all_slashed(),
     "time_not_as_said": dated("25/01/2024", options=("--dates", "mdy")),
     "time_not_a_number": dated("nan"),
-    # What is left
+    # Too little data
     "one_person": ({"orders": HEADER + "ann,kite,2024-01-05,5\nann,lamp,2024-02-01,4\n"}, []),
     "three_people": ({"orders": "".join(ORDERS.splitlines(keepends=True)[:8])}, []),
     "nobody_likes_anything": ({}, ["--liked", "6"]),

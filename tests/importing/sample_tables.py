@@ -1,4 +1,4 @@
-"""Three small tables that belong together; each test spoils its own copy."""
+"""Three small sample tables."""
 
 from pathlib import Path
 

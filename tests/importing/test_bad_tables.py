@@ -1,4 +1,4 @@
-"""A table that is not as it should be is refused in one line that says where, what was found and what is allowed."""
+"""A bad table is refused in one line with the place, what was found and what is allowed."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_a_bad_table_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", ["orders.csv", "items.csv", "people.csv"])
-def test_a_file_that_is_missing_or_a_folder(
+def test_a_missing_file_or_a_folder_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -64,7 +64,7 @@ def test_a_file_that_is_missing_or_a_folder(
 
 
 def changed_somewhere(table: str) -> st.SearchStrategy[bytes]:
-    """The table with some of its bytes replaced, or any bytes."""
+    """A table with some bytes replaced, or any bytes."""
     data = table.encode()
 
     def replaced(start: int, length: int, new: bytes) -> bytes:
@@ -81,7 +81,7 @@ written = st.sampled_from(
 
 
 @given(changed_somewhere(ORDERS), changed_somewhere(ITEMS), changed_somewhere(PEOPLE), st.booleans())
-def test_any_bytes_are_taken_or_refused_with_one_problem(
+def test_any_bytes_are_accepted_or_refused_with_one_problem(
     tmp_path_factory: pytest.TempPathFactory, orders: bytes, items: bytes, people: bytes, drop_bad: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
@@ -100,7 +100,7 @@ def test_any_bytes_are_taken_or_refused_with_one_problem(
     load_dataset(*(folder / name for name in contents))
 
 
-def test_a_case_is_spoilt_by_its_fault_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_table_has_no_other_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_tables(tmp_path)
     assert CliRunner().invoke(trm, COMMAND).exit_code == 0

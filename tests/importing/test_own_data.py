@@ -1,4 +1,4 @@
-"""The page on one's own orders: its tables give what it says, and a model learns from them."""
+"""The page about own orders: its tables give the output it shows, and a model trains on them."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_prints_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_prints_the_output_in_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name, table in zip(("orders.csv", "items.csv", "people.csv"), blocks("csv"), strict=True):
         Path(name).write_text(table)
@@ -49,14 +49,14 @@ def test_the_example_prints_what_the_page_says(tmp_path: Path, monkeypatch: pyte
     assert trained.exit_code == 0, trained.output
 
 
-def test_the_page_and_the_help_name_every_field() -> None:
+def test_docs_and_help_name_every_field() -> None:
     shown = CliRunner().invoke(trm, ["import", "--help"]).output
     for field in FIELDS:
         assert f"`{field}`" in PAGE, field
         assert re.search(rf"\b{re.escape(field)}\b", shown), field
 
 
-def test_the_command_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_replaces_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_tables(tmp_path)
     said = CliRunner().invoke(trm, [*COMMAND, "--json"])
@@ -69,7 +69,7 @@ def test_the_command_replaces_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {path.name: path.read_bytes() for path in Path("shop").iterdir()} == before
 
 
-def test_rows_are_counted_on_a_terminal(
+def test_a_terminal_shows_the_number_of_rows(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

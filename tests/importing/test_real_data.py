@@ -1,4 +1,4 @@
-"""The benchmark on real data: wheels made here, with tables of the same columns as the real ones."""
+"""The benchmark on real data, with small wheels that have the columns of the real ones."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Selection of people and orders to learn from: each rule is compared with the orders themselves."""
+"""Splitting of people and orders, compared with the orders themselves."""
 
 import json
 from collections import Counter, defaultdict
@@ -55,7 +55,7 @@ orders_of_people = st.lists(
 
 
 @given(orders_of_people, st.sampled_from([0.0, 0.5, 0.6, 0.9]), st.booleans())
-def test_every_person_is_divided_by_time(
+def test_orders_of_every_person_are_split_by_time(
     tmp_path_factory: pytest.TempPathFactory, orders: list[Order], share: float, rated: bool
 ) -> None:
     folder = tmp_path_factory.mktemp("orders")
@@ -90,14 +90,14 @@ def test_every_person_is_divided_by_time(
                 found = scenario["chosen"]
                 assert (dict.fromkeys(found, 1) if isinstance(found, list) else found) == pieces
             ends.append(mine[-1][2])
-    assert ends == sorted(ends)  # nobody is trained on who ordered after a person held out did
+    assert ends == sorted(ends)  # no training order is later than the last one of a held-out person
     assert sum(report.dropped.get(reason, 0) for reason in report.dropped if "people who" in reason) == len(
         by_person
     )
 
 
 @given(st.integers(4, 300))
-def test_a_fifth_is_tested_a_fifth_validates(people: int) -> None:
+def test_a_fifth_of_people_is_for_the_test_and_a_fifth_for_validation(people: int) -> None:
     from trm_np.importing.splitting import by_last_order
 
     everyone = [(float(number % 7), number, [number]) for number in range(people)]
@@ -110,7 +110,7 @@ def test_a_fifth_is_tested_a_fifth_validates(people: int) -> None:
     )
 
 
-def test_the_sample(tmp_path: Path) -> None:
+def test_the_sample_tables_give_the_expected_files(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files, _ = files_of(tmp_path)
     assert files[SCENARIOS]["vocabulary"] == {
@@ -155,7 +155,7 @@ def test_the_sample(tmp_path: Path) -> None:
     ]
 
 
-def test_an_order_says_for_whom_and_when(tmp_path: Path) -> None:
+def test_orders_may_have_profile_fields(tmp_path: Path) -> None:
     orders = ORDERS.replace("rating", "occasion").replace(",5", ",birthday").replace(",4", ",christmas")
     write_tables(tmp_path, orders.replace(",2\n", ",\n").replace(",3\n", ",\n"))
     files, _ = files_of(tmp_path, Rules(history_share=0))
@@ -170,21 +170,21 @@ def test_an_order_says_for_whom_and_when(tmp_path: Path) -> None:
     assert files[SCENARIOS]["vocabulary"]["occasions"] == ["birthday", "christmas"]
 
 
-def test_what_is_dropped_is_counted(tmp_path: Path) -> None:
+def test_dropped_rows_are_counted(tmp_path: Path) -> None:
     more = "gus,yacht,2024-05-05,1\nann,tent,2024-05-06,1\neve,soap,2024-07-02,-1\n"
     more_people = "hal,40,M,baker\nhal,40,M,baker\nann,34,F,teacher\n"
     write_tables(tmp_path, ORDERS.replace("rating", "quantity") + more, people=PEOPLE + more_people)
     _, report = files_of(tmp_path, Rules(min_orders=2))
-    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+    assert [line.replace(f"{tmp_path}/", "") for line in report.dropped_lines()] == [
         'orders of items that are not in items.csv: 1 (first: line 12, column product_id: "yacht")',
         "orders of 0 pieces or fewer, which are returns: 1 (first: line 14)",
         "people of people.csv without orders: 2 (first: line 7)",
-        "rows of people.csv that say of a person the same again: 1 (first: line 9)",
+        "rows of people.csv that repeat a person unchanged: 1 (first: line 9)",
         "people with fewer than 2 orders (--min-orders): 1",
     ]
 
 
-def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
+def test_bad_cells_may_be_dropped(tmp_path: Path) -> None:
     write_tables(
         tmp_path,
         ORDERS.replace("2024-02-01", "soon").replace("2024-03-09,2", "2024-03-09,*"),
@@ -193,15 +193,15 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
     )
     paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
     contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, reading=Reading(drop_bad=True))
-    assert [line.replace(f"{tmp_path}/", "") for line in report.lines_of_dropped()] == [
+    assert [line.replace(f"{tmp_path}/", "") for line in report.dropped_lines()] == [
         'bad cells in price of items.csv: 1 (first: line 2, column price: "free")',
         "bad cells in name of items.csv: 1 "
-        '(first: line 6, column name: another value than before for the item "lamp")',
+        '(first: line 6, column name: other values than before for the item "lamp")',
         'bad cells in product_id of items.csv: 1 (first: line 7, column product_id: "")',
         'bad cells in order_date of orders.csv: 1 (first: line 3, column order_date: "soon")',
         'bad cells in rating of orders.csv: 1 (first: line 4, column rating: "*")',
         'bad cells in age of people.csv: 1 (first: line 3, column age: "old")',
-        "people who chose nothing later that they had not before: 1",
+        "people who chose no new item later: 1",
     ]
     files = {name: json.loads(content) for name, content in contents.items()}
     assert "price" not in files[CATALOGUE]["gifts"][0]
@@ -209,7 +209,7 @@ def test_what_is_bad_may_be_dropped(tmp_path: Path) -> None:
     assert (bob["name"], "age" in bob["profile"]) == ("bob", False)
 
 
-def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) -> None:
+def test_rare_categories_become_other_and_rare_names_are_left_out(tmp_path: Path) -> None:
     write_tables(tmp_path)
     paths = [str(tmp_path / name) for name in ("orders.csv", "items.csv", "people.csv")]
     contents, report = convert(*paths, mapped={"item.tags": ["theme"]}, most_names=3)
@@ -221,7 +221,7 @@ def test_a_rare_category_is_other_and_rare_names_are_left_out(tmp_path: Path) ->
     assert 'categories: the 2 most frequent of 4; the rest is "other" (--most-names)' in report.assumed
 
 
-def test_the_items_ordered_most_are_kept(tmp_path: Path) -> None:
+def test_the_most_ordered_items_are_kept(tmp_path: Path) -> None:
     write_tables(tmp_path)
     files, report = files_of(tmp_path, most_items=3)
     counts = Counter(line.split(",")[1] for line in ORDERS.splitlines()[1:])
@@ -239,12 +239,12 @@ def test_a_list_keeps_the_latest_2000(tmp_path: Path) -> None:
     ann = files[HELD_OUT]["test"][-1]
     assert ann["profile"]["history"] == [str(item) for item in range(1600, 3600)]
     assert ann["chosen"] == [str(item) for item in range(4000, 6000)]
-    assert report.lines_of_dropped() == [
+    assert report.dropped_lines() == [
         "items beyond the latest 2,000 that a person chose, rejected or had: 2,000"
     ]
 
 
-def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
+def test_the_random_sample_of_people_is_reproducible(tmp_path: Path) -> None:
     write_tables(tmp_path)
     first, report = files_of(tmp_path, Rules(most_people=4))
     assert files_of(tmp_path, Rules(most_people=4))[0] == first
@@ -252,7 +252,7 @@ def test_many_people_are_drawn_the_same_each_time(tmp_path: Path) -> None:
     assert report.dropped == {"people beyond the 4 kept (--most-people), drawn at random": 1}
 
 
-def test_a_favourite_is_had_more_often_than_others_have_it() -> None:
+def test_favourites_are_tags_more_frequent_than_in_all_histories() -> None:
     shares = {"drama": 0.6, "war": 0.1, "comedy": 0.3}
     assert favourites(Counter(drama=5, war=4, comedy=1), shares) == ["war"]
     assert favourites(Counter(drama=6, war=1, comedy=3), shares) == []

@@ -1,4 +1,4 @@
-"""The same table in any of its forms gives the same files."""
+"""A table gives the same files in every format."""
 
 import json
 import random
@@ -38,7 +38,7 @@ def json_lines(table: str) -> str:
 
 
 def of_numbers(table: str) -> str:
-    """JSON Lines in which numbers are numbers and names lists."""
+    """JSON Lines with JSON numbers, and lists of names."""
     rows = []
     for line in json_lines(table).splitlines():
         row = json.loads(line)
@@ -75,21 +75,21 @@ FORMS: dict[str, Callable[[str], str | bytes]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_table_means_the_same_in_every_form(form: str, tmp_path: Path) -> None:
+def test_a_table_gives_the_same_files_in_every_format(form: str, tmp_path: Path) -> None:
     write_tables(tmp_path)
     plain, _ = converted(tmp_path)
     write_tables(tmp_path, *(FORMS[form](table) for table in (ORDERS, ITEMS, PEOPLE)))
     assert converted(tmp_path)[0] == plain
 
 
-def test_bars_divide_cells_where_no_cell_needs_them(tmp_path: Path) -> None:
+def test_bars_may_separate_columns(tmp_path: Path) -> None:
     write_tables(tmp_path)
     plain, _ = converted(tmp_path)
     write_tables(tmp_path, ORDERS.replace(",", "|"), ITEMS.replace("|", ";"), PEOPLE.replace(",", "|"))
     assert converted(tmp_path)[0] == plain
 
 
-def test_parquet_means_the_same(tmp_path: Path) -> None:
+def test_parquet_gives_the_same_files(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
     from pyarrow import csv, parquet
 
@@ -124,14 +124,14 @@ def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.
         open_table(str(tmp_path / "orders"))
 
 
-def test_cp1252_is_read_and_said(tmp_path: Path) -> None:
+def test_cp1252_is_read_and_reported(tmp_path: Path) -> None:
     write_tables(tmp_path, items=ITEMS.replace("Olive", "Dürüm €").encode("cp1252"))
     files, report = converted(tmp_path)
     assert "Dürüm € Soap" in [gift["name"] for gift in files["gift_catalog.json"]["gifts"]]
     assert "CSV, cp1252 (it is not UTF-8), separated by commas" in report.used[1]
 
 
-def test_the_report_says_what_is_not_used(tmp_path: Path) -> None:
+def test_the_report_names_unused_columns(tmp_path: Path) -> None:
     write_tables(tmp_path, people=PEOPLE.replace("sex", "shoe size"))
     _, report = converted(tmp_path)
     assert report.used[2].endswith("profile.preferences = occupation; not used: shoe size")
@@ -169,12 +169,12 @@ def test_the_currency_is_that_of_the_catalogue(tmp_path: Path) -> None:
         (7.25, ",", 7.25),
     ],
 )
-def test_a_number_is_read_as_people_write_it(written: Any, decimal: str | None, value: float) -> None:
+def test_numbers_are_parsed_in_common_notations(written: Any, decimal: str | None, value: float) -> None:
     assert cells.number(written, 0, 10_000_000, decimal) == value
 
 
 @given(st.floats(0, 1e6).map(lambda value: round(value, 2)), st.sampled_from([",", "."]))
-def test_grouped_digits_are_read_back(value: float, decimal: str) -> None:
+def test_numbers_with_grouped_digits_are_parsed(value: float, decimal: str) -> None:
     groups = {",": ".", ".": ","}[decimal]
     written = f"{value:,.2f}".translate(str.maketrans({",": groups, ".": decimal}))
     assert cells.number(written, 0, 1e6, decimal) == value
@@ -182,13 +182,13 @@ def test_grouped_digits_are_read_back(value: float, decimal: str) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["", " ", "NA", "n/a", "NaN", "null", "None", "-", None, float("nan")])
-def test_what_is_not_known_is_no_error(unknown: Any) -> None:
+def test_unknown_cells_are_no_error(unknown: Any) -> None:
     assert cells.number(unknown, 0, 1, None) != cells.number(unknown, 0, 1, None)
     assert (cells.name(unknown), cells.names(unknown, None)) == ("", ())
 
 
 @pytest.mark.parametrize(("band", "age"), [("45-54", 49.5), ("65+", 65), ("18 – 24", 21), ("34", 34)])
-def test_an_age_may_be_a_band(band: str, age: float) -> None:
+def test_an_age_may_be_a_range(band: str, age: float) -> None:
     assert cells.age(band, 120, None) == age
 
 
@@ -216,22 +216,22 @@ MOMENT = datetime(2024, 5, 31, 13, 45, tzinfo=timezone.utc)
     ],
     ids=str,
 )
-def test_a_time_is_read_as_tables_write_it(written: Any) -> None:
-    days, months = cells.moments(written, float("inf"))
+def test_dates_are_parsed_in_common_notations(written: Any) -> None:
+    days, months = cells.timestamps(written, float("inf"))
     assert MOMENT.timestamp() in (days, months)
     assert days == months or days != days or months != months
 
 
-def test_a_date_of_two_meanings_has_both() -> None:
+def test_an_ambiguous_date_has_both_readings() -> None:
     day = datetime(2024, 6, 5, tzinfo=timezone.utc).timestamp()
     month = datetime(2024, 5, 6, tzinfo=timezone.utc).timestamp()
-    assert cells.moments("5/6/2024", float("inf")) == (day, month)
+    assert cells.timestamps("5/6/2024", float("inf")) == (day, month)
 
 
 @example(10**400)
 @example(-(10**400))
 @given(st.text(max_size=30) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.text()))
-def test_any_cell_is_read_or_bad(cell: Any) -> None:
+def test_any_cell_is_parsed_or_bad(cell: Any) -> None:
     for parse in Reading(latest=2e9).parsers().values():
         try:
             parse(cell)
@@ -253,7 +253,7 @@ def slashed(table: str, order: str) -> str:
 
 
 @pytest.mark.parametrize(("order", "said"), [("%d/%m/%Y", "day/month"), ("%m/%d/%Y", "month/day")])
-def test_one_date_shows_the_order_of_all(order: str, said: str, tmp_path: Path) -> None:
+def test_one_unambiguous_date_decides_the_order_of_all(order: str, said: str, tmp_path: Path) -> None:
     write_tables(tmp_path)
     plain, _ = converted(tmp_path)
     write_tables(tmp_path, slashed(ORDERS, order))
@@ -263,7 +263,7 @@ def test_one_date_shows_the_order_of_all(order: str, said: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("said", "order"), [("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")])
-def test_the_order_may_be_said(said: str, order: str, tmp_path: Path) -> None:
+def test_the_order_of_day_and_month_may_be_given(said: str, order: str, tmp_path: Path) -> None:
     orders = re.sub("-[0-9]{2},", "-07,", ORDERS)
     write_tables(tmp_path, orders)
     plain, _ = converted(tmp_path)

@@ -1,4 +1,4 @@
-"""Rows of all 256 combinations without any training: as long as real ones, shaped like them, the same each time."""
+"""Rows of all 256 combinations without training, with the size and shape of real ones."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def full_grid(seeds: int = 1) -> list[Row]:
 
 
 def row(name: str, config: Config, seed: int) -> Row:
-    """Row as `run_trial` returns it, with figures drawn at random by the settings and the seed."""
+    """A row like that of `run_trial`, with random figures seeded by the settings and the seed."""
     settings = flatten(config)
     on = list(switches(config).values())
     dice = np.random.default_rng([seed, *map(int, on)])

@@ -1,4 +1,4 @@
-"""Rows that look like those of `trm lab recursion`, with figures drawn at random."""
+"""Rows like those of `trm lab recursion`, with random figures."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ PUZZLES = 20  # of each number of rounds
 
 
 def made_up(seeds: int) -> list[Row]:
-    """Rows in which longer thinking solves more, as it should."""
+    """Rows in which more steps solve more puzzles."""
     rng, rows = np.random.default_rng(0), []
     for trial in with_seeds(variants({}), seeds):
         solved = np.sort(rng.integers(PUZZLES + 1, size=(len(ROUNDS), STEPS)), axis=1)

@@ -1,4 +1,4 @@
-"""Trials that end within a second, and rows that look like theirs."""
+"""Trials that take less than a second, and rows like theirs."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from docs.figures.experiments import Experiment
 from trm_np.config import Config, LearningRateConfig, flatten, resolve
 from trm_np.evaluation.summary import STRICT, TARGETS
-from trm_np.lab.experiments import Experiment
 from trm_np.lab.trial import Row, Trial, identity, with_seeds
 from trm_np.model.losses import TERMS
 
@@ -26,14 +26,14 @@ def small_trials(seeds: int = 2) -> list[Trial]:
 
 
 def row(name: str, seed: int, test: Mapping[str, float], **further: Any) -> Row:
-    """A row as a finished trial has it, with the figures given."""
+    """The row of a finished trial with these figures."""
     identity = {"seed": seed, "version": "0", "data": "", "settings": flatten(small())}
     ended = {"epochs_run": 2, "best_epoch": 1, "stopped_by": "epochs", "curve": []}
     return {"name": name, **identity, **ended, "test": dict(test), **further}
 
 
 def made_up(experiment: Experiment, data: str) -> list[Row]:
-    """Rows as the experiment's would be, with figures drawn at random."""
+    """Rows like those of the experiment, with random figures."""
     rng = np.random.default_rng(0)
     rows = []
     for trial in with_seeds(experiment.configs, experiment.seeds):

@@ -15,7 +15,7 @@ from trm_np.config import Config, ConfigError
 from trm_np.data.load import load_held_out
 from trm_np.data.tables import ProfileTable, profile_table
 from trm_np.data.task import Task
-from trm_np.lab.cross_validation import FOLDS, cross_validate, deal
+from trm_np.lab.cross_validation import FOLDS, cross_validate, shuffled_folds
 from trm_np.storage.checkpoint import StoredModel, load_model
 from trm_np.training.trainer import Trainer
 
@@ -64,19 +64,19 @@ def found(watched: tuple[dict[str, Any], Watch]) -> dict[str, Any]:
 
 
 @given(st.integers(FOLDS, 60), st.integers(0, 2**32 - 1))
-def test_every_row_is_dealt_once_into_folds_of_one_size(count: int, seed: int) -> None:
-    folds = deal(count, seed)
+def test_every_row_is_in_one_fold_and_folds_have_equal_sizes(count: int, seed: int) -> None:
+    folds = shuffled_folds(count, seed)
     assert sorted(np.concatenate(folds).tolist()) == list(range(count))
     assert len(folds) == FOLDS
     assert max(map(len, folds)) - min(map(len, folds)) <= 1
 
 
-def test_seeds_deal_differently_and_one_seed_always_alike() -> None:
-    first, again, other = ([fold.tolist() for fold in deal(25, seed)] for seed in (0, 0, 1))
+def test_folds_depend_only_on_the_seed() -> None:
+    first, again, other = ([fold.tolist() for fold in shuffled_folds(25, seed)] for seed in (0, 0, 1))
     assert first == again != other
 
 
-def test_no_model_has_seen_what_it_is_tested_on(
+def test_no_model_is_tested_on_its_training_scenarios(
     watched: tuple[dict[str, Any], Watch], stored: StoredModel
 ) -> None:
     _, watch = watched
@@ -95,26 +95,26 @@ def test_no_model_has_seen_what_it_is_tested_on(
 
 
 def people(profiles: ProfileTable) -> list[str]:
-    """Each profile in words, to know it again."""
+    """Each profile as text, to recognize it."""
     return [
         str({name: column[row][column[row] != -1] for name, column in vars(profiles).items()})
         for row in range(len(profiles))
     ]
 
 
-def test_the_best_weights_are_the_ones_tested_and_each_fold_is_announced(
+def test_the_best_weights_are_tested_and_done_is_called_after_each_fold(
     watched: tuple[dict[str, Any], Watch],
 ) -> None:
     _, watch = watched
     assert len(watch.restored) == watch.announced == 2 * FOLDS
 
 
-def test_the_figures_of_a_seed_are_those_of_its_folds_together(found: dict[str, Any]) -> None:
+def test_the_metrics_of_a_seed_pool_its_folds(found: dict[str, Any]) -> None:
     assert (found["scenarios"], found["folds"], found["seeds"]) == (25, 5, [0, 1])
     for pooled, folds in zip(found["pooled"], found["by_fold"], strict=True):
         assert len(folds) == FOLDS
         for name in ("category_recall_at_3", "tool_exact_rate", "average_reward", "reward_spearman"):
-            # The folds have five scenarios each, so that a mean over all is the mean of their means.
+            # The folds have five scenarios each, so the mean over all is the mean of their means.
             assert pooled[name] == pytest.approx(np.mean([fold[name] for fold in folds]))
         assert pooled["categories_in_use"] >= max(fold["categories_in_use"] for fold in folds)
         gap = max(fold["generalization_gap"] for fold in folds)
@@ -122,7 +122,7 @@ def test_the_figures_of_a_seed_are_those_of_its_folds_together(found: dict[str, 
     assert found["pooled"][0] != found["pooled"][1]
 
 
-def test_the_baselines_learn_and_are_tested_in_the_same_folds(found: dict[str, Any]) -> None:
+def test_the_baselines_use_the_same_folds(found: dict[str, Any]) -> None:
     assert list(found["baselines"]) == ["popularity", "nearest_neighbour", "linear"]
     for metrics in found["baselines"].values():
         assert set(found["pooled"][0]) - set(metrics) == {"generalization_gap"}

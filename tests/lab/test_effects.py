@@ -1,4 +1,4 @@
-"""Effects are differences paired by seed: by hand, against SciPy's t test, and as properties."""
+"""Effects paired by seed: worked examples, comparison with SciPy's t test, and properties."""
 
 import math
 
@@ -16,7 +16,7 @@ from trm_np.lab.grid import ALL_OFF, ALL_ON, grid, only, without
 figures = st.floats(-1, 1, allow_nan=False).map(lambda value: round(value, 6))
 
 
-def test_worked_by_hand() -> None:
+def test_a_worked_example() -> None:
     """Differences 1, 2, 3: mean 2, standard error 1/√3, and t(0.975, 2) = 4.3027."""
     found = effect("dropout", "all on", "reward_spearman", [1.0, 2.0, 3.0], [0.0, 0.0, 0.0])
     assert found.mean == 2.0 and found.seeds == 3
@@ -34,8 +34,8 @@ def test_the_interval_is_that_of_the_paired_t_test(pairs: list[tuple[float, floa
         assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
-def test_pairing_sees_what_is_hidden_between_seeds() -> None:
-    """Seeds differ by a lot, the switch adds 0.01 to each of them: only pairs show it."""
+def test_pairing_removes_the_variance_between_seeds() -> None:
+    """Seeds differ a lot, and the switch adds 0.01 to each. Only paired differences show it."""
     off = [0.1, 0.9, 0.5, 0.3]
     on = [value + gained for value, gained in zip(off, (0.010, 0.011, 0.009, 0.010), strict=True)]
     assert effect("dropout", "all on", "tool_exact_rate", on, off).verdict == "helps"
@@ -62,8 +62,8 @@ def test_differences_that_are_all_the_same_are_certain() -> None:
     assert effect("dropout", "all on", "tool_exact_rate", [0.75, 0.5], [0.5, 0.25]).verdict == "helps"
 
 
-def test_both_companies_and_the_sign() -> None:
-    """Among all on: all on less without; among all off: alone less all off. A failed run takes its pair with it."""
+def test_effects_with_the_others_on_and_off_have_the_right_sign() -> None:
+    """The effect is "all on" minus "without", or "only" minus "all off". A failed run removes its pair."""
     rows = [
         *(row(ALL_ON, seed, {"tool_exact_rate": 0.8}) for seed in range(3)),
         *(row(without("dropout"), seed, {"tool_exact_rate": 0.7}) for seed in range(3)),
@@ -77,7 +77,7 @@ def test_both_companies_and_the_sign() -> None:
     assert among_off.mean == pytest.approx(0.3) and among_off.seeds == 2
 
 
-def test_the_grid_is_what_its_names_say() -> None:
+def test_the_grid_matches_its_names() -> None:
     found = {name: switches(config) for name, config in grid("tiny", {}).items()}
     assert len(found) == 18
     assert all(found[ALL_ON].values()) and not any(found[ALL_OFF].values())
@@ -92,5 +92,5 @@ def test_the_full_grid_has_every_subset_once_and_the_18_under_the_same_names() -
     assert {name: full[name] for name in grid("tiny", {})} == grid("tiny", {})
 
 
-def test_settings_go_to_all_of_the_grid() -> None:
+def test_settings_apply_to_the_whole_grid() -> None:
     assert {config.training.epochs for config in grid("tiny", {"training.epochs": "3"}).values()} == {3}

@@ -1,4 +1,4 @@
-"""The checks behind `trm gradcheck` cover everything that learns, and bite."""
+"""The checks of `trm gradcheck` cover everything that learns and find wrong gradients."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -73,7 +73,7 @@ def test_a_gradient_that_stops_too_early_or_too_late_is_caught(
         run(0)
 
 
-def test_a_failed_check_is_told_and_the_others_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_check_is_reported_and_the_others_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(seed: int) -> float:
         raise GradientError("off by one")
 

@@ -1,4 +1,4 @@
-"""The page of a full ablation: whose figures it holds, what it refuses, and that it is one safe file."""
+"""The page of a full ablation: its figures, its refusals, and that it is one safe file."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def of(rows: list[Row], name: str) -> list[Row]:
 # -------------------------------------------------------------------------------------- the figures
 
 
-def test_every_combination_is_there_with_every_seed(document: str) -> None:
+def test_the_page_has_every_combination_with_every_seed(document: str) -> None:
     data = embedded(document)
     assert data["seeds"] == [0, 1, 2]
     assert data["switches"] == list(SWITCHES)
@@ -70,7 +70,9 @@ def test_every_combination_is_there_with_every_seed(document: str) -> None:
         ("without dropout, early_stopping", ["dropout", "early_stopping"]),
     ],
 )
-def test_the_figures_are_those_of_the_rows(name: str, off: list[str], rows: list[Row], document: str) -> None:
+def test_the_page_has_the_figures_of_the_rows(
+    name: str, off: list[str], rows: list[Row], document: str
+) -> None:
     shown, runs = embedded(document)["combinations"][",".join(off)], of(rows, name)
     assert shown["kept"] == [run["best_epoch"] for run in runs]
     assert shown["ended"] == [run["epochs_run"] for run in runs]
@@ -92,8 +94,8 @@ def test_the_figures_are_those_of_the_rows(name: str, off: list[str], rows: list
             )
 
 
-def test_curves_end_where_the_first_run_does(rows: list[Row], document: str) -> None:
-    """So every mean is one of all seeds, and none jumps where a seed has ended."""
+def test_curves_end_with_the_shortest_run(rows: list[Row], document: str) -> None:
+    """Every mean covers all seeds."""
     ended = {run["epochs_run"] for run in of(rows, "all on")}
     assert len(ended) > 1
     assert embedded(document)["combinations"][""]["epochs"] == list(range(5, min(ended) + 1, 5))
@@ -103,7 +105,7 @@ def test_names_of_rows_do_not_matter(one_seed: list[Row], small: str) -> None:
     assert page([{**row, "name": f"run {place}"} for place, row in enumerate(one_seed)]) == small
 
 
-def test_of_runs_made_twice_the_newest_counts(one_seed: list[Row]) -> None:
+def test_the_newest_of_repeated_runs_counts(one_seed: list[Row]) -> None:
     (old,) = of(one_seed, "all on")
     new = {**old, "best_epoch": 35}
     assert embedded(page([*one_seed, new]))["combinations"][""]["kept"] == [35]
@@ -134,7 +136,7 @@ def test_runs_under_other_conditions_are_not_mixed_in(
 # -------------------------------------------------------------------------------------- the refusals
 
 
-def test_what_is_missing_is_counted_with_the_command_that_makes_it(rows: list[Row]) -> None:
+def test_missing_runs_are_counted_with_the_command_that_makes_them(rows: list[Row]) -> None:
     with pytest.raises(ResultsError) as nothing:
         page([])
     assert str(nothing.value) == (
@@ -156,7 +158,7 @@ def test_what_is_missing_is_counted_with_the_command_that_makes_it(rows: list[Ro
         ({"curve": [{"epoch": 5}]}, "KeyError: 'validation'"),
     ],
 )
-def test_a_row_that_no_ablation_wrote_is_named(
+def test_a_row_that_is_not_from_an_ablation_is_reported(
     change: dict[str, Any], problem: str, one_seed: list[Row]
 ) -> None:
     (first, *rest) = one_seed
@@ -174,7 +176,7 @@ def test_the_document_is_small_enough_to_send(document: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--<script>", "{{results}}"])
-def test_no_text_of_the_rows_leaves_its_place(text: str, one_seed: list[Row], small: str) -> None:
+def test_text_of_the_rows_cannot_break_out_of_the_script(text: str, one_seed: list[Row], small: str) -> None:
     spoilt = page([{**row, "version": text, "data": text} for row in one_seed])
     data = embedded(spoilt)
     assert (data["version"], data["data"]) == (text, text)
@@ -182,7 +184,7 @@ def test_no_text_of_the_rows_leaves_its_place(text: str, one_seed: list[Row], sm
     assert scripts.findall(spoilt) == scripts.findall(small)
 
 
-def test_nothing_in_the_document_is_to_be_fetched(document: str) -> None:
+def test_the_document_loads_nothing(document: str) -> None:
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', document)
     assert policy.startswith("default-src 'none'; ")
     sources = {source for rule in policy.split(";") for source in rule.split()[1:]}
@@ -198,7 +200,7 @@ def test_there_is_a_box_and_a_reason_for_each_switch(document: str) -> None:
 
 
 def test_each_switch_has_a_link_to_the_lesson_about_it(document: str) -> None:
-    """As seen from docs/, where the page stands; the lesson's text speaks of the switch."""
+    """Links are relative to docs/, and the linked lesson mentions the switch."""
     docs = Path(__file__).resolve().parents[2] / "docs"
     links = re.findall(r'value="(\w+)"(?:(?!value=).)*?<a href="([^"]+)"', document, re.DOTALL)
     assert [name for name, _ in links] == list(SWITCHES)
@@ -218,7 +220,7 @@ def test_a_line_explains_each_metric(document: str) -> None:
     assert re.findall(r'^  (\w+): "[^"]+\.",$', lines, re.MULTILINE) == list(METRICS)
 
 
-def test_the_page_of_the_docs_is_what_the_template_makes_of_its_figures(document: str) -> None:
+def test_the_page_in_the_docs_is_up_to_date_with_its_template(document: str) -> None:
     stored = (Path(__file__).resolve().parents[2] / "docs" / "ablation.html").read_text(encoding="utf-8")
     data = embedded(stored)
     assert stored.replace(as_script(data), "") == document.replace(as_script(embedded(document)), "")
@@ -244,7 +246,9 @@ def write(path: Path, rows: list[Row]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_the_command_writes_the_page_and_says_so(folder: Path, one_seed: list[Row], small: str) -> None:
+def test_the_command_writes_the_page_and_prints_its_path(
+    folder: Path, one_seed: list[Row], small: str
+) -> None:
     write(folder / "checkpoints" / "lab" / "ablation.jsonl", one_seed)
     result = run()
     size = len(small.encode())
@@ -252,7 +256,7 @@ def test_the_command_writes_the_page_and_says_so(folder: Path, one_seed: list[Ro
     assert (folder / "ablation.html").read_text(encoding="utf-8") == small
 
 
-def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows: list[Row]) -> None:
+def test_the_command_refuses_incomplete_or_invalid_results(folder: Path, rows: list[Row]) -> None:
     write(folder / "some.jsonl", rows[:18])
     result = run("--results", "some.jsonl")
     assert (result.exit_code, result.stderr) == (
@@ -263,7 +267,7 @@ def test_the_command_refuses_what_is_incomplete_or_no_results(folder: Path, rows
     (folder / "text.jsonl").write_text("text\n")
     result = run("--results", "text.jsonl")
     assert result.exit_code == 65
-    assert result.stderr.startswith("Error: text.jsonl: line 1 is no row of results (")
+    assert result.stderr.startswith("Error: text.jsonl: line 1 is not a row of results (")
     assert sorted(path.name for path in folder.iterdir()) == ["some.jsonl", "text.jsonl"]
 
 

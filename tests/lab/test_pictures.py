@@ -1,4 +1,4 @@
-"""Every picture of the lessons can be drawn from the rows of its experiments, and says what those say."""
+"""The pictures of the lessons: each can be drawn from the rows of its experiments."""
 
 import json
 import re
@@ -11,23 +11,23 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docs.figures.__main__ import figures
+from docs.figures.experiments import BATCHES, EXPERIMENTS, SIZES, of_sizes
 from tests.lab.small_trials import made_up
 from trm_np.autograd import Tensor, optim
 from trm_np.autograd.schedule import ReduceLROnPlateau
-from trm_np.cli import trm
 from trm_np.config import resolve
 from trm_np.data.augment import augment
 from trm_np.data.load import load_dataset
 from trm_np.data.records import Profile
 from trm_np.data.tables import budget_tier, profile_table
-from trm_np.lab.experiments import BATCHES, EXPERIMENTS, SIZES, of_sizes
 from trm_np.lab.trial import data_digest
 
 pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
 
-from trm_np.lab.pictures import PICTURES
-from trm_np.lab.plots.comparison import intervals
-from trm_np.lab.plots.lessons import crossing, curve, difference_error, improvements
+from docs.figures.comparison import intervals
+from docs.figures.drawings import crossing, curve, difference_error, improvements
+from docs.figures.pictures import PICTURES
 
 DATASET = load_dataset()
 FOUND = {name: made_up(experiment, "") for name, experiment in EXPERIMENTS.items()}
@@ -49,15 +49,13 @@ def test_every_experiment_is_in_a_picture_and_every_picture_in_a_lesson() -> Non
     assert {name for name in PICTURES if f"(../figures/{name}.svg)" in text} == set(PICTURES)
 
 
-def test_the_command_makes_pictures_without_running_anything_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_draws_without_repeating_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows").mkdir()
     experiment = EXPERIMENTS["dropout"]
     rows = made_up(experiment, data_digest(DATASET))
     (tmp_path / "rows" / "dropout.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    result = CliRunner().invoke(trm, ["lab", "figures", "dropout", "--out", "rows", "--figures", "drawn"])
+    result = CliRunner().invoke(figures, ["dropout", "--out", "rows", "--figures", "drawn"])
     assert result.exit_code == 0, result.output
     assert "rows/dropout.jsonl: 0 of 30 runs made" in result.stderr
     assert result.stdout.splitlines()[-2:] == ["drawn/dropout.svg", "drawn/dropout.png"]
@@ -73,7 +71,7 @@ def test_the_command_makes_pictures_without_running_anything_again(
         ("matplotlib", 74, "plots need the extra [plots]: "),
     ],
 )
-def test_what_is_missing_for_a_picture_is_said_before_anything_is_run(
+def test_missing_requirements_are_reported_before_any_run(
     missing: str, code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -84,13 +82,13 @@ def test_what_is_missing_for_a_picture_is_said_before_anything_is_run(
     if missing == "a folder":
         (tmp_path / "drawn").touch()
     pictures = ["dropout", "recursion_steps"]
-    result = CliRunner().invoke(trm, ["lab", "figures", *pictures, "--out", ".", "--figures", "drawn"])
+    result = CliRunner().invoke(figures, [*pictures, "--out", ".", "--figures", "drawn"])
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith(f"Error: {told}") and result.stderr.count("\n") == 1
 
 
-def test_a_picture_that_is_not_known_is_refused_with_the_closest(tmp_path: Path) -> None:
-    result = CliRunner().invoke(trm, ["lab", "figures", "dropuot", "--out", str(tmp_path)])
+def test_an_unknown_picture_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    result = CliRunner().invoke(figures, ["dropuot", "--out", str(tmp_path)])
     assert (result.exit_code, result.stderr) == (
         2,
         "Error: no picture named 'dropuot'; did you mean dropout?\n",
@@ -106,7 +104,7 @@ def test_each_size_of_data_gets_the_same_number_of_batches() -> None:
         assert BATCHES * 0.9 < batches <= BATCHES
 
 
-def test_simulated_people_are_for_training_alone() -> None:
+def test_only_training_scenarios_are_simulated() -> None:
     simulated = EXPERIMENTS["simulated_scenarios"].dataset(DATASET)
     assert len(simulated.train) == max(SIZES)
     assert (simulated.validation, simulated.test, simulated.gifts) == (
@@ -127,7 +125,7 @@ def test_improvements_are_those_of_the_scheduler(losses: list[float]) -> None:
 
 
 @pytest.mark.parametrize("budget", [45.0, 70.0, 78.0, 80.0, 93.0, 150.0, 160.0, 249.0])
-def test_the_chance_of_crossing_is_what_augmentation_does(budget: float) -> None:
+def test_the_probability_of_crossing_agrees_with_augmentation(budget: float) -> None:
     people = [Profile(age=30.0, hobbies=(), relationship=None, budget=budget, occasion=None, preferences=())]
     told = profile_table(people * 20_000, DATASET.vocabulary)
     moved = augment(told, np.random.default_rng(0))
@@ -141,7 +139,7 @@ def test_a_difference_is_best_in_the_middle_and_never_passes_a_wrong_vjp() -> No
     assert all(difference_error(np.float64, step, 1.001) > 1e-4 for step in (1e-10, 1e-7, 1e-5, 1e-3))
 
 
-def test_curves_and_intervals_are_read_off_the_rows() -> None:
+def test_curves_and_intervals_agree_with_the_rows() -> None:
     rows = FOUND["dropout"]
     epochs, values = curve(rows, "0.2", "validation", "losses", "total")
     ours = [row for row in rows if row["name"] == "0.2"]
@@ -152,7 +150,7 @@ def test_curves_and_intervals_are_read_off_the_rows() -> None:
     assert low < mean < high
 
 
-def test_experiments_vary_what_their_names_say() -> None:
+def test_experiments_match_their_names() -> None:
     assert EXPERIMENTS["recursion"].configs["T = 3"].model.cycles == 3
     assert EXPERIMENTS["learning_rates"].configs["core × 30"].learning_rate.core == pytest.approx(3e-3)
     assert EXPERIMENTS["tool_heads"].configs["softmax, weight 1.0"].loss.tool == 1.0

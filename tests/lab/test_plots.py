@@ -1,4 +1,4 @@
-"""The lab's pictures: what is drawn is what was measured, the same bytes each time. Skipped without matplotlib."""
+"""The pictures of the lab show the measured figures, with the same bytes each time."""
 
 import json
 import shutil
@@ -16,6 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from docs.figures import comparison, drawings
+from docs.figures.experiments import EXPERIMENTS
+from docs.figures.pictures import PICTURES
 from tests.lab.small_trials import made_up, row
 from tests.training.small_run import SET
 from trm_np.cli import trm
@@ -26,10 +29,8 @@ from trm_np.data.load import load_dataset
 from trm_np.data.tables import profile_table
 from trm_np.extras import needs_extra
 from trm_np.lab.effects import RANGES, SHARE, Effect, verdict
-from trm_np.lab.experiments import EXPERIMENTS
 from trm_np.lab.grid import grid
-from trm_np.lab.pictures import PICTURES
-from trm_np.lab.plots import comparison, confusion, curves, forest, lessons, recursion, rewards
+from trm_np.lab.plots import confusion, curves, forest, recursion, rewards
 from trm_np.lab.plots.confusion import confusion_shares
 from trm_np.lab.plots.curves import MEASURES, draw_curves, falls, training, validation
 from trm_np.lab.plots.figures import read_effects
@@ -69,7 +70,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         figures.append(figure)
         return []
 
-    for module in (comparison, confusion, curves, forest, lessons, recursion, rewards):
+    for module in (comparison, confusion, curves, drawings, forest, recursion, rewards):
         monkeypatch.setattr(module, "save", save)
     return figures
 
@@ -116,7 +117,7 @@ CATEGORIES, TOOLS = load_dataset().vocabulary.categories, load_dataset().vocabul
 
 
 def pictures() -> dict[str, Callable[[Path], list[Path]]]:
-    """Each drawing of small data."""
+    """All drawings, with small data."""
     rng = np.random.default_rng(0)
     scores, expected = rng.random((6, 5)), (rng.random((6, 5)) < 0.4).astype(float)
     predicted, true, correlation = rng.random((6, 7)), rng.random((6, 7)), rng.random(6)
@@ -145,9 +146,7 @@ def pictures() -> dict[str, Callable[[Path], list[Path]]]:
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_the_same_data_give_the_same_bytes_whatever_a_user_has_set_for_other_pictures(
-    name: str, tmp_path: Path
-) -> None:
+def test_equal_data_give_equal_bytes_whatever_the_user_settings(name: str, tmp_path: Path) -> None:
     import matplotlib
 
     draw = pictures()[name]
@@ -162,9 +161,7 @@ def test_the_same_data_give_the_same_bytes_whatever_a_user_has_set_for_other_pic
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_every_axis_that_shows_numbers_or_names_says_of_what(
-    name: str, drawn: list[Any], tmp_path: Path
-) -> None:
+def test_every_axis_with_ticks_has_a_label(name: str, drawn: list[Any], tmp_path: Path) -> None:
     pictures()[name](tmp_path / "x")
     (figure,) = drawn
     for axes in figure.axes:
@@ -187,13 +184,13 @@ def test_nothing_is_cut_off(name: str, drawn: list[Any], tmp_path: Path) -> None
 
 
 @given(st.floats(0, 1), st.floats(0, 2), st.floats(0, 2))
-def test_error_bars_end_where_a_rate_does_and_not_before(mean: float, below: float, above: float) -> None:
+def test_error_bars_are_clipped_to_the_range_of_a_rate(mean: float, below: float, above: float) -> None:
     ((down,), (up,)) = comparison.reach([(mean, mean - below, mean + above)], 0.0, 1.0)
     assert mean - down == pytest.approx(max(mean - below, 0))
     assert mean + up == pytest.approx(min(mean + above, 1))
 
 
-def test_error_bars_of_one_seed_or_none_have_no_length() -> None:
+def test_error_bars_of_at_most_one_seed_have_no_length() -> None:
     bars = comparison.reach([(0.4, -np.inf, np.inf), (np.nan, np.nan, np.nan)], 0.0, 1.0)
     assert bars.tolist() == [[0, 0], [0, 0]]
 
@@ -202,7 +199,7 @@ def test_error_bars_of_one_seed_or_none_have_no_length() -> None:
 def test_no_bar_of_a_picture_leaves_the_range_of_its_metric(
     metric: str, drawn: list[Any], tmp_path: Path
 ) -> None:
-    """Two seeds far apart have an interval that no metric could fill."""
+    """Two seeds far apart have an interval wider than the range of the metric."""
     least, most = RANGES.get(metric, SHARE)
     rows = [row("a", seed, {metric: value}) for seed, value in enumerate((0.1, 0.9))]
     comparison.draw_comparison(rows, [metric], tmp_path / "x", "a")
@@ -219,7 +216,7 @@ def test_counts_of_epochs_and_evaluations_have_no_bar_below_one(drawn: list[Any]
         {**row("5", seed, {}), "best_epoch": kept, "epochs_run": 85, "curve": [{}] * 17}
         for seed, kept in enumerate((1, 1, 9))
     ]
-    lessons.draw_evaluations(rows, tmp_path / "x")
+    drawings.draw_evaluations(rows, tmp_path / "x")
     for axes in drawn[0].axes:
         for bar in axes.containers:
             assert bar.lines[2][0].get_segments()[0][:, 1].min() >= 1
@@ -231,9 +228,7 @@ def test_a_difference_of_rates_has_no_bar_beyond_one(drawn: list[Any], tmp_path:
     assert bar.get_xdata().tolist() == [-1, 1]
 
 
-def test_an_epoch_stands_at_the_same_place_in_both_panels_of_a_plateau(
-    drawn: list[Any], tmp_path: Path
-) -> None:
+def test_both_panels_of_a_plateau_share_their_epochs(drawn: list[Any], tmp_path: Path) -> None:
     pictures()["plateau"](tmp_path / "x")
     above, below = drawn[0].axes
     assert above.get_xlim() == below.get_xlim()
@@ -241,12 +236,12 @@ def test_an_epoch_stands_at_the_same_place_in_both_panels_of_a_plateau(
     assert above.get_position().x1 == pytest.approx(below.get_position().x1)
 
 
-def test_the_learning_rates_of_all_groups_are_judged_on_one_scale(drawn: list[Any], tmp_path: Path) -> None:
+def test_the_panels_of_all_groups_share_one_scale(drawn: list[Any], tmp_path: Path) -> None:
     pictures()["learning_rates"](tmp_path / "x")
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn[0].axes}) == 1
 
 
-def test_no_curve_of_a_gradient_check_crosses_a_word(drawn: list[Any], tmp_path: Path) -> None:
+def test_no_curve_of_a_gradient_check_crosses_text(drawn: list[Any], tmp_path: Path) -> None:
     pictures()["gradient_check"](tmp_path / "x")
     (axes,) = drawn[0].axes
     words = [*axes.texts, *axes.get_legend().get_texts()]
@@ -265,7 +260,7 @@ def test_no_curve_of_a_gradient_check_crosses_a_word(drawn: list[Any], tmp_path:
         ("plateau", {"improves", "bad"}),
     ],
 )
-def test_marks_that_a_title_does_not_name_have_a_legend(
+def test_marks_without_an_explanation_in_the_title_have_a_legend(
     name: str, entries: set[str], drawn: list[Any], tmp_path: Path
 ) -> None:
     pictures()[name](tmp_path / "x")
@@ -280,16 +275,16 @@ def test_marks_that_a_title_does_not_name_have_a_legend(
 # --------------------------------------------------------------------------------------------- curves
 
 
-def test_a_fall_is_the_first_epoch_at_the_lower_rate_with_what_is_left_of_the_first() -> None:
+def test_a_fall_is_the_first_epoch_at_a_lower_rate() -> None:
     rates = [1e-4, 1e-4, 5e-5, 5e-5, 5e-5, 2.5e-5]
     assert falls([record(epoch, rate) for epoch, rate in enumerate(rates, 1)]) == [(3, 0.5), (6, 0.25)]
 
 
-def test_a_rate_that_stays_or_rises_has_no_fall() -> None:
+def test_a_constant_or_rising_rate_has_no_fall() -> None:
     assert falls([record(1), record(2), record(3, 2e-4)]) == []
 
 
-def test_where_components_differ_the_one_that_kept_most_counts() -> None:
+def test_the_largest_remaining_share_of_all_components_counts() -> None:
     first, second, third = record(1), record(2), record(3)
     second["learning_rate"]["core"] /= 2
     third["learning_rate"] = {"core": 2.5e-5, "tool_selection": 1.125e-4}
@@ -300,7 +295,7 @@ def test_curves_have_the_terms_in_order_and_the_total() -> None:
     assert list(MEASURES) == [*TERMS, "total"]
 
 
-def test_validation_is_where_it_was_evaluated_and_never_of_masked_tokens() -> None:
+def test_validation_is_drawn_at_evaluations_and_never_for_masked_tokens() -> None:
     records = [record(1), record(2, evaluated=True), record(3)]
     assert training(records, "category") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
     assert validation(records, "category") == [(2, 100.5)]
@@ -345,7 +340,7 @@ def test_one_seed_has_a_hollow_marker_and_no_interval(drawn: list[Any], tmp_path
     assert len(axes.lines) == 2, "zero and the marker"
 
 
-def test_each_switch_has_its_row_with_both_companies_in_it(drawn: list[Any], tmp_path: Path) -> None:
+def test_each_switch_has_a_row_with_two_markers(drawn: list[Any], tmp_path: Path) -> None:
     found = [
         effect(switch, among, low=place, high=place + 1.0)
         for place, switch in enumerate(SWITCHES)
@@ -363,7 +358,7 @@ def test_each_switch_has_its_row_with_both_companies_in_it(drawn: list[Any], tmp
     assert top > bottom
 
 
-def test_the_side_that_is_better_is_said_in_words(drawn: list[Any], tmp_path: Path) -> None:
+def test_the_axis_names_the_better_side(drawn: list[Any], tmp_path: Path) -> None:
     draw_forest([effect()], tmp_path / "x")
     for axes, metric in zip(drawn[0].axes, SHORT, strict=True):
         assert ("← better" if metric == "generalization_gap" else "better →") in axes.get_xlabel()
@@ -376,7 +371,7 @@ def markers(axes: Any) -> list[Any]:
 # ------------------------------------------------------------------------------------------ confusion
 
 
-def test_confusion_shares_by_hand() -> None:
+def test_confusion_shares_in_a_worked_example() -> None:
     """Three scenarios, five categories a to e; of e nothing is expected."""
     scores = np.array([[5, 4, 3, 2, 1], [5, 1, 2, 4, 3], [1, 2, 3, 4, 5]], float)  # abc, ade, cde lead
     expected = np.array([[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 0, 0, 1, 0]], float)  # ab, ac, ad
@@ -402,7 +397,7 @@ def test_a_row_adds_up_to_three_categories(scores: Any, expected: Any) -> None:
     assert np.isnan(shares[~some]).all()
 
 
-def test_the_figures_stand_in_their_cells(drawn: list[Any], tmp_path: Path) -> None:
+def test_the_percentages_are_in_their_cells(drawn: list[Any], tmp_path: Path) -> None:
     scores = np.array([[5, 4, 3, 2, 1], [1, 4, 3, 5, 2]], float)
     expected = np.array([[1, 0, 0, 0, 0], [1, 0, 0, 0, 0]], float)
     confusion.draw_confusion(scores, expected, list("abcde"), tmp_path / "x")
@@ -435,7 +430,7 @@ def test_every_gift_is_a_point_and_the_first_choices_are_marked(drawn: list[Any]
 # ------------------------------------------------------------------------------------------ recursion
 
 
-def test_thoughts_at_whole_steps_are_those_of_the_model(run_folder: Path) -> None:
+def test_probabilities_at_whole_steps_are_those_of_the_model(run_folder: Path) -> None:
     stored = load_model(run_folder / "best.npz")
     model, cycles = stored.model, stored.config.model.cycles
     steps = 2 * stored.config.model.supervision_steps
@@ -456,7 +451,7 @@ def test_thoughts_at_whole_steps_are_those_of_the_model(run_folder: Path) -> Non
     assert found.change[0] == pytest.approx(1), "from nothing"
 
 
-def test_thinking_leaves_the_model_as_it_was(run_folder: Path) -> None:
+def test_drawing_does_not_change_the_model(run_folder: Path) -> None:
     stored = load_model(run_folder / "best.npz")
     inputs = encode_profiles(profile_table([SCENARIO.profile], stored.vocabulary), stored.vocabulary)
     before = stored.model.infer(inputs)[0].data
@@ -464,7 +459,7 @@ def test_thinking_leaves_the_model_as_it_was(run_folder: Path) -> None:
     assert (stored.model.infer(inputs)[0].data == before).all()
 
 
-def test_expected_and_leading_names_are_written(drawn: list[Any], tmp_path: Path) -> None:
+def test_expected_and_leading_names_have_labels(drawn: list[Any], tmp_path: Path) -> None:
     recursion.draw_recursion(thoughts(), SCENARIO, CATEGORIES, TOOLS, tmp_path / "x")
     categories, tools = drawn[0].axes[:2]
     lead = {CATEGORIES[index] for index in np.argsort(-thoughts().categories[-1])[:3]}
@@ -477,7 +472,7 @@ def test_expected_and_leading_names_are_written(drawn: list[Any], tmp_path: Path
 
 
 @given(arrays(np.float64, st.integers(1, 8), elements=st.floats(0, 1)))
-def test_names_keep_their_order_and_a_lines_height_apart(heights: Any) -> None:
+def test_labels_keep_their_order_and_do_not_overlap(heights: Any) -> None:
     apart = spread(heights, gap=0.05)
     order = heights.argsort(kind="stable")
     assert (np.diff(apart[order]) >= 0.05 - 1e-9).all()
@@ -487,7 +482,7 @@ def test_names_keep_their_order_and_a_lines_height_apart(heights: Any) -> None:
         assert apart == pytest.approx(heights)
 
 
-def test_two_names_at_one_height_part_by_half_a_line_each() -> None:
+def test_two_labels_at_one_height_move_half_a_line_each() -> None:
     assert spread(np.array([0.5, 0.2, 0.5]), gap=0.1) == pytest.approx([0.45, 0.2, 0.55])
 
 
@@ -513,9 +508,7 @@ def ablation(path: Path, names: tuple[str, ...] = ("all on", "without dropout"))
     return path
 
 
-def test_a_run_is_drawn_into_its_folder_and_another_scenario_changes_the_recursion_alone(
-    run_folder: Path, tmp_path: Path
-) -> None:
+def test_another_scenario_changes_only_the_picture_of_the_recursion(run_folder: Path, tmp_path: Path) -> None:
     result = trm_command("lab", "plot", run_folder)
     assert (result.exit_code, result.stderr) == (0, "")
     expected = [run_folder / "figures" / f"{name}.{kind}" for name in RUN for kind in ("svg", "png")]
@@ -528,7 +521,7 @@ def test_a_run_is_drawn_into_its_folder_and_another_scenario_changes_the_recursi
     assert differing == ["recursion"]
 
 
-def test_an_ablation_is_drawn_beside_its_results_or_where_it_is_told(tmp_path: Path) -> None:
+def test_an_ablation_is_drawn_beside_its_results_or_in_a_given_folder(tmp_path: Path) -> None:
     results = ablation(tmp_path / "results.jsonl")
     for folder, options in (
         (tmp_path / "figures", []),
@@ -545,8 +538,8 @@ def test_an_ablation_is_drawn_beside_its_results_or_where_it_is_told(tmp_path: P
     [{"version": "9", "settings": {"loss.of_old": 1}}, {"data": "9"}, {"settings": {"training.epochs": 20}}],
     ids=["version", "data", "a setting"],
 )
-def test_runs_that_differ_in_more_than_a_switch_are_no_pair(other: dict[str, Any], tmp_path: Path) -> None:
-    """Those made under other conditions stand behind the newest ones."""
+def test_runs_that_differ_in_more_than_a_switch_are_not_paired(other: dict[str, Any], tmp_path: Path) -> None:
+    """Runs under other conditions come after the newest ones in the file."""
     path = ablation(tmp_path / "results.jsonl")
     alone = read_effects(path)
     row = json.loads(path.read_text().splitlines()[0])
@@ -557,7 +550,7 @@ def test_runs_that_differ_in_more_than_a_switch_are_no_pair(other: dict[str, Any
 
 
 def spoilt(folder: Path, line: str) -> Path:
-    """The run with a further line in its log."""
+    """The run with one more line in its log."""
     with (folder / "metrics.jsonl").open("a") as log:
         log.write(line + "\n")
     return folder
@@ -579,7 +572,7 @@ def garbage(path: Path) -> Path:
 
 
 def again(folder: Path, **changed: Any) -> str:
-    """The last line of the run's log with something changed."""
+    """The last line of the run's log with a change."""
     last = (folder / "metrics.jsonl").read_text().splitlines()[-1]
     return json.dumps({**json.loads(last), **changed})
 
@@ -588,8 +581,12 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[Any]], int, str]] = {
     "nothing there": (lambda run, tmp: [tmp / "none"], 65, "none: no such file or folder"),
     "no model": (lambda run, tmp: [without(run, "best.npz")], 65, "best.npz: no such file"),
     "no log": (lambda run, tmp: [without(run, "metrics.jsonl")], 65, "metrics.jsonl: no such file"),
-    "an empty log": (lambda run, tmp: [emptied(run)], 65, "metrics.jsonl: no epoch is done"),
-    "a log of something else": (lambda run, tmp: [spoilt(run, "[1]")], 65, "line 5 is no record of an epoch"),
+    "an empty log": (lambda run, tmp: [emptied(run)], 65, "metrics.jsonl: no finished epoch"),
+    "a log of something else": (
+        lambda run, tmp: [spoilt(run, "[1]")],
+        65,
+        "line 5 is not the record of an epoch",
+    ),
     "a log without losses": (
         lambda run, tmp: [spoilt(run, again(run, losses={}))],
         65,
@@ -598,10 +595,18 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[Any]], int, str]] = {
     "a log without rates": (
         lambda run, tmp: [spoilt(run, again(run, learning_rate={}))],
         65,
-        "line 5 is no record of an epoch",
+        "line 5 is not the record of an epoch",
     ),
-    "a log that is no text": (lambda run, tmp: [spoilt(run, "\0")], 65, "line 5 is no record of an epoch"),
-    "results of something else": (lambda run, tmp: [garbage(tmp / "x")], 65, "line 1 is no row of results"),
+    "a log that is no text": (
+        lambda run, tmp: [spoilt(run, "\0")],
+        65,
+        "line 5 is not the record of an epoch",
+    ),
+    "results of something else": (
+        lambda run, tmp: [garbage(tmp / "x")],
+        65,
+        "line 1 is not a row of results",
+    ),
     "nothing to compare": (
         lambda run, tmp: [ablation(tmp / "x", ("all on",))],
         65,
@@ -622,9 +627,7 @@ REFUSED: dict[str, tuple[Callable[[Path, Path], list[Any]], int, str]] = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_drawn_is_one_line_and_nothing_is_written(
-    kind: str, run_folder: Path, tmp_path: Path
-) -> None:
+def test_an_error_is_one_line_and_nothing_is_drawn(kind: str, run_folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "run"
     shutil.copytree(run_folder, source, ignore=lambda *_: ["figures"])
     command, code, told = REFUSED[kind]
@@ -650,12 +653,12 @@ def test_without_matplotlib_one_line_names_the_extra_and_nothing_is_written(tmp_
 # -------------------------------------------------------------------------------- beside a training run
 
 
-def test_a_run_leaves_its_curves(run_folder: Path, tmp_path: Path) -> None:
+def test_a_run_draws_its_curves(run_folder: Path, tmp_path: Path) -> None:
     assert trm_command("lab", "plot", run_folder, "--out", tmp_path).exit_code == 0
     assert (run_folder / "curves.svg").read_bytes() == (tmp_path / "curves.svg").read_bytes()
 
 
-def test_a_new_run_takes_the_curves_of_the_one_before_away(run_folder: Path, tmp_path: Path) -> None:
+def test_a_new_run_removes_old_curves(run_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(run_folder, tmp_path / "run")
     command = ["train", *SET, "--epochs", "1", "--quiet", "--out", tmp_path / "run"]
     result = without_matplotlib(*command)
@@ -663,9 +666,7 @@ def test_a_new_run_takes_the_curves_of_the_one_before_away(run_folder: Path, tmp
     assert not (tmp_path / "run" / "curves.svg").exists()
 
 
-def test_a_run_that_goes_on_takes_its_curves_away_and_draws_them_anew(
-    run_folder: Path, tmp_path: Path
-) -> None:
+def test_a_resumed_run_redraws_its_curves(run_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(run_folder, folder)
     command = ["train", *SET, *QUICK, "--quiet", "--resume", "--out", folder]

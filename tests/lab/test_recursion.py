@@ -1,4 +1,4 @@
-"""`trm lab recursion`: what varies, for as much arithmetic each, and what its rows come to."""
+"""`trm lab recursion`: its variants, their arithmetic, and the summary of their rows."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ LITTLE = small(training__epochs=2, training__updates=3)
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets as 4 × 4 has puzzles for."""
+    """Sizes of sets that 4 × 4 has enough puzzles for."""
     monkeypatch.setattr("trm_np.puzzles.sets.TEST", 8)
     monkeypatch.setattr("trm_np.puzzles.sets.VALIDATION", 4)
     monkeypatch.setattr(recursion, "COUNT", 12)
@@ -55,7 +55,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 # ------------------------------------------------------------------------------------------------- variants
 
 
-def test_every_variant_is_given_the_arithmetic_of_the_shipped_model() -> None:
+def test_every_variant_has_the_arithmetic_of_the_shipped_model() -> None:
     found = variants({})
     shipped = found[SHIPPED].config
     assert shipped == PuzzleConfig()
@@ -93,7 +93,7 @@ def drawn(count: int = 3) -> Carry:
     return Carry(Tensor(y), Tensor(z))
 
 
-def test_a_random_start_is_one_for_all_cells_and_puzzles() -> None:
+def test_a_random_start_is_the_same_for_all_cells_and_puzzles() -> None:
     start = made(RandomStart).initial_carry(3)
     for each in (start.y.data, start.z.data):
         assert (each == each[0, 0]).all()
@@ -112,7 +112,7 @@ def test_the_last_step_alone_has_a_gradient_and_the_same_values() -> None:
     assert not np.allclose(*gradients)
 
 
-def test_without_masks_a_cell_is_known_by_its_own_vector_alone() -> None:
+def test_without_masks_cells_differ_only_by_their_vectors() -> None:
     model = made(Unmasked)
     order = np.random.default_rng(3).permutation(16)
     before, carry = model(puzzles(), model.initial_carry(3)).y.data, model.initial_carry(3)
@@ -129,7 +129,7 @@ def test_without_masks_a_cell_is_known_by_its_own_vector_alone() -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_a_row_is_what_training_in_a_folder_measures(tmp_path: Path) -> None:
+def test_a_row_equals_the_results_of_a_run_in_a_folder(tmp_path: Path) -> None:
     trial = PuzzleTrial("small", Variant(LITTLE), 3)
     row = run(trial, TASK)
     apart = make_held_out(TASK, 3, 0)
@@ -154,7 +154,7 @@ def test_every_model_can_be_trained(model: str) -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_what_is_in_the_file_is_not_run_again_and_a_failure_is_a_row(tmp_path: Path) -> None:
+def test_finished_runs_are_not_repeated_and_a_failure_is_a_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     fine = PuzzleTrial("fine", Variant(LITTLE), 0)
     diverging = replace(small(training__learning_rate=1.0, training__warmup=0, training__clip_norm=1000.0))
@@ -201,7 +201,7 @@ def lab(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(trm, ["lab", "recursion", "--out", str(folder), *options])
 
 
-def test_the_command_prints_the_table_of_what_is_there(tmp_path: Path) -> None:
+def test_the_command_prints_the_table_of_stored_rows(tmp_path: Path) -> None:
     (tmp_path / "thinking.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_up(2)))
     result = lab(tmp_path, "--seeds", "2")
     assert result.exit_code == 0, result.output
@@ -215,7 +215,7 @@ def test_the_command_prints_the_table_of_what_is_there(tmp_path: Path) -> None:
     assert found[0]["hard"]["low"] is None
 
 
-def test_what_is_drawn_is_what_was_found(tmp_path: Path) -> None:
+def test_the_picture_shows_the_results(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     (tmp_path / "thinking.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made_up(2)))
     drawn = tmp_path / "drawn"

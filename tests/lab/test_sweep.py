@@ -1,4 +1,4 @@
-"""A sweep runs trials on any executor and loses nothing: rows in order, kept as they come, failures among them."""
+"""A sweep runs trials on any executor: order of rows, stored rows, failures and interruptions."""
 
 import json
 import os
@@ -26,7 +26,7 @@ DATASET = load_dataset()
 
 
 class Backwards(Executor):
-    """Runs what it is given when it is asked for, the last first."""
+    """An executor that runs tasks when their results are requested, the last first."""
 
     def __init__(self) -> None:
         self.submitted: list[tuple[Any, Any, Future[Row]]] = []
@@ -48,7 +48,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture
 def known(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
-    """The same rows, which are looked up from here on instead of trained for again."""
+    """The same rows, which later tests look up instead of training again."""
     by_trial = {(row["name"], row["seed"]): row for row in rows}
     monkeypatch.setattr(
         "trm_np.lab.sweep.GIFTS.run",
@@ -57,7 +57,7 @@ def known(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     return rows
 
 
-def test_a_trial_is_a_training_run_and_its_judgement(rows: list[Row]) -> None:
+def test_a_trial_equals_a_training_run_and_its_evaluation(rows: list[Row]) -> None:
     trial, row = small_trials()[0], rows[0]
     assert (row["name"], row["seed"], row["epochs_run"]) == ("one cycle", 0, 2)
     assert row["settings"]["model.cycles"] == 1
@@ -76,7 +76,7 @@ def test_processes_give_the_same_bits(rows: list[Row]) -> None:
         assert sweep(small_trials(), DATASET, executor) == rows
 
 
-def test_rows_are_in_the_order_of_the_trials_and_arrive_as_they_come(known: list[Row]) -> None:
+def test_rows_are_returned_in_order_and_reported_as_they_arrive(known: list[Row]) -> None:
     arrived: list[Row] = []
     assert sweep(small_trials(), DATASET, Backwards(), arrived.append) == known
     assert sorted(arrived, key=json.dumps) == sorted(known, key=json.dumps)
@@ -92,7 +92,7 @@ def test_a_trial_that_fails_is_a_row_with_its_error(executors: Any, rows: list[R
     assert "test" not in found[1] and found[1]["settings"]["learning_rate.core"] == 1e38
 
 
-def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, known: list[Row]) -> None:
+def test_finished_runs_are_not_repeated(tmp_path: Path, known: list[Row]) -> None:
     path = tmp_path / "rows.jsonl"
     with ThreadPoolExecutor(1) as executor:
         assert complete(path, small_trials(1), DATASET, executor) == known[:2]
@@ -102,7 +102,7 @@ def test_what_is_in_the_file_is_not_run_again(tmp_path: Path, known: list[Row]) 
     assert read_rows(path) == known
 
 
-def test_a_row_cut_off_is_run_again(tmp_path: Path, known: list[Row]) -> None:
+def test_an_incomplete_row_is_run_again(tmp_path: Path, known: list[Row]) -> None:
     path = tmp_path / "rows.jsonl"
     text = "".join(json.dumps(row) + "\n" for row in known)
     path.write_text(text[:-40])
@@ -125,7 +125,7 @@ def test_a_failed_row_is_run_again(tmp_path: Path, known: list[Row]) -> None:
 @pytest.mark.parametrize(
     "change", [{"seed": 7}, {"version": "0.0.1"}, {"data": "another"}, {"settings": {"loss.tool": 1}}]
 )
-def test_rows_of_another_trial_version_or_data_are_not_taken_for_these(
+def test_rows_of_another_trial_version_or_data_do_not_count(
     change: dict[str, Any], tmp_path: Path, known: list[Row]
 ) -> None:
     path = tmp_path / "rows.jsonl"
@@ -140,14 +140,16 @@ def test_rows_of_another_trial_version_or_data_are_not_taken_for_these(
     "line",
     ["{", "3", "null", '{"name": "x"}', "[]", '{"seed": 1}', '"name seed version data settings"'],
 )
-def test_a_file_that_has_no_rows_is_refused_by_line(line: str, tmp_path: Path, rows: list[Row]) -> None:
+def test_an_invalid_file_of_results_is_refused_with_its_line(
+    line: str, tmp_path: Path, rows: list[Row]
+) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{json.dumps(rows[0])}\n{line}\n")
-    with pytest.raises(ResultsError, match=r"rows\.jsonl: line 2 is no row of results"):
+    with pytest.raises(ResultsError, match=r"rows\.jsonl: line 2 is not a row of results"):
         read_rows(path)
 
 
-def test_the_file_has_one_order_whatever_the_executor(tmp_path: Path, known: list[Row]) -> None:
+def test_the_order_of_the_file_does_not_depend_on_the_executor(tmp_path: Path, known: list[Row]) -> None:
     with ThreadPoolExecutor(1) as executor:
         complete(tmp_path / "forwards.jsonl", small_trials(), DATASET, executor)
     complete(tmp_path / "backwards.jsonl", small_trials(), DATASET, Backwards())
@@ -155,13 +157,13 @@ def test_the_file_has_one_order_whatever_the_executor(tmp_path: Path, known: lis
 
 
 def lose_the_process(trial: Trial, dataset: Dataset) -> Row:
-    """Dies of the first trial, as if the system had ended it."""
+    """Kill the process of the first trial, as the system might."""
     if trial.seed == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return run_trial(trial, dataset)
 
 
-def test_a_process_that_is_lost_costs_its_run_and_no_other(rows: list[Row]) -> None:
+def test_a_lost_process_costs_only_its_own_run(rows: list[Row]) -> None:
     with local_processes(1) as executor:
         lost, kept = (executor.submit(lose_the_process, trial, DATASET) for trial in small_trials()[::2])
         with pytest.raises(ProcessLost, match=r"its process was lost \(exit code -9\)"):
@@ -169,7 +171,7 @@ def test_a_process_that_is_lost_costs_its_run_and_no_other(rows: list[Row]) -> N
         assert kept.result() == rows[2]
 
 
-def test_an_end_spares_no_process_that_is_just_starting() -> None:
+def test_ending_kills_a_process_that_is_just_starting() -> None:
     with pytest.raises(KeyboardInterrupt), local_processes(2) as executor:
         futures = [executor.submit(time.sleep, HANG) for _ in range(3)]
         raise KeyboardInterrupt
@@ -180,14 +182,14 @@ def blocked() -> set[int]:
     return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
 
-def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment_and_this_one_is_not() -> None:
+def test_worker_processes_ignore_ctrl_c_from_their_start() -> None:
     with local_processes(1) as executor:
         assert signal.SIGINT in executor.submit(blocked).result()
     assert signal.SIGINT not in blocked()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_command_and_keeps_what_is_done(number: int, tmp_path: Path) -> None:
+def test_a_signal_ends_the_command_and_keeps_finished_runs(number: int, tmp_path: Path) -> None:
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--epochs", "1"]
     settings = ["--set", "training.batch_size=8,16", "--set", "training.scenario_limit=3"]
     command = [*program, *settings, "--processes", "1", "--out", str(tmp_path)]

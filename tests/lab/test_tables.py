@@ -1,4 +1,4 @@
-"""The lab's tables say what the rows say."""
+"""The tables of the lab agree with the rows."""
 
 from tests.lab.small_trials import row
 from trm_np.lab.grid import ALL_OFF, ALL_ON, only, without
@@ -20,7 +20,7 @@ def test_effects_have_their_sign_interval_and_verdict() -> None:
     assert "Of 12 intervals 1 would by chance" in second
 
 
-def test_the_intervals_that_are_counted_are_those_that_are_shown() -> None:
+def test_the_number_of_intervals_is_that_of_the_shown_ones() -> None:
     figures = {**ON, "categories_in_use": 13.0}
     rows = [row(name, 0, figures) for name in (ALL_ON, without("dropout"))]
     assert "Of 6 intervals 0 would by chance" in ablation_text(rows)
@@ -36,7 +36,7 @@ def test_a_sweep_has_a_line_for_each_configuration_in_order() -> None:
     assert table[2].split() == ["a", "1", "2.0", "1.0", "0.500"]
 
 
-def test_a_configuration_whose_runs_all_failed_is_there_without_figures() -> None:
+def test_a_configuration_with_only_failed_runs_has_no_figures() -> None:
     rows = [{"name": "broken", "seed": 0, "error": "Diverged: training diverged"}]
     assert sweep_text(rows, ["reward_spearman"]).splitlines()[1].split() == ["broken", "0", "-", "-", "-"]
     assert failures_text(rows) == "failed: broken, seed 0: Diverged: training diverged"

@@ -1,4 +1,4 @@
-"""The page of a model that thinks: its figures are those of the model and of the rows."""
+"""The page of thinking steps: its figures are those of the model and of the rows."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from trm_np.puzzles.model import predictions
 from trm_np.puzzles.sets import make_test
 from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model
 
-LARGEST = 300_000  # bytes: to be sent by mail
+LARGEST = 300_000  # bytes
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def embedded(document: str) -> Any:
     return json.loads(text)
 
 
-def test_there_is_a_puzzle_of_each_difficulty_and_one_that_is_not_solved(stored: StoredPuzzleModel) -> None:
+def test_the_page_has_a_puzzle_of_each_difficulty_and_an_unsolved_one(stored: StoredPuzzleModel) -> None:
     shown, test = embedded(page(stored, made_up(1)))["puzzles"], make_test(TASK, 0, 0)
     rounds = [each["rounds"] for each in shown]
     assert sorted(set(rounds)) == np.unique(test.rounds).tolist()
@@ -64,7 +64,7 @@ def test_the_probabilities_are_those_of_the_model(stored: StoredPuzzleModel) -> 
         assert first["right"][step] == pytest.approx(prediction.right[0], abs=6e-4)
 
 
-def test_the_curves_are_those_of_the_rows_within_what_a_share_can_be(stored: StoredPuzzleModel) -> None:
+def test_the_curves_are_those_of_the_rows_clipped_to_shares(stored: StoredPuzzleModel) -> None:
     rows = made_up(3)
     shown, found = embedded(page(stored, rows))["curves"], {each["name"]: each for each in summarize(rows)}
     assert [each["name"] for each in shown] == list(CURVES.values())
@@ -74,7 +74,7 @@ def test_the_curves_are_those_of_the_rows_within_what_a_share_can_be(stored: Sto
         assert all(0 <= low <= mean <= high <= 1 for mean, low, high in each["solved"])
 
 
-def test_without_rows_the_command_that_makes_them_is_named(stored: StoredPuzzleModel) -> None:
+def test_missing_rows_are_reported_with_the_command_that_makes_them(stored: StoredPuzzleModel) -> None:
     rows = [row for row in made_up(1) if row["name"] != DEEPEST]
     with pytest.raises(
         ResultsError, match=f"^no finished run of '{DEEPEST}'; make them with: trm lab recurs"
@@ -82,7 +82,7 @@ def test_without_rows_the_command_that_makes_them_is_named(stored: StoredPuzzleM
         page(stored, rows)
 
 
-def test_the_document_is_small_and_fetches_nothing(stored: StoredPuzzleModel) -> None:
+def test_the_document_is_small_and_loads_nothing(stored: StoredPuzzleModel) -> None:
     document = page(stored, made_up(1))
     assert len(document.encode()) < LARGEST
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', document)
@@ -91,7 +91,7 @@ def test_the_document_is_small_and_fetches_nothing(stored: StoredPuzzleModel) ->
     assert "{{" not in document
 
 
-def test_no_text_of_the_rows_leaves_its_place(
+def test_text_of_the_rows_cannot_break_out_of_the_script(
     stored: StoredPuzzleModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = page(stored, made_up(1))
@@ -100,7 +100,7 @@ def test_no_text_of_the_rows_leaves_its_place(
     assert scripts.findall(page(stored, made_up(1))) == scripts.findall(plain)
 
 
-def test_the_page_of_the_docs_is_what_the_template_makes_of_its_figures(stored: StoredPuzzleModel) -> None:
+def test_the_page_in_the_docs_is_up_to_date_with_its_template(stored: StoredPuzzleModel) -> None:
     docs = (Path(__file__).resolve().parents[2] / "docs" / "thinking.html").read_text(encoding="utf-8")
     made = page(stored, made_up(1))
     assert docs.replace(as_script(embedded(docs)), "") == made.replace(as_script(embedded(made)), "")
@@ -111,7 +111,7 @@ def run(*args: str) -> Result:
     return CliRunner().invoke(trm, ["lab", "thinking", *args])
 
 
-def test_the_command_refuses_what_it_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_refuses_unusable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = run()
     assert result.exit_code == 65
@@ -133,7 +133,7 @@ def test_the_command_writes_the_page(
     assert Path("thinking.html").read_text(encoding="utf-8") == document
 
 
-def test_the_picture_shows_each_digit_that_is_likely_enough(
+def test_the_picture_shows_each_probable_digit(
     tmp_path: Path, stored: StoredPuzzleModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")

@@ -1,4 +1,4 @@
-"""Trials that read along have the rows of plain runs, to the bit."""
+"""Trials trained together have exactly the rows of separate runs."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,7 @@ def trials(plateau: bool) -> list[Trial]:
 
 
 @pytest.mark.parametrize("plateau", [True, False])
-def test_reading_along_gives_the_bits_of_plain_runs(plateau: bool) -> None:
+def test_training_together_gives_the_bits_of_separate_runs(plateau: bool) -> None:
     chosen = trials(plateau)
     assert groups(chosen) == [list(range(len(chosen)))]
     rows = run_together(chosen, DATASET)
@@ -48,7 +48,7 @@ def test_reading_along_gives_the_bits_of_plain_runs(plateau: bool) -> None:
     assert {row["stopped_by"] for row in rows} == {"epochs", "early_stopping"}
 
 
-def test_what_the_scheduler_acts_on_is_trained_apart() -> None:
+def test_trials_whose_scheduler_acts_on_evaluations_are_trained_separately() -> None:
     every_two, every_three = ({"training__evaluate_every": every} for every in (2, 3))
     with_scheduler = [Trial("", config(True, **given), 0) for given in (every_two, every_three)]
     without = [Trial("", config(False, **given), 0) for given in (every_two, every_three)]
@@ -64,7 +64,7 @@ def test_the_full_grid_takes_96_trainings_instead_of_256() -> None:
     assert sorted(place for places in found for place in places) == list(range(2 * 256))
 
 
-def test_a_training_that_diverges_leaves_the_rows_of_those_that_had_ended(
+def test_after_a_divergence_finished_trials_keep_their_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chosen = [Trial(name, config(True, **READING[name]), 3) for name in ("never stops", "stops at once")]

@@ -97,7 +97,7 @@ def bad_files() -> Iterator[tuple[str, bytes]]:
 
 
 def said_of(path: Path) -> str:
-    """The message, from the file's name on."""
+    """The message, from the file name on."""
     try:
         read_puzzles(path, SUDOKU_6)
     except DataError as error:
@@ -106,7 +106,7 @@ def said_of(path: Path) -> str:
 
 
 def listing(folder: Path) -> str:
-    """Every name with what is said of it."""
+    """Every file name with its message."""
     lines = []
     for name, content in bad_files():
         path = folder / "puzzles.csv"

@@ -1,4 +1,4 @@
-"""A solver by another way than the product's: Knuth's Algorithm X (2000) on sets."""
+"""A second Sudoku solver: Knuth's Algorithm X (2000) on sets."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ Choice = tuple[int, int]  # cell and digit
 
 
 def solutions(task: Sudoku, question: np.ndarray) -> Iterator[tuple[int, ...]]:
-    """All of them: every cell is filled, and every digit stands in every row, column and box, exactly once."""
+    """All solutions: every cell is filled, and every digit is in every row, column and box exactly once."""
     n = task.size
 
     def conditions(cell: int, digit: int) -> list[tuple[str, int, int]]:

@@ -1,4 +1,4 @@
-"""A run on puzzles that is over in a moment: 4 × 4 boards, of which there are few, and narrow widths."""
+"""A quick run on puzzles: boards of 4 × 4 and small widths."""
 
 from functools import cache
 from pathlib import Path
@@ -33,13 +33,13 @@ SMALL = {
 
 @cache
 def sets() -> tuple[Puzzles, Puzzles, Puzzles]:
-    """To learn from, to choose by, and to judge by."""
+    """Training, validation and test puzzles."""
     every = make_puzzles(TASK, 24, np.random.default_rng(0))
     return every.take(slice(0, 12)), every.take(slice(12, 18)), every.take(slice(18, 24))
 
 
 def small(**settings: Any) -> PuzzleConfig:
-    """The small configuration; a setting `training__epochs=3` is training.epochs."""
+    """The small configuration. `training__epochs=3` sets training.epochs."""
     given = {key.replace("__", "."): value for key, value in settings.items()}
     return resolve(PuzzleConfig(), SMALL | given)
 

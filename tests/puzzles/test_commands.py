@@ -1,4 +1,4 @@
-"""`trm puzzle` as a user meets it: what is printed where, exit codes, one line for whatever is refused."""
+"""`trm puzzle`: output, exit codes and one-line refusals."""
 
 import json
 import re
@@ -41,7 +41,7 @@ TRAIN = ["train", *SMALL, "--count", "30"]
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run where nothing is, hold few puzzles out, and leave the environment as it was."""
+    """Run commands in an empty folder, with few held-out puzzles, and restore the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sets, "TEST", 20)
     monkeypatch.setattr(sets, "VALIDATION", 10)
@@ -51,7 +51,7 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has hardly learnt."""
+    """A model after little training."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sets, "TEST", 20)
@@ -78,7 +78,7 @@ def test_help_gives_an_example_that_works(name: str, model: Path) -> None:
 # ------------------------------------------------------------------------------------------------- to make
 
 
-def test_puzzles_are_made_into_a_new_file_alone() -> None:
+def test_puzzles_are_written_only_to_a_new_file() -> None:
     made = json.loads(run("make", "--count", "7", "--seed", "3", "--json").stdout)
     expected = make_puzzles(SUDOKU_6, 7, np.random.default_rng(3))
     found = read_puzzles("puzzles.csv", SUDOKU_6)
@@ -88,7 +88,7 @@ def test_puzzles_are_made_into_a_new_file_alone() -> None:
     assert (again.exit_code, again.stderr) == (73, "Error: puzzles.csv exists and is left as it is\n")
 
 
-def test_mazes_are_made_learnt_solved_and_judged_by_the_length_of_the_way() -> None:
+def test_mazes_can_be_generated_trained_solved_and_evaluated() -> None:
     made = run("make", "maze5", "--count", "3", "--out", "three.csv")
     assert made.exit_code == 0
     assert made.stdout.endswith(" steps of the way\n")
@@ -107,7 +107,7 @@ def test_mazes_are_made_learnt_solved_and_judged_by_the_length_of_the_way() -> N
 # ------------------------------------------------------------------------------------------------ to train
 
 
-def test_training_says_what_it_came_to() -> None:
+def test_training_prints_its_results() -> None:
     done = run(*TRAIN, "--json")
     found = json.loads(done.stdout)
     assert {"parameters", "seconds", "solved", "solved_by_steps", "solved_by_difficulty"} <= found.keys()
@@ -122,7 +122,7 @@ def test_training_says_what_it_came_to() -> None:
     assert len([line for line in done.stderr.splitlines() if line.startswith("epoch")]) == 2
 
 
-def test_rivals_are_trained_if_asked_for() -> None:
+def test_rivals_are_trained_with_compare() -> None:
     compared = json.loads(run(*TRAIN, "--compare", "--json").stdout)["compared"]
     assert [rival["name"] for rival in compared] == [
         "the same, N_sup = 1",
@@ -135,7 +135,7 @@ def test_rivals_are_trained_if_asked_for() -> None:
     assert same["solved_by_steps"].keys() == deep["solved_by_steps"].keys() == {"1", "2", "3"}
 
 
-def test_files_of_ones_own_are_learnt_and_judged_by(tmp_path: Path) -> None:
+def test_own_files_can_be_used_for_training_and_tests(tmp_path: Path) -> None:
     run("make", "--count", "12", "--out", "all.csv")
     run("make", "--count", "5", "--out", "test.csv")  # the first of the same
     found = json.loads(run(*TRAIN, "--puzzles", "all.csv", "--held-out", "test.csv", "--json").stdout)
@@ -150,7 +150,7 @@ def test_files_of_ones_own_are_learnt_and_judged_by(tmp_path: Path) -> None:
     )
 
 
-def test_no_twin_of_a_held_out_puzzle_is_learnt_from() -> None:
+def test_training_contains_no_symmetric_copy_of_a_held_out_puzzle() -> None:
     apart = sets.make_held_out(SUDOKU_6, 0, 0)
     puzzles = make_puzzles(SUDOKU_6, 8, np.random.default_rng(1))
     dressed = SUDOKU_6.draw_symmetries(np.random.default_rng(2), 20)
@@ -177,7 +177,9 @@ def test_no_twin_of_a_held_out_puzzle_is_learnt_from() -> None:
         (["--resume"], 65, "checkpoints/sudoku6/last.npz: no such file; start without --resume"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_a_line(words: list[str], code: int, message: str) -> None:
+def test_invalid_options_of_training_are_refused_in_one_line(
+    words: list[str], code: int, message: str
+) -> None:
     done = run(*TRAIN, "--quiet", *words)
     assert done.exit_code == code
     assert done.stdout == ""
@@ -203,7 +205,7 @@ def test_a_board_is_shown_after_every_step(model: Path) -> None:
     assert f"not sure after 3 steps; wrong: {found['fault']}" in shown
 
 
-def test_boards_of_a_stream_are_answered_line_by_line(model: Path) -> None:
+def test_boards_of_a_stream_are_solved_line_by_line(model: Path) -> None:
     said = f"{QUESTION}\n\nabc\n{QUESTION.replace('.', '0')}\n66{QUESTION[2:]}\n"
     done = run("solve", model, "--json", said=said)
     lines: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
@@ -233,7 +235,7 @@ def test_boards_of_a_stream_are_answered_line_by_line(model: Path) -> None:
         ),
     ],
 )
-def test_a_bad_board_is_refused_where_it_is_bad(model: Path, board: str, message: str) -> None:
+def test_a_bad_board_is_refused_with_the_place_of_its_fault(model: Path, board: str, message: str) -> None:
     done = run("solve", model, board)
     assert done.exit_code == 65
     assert done.stderr.startswith(f"Error: BOARD: {message}")
@@ -276,7 +278,7 @@ def test_an_evaluation_is_that_of_the_training(model: Path) -> None:
     assert found == {key: summary[key] for key in found}
 
 
-def test_a_file_is_judged_by(model: Path) -> None:
+def test_a_file_can_be_evaluated(model: Path) -> None:
     run("make", "--count", "9", "--seed", "5")
     found = json.loads(run("evaluate", model, "--puzzles", "puzzles.csv", "--json").stdout)
     stored = load_puzzle_model(model)
@@ -286,7 +288,7 @@ def test_a_file_is_judged_by(model: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["solve", "evaluate"])
-def test_a_file_that_is_no_puzzle_model_is_refused(command: str) -> None:
+def test_a_file_that_is_not_a_puzzle_model_is_refused(command: str) -> None:
     Path("puzzles.csv").write_text("1,2")
     done = run(command, "puzzles.csv")
     assert done.exit_code == 65

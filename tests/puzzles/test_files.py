@@ -1,4 +1,4 @@
-"""Files of puzzles: each form in which people keep them is read, at any length, and a faulty one refused by line."""
+"""Files of puzzles: every format, any length, and refusals with the line."""
 
 import tracemalloc
 from io import BytesIO
@@ -35,7 +35,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_file_is_read_in_each_of_its_forms(form: str, tmp_path: Path) -> None:
+def test_a_file_is_read_in_each_format(form: str, tmp_path: Path) -> None:
     path = tmp_path / "puzzles"
     path.write_bytes(FORMS[form].encode())
     found = read_puzzles(path, SUDOKU_6)
@@ -44,11 +44,11 @@ def test_a_file_is_read_in_each_of_its_forms(form: str, tmp_path: Path) -> None:
     assert np.array_equal(found.rounds, PUZZLES.rounds)
 
 
-def test_what_is_written_is_as_people_keep_it() -> None:
+def test_puzzles_are_written_as_common_csv() -> None:
     assert csv_of(SUDOKU_6, PUZZLES).decode() == FORMS["puzzle,solution"]
 
 
-def test_of_a_long_file_only_the_first_are_taken(tmp_path: Path) -> None:
+def test_only_the_first_puzzles_of_a_long_file_are_used(tmp_path: Path) -> None:
     (tmp_path / "puzzles").write_text(FORMS["published"])
     found = read_puzzles(tmp_path / "puzzles", SUDOKU_6, most=5)
     assert np.array_equal(found.questions, PUZZLES.questions[:5])
@@ -63,7 +63,7 @@ def test_each_of_many_faulty_files_is_refused_as_expected(tmp_path: Path) -> Non
 
 
 @given(st.binary(max_size=400) | st.text('0123456789.,\n"puzle,solution', max_size=400).map(str.encode))
-def test_any_bytes_are_read_or_refused_by_line(content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_a_line(content: bytes) -> None:
     try:
         for portion in portions_of(BytesIO(content), Place("FILE"), SUDOKU_6):
             assert not SUDOKU_6.broken(portion.questions).any()
@@ -77,7 +77,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         next(read_portions(tmp_path / "none", SUDOKU_6))
 
 
-def test_the_lines_of_a_later_portion_are_counted_from_the_start() -> None:
+def test_line_numbers_count_from_the_start_of_the_file() -> None:
     question = PAIRS[0][0]
     content = f"{question}\n" * (PORTION + 7) + f"{question[:-1]}7\n"
     with pytest.raises(DataError, match=f"line {PORTION + 8}: "):
@@ -85,7 +85,7 @@ def test_the_lines_of_a_later_portion_are_counted_from_the_start() -> None:
 
 
 class Endless(BytesIO):
-    """A file of so many lines, none of which is kept."""
+    """A file with many lines that does not store them."""
 
     def __init__(self, header: bytes, line: bytes, lines: int) -> None:
         self.header, self.line, self.left = header, line, lines
@@ -99,7 +99,7 @@ class Endless(BytesIO):
 
 
 def peak(lines: int) -> int:
-    """Most bytes in use at once, while so many lines are read."""
+    """The peak memory in bytes of reading this number of lines."""
     file = Endless(b"source,question,answer,rating\n", f"x,{PAIRS[0][0]},{PAIRS[0][1]},3\n".encode(), lines)
     tracemalloc.start()
     try:

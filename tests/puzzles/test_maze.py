@@ -1,4 +1,4 @@
-"""Mazes: one way, found by another search; symmetries that keep it; and masks of what each question's walls hide."""
+"""Mazes: the way agrees with another search, symmetries keep it, and walls block the view."""
 
 from collections import deque
 
@@ -27,7 +27,7 @@ Cell = tuple[int, int]
 
 
 def shortest(question: Board) -> list[Cell]:
-    """The way by breadth-first search in a drawing of the maze, from start to goal."""
+    """The way from start to goal, by breadth-first search."""
     side = int(len(question) ** 0.5)
     drawn = {(row, column): question[row * side + column] for row in range(side) for column in range(side)}
     (start,) = (cell for cell, symbol in drawn.items() if symbol == START)
@@ -54,7 +54,7 @@ def test_a_maze_is_a_tree_of_rooms_and_its_answer_the_shortest_way(seed: int, ro
     assert ((answer == OFF) | (answer == WAY)).sum() == (question == BLANK).sum()
     open_cells = question.reshape(task.rows, task.columns) != WALL
     assert open_cells[::2, ::2].all() and not open_cells[1::2, 1::2].any()
-    assert open_cells.sum() == 2 * rooms**2 - 1  # a tree has an opening less than rooms
+    assert open_cells.sum() == 2 * rooms**2 - 1  # a tree has one opening less than rooms
     assert task.effort(question, answer) == (len(way) - 1, 0)
     assert [each.tolist() for each in task.solutions(question)] == [answer.tolist()]
     assert task.fault(question) == task.fault(answer) == ""
@@ -62,7 +62,7 @@ def test_a_maze_is_a_tree_of_rooms_and_its_answer_the_shortest_way(seed: int, ro
 
 @settings(max_examples=20)
 @given(SEEDS, st.integers(1, 30))
-def test_what_is_told_is_of_the_answer(seed: int, extra: int) -> None:
+def test_extra_givens_are_those_of_the_answer_in_a_maze(seed: int, extra: int) -> None:
     question, answer = MAZE_5.generate(np.random.default_rng(seed), extra)
     told = (question == WAY) | (question == OFF)
     assert told.sum() <= extra
@@ -81,7 +81,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("text", FAULTS)
-def test_a_board_that_is_no_maze_or_a_wrong_way_is_said_where(text: str) -> None:
+def test_a_fault_of_a_maze_is_reported_with_its_place(text: str) -> None:
     assert SMALL.fault(board(text)).startswith(FAULTS[text])
     assert SMALL.solutions(board(text)) == []
     assert SMALL.broken(np.stack([board(text), board("Sx# #x# oxG")])).tolist() == [True, False]
@@ -89,9 +89,7 @@ def test_a_board_that_is_no_maze_or_a_wrong_way_is_said_where(text: str) -> None
 
 @settings(max_examples=30)
 @given(SEEDS, ROOMS)
-def test_a_symmetry_of_a_maze_is_one_of_its_answer_and_the_same_in_canonical_form(
-    seed: int, rooms: int
-) -> None:
+def test_a_symmetry_maps_a_maze_and_its_answer_and_keeps_the_canonical_form(seed: int, rooms: int) -> None:
     task, rng = Maze(rooms), np.random.default_rng(seed)
     question, answer = task.generate(rng, extra=3)
     symmetries = task.draw_symmetries(rng, 20)
@@ -107,7 +105,7 @@ def test_a_symmetry_of_a_maze_is_one_of_its_answer_and_the_same_in_canonical_for
     assert (task.canonical(other) == task.canonical(question)) == same
 
 
-def test_a_maze_has_rooms() -> None:
+def test_a_maze_needs_rooms() -> None:
     with pytest.raises(ValueError, match="a maze of 1 × 1 rooms; needed: 2 × 2 at least"):
         Maze(1)
 
@@ -130,13 +128,13 @@ def model(**more: int) -> PuzzleModel:
     return PuzzleModel(resolve(PuzzleConfig(), settings).model, MAZE_5, np.random.default_rng(1)).eval()
 
 
-def test_what_a_cell_says_depends_on_no_cell_that_is_further_than_blocks_reach() -> None:
+def test_a_cell_depends_only_on_cells_within_reach_of_the_blocks() -> None:
     """n = T = 1: two passes through a block in a step, so two cells along openings, and none through a wall."""
     made = model()
     question, _ = MAZE_5.generate(np.random.default_rng(4))
     other = question.copy()
     (start,) = np.flatnonzero(question == START)
-    other[start] = BLANK  # no question any more, but a change in one place
+    other[start] = BLANK  # no longer a valid question, but a change in one cell
     (one, two), (further_one, further_two) = (
         [prediction.probabilities[0] for prediction in predictions(made, each[None], 2)]
         for each in (question, other)
@@ -151,7 +149,7 @@ def test_what_a_cell_says_depends_on_no_cell_that_is_further_than_blocks_reach()
 
 
 def within(grid: Board, start: int, reach: int) -> set[Cell]:
-    """The open cells that so many steps lead to."""
+    """The open cells within this number of steps."""
     found = {divmod(start, 9)}
     for _ in range(reach):
         found |= {
@@ -162,7 +160,7 @@ def within(grid: Board, start: int, reach: int) -> set[Cell]:
     return found
 
 
-def test_questions_in_a_batch_are_thought_about_with_their_own_walls() -> None:
+def test_each_maze_of_a_batch_has_its_own_walls() -> None:
     made = model()
     questions = make_puzzles(MAZE_5, 6, np.random.default_rng(0)).questions
     together = unroll(made, questions, 3)
@@ -173,9 +171,9 @@ def test_questions_in_a_batch_are_thought_about_with_their_own_walls() -> None:
 
 
 def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
-    """Whether what is within reach of a blank says if it is on the way.
+    """Whether the cells within reach of a blank decide if it is on the way.
 
-    It does if both ends are seen, or if all that is not seen lies in one direction.
+    They do if both ends are in reach, or if all other cells lie in one direction.
     """
     ends, unseen = 0, 0
     for first in task.beside[cell]:
@@ -194,8 +192,8 @@ def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
     return ends == 2 or unseen <= 1
 
 
-def test_a_model_that_thinks_once_sees_too_little_of_any_maze() -> None:
-    """A step with n = T = 1 sees 4 cells far, twelve blocks one after the other 12, and 16 steps see all of a maze."""
+def test_one_step_sees_too_little_of_any_maze() -> None:
+    """A step with n = T = 1 reaches 4 cells, twelve blocks in a row reach 12, and 16 steps reach the whole maze."""
     rng = np.random.default_rng(0)
     mazes = [MAZE_5.generate(rng)[0] for _ in range(200)]
     share = {

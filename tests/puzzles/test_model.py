@@ -1,4 +1,4 @@
-"""The puzzle model: it thinks by the recursion of the core, sees what its task lets it see, and learns."""
+"""The puzzle model: its recursion, its masks, its losses and that it learns."""
 
 from dataclasses import replace
 
@@ -32,8 +32,8 @@ def model(config: PuzzleModelConfig = CONFIG, task: Task = TASK, seed: int = 0) 
     return PuzzleModel(config, task, np.random.default_rng(seed))
 
 
-def test_the_paper_s_recursion_said_again() -> None:
-    """y and z after a step, from attention and SwiGLU of the first block, without the core's code."""
+def test_the_recursion_agrees_with_a_second_implementation() -> None:
+    """Compute y and z after a step from attention and SwiGLU of the first block, without the code of the core."""
     made, (puzzles, _, _) = model(), sets()
     questions = puzzles.questions[:3]
     carry = Carry(
@@ -61,17 +61,17 @@ def test_the_shipped_models_are_small(task: Task, parameters: int) -> None:
     assert sum(p.size for p in model(PuzzleConfig().model, task).parameters()) == parameters < 85_000
 
 
-def test_heads_that_the_task_has_no_masks_for_are_refused() -> None:
+def test_a_wrong_number_of_heads_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^model.core_heads=2: sudoku4 has masks for 4$"):
         model(replace(CONFIG, core_heads=2))
 
 
-def test_nothing_is_thought_right_before_anything_is_learnt() -> None:
+def test_an_untrained_model_does_not_halt() -> None:
     trajectory = unroll(model(), sets()[0].questions, 3)
     assert (trajectory.right < 0.1).all()
 
 
-def test_losses_are_those_of_the_cells_and_of_knowing() -> None:
+def test_losses_are_cross_entropies_of_cells_and_of_halting() -> None:
     made, (puzzles, _, _) = model(), sets()
     said = made.decode(made(puzzles.questions, made.initial_carry(len(puzzles))))
     cells, halting = losses(said, puzzles.answers)
@@ -85,11 +85,11 @@ def test_losses_are_those_of_the_cells_and_of_knowing() -> None:
     assert losses(known, puzzles.answers)[1].item() == pytest.approx(3 + np.log1p(np.exp(-3.0)), rel=1e-5)
 
 
-def test_twins_get_twin_answers_where_digits_keep_their_names() -> None:
-    """The model knows cells by nothing but who sees whom: a symmetry of the board moves its answer along."""
+def test_symmetries_that_keep_digits_map_answers_to_answers() -> None:
+    """The model knows only which cells see each other, so a symmetry of the board moves the answer along."""
     made, (puzzles, _, _) = model(), sets()
     symmetries = TASK.draw_symmetries(np.random.default_rng(0), len(puzzles))
-    # Turned boards swap what rows and columns mean, which two heads tell apart.
+    # Transposed boards swap rows and columns, which two heads tell apart.
     straight = [same_rows(cells) for cells in symmetries.cells]
     questions = puzzles.questions[straight].astype(np.int64)
     moved = np.take_along_axis(questions, symmetries.cells[straight], axis=1).astype(np.uint8)
@@ -102,11 +102,11 @@ def test_twins_get_twin_answers_where_digits_keep_their_names() -> None:
 
 
 def same_rows(cells: np.ndarray) -> bool:
-    """Whether what stood in a row stands in a row."""
+    """Whether cells of one row stay in one row."""
     return len(set(cells[:4] // 4)) == 1
 
 
-def test_thinking_in_groups_is_thinking_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_give_the_results_of_single_puzzles(monkeypatch: pytest.MonkeyPatch) -> None:
     made, (puzzles, _, _) = model(), sets()
     together = unroll(made, puzzles.questions, 4)
     monkeypatch.setattr("trm_np.puzzles.model.GROUP", 5)
@@ -121,9 +121,7 @@ def test_a_puzzle_halts_at_the_first_step_that_is_sure_or_at_the_last() -> None:
 
 
 @pytest.mark.parametrize("group", [32, 5])
-def test_an_answer_is_the_thought_at_which_the_model_halts(
-    group: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_is_the_board_at_which_the_model_halts(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trm_np.puzzles.model.GROUP", group)
     made, (puzzles, _, _) = model(seed=3), sets()
     head = made.core.halt_head
@@ -156,8 +154,8 @@ def test_every_parameter_learns() -> None:
     assert all(np.abs(first).max() > 0 for first, _ in t.optimizer.moments)
 
 
-def test_it_learns_small_boards_and_cannot_without_thinking_again() -> None:
-    """All puzzles of 4 × 4 as their own test: whether it can, not whether it generalises."""
+def test_it_learns_small_boards_but_not_without_recursion() -> None:
+    """Train and test on all puzzles of 4 × 4. This tests capacity, not generalization."""
     shares = {}
     for steps in (4, 1):
         config = resolve(

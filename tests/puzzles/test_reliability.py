@@ -1,4 +1,4 @@
-"""After any interruption a run on puzzles ends with the same bytes, and its files are complete."""
+"""Runs on puzzles: the same bytes after any interruption, and complete files."""
 
 import shlex
 import signal
@@ -18,7 +18,7 @@ from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
 from trm_np.training.trainer import Interrupted
 
-# Beside what is made anew: what a model is given, and the learning rate, which every update sets first.
+# Besides what is recreated: arguments of the model, and the learning rate, which every update sets first.
 ALSO_PASSING = (*PASSING, "task.", "blocked", "param_groups.0.lr")
 OPTIONS = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 OPTIONS += ["--epochs", "12", "--set", "training.evaluate_every=1"]
@@ -26,7 +26,7 @@ OPTIONS += ["--epochs", "12", "--set", "training.evaluate_every=1"]
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Training]:
-    """Makes a training on few puzzles in a folder."""
+    """Make a training run on few puzzles in a folder."""
     folder = tmp_path_factory.mktemp("puzzles")
     made = make_puzzles(SUDOKU_6, 40, np.random.default_rng(0))
     files = {"--puzzles": made.take(slice(0, 30)), "--held-out": made.take(slice(30, 40))}
@@ -41,13 +41,13 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Train
 
 @pytest.fixture(scope="module")
 def whole(training: Callable[[Path], Training], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Files of a run that nothing interrupts."""
+    """The files of an uninterrupted run."""
     run = training(tmp_path_factory.mktemp("whole"))
     run.start().communicate()
     return run.results()
 
 
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
+def test_a_run_killed_several_times_ends_with_the_same_bytes(
     training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     run = training(tmp_path / "a run's folder")
@@ -58,7 +58,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_a_signal_saves_and_says_how_to_go_on(
+def test_a_signal_saves_the_run_and_prints_how_to_resume(
     number: signal.Signals, training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     run = training(tmp_path)
@@ -83,10 +83,10 @@ def everything(run: PuzzleRun) -> dict[str, object]:
     }
 
 
-def test_a_resumed_trainer_has_all_that_it_stood_on(tmp_path: Path) -> None:
+def test_a_resumed_trainer_has_its_whole_state(tmp_path: Path) -> None:
     settings = small(training__epochs=4, training__evaluate_every=1)
     run = new_run(tmp_path, settings)
-    run.trainer.stopping.restore = lambda model: None  # type: ignore[method-assign]  # it shall stand as it stopped
+    run.trainer.stopping.restore = lambda model: None  # type: ignore[method-assign]  # keep the state at the stop
     asked = iter(range(10))
     with pytest.raises(Interrupted):
         run.train(lambda: next(asked, None) is None)

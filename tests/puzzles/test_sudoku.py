@@ -1,4 +1,4 @@
-"""Sudoku: one solution each, symmetries that keep it so, a form that knows a puzzle again, and how hard one is."""
+"""Sudoku: unique solutions, symmetries, the canonical form and the effort."""
 
 from functools import cache
 from itertools import islice, permutations, product
@@ -33,7 +33,7 @@ def generated(name: str, seed: int, extra: int = 0) -> tuple[Board, Board]:
 
 
 def keeps_rules(task: Sudoku, answer: Board) -> bool:
-    """PuzzleOutputs again without the product's units."""
+    """Check the rules without the units of the task."""
     n, grid = task.size, answer.reshape(task.size, task.size)
     boxes = grid.reshape(n // task.box_rows, task.box_rows, n // task.box_columns, task.box_columns)
     lines = [*grid, *grid.T, *boxes.swapaxes(1, 2).reshape(n, n)]
@@ -43,7 +43,7 @@ def keeps_rules(task: Sudoku, answer: Board) -> bool:
 @KINDS
 @settings(max_examples=15)
 @given(SEEDS)
-def test_a_puzzle_has_one_solution_and_no_given_too_many(name: str, seed: int) -> None:
+def test_a_puzzle_has_one_solution_and_needs_every_given(name: str, seed: int) -> None:
     task, (question, answer) = TASKS[name], generated(name, seed)
     assert keeps_rules(task, answer)
     assert list(solutions(task, question)) == [tuple(answer)]
@@ -66,7 +66,7 @@ def test_more_givens_are_those_of_the_answer(name: str, seed: int, extra: int) -
 @KINDS
 @settings(max_examples=25)
 @given(SEEDS, st.data())
-def test_the_solver_finds_as_many_as_there_are(name: str, seed: int, data: st.DataObject) -> None:
+def test_the_solver_finds_all_solutions(name: str, seed: int, data: st.DataObject) -> None:
     task, (_, answer) = TASKS[name], generated(name, seed % 50)
     question = answer.copy()
     blanks = data.draw(st.sets(st.integers(0, task.cells - 1), max_size=task.cells * 5 // 9))
@@ -91,7 +91,7 @@ def test_published_puzzles_have_their_one_solution(text: str) -> None:
 
 
 @KINDS
-def test_a_broken_board_has_no_solution_and_says_why(name: str) -> None:
+def test_a_broken_board_has_no_solution_and_a_fault(name: str) -> None:
     task, (question, answer) = TASKS[name], generated(name, 3)
     twice = answer.copy()
     twice[1] = twice[0]
@@ -103,7 +103,7 @@ def test_a_broken_board_has_no_solution_and_says_why(name: str) -> None:
 @KINDS
 @settings(max_examples=30)
 @given(SEEDS, st.data())
-def test_many_boards_are_judged_as_one_is(name: str, seed: int, data: st.DataObject) -> None:
+def test_many_boards_are_checked_like_single_ones(name: str, seed: int, data: st.DataObject) -> None:
     task = TASKS[name]
     boards = np.stack([generated(name, seed % 20)[place] for place in (0, 1)] * 3)
     for row in range(2, 6):
@@ -124,14 +124,14 @@ def test_a_symmetry_makes_another_puzzle_of_the_same_kind(name: str, seed: int, 
     assert keeps_rules(task, new_answer)
     assert list(solutions(task, new_question)) == [tuple(new_answer)]
     assert task.effort(new_question, new_answer).rounds == task.effort(question, answer).rounds or (
-        task.effort(question, answer).guesses  # which of several cells is told may differ
+        task.effort(question, answer).guesses  # guesses may choose another cell
     )
 
 
 @KINDS
 @settings(max_examples=20)
 @given(SEEDS, SEEDS)
-def test_the_canonical_form_is_that_of_every_twin(name: str, seed: int, other: int) -> None:
+def test_the_canonical_form_is_equal_for_every_symmetric_copy(name: str, seed: int, other: int) -> None:
     task, (question, _) = TASKS[name], generated(name, seed % 30)
     twins = task.draw_symmetries(np.random.default_rng(other), 4).applied(np.tile(question, (4, 1)))
     assert {task.canonical(twin.astype(np.uint8)) for twin in twins} == {task.canonical(question)}
@@ -139,14 +139,14 @@ def test_the_canonical_form_is_that_of_every_twin(name: str, seed: int, other: i
 
 @settings(max_examples=10)
 @given(SEEDS)
-def test_the_canonical_form_is_itself_a_twin(seed: int) -> None:
+def test_the_canonical_form_is_itself_a_symmetric_copy(seed: int) -> None:
     question, _ = generated("sudoku6", seed % 30)
     form = np.frombuffer(SUDOKU_6.canonical(question), np.uint8)
     assert least_twin(form) == least_twin(question)
 
 
-def test_two_puzzles_have_one_form_only_if_they_are_twins() -> None:
-    """Of 4 × 4 there are so few puzzles that hundreds hold many twins: 36 minimal ones are different."""
+def test_equal_canonical_forms_mean_symmetric_puzzles() -> None:
+    """4 × 4 has only 36 different minimal puzzles, so hundreds contain many symmetric copies."""
     task = TASKS["sudoku4"]
     questions = [generated("sudoku4", seed)[0] for seed in range(150)]
     by_form = {task.canonical(each): least_twin(each, task) for each in questions}
@@ -156,7 +156,7 @@ def test_two_puzzles_have_one_form_only_if_they_are_twins() -> None:
 
 
 def least_twin(question: Board, task: Sudoku = SUDOKU_6) -> tuple[int, ...]:
-    """The least of all twins, each digit renamed by where it comes first: every symmetry is tried."""
+    """The least of all symmetric copies, with digits renamed in order of appearance. Every symmetry is tried."""
     n, grid = task.size, question.reshape(task.size, task.size)
 
     def orders(size: int) -> list[list[int]]:
@@ -178,7 +178,7 @@ def least_twin(question: Board, task: Sudoku = SUDOKU_6) -> tuple[int, ...]:
 
 
 def test_every_symmetry_of_a_board_is_drawn() -> None:
-    """Orders of lines of 4 × 4: 8 of rows, 8 of columns, turned or not, and 24 names."""
+    """4 × 4 has 8 orders of rows, 8 of columns, 2 transpositions and 24 permutations of digits."""
     drawn = TASKS["sudoku4"].draw_symmetries(np.random.default_rng(0), 2000)
     assert len(set(map(bytes, drawn.cells))) == 8 * 8 * 2
     assert len(set(map(bytes, drawn.symbols))) == 24
@@ -188,14 +188,14 @@ def test_every_symmetry_of_a_board_is_drawn() -> None:
 # --------------------------------------------------------------------------------------------------- effort
 
 
-def test_rounds_are_those_of_a_person() -> None:
+def test_rounds_agree_with_a_plain_reference_implementation() -> None:
     """By hand: of a full board without its first cell and then without its first two rows of digits."""
     _, answer = generated("sudoku6", 0)
     one = answer.copy()
     one[0] = BLANK
     assert SUDOKU_6.effort(answer, answer) == (0, 0)
     assert SUDOKU_6.effort(one, answer) == (1, 0)
-    # Inkala's puzzle has no single to begin with.
+    # Inkala's puzzle starts without a single.
     rounds, guesses = SUDOKU_9.effort(board(INKALA), board(SOLVED))
     assert guesses > 0
     assert rounds > guesses
@@ -205,7 +205,7 @@ def test_rounds_are_those_of_a_person() -> None:
 @settings(max_examples=10)
 @given(SEEDS)
 def test_a_puzzle_without_guesses_falls_to_singles_alone(name: str, seed: int) -> None:
-    """Another reasoner: candidates as sets, one single at a time, until none is left."""
+    """A second solver by singles: candidates as sets, one single at a time, until none is left."""
     task, (question, answer) = TASKS[name], generated(name, seed % 100)
     cells = question.tolist()
     while True:
@@ -240,7 +240,7 @@ def units_of(task: Sudoku, cell: int) -> list[list[int]]:
 # ----------------------------------------------------------------------------------------------------- sets
 
 
-def test_a_set_holds_no_twins_and_none_that_is_known() -> None:
+def test_a_set_holds_no_symmetric_copies_and_no_known_puzzles() -> None:
     known: set[bytes] = set()
     rng = np.random.default_rng(0)
     first, second = (make_puzzles(SUDOKU_6, 40, rng, known=known) for _ in range(2))
@@ -256,7 +256,7 @@ def test_the_same_seed_makes_the_same_puzzles() -> None:
     assert np.array_equal(one.questions, other.questions)
 
 
-def test_more_than_there_are_cannot_be_made() -> None:
+def test_more_puzzles_than_exist_are_refused() -> None:
     with pytest.raises(TooFewPuzzles, match=r"^sudoku2: found 1 different puzzles; needed: 5$"):
         make_puzzles(Sudoku(1, 2), 5, np.random.default_rng(0))
 

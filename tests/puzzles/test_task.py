@@ -1,4 +1,4 @@
-"""A task of one's own: the example that the page gives, read off it, is learnt, stored and answered like Sudoku."""
+"""The example of an own task in the docstring: it can be trained, stored and solved."""
 
 import inspect
 import textwrap
@@ -29,7 +29,7 @@ def example() -> Task:
 
 
 def puzzles() -> Puzzles:
-    """All Latin squares of 3 × 3, each without its last row and one letter more."""
+    """All Latin squares of 3 × 3, each without its last row and one more letter."""
     orders = np.array([[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1], [2, 1, 0], [1, 0, 2]]) + 1
     squares = np.array([[*a, *b, *c] for a in orders for b in orders for c in orders], np.uint8)
     answers = squares[~example().broken(squares)]
@@ -54,7 +54,7 @@ def test_the_example_is_a_task() -> None:
     assert Place("BOARD").path == ""
 
 
-def test_the_example_is_learnt_stored_and_answered(tmp_path: Path) -> None:
+def test_the_example_can_be_trained_stored_and_solved(tmp_path: Path) -> None:
     task, every = example(), puzzles()
     settings: dict[str, float] = {
         "model.core_heads": 2,
@@ -78,7 +78,7 @@ def test_the_example_is_learnt_stored_and_answered(tmp_path: Path) -> None:
     ).all()
 
 
-def test_what_a_task_does_not_say_of_itself_is_nothing() -> None:
+def test_a_task_has_no_optional_properties_by_default() -> None:
     task = Task("plain", ".x", 1, 2, np.ones((1, 2, 2), bool))
     board = np.array([0, 1], np.uint8)
     nothing: Symmetries = task.draw_symmetries(np.random.default_rng(0), 3)
@@ -97,6 +97,6 @@ def test_what_a_task_does_not_say_of_itself_is_nothing() -> None:
         (".", (1, 2, 2), "symbols are '.'; needed: a blank and others"),
     ],
 )
-def test_a_task_that_cannot_be_is_refused(symbols: str, shape: tuple[int, ...], message: str) -> None:
+def test_an_invalid_task_is_refused(symbols: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Task("wrong", symbols, 1, 2, np.ones(shape, bool))

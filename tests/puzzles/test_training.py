@@ -1,4 +1,4 @@
-"""Training on puzzles: every place at a step of its own, the same bits from the same seed, across interruptions too."""
+"""Training on puzzles: places at different steps, reproducible bits, and resuming."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def after(updates: int) -> Callable[[], bool]:
-    """Says that training should stop once so many updates are done."""
+    """Return a function that interrupts training after this number of updates."""
     asked = iter(range(updates))
     return lambda: next(asked, None) is None
 
@@ -53,7 +53,7 @@ def test_a_batch_needs_a_place_for_every_rank() -> None:
         PuzzleTrainer(small(), TASK, *sets()[:2], 0, ranks=Ranks(rank=0, size=6))
 
 
-def test_a_place_takes_a_new_puzzle_once_its_own_is_finished() -> None:
+def test_a_finished_puzzle_is_replaced_by_a_new_one() -> None:
     t = trainer(small(training__explore=0.0))
     batch = t.batch
     seen = []
@@ -71,8 +71,8 @@ def test_a_place_takes_a_new_puzzle_once_its_own_is_finished() -> None:
     assert (batch.questions == batch.answers)[batch.questions > 0].all()
 
 
-def test_the_carry_is_handed_on_and_no_gradient_through_it() -> None:
-    """An update from the carry of the one before is one from a copy of it."""
+def test_the_carry_is_passed_on_without_gradient() -> None:
+    """An update from the last carry equals one from a copy of it."""
     t, other = trainer(small()), trainer(small())
     for each in (t, other):
         each.refill()
@@ -84,7 +84,7 @@ def test_the_carry_is_handed_on_and_no_gradient_through_it() -> None:
     assert np.abs(t.batch.y).max() > 0
 
 
-def test_thinking_ends_where_the_answer_seems_right_but_not_before_the_drawn_step() -> None:
+def test_thinking_ends_if_the_model_halts_but_not_before_the_drawn_minimum() -> None:
     t = trainer(small())
     t.refill()
     t.learner.core.halt_head.bias.data[...] = -9, 9  # type: ignore[union-attr]
@@ -95,7 +95,7 @@ def test_thinking_ends_where_the_answer_seems_right_but_not_before_the_drawn_ste
     assert t.batch.finished.tolist() == [1, 1, 1, 0, 1]
 
 
-def test_drawn_steps_are_rare_and_from_two_to_all() -> None:
+def test_drawn_minimums_are_rare_and_from_two_to_all_steps() -> None:
     t = trainer(small(training__explore=0.25, training__batch_size=4000))
     t.refill()
     counts = np.bincount(t.batch.least, minlength=4) / 4000
@@ -120,7 +120,7 @@ def test_the_learning_rate_rises_and_falls() -> None:
 # ------------------------------------------------------------------------------------------- the same bits
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Path, tmp_path: Path) -> None:
+def test_the_bits_depend_on_the_seed(finished: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         new_run(tmp_path / str(seed), small(), seed).train()
     assert written(tmp_path / "0") == written(finished)
@@ -138,7 +138,7 @@ def test_a_run_interrupted_and_resumed_gives_the_same_bits(
     assert written(tmp_path) == written(finished)
 
 
-def test_switching_augmentation_off_moves_no_other_dice() -> None:
+def test_switching_augmentation_off_changes_no_other_draws() -> None:
     plain, twins = trainer(small(training__augment=False)), trainer(small())
     for t in (plain, twins):
         t.refill()
@@ -188,8 +188,8 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
     assert kept == [1, 1, 3, 3, 5, 6, 7, 7]
 
 
-def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_answer() -> None:
-    """Thought about for longer than that, by a model that has every board right in the end."""
+def test_groups_by_difficulty_add_up_to_the_whole() -> None:
+    """The model is given more steps than an answer has, and solves every board in the end."""
     puzzles = sets()[2]
     allowed, steps = 2, 4
     boards = np.repeat(puzzles.answers[None], steps, axis=0)
@@ -203,7 +203,7 @@ def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_ans
     assert found["solved_by_steps"]["4"] == 1
 
 
-def test_the_summary_says_what_the_model_can(finished: Path) -> None:
+def test_the_summary_has_the_results_of_the_model(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     stored, (_, _, test) = load_puzzle_model(finished / "best.npz", tasks=KNOWN), sets()
     trajectory = unroll(stored.model, test.questions, 3)
@@ -220,7 +220,7 @@ def test_the_summary_says_what_the_model_can(finished: Path) -> None:
     ("part", "what"),
     [("lm_head", "loss cells"), ("halt_head", "loss halting"), ("token_embedding", "loss cells")],
 )
-def test_a_number_that_is_not_finite_stops_training_before_anything_is_learnt_from_it(
+def test_a_number_that_is_not_finite_stops_training_before_the_update(
     tmp_path: Path, part: str, what: str
 ) -> None:
     run = new_run(tmp_path, small())
@@ -245,7 +245,7 @@ def test_a_gradient_that_is_not_finite_stops_training(
 
 
 def altered(path: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """The file with another header, whole in every other way."""
+    """The file with another header and valid checksums."""
     with open_npz(path) as file:
         header = {key: value for key, value in file.header.items() if key != "sha256"}
     with np.load(path, allow_pickle=False) as archive:
@@ -283,14 +283,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_a_file_that_says_something_else_is_refused(finished: Path, tmp_path: Path, fault: str) -> None:
+def test_a_file_with_another_header_is_refused(finished: Path, tmp_path: Path, fault: str) -> None:
     change, message = REFUSED[fault]
     with pytest.raises(CheckpointError, match=message) as refused:
         load_puzzle_model(altered(finished / "best.npz", tmp_path, change), tasks=KNOWN)
     assert "\n" not in str(refused.value)
 
 
-def test_damage_anywhere_is_noticed(finished: Path, tmp_path: Path) -> None:
+def test_damage_in_any_byte_is_noticed(finished: Path, tmp_path: Path) -> None:
     content = (finished / "best.npz").read_bytes()
     rng = np.random.default_rng(0)
     for place in rng.choice(len(content), 40, replace=False):
@@ -336,7 +336,7 @@ def test_each_kind_of_model_is_refused_where_the_other_is_needed(finished: Path,
 # ------------------------------------------------------------------------------------------------ settings
 
 
-def test_settings_come_back_from_a_file_as_they_were() -> None:
+def test_settings_survive_a_round_trip_through_a_file() -> None:
     config = small(model__cycles=3)
     assert from_flat(flatten(config)) == config
     assert resolve(PuzzleConfig(), {"training.epochs": "7"}).training.epochs == 7
@@ -363,6 +363,6 @@ def test_a_bad_setting_is_refused(key: str, value: str, message: str) -> None:
         resolve(PuzzleConfig(), {key: value})
 
 
-def test_two_kinds_of_sudoku_do_not_mix(finished: Path) -> None:
+def test_models_of_two_sizes_of_sudoku_are_not_mixed(finished: Path) -> None:
     with pytest.raises(CheckpointError, match='found a puzzle named "sudoku4"; known: sudoku6'):
         load_puzzle_model(finished / "best.npz", tasks={SUDOKU_6.name: SUDOKU_6})

@@ -1,4 +1,4 @@
-"""Model files: what goes in comes out, anything else is refused in one line that says what is wrong and what to do."""
+"""Model files: round trips, and refusals in one line with the reason and a remedy."""
 
 import gzip
 import io
@@ -56,7 +56,7 @@ def training(folder: Path) -> bytes:
 
 
 def refused(path: Path, data: bytes, kind: str = "model") -> CheckpointError:
-    """The error that refuses these bytes."""
+    """The error for these bytes."""
     path.write_bytes(data)
     with pytest.raises(CheckpointError) as caught:
         load_model(path, kind)
@@ -67,10 +67,10 @@ def refused(path: Path, data: bytes, kind: str = "model") -> CheckpointError:
     return error
 
 
-# What is stored
+# Contents
 
 
-def test_a_model_comes_back_as_it_was_stored(folder: Path, model: bytes) -> None:
+def test_a_model_survives_a_round_trip(folder: Path, model: bytes) -> None:
     stored = load_model(folder / "best.npz")
     data = dataset()
     assert flatten(stored.config) == flatten(small(training__epochs=1))
@@ -98,7 +98,7 @@ def test_synonyms_are_stored_and_a_file_without_any_is_the_same_model(
     assert header["vocabulary"].keys() == whole.vocabulary.lists.keys()  # as where synonyms are unknown
 
 
-def test_synonyms_that_no_file_of_scenarios_may_have_no_model_may(model: bytes, tmp_path: Path) -> None:
+def test_synonyms_invalid_in_a_scenario_file_are_invalid_in_a_model(model: bytes, tmp_path: Path) -> None:
     header, content = content_of(model)
     for found, said in (
         ([], "header: synonyms: found []; allowed: an object with hobbies"),
@@ -115,7 +115,7 @@ def test_synonyms_that_no_file_of_scenarios_may_have_no_model_may(model: bytes, 
         assert error.reason.startswith(said)
 
 
-def test_a_file_of_before_a_setting_has_what_stood_in_its_place(model: bytes, tmp_path: Path) -> None:
+def test_a_file_without_a_newer_setting_gets_its_former_value(model: bytes, tmp_path: Path) -> None:
     header, content = content_of(model)
     settings = {key: value for key, value in header["config"].items() if key not in ADDED}
     (tmp_path / "old.npz").write_bytes(forged(header | {"config": settings}, content))
@@ -129,7 +129,7 @@ def test_the_bytes_are_those_of_zipfile_and_numpy(folder: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_equal_content_is_equal_bytes(folder: Path, name: str, tmp_path: Path) -> None:
+def test_equal_content_gives_equal_bytes(folder: Path, name: str, tmp_path: Path) -> None:
     stored = load_model(folder / name, KINDS[name])
     known = ("format", "kind", "preset", "config", "vocabulary", "catalogue_digest")
     extra = {key: value for key, value in stored.header.items() if key not in known}
@@ -139,7 +139,7 @@ def test_equal_content_is_equal_bytes(folder: Path, name: str, tmp_path: Path) -
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
-def test_a_weight_that_lies_in_another_order_is_stored_the_same() -> None:
+def test_memory_order_does_not_change_the_file() -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert written({}, {"a": np.asfortranarray(values)}) == written({}, {"a": values})
 
@@ -156,7 +156,7 @@ def written(header: Header, arrays: dict[str, Array]) -> bytes:
         ({}, {f"x{index}": text(b"") for index in range(MOST_MEMBERS)}, "10,001 arrays; allowed: 10,000"),
     ],
 )
-def test_what_could_not_be_read_again_is_not_written(
+def test_a_model_that_could_not_be_loaded_is_not_written(
     header: Header, arrays: dict[str, Array], fragment: str
 ) -> None:
     with pytest.raises(NpzError, match="too large for a model file: ") as error:
@@ -164,7 +164,7 @@ def test_what_could_not_be_read_again_is_not_written(
     assert fragment in str(error.value)
 
 
-def test_a_scenario_that_could_not_be_read_again_is_not_written(folder: Path, tmp_path: Path) -> None:
+def test_a_scenario_that_could_not_be_loaded_is_not_written(folder: Path, tmp_path: Path) -> None:
     stored = load_model(folder / "best.npz")
     longest = replace(stored.scenarios[0], name="x" * LONGEST_LINE)
     content = Checkpoint(stored.model, stored.config, stored.vocabulary, stored.gifts, [longest])
@@ -174,12 +174,12 @@ def test_a_scenario_that_could_not_be_read_again_is_not_written(folder: Path, tm
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_a_number_that_json_has_not_is_not_written(number: float) -> None:
+def test_a_number_that_json_cannot_hold_is_not_written(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         npz_pieces({"number": number}, {})
 
 
-# Damage: bytes that are other than they were written
+# Damage: changed bytes
 
 
 @pytest.mark.parametrize("name", ["header", "catalogue", "scenarios", A_WEIGHT])
@@ -222,7 +222,7 @@ def test_a_file_cut_short_is_refused(model: bytes, tmp_path: Path, share: float)
 
 
 def swapped(content: Content) -> Content:
-    """Two arrays of one shape under each other's names."""
+    """Swap the names of two arrays of one shape."""
     one, other = SQUARE, "weights.tool_selection.encoder.0.weight"
     return content | {one: content[other], other: content[one]}
 
@@ -240,16 +240,16 @@ MENDED: dict[str, Callable[[Header, Content], tuple[Header, Content]]] = {
 
 
 @pytest.mark.parametrize("name", MENDED)
-def test_what_is_altered_without_the_digest_is_refused(model: bytes, tmp_path: Path, name: str) -> None:
+def test_changes_without_a_new_digest_are_refused(model: bytes, tmp_path: Path, name: str) -> None:
     header, content = content_of(model)
     stale = json.loads(bytes(np.load(io.BytesIO(model))["header"]))["sha256"]
     changed, arrays = MENDED[name](header, content)
     assert forged(changed, arrays) != model
     data = forged(text_of({"sha256": stale, **changed}), arrays)
-    assert "does not have the sha256" in refused(tmp_path / "altered.npz", data).reason
+    assert "does not match the sha256" in refused(tmp_path / "altered.npz", data).reason
 
 
-# Content: a whole file, with all its checksums, of what no model is made of
+# Content: files with valid checksums whose content is not a model
 
 Spoil = Callable[[Header, Content], tuple[Header, Content]]
 
@@ -284,7 +284,7 @@ def two_gifts(header: Header, content: Content) -> tuple[Header, Content]:
 
 
 def first_record(name: str, **fields: Any) -> Spoil:
-    """The first gift or scenario with other fields; the digest of the catalogue is mended."""
+    """Change fields of the first gift or scenario, and update the digest of the catalogue."""
 
     def spoil(header: Header, content: Content) -> tuple[Header, Content]:
         first, *rest = bytes(memoryview(content[name])).splitlines(keepends=True)
@@ -560,7 +560,7 @@ def test_a_field_of_a_training_state_that_is_of_another_kind_is_refused(training
         ("conditions", {"python": 3}),
     ],
 )
-def test_what_stands_beside_a_training_state_is_looked_at_too(
+def test_the_header_of_a_training_state_is_checked_too(
     training: bytes, folder: Path, tmp_path: Path, name: str, value: Any
 ) -> None:
     header, content = content_of(training)
@@ -570,11 +570,11 @@ def test_what_stands_beside_a_training_state_is_looked_at_too(
         new_run(tmp_path, small(training__epochs=1), resume=True)
 
 
-# What the format before was
+# Format 2
 
 
-def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
-    """One that a program of that format wrote, and what that program recommended from it."""
+def test_a_file_of_format_2_gives_the_same_recommendations(tmp_path: Path) -> None:
+    """The file and the recommendations come from a version with that format."""
     path = tmp_path / "best.npz"
     path.write_bytes(gzip.decompress((OLD / "best.npz.gz").read_bytes()))
     said = json.loads((OLD / "recommendation.json").read_text(encoding="utf-8"))
@@ -590,14 +590,14 @@ def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
 
 
 def stored_again(path: Path) -> StoredModel:
-    """Load a file, store it in today's format, and load it again: it is converted once."""
+    """Load a file, store it in the current format, and load it again. It is converted once."""
     old = load_model(path)
     save_checkpoint(path, "model", old, extra=old.header)
     assert b'"format": 3' in path.read_bytes()
     return load_model(path)
 
 
-def test_training_of_format_2_goes_on(folder: Path, training: bytes, tmp_path: Path) -> None:
+def test_training_of_format_2_resumes(folder: Path, training: bytes, tmp_path: Path) -> None:
     header, content = content_of(training)
     path = tmp_path / "last.npz"
     old = {
@@ -612,7 +612,7 @@ def test_training_of_format_2_goes_on(folder: Path, training: bytes, tmp_path: P
 
 
 def as_format_2(name: str, value: Array) -> Array:
-    """An array as it was: moments are means; of a head of queries and keys first the even rows, then the odd ones."""
+    """Convert an array to format 2: moments are means, and heads of queries and keys have first even, then odd rows."""
     if name.startswith("first_moment."):
         value = value * np.float32(1 - 0.9)
     if name.startswith("second_moment."):
@@ -632,11 +632,11 @@ def assert_close(found: Mapping[str, Array], expected: Mapping[str, Array], rtol
         np.testing.assert_allclose(found[name], value, rtol, err_msg=name)
 
 
-# What is no model file
+# Other files
 
 
-def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
-    """Earlier versions wrote it so: no digest, and the catalogue in the header."""
+def test_a_model_of_format_1_is_refused_by_name(model: bytes, tmp_path: Path) -> None:
+    """Files of that format have no digest, and the catalogue in the header."""
     header, content = content_of(model)
     older = header | {"format": 1, "catalogue": [json.loads(line) for line in lines(content, "catalogue")]}
     weights = {name: value for name, value in content.items() if name.startswith("weights.")}
@@ -644,15 +644,15 @@ def test_a_model_of_format_1_is_named(model: bytes, tmp_path: Path) -> None:
     assert (error.reason, error.advice) == ("found format 1; this program reads 2 and 3", OLDER)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file; trm-train makes one"):
         load_model(tmp_path / "nothing.npz")
     with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\); see that it is a file"):
         load_model(tmp_path)
 
 
-def test_loading_takes_little_memory_besides_what_is_loaded(tmp_path: Path) -> None:
-    """Two weights of 26 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
+def test_loading_takes_little_memory_besides_the_model(tmp_path: Path) -> None:
+    """The model has two weights of 26 MB and a catalogue of 3 MB. Loading holds no copies of them."""
     sizes = smallest_config()
     config = replace(sizes, model=replace(sizes.model, core_tokens=100_000, core_width=64))
     gifts = [gift(id=f"gift{index}", name="x" * 200_000) for index in range(15)]
@@ -665,7 +665,7 @@ def test_loading_takes_little_memory_besides_what_is_loaded(tmp_path: Path) -> N
     assert peak - after < 2e6
 
 
-def test_too_little_memory_is_a_refusal_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_a_refusal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_out(_: object) -> None:
         raise MemoryError("Unable to allocate 9 GiB")
 

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; lines are appended whole; a folder has one writer."""
+"""Files are written whole or not at all, lines are appended whole, and a folder has one writer."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ from trm_np.storage.files import (
 from trm_np.training.run import OutputError
 
 
-def test_it_writes_and_overwrites(tmp_path: Path) -> None:
+def test_a_file_is_written_and_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content in (b"first", b"the second, longer"):
         atomic_write(path, content[:3], memoryview(content[3:]))
@@ -33,7 +33,7 @@ def test_it_writes_and_overwrites(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_run_left_behind_is_overwritten_or_taken_away(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_overwritten_or_removed(tmp_path: Path) -> None:
     for name in (".file.0123.tmp", ".other.4567.tmp", ".other.tmp", ".others.4567.tmp", "other.tmp"):
         (tmp_path / name).write_bytes(b"a long half of something")
     atomic_write(tmp_path / "file", b"whole")
@@ -62,7 +62,7 @@ def test_a_file_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"after", mode)
 
 
-def test_a_new_file_has_those_that_are_asked_for_and_the_umask_leaves(tmp_path: Path) -> None:
+def test_a_new_file_has_the_requested_permissions_less_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         atomic_write(tmp_path / "file", b"", mode=0o777)
@@ -94,17 +94,17 @@ def test_a_link_is_followed(target_exists: bool, tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == [target.parent, target, link]
 
 
-def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+def test_anything_but_a_regular_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.iterdir())
     for path in before:
-        with pytest.raises(WriteError, match=r"cannot be written \(it is there and is no file\)"):
+        with pytest.raises(WriteError, match=r"cannot be written \(it exists and is not a regular file\)"):
             atomic_write(path, b"ours")
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "pipe").is_fifo()
 
 
-def test_the_error_says_which_file_why_and_how_much_it_takes() -> None:
+def test_a_write_error_has_path_reason_and_size() -> None:
     with pytest.raises(WriteError) as refused:
         atomic_write(Path("/dev/no folder/a"), b"12", b"345")
     assert str(refused.value).startswith("/dev/no folder/a: cannot be written (No such file or directory)")
@@ -128,7 +128,7 @@ def test_the_older_file_is_kept_when_the_newer_is_written(tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == [file, older]
 
 
-def test_a_folder_has_one_writer_and_a_second_is_told_who_it_is(tmp_path: Path) -> None:
+def test_a_second_writer_of_a_folder_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
     lock = lock_folder(tmp_path)
     with pytest.raises(FolderInUse, match=rf"in use by process {os.getpid()} on .* since \d{{4}}-"):
         lock_folder(tmp_path)
@@ -137,7 +137,7 @@ def test_a_folder_has_one_writer_and_a_second_is_told_who_it_is(tmp_path: Path) 
 
 
 def another(folder: Path, kind: str) -> Path:
-    """Somebody else's file, and where ours should be a link to it, a pipe, or a folder."""
+    """A foreign file, and in the place of our file a link to it, a pipe or a folder."""
     theirs, ours = folder / "theirs", folder / "ours"
     theirs.write_bytes(b"as it was")
     if kind == "link":
@@ -150,7 +150,7 @@ def another(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
-def test_a_log_or_lock_that_is_no_file_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) -> None:
+def test_a_log_or_lock_that_is_not_a_regular_file_is_refused_and_unchanged(tmp_path: Path, kind: str) -> None:
     ours = another(tmp_path, kind)
     lock = tmp_path / "run" / ".lock"
     lock.parent.mkdir()
@@ -161,7 +161,7 @@ def test_a_log_or_lock_that_is_no_file_is_refused_and_left_as_it_is(tmp_path: Pa
         lambda: lock_folder(lock.parent),
         lambda: require_plain(lock) if kind != "folder" else append_line(lock, ""),
     ):
-        with pytest.raises(OSError, match=r"is a link, or no file|s a directory"):
+        with pytest.raises(OSError, match=r"is a link or not a regular file|s a directory"):
             write()
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
 
@@ -177,7 +177,7 @@ def test_a_run_refuses_such_a_folder_before_it_begins(tmp_path: Path, kind: str,
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
 
 
-def test_of_two_that_write_at_once_the_last_wins_whole(
+def test_the_last_of_two_concurrent_writers_wins_with_a_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, replace = tmp_path / "file", os.replace
@@ -198,7 +198,7 @@ def test_a_pipe_that_a_link_leads_to_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "stdout"
     link.symlink_to(f"/dev/fd/{writing}")
     try:
-        with pytest.raises(WriteError, match="it is there and is no file"):
+        with pytest.raises(WriteError, match="it exists and is not a regular file"):
             atomic_write(link, b"x")
     finally:
         os.close(reading)
@@ -206,7 +206,7 @@ def test_a_pipe_that_a_link_leads_to_is_refused(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
-def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path: Path) -> None:
+def test_the_longest_possible_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     atomic_write(path, b"whole")
     assert path.read_bytes() == b"whole"
@@ -240,7 +240,7 @@ def test_a_file_system_that_cannot_fsync_is_written_to_with_one_warning(
     cut(tmp_path / "log", 3)
     assert ((tmp_path / "file").read_bytes(), (tmp_path / "log").read_bytes()) == (b"whole", b"a l")
     assert capsys.readouterr().err.splitlines() == [
-        "Warning: files are not made safe on disk here (fsync): they are whole unless the power goes"
+        "Warning: this file system cannot flush files to disk (fsync): a power failure may damage them"
     ]
 
 
@@ -253,12 +253,12 @@ def test_a_file_system_without_locks_is_trained_on_with_one_warning(
     for _ in range(2):
         unlock_folder(lock_folder(tmp_path))
     assert capsys.readouterr().err.splitlines() == [
-        "Warning: this folder cannot be locked (flock): see yourself that one run at a time writes to it"
+        "Warning: this file system cannot lock the folder (flock): make sure that only one run uses it"
     ]
 
 
 @pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EROFS"])
-def test_a_disk_that_fails_is_none_that_cannot(
+def test_a_failing_disk_is_an_error_and_not_an_unsupported_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("trm_np.storage.files.os.fsync", fails(name))

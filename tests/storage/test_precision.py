@@ -1,4 +1,4 @@
-"""Weights in fewer bits: what rounding may cost, and that a file of them is read as strictly as any other."""
+"""Reduced precision: rounding errors, and checks of reduced files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +37,7 @@ def written(stored: StoredModel, path: Path, precision: str) -> bytes:
 
 
 @given(MATRICES)
-def test_a_whole_number_is_off_by_half_a_scale_at_most(weight: Array) -> None:
+def test_quantization_errors_are_at_most_half_a_scale(weight: Array) -> None:
     integers, scale = quantized(weight)
     assert (integers.dtype, scale.dtype) == (np.int8, np.float32)
     error = np.abs(dequantized(integers, scale).astype(np.float64) - weight)
@@ -46,7 +46,7 @@ def test_a_whole_number_is_off_by_half_a_scale_at_most(weight: Array) -> None:
 
 
 @given(MATRICES)
-def test_whole_numbers_are_symmetric(weight: Array) -> None:
+def test_quantization_is_symmetric(weight: Array) -> None:
     integers, scale = quantized(weight)
     opposite, same_scale = quantized(-weight)
     assert (opposite == -integers).all() and (same_scale == scale).all()
@@ -55,7 +55,7 @@ def test_whole_numbers_are_symmetric(weight: Array) -> None:
 
 @given(MATRICES)
 def test_a_scale_is_as_small_as_its_row_allows(weight: Array) -> None:
-    """A row of large weights costs no other row its precision."""
+    """Large weights in one row do not reduce the precision of others."""
     integers, scale = quantized(weight)
     for row, largest, each in zip(weight, np.abs(integers.astype(int)).max(axis=1), scale, strict=True):
         assert largest == 127 or each == LEAST_SCALE
@@ -67,7 +67,7 @@ def test_a_row_of_zeros_stays_zero() -> None:
 
 
 @pytest.mark.parametrize("huge", [1e6, 1e30, np.finfo(np.float32).max])
-def test_one_huge_weight_costs_the_rest_of_its_row_alone(huge: float) -> None:
+def test_one_huge_weight_affects_only_its_row(huge: float) -> None:
     weight = np.array([[huge, 0.5, -0.25], [0.5, 0.5, -0.25]], np.float32)
     first, second = dequantized(*quantized(weight))
     assert first[0] == pytest.approx(huge, rel=1e-6) and not first[1:].any()
@@ -75,11 +75,11 @@ def test_one_huge_weight_costs_the_rest_of_its_row_alone(huge: float) -> None:
 
 
 @given(arrays(np.float16, array_shapes(max_dims=2), elements={"allow_nan": False, "allow_infinity": False}))
-def test_what_half_precision_can_hold_comes_back_as_it_was(weight: Array) -> None:
+def test_numbers_of_half_precision_survive_a_round_trip(weight: Array) -> None:
     assert np.array_equal(halved("w", weight.astype(np.float32)).astype(np.float32), weight)
 
 
-def test_what_half_precision_cannot_hold_is_refused_by_name() -> None:
+def test_weights_too_large_for_half_precision_are_refused_by_name() -> None:
     with pytest.raises(
         ValueError, match=r"core.w: found a weight of 70000; allowed in float16: up to 65,504"
     ):
@@ -87,7 +87,7 @@ def test_what_half_precision_cannot_hold_is_refused_by_name() -> None:
 
 
 @given(MATRICES, st.sampled_from(["float32", "int8"]))
-def test_what_is_no_matrix_stays_as_it_is(weight: Array, precision: str) -> None:
+def test_only_matrices_are_quantized(weight: Array, precision: str) -> None:
     weights = {"matrix": weight, "bias": weight[0].copy()}
     stored = as_stored(weights, precision)
     assert stored["bias"] is weights["bias"]
@@ -103,7 +103,7 @@ def test_what_is_no_matrix_stays_as_it_is(weight: Array, precision: str) -> None
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_a_reduced_file_comes_back_as_it_was_rounded(
+def test_a_reduced_file_loads_the_rounded_weights(
     stored: StoredModel, tmp_path: Path, precision: str
 ) -> None:
     data = written(stored, tmp_path / "small.npz", precision)
@@ -118,7 +118,7 @@ def test_a_reduced_file_comes_back_as_it_was_rounded(
     assert all(np.array_equal(found[name], value) for name, value in expected.items())
 
 
-def test_a_model_in_full_precision_is_written_as_ever(stored: StoredModel, tmp_path: Path) -> None:
+def test_full_precision_does_not_change_the_file(stored: StoredModel, tmp_path: Path) -> None:
     assert written(stored, tmp_path / "same.npz", "float32") == smallest()
     assert b"precision" not in smallest()
 
@@ -189,7 +189,7 @@ def test_a_spoilt_reduced_file_is_refused(stored: StoredModel, tmp_path: Path, n
 
 
 @pytest.mark.parametrize("precision", ["float32", "int4", None, 8, [], {"int8": 1}, "A" * 1000])
-def test_no_other_precision_is_read(tmp_path: Path, precision: object) -> None:
+def test_an_unknown_precision_is_refused(tmp_path: Path, precision: object) -> None:
     header, content = content_of(smallest())
     (tmp_path / "spoilt.npz").write_bytes(forged(header | {"precision": precision}, content))
     with pytest.raises(CheckpointError, match=r"header: found precision .*; allowed: float16 or int8, in a"):

@@ -34,7 +34,7 @@ def test_thoughts_are_the_same() -> None:
 def test_updates_are_the_same(settings: dict[str, int]) -> None:
     """Losses, the carry handed on, and the weights after some updates on one batch, with the average of them."""
     ours = trainer(small(training__warmup=0, training__final=1.0, **settings))
-    ours.take_new_puzzles()
+    ours.refill()
     ours.progress.epochs = 1000  # so that the average is the one of later training
     theirs = TorchPuzzleTrainer(ours)
     assert len(sets()[0]) > 0

@@ -1,4 +1,4 @@
-"""A small world to test in: its vocabulary, a gift in one line, and Hypothesis strategies."""
+"""A small vocabulary, a function to make gifts, and Hypothesis strategies."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -62,7 +62,7 @@ OPTIONAL = tuple(field.name for field in fields(Gift) if field.default is None)
 
 
 def partly_known(gifts: st.SearchStrategy[Gift]) -> st.SearchStrategy[Gift]:
-    """Gifts of which some fields are not known."""
+    """Gifts with some unknown fields."""
     hidden = st.lists(st.sampled_from(OPTIONAL), unique=True)
     return st.builds(lambda gift, hidden: replace(gift, **dict.fromkeys(hidden)), gifts, hidden)
 

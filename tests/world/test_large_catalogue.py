@@ -1,4 +1,4 @@
-"""The world of many gifts: looked at in parts, searched by leaving most of it out, and still exactly the same."""
+"""Large catalogues: rewards in portions and pruned searches give the same results as exhaustive ones."""
 
 import tracemalloc
 from itertools import permutations
@@ -23,7 +23,7 @@ from trm_np.data.tables import (
 from trm_np.world.reward import best_lists, gift_similarity, list_reward, reward, reward_components
 
 World = tuple[ProfileTable, GiftTable, Bools]
-# Few kinds and ratings: gifts that are equal, or equal but for what they are worth, are then frequent.
+# Few kinds and ratings, so that equal gifts, and equal ones with other rewards, are frequent.
 SIMILAR_GIFTS = st.builds(
     gift,
     category=st.sampled_from(VOCABULARY.categories[:2]),
@@ -38,7 +38,7 @@ def tables(profiles: list[Profile], gifts: list[Gift]) -> World:
 
 
 @given(st.integers(0, 50), st.integers(0, 20), st.integers(1, 60))
-def test_portions_are_all_rows_in_order_and_no_more_than_fit(rows: int, width: int, cells: int) -> None:
+def test_portions_cover_all_rows_in_order_within_the_limit(rows: int, width: int, cells: int) -> None:
     parts = [np.arange(rows)[part] for part in portions(rows, width, cells)]
     assert [row for part in parts for row in part] == list(range(rows))
     assert all(1 <= len(part) <= max(1, cells // max(width, 1)) for part in parts)
@@ -53,7 +53,7 @@ def test_portions_are_all_rows_in_order_and_no_more_than_fit(rows: int, width: i
     st.integers(1, 20),
     st.data(),
 )
-def test_in_portions_the_reward_has_the_same_bits(
+def test_the_reward_in_portions_has_the_same_bits(
     profiles: list[Profile], gifts: list[Gift], cells: int, data: st.DataObject
 ) -> None:
     world_tables = tables(profiles, gifts)
@@ -68,7 +68,7 @@ def test_in_portions_the_reward_has_the_same_bits(
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=2, max_size=7), st.data())
-def test_diversity_is_one_less_the_mean_similarity_to_the_gifts_picked(
+def test_diversity_is_one_minus_the_mean_similarity_to_picked_gifts(
     profile: Profile, gifts: list[Gift], data: st.DataObject
 ) -> None:
     world_tables = tables([profile, profile], gifts)
@@ -83,7 +83,7 @@ def test_diversity_is_one_less_the_mean_similarity_to_the_gifts_picked(
 
 
 @given(st.lists(GIFTS, min_size=1, max_size=6), st.data())
-def test_the_similarity_of_some_gifts_is_their_part_of_the_whole(
+def test_the_similarity_of_some_gifts_equals_rows_of_the_full_matrix(
     gifts: list[Gift], data: st.DataObject
 ) -> None:
     table = gift_table(gifts, VOCABULARY)
@@ -96,7 +96,7 @@ def test_the_similarity_of_some_gifts_is_their_part_of_the_whole(
 
 
 def best_by_exhaustion(world_tables: World, k: int) -> float:
-    """The reward of the best list of all, each looked at."""
+    """The reward of the best list, by exhaustive search."""
     profiles, gifts, implied = world_tables
     lists = np.array(list(permutations(range(len(gifts)), k)))
     same_profile = profiles.take(np.zeros(len(lists), dtype=np.int64))
@@ -104,7 +104,7 @@ def best_by_exhaustion(world_tables: World, k: int) -> float:
 
 
 @given(PROFILES, st.lists(SIMILAR_GIFTS | GIFTS, min_size=4, max_size=7), st.integers(1, 4))
-def test_among_doubles_and_near_doubles_no_list_beats_the_best_list(
+def test_no_list_beats_the_best_one_among_near_duplicates(
     profile: Profile, gifts: list[Gift], k: int
 ) -> None:
     world_tables = tables([profile], gifts)
@@ -114,7 +114,7 @@ def test_among_doubles_and_near_doubles_no_list_beats_the_best_list(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_gifts_far_out_of_reach_change_no_list(seed: int) -> None:
+def test_gifts_of_low_reward_do_not_change_the_best_list(seed: int) -> None:
     gifts = random_gifts(np.random.default_rng(seed), 30)
     poor = [gift("studio", price=10_000, rating=1.0, age_range=(0, 1), occasions=()) for _ in range(500)]
     profile = Profile(age=40, hobbies=("garden", "cooking"), budget=150, occasion="birthday")
@@ -126,8 +126,8 @@ def test_gifts_far_out_of_reach_change_no_list(seed: int) -> None:
     np.testing.assert_array_equal(same_value, value)
 
 
-def test_of_each_kind_the_gifts_worth_most_are_searched() -> None:
-    # The greedy list starts with the first gift, which resembles all others; the next two are best together.
+def test_only_the_best_gifts_of_each_kind_are_searched() -> None:
+    # The greedy list starts with the first gift, which is similar to all others. The next two are the best pair.
     kinds = [
         ("garden", ("garden", "cooking"), 4.1),
         ("garden", ("garden",), 4.0),
@@ -139,14 +139,14 @@ def test_of_each_kind_the_gifts_worth_most_are_searched() -> None:
     assert sorted(choices[0].tolist()) == [len(worse) + 1, len(worse) + 2]
 
 
-def test_copies_of_a_catalogue_make_no_better_list_than_three_of_each_and_are_searched_as_fast() -> None:
+def test_more_than_three_copies_of_each_gift_neither_improve_nor_slow_the_search() -> None:
     gifts = random_gifts(np.random.default_rng(4), 20)
     profiles = [Profile(), Profile(hobbies=("reading",), budget=80)]
     some, all_copies = tables(profiles, gifts * 3), tables(profiles, gifts * 300)
     np.testing.assert_array_equal(best_lists(*some)[0], best_lists(*all_copies)[0])
 
 
-def test_twenty_thousand_gifts_need_no_table_of_gifts_by_gifts() -> None:
+def test_twenty_thousand_gifts_need_no_quadratic_table() -> None:
     rng = np.random.default_rng(0)
     table = gift_table(random_gifts(rng, 200), VOCABULARY).take(rng.integers(0, 200, 20_000))
     profiles = profile_table([Profile(hobbies=("garden",), budget=100.0)] * 40, VOCABULARY)

@@ -1,4 +1,4 @@
-"""Realised value of a bought list: a worked example of each difference to the reward, and rules for any list."""
+"""The realised reward: worked examples of each difference to the reward, and properties of any list."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from trm_np.world.tools import review_analysis
 
 CATEGORY, BUDGET, HOBBY, OCCASION, AGE, QUALITY, DIVERSITY = WEIGHTS.tolist()
 GARDENER = Profile(30, ("garden",), "mother", 100, "birthday")
-SPADE = gift("garden", 80, ("garden",), id="spade", reviews=(0, 0, 0, 0, 10**9))  # perfect, and known to be
+SPADE = gift("garden", 80, ("garden",), id="spade", reviews=(0, 0, 0, 0, 10**9))  # perfect, by many reviews
 SPADE_WORTH = 1.0
 
 
@@ -27,7 +27,7 @@ def realised(
     profile: Profile = GARDENER,
     days_left: float = 10,
 ) -> float:
-    """The realised reward of one list; the list prices are paid unless said otherwise."""
+    """The realised reward of one list. By default, the list prices are paid."""
     table = gift_table(gifts, VOCABULARY)
     prices = np.array(paid or [gifts[index].price for index in choice], dtype=np.float64)
     return float(
@@ -44,7 +44,7 @@ def realised(
 
 
 def plain(gifts: list[Gift], choice: list[int], profile: Profile = GARDENER) -> float:
-    """`list_reward`, with the rating that the reviews support."""
+    """The `list_reward` with ratings of the review analysis."""
     table = replace(gift_table(gifts, VOCABULARY), rating=review_analysis(gifts).rating)
     profiles = profile_table([profile], VOCABULARY)
     return float(list_reward(profiles, table, implied_categories(table, VOCABULARY), np.array([choice]))[0])
@@ -54,10 +54,10 @@ def test_the_perfect_gift_bought_in_time_is_worth_one() -> None:
     assert SPADE_WORTH - 1e-6 <= realised([SPADE], [0]) <= SPADE_WORTH
 
 
-def test_the_rating_that_counts_is_that_of_the_review_analysis() -> None:
+def test_the_rating_is_that_of_the_review_analysis() -> None:
     praised = replace(SPADE, rating=1.0)
     assert realised([praised], [0]) == pytest.approx(SPADE_WORTH)
-    unknown = replace(SPADE, rating=5.0, reviews=(0,) * 5)  # three stars are expected of it
+    unknown = replace(SPADE, rating=5.0, reviews=(0,) * 5)  # three stars are expected
     assert realised([unknown], [0]) == pytest.approx(SPADE_WORTH - QUALITY)
 
 
@@ -70,19 +70,19 @@ def test_a_sold_out_gift_is_worth_nothing() -> None:
     )
 
 
-def test_a_late_gift_has_missed_its_occasion() -> None:
+def test_a_late_gift_gets_nothing_for_the_occasion() -> None:
     slow = replace(SPADE, offers=(Offer("slow", 80, 11),))
     assert realised([slow], [0]) == pytest.approx(SPADE_WORTH - OCCASION)
     assert realised([slow], [0], days_left=11) == pytest.approx(SPADE_WORTH)
 
 
-def test_who_pays_less_waits_for_the_cheaper_seller() -> None:
+def test_a_lower_price_implies_the_delivery_of_the_cheaper_seller() -> None:
     two = replace(SPADE, offers=(Offer("fast", 80, 2), Offer("slow", 70, 12)))
     assert realised([two], [0], [80.0]) == pytest.approx(SPADE_WORTH)
     assert realised([two], [0], [70.0]) == pytest.approx(SPADE_WORTH - OCCASION)
 
 
-def test_a_bargain_is_paid_for_but_does_not_look_mean() -> None:
+def test_a_bargain_within_the_budget_looks_like_its_list_price() -> None:
     dear = replace(
         SPADE, price=115.0, offers=(Offer("full", 115, 2), Offer("less", 105, 2), Offer("half", 50, 2))
     )
@@ -93,8 +93,8 @@ def test_a_bargain_is_paid_for_but_does_not_look_mean() -> None:
     assert realised([cheap], [0], [10.0]) == pytest.approx(SPADE_WORTH)
 
 
-def test_small_gifts_that_are_given_together_look_generous() -> None:
-    # Each for 20 of 100 dollars looks mean (0.7); together they cost 60. Beyond the budget they stay apart.
+def test_gifts_given_together_count_with_their_total_price() -> None:
+    # Each gift for 20 of 100 dollars looks mean (0.7); together they cost 60. Beyond the budget they count separately.
     small = [
         replace(SPADE, category=category, price=20.0, offers=(Offer("s", 20, 1),))
         for category in ("garden", "kitchen", "library")
@@ -105,7 +105,7 @@ def test_small_gifts_that_are_given_together_look_generous() -> None:
     reduced = [replace(each, offers=(Offer("s", 10, 1),)) for each in small]
     assert realised(reduced, [0, 1, 2], [10.0] * 3) == pytest.approx(apart + 0.3 * BUDGET)
     with_a_large_one = [*small[:2], replace(SPADE, price=61.0, offers=(Offer("s", 61, 1),))]
-    # The budget reaches as far as the second: together these cost 40, which is 0.9 instead of 0.7.
+    # The budget covers the first two, which cost 40 together: 0.9 instead of 0.7.
     assert realised(with_a_large_one, [0, 1, 2]) == pytest.approx(
         plain(with_a_large_one, [0, 1, 2]) + 2 * 0.2 * BUDGET / 3
     )
@@ -114,7 +114,7 @@ def test_small_gifts_that_are_given_together_look_generous() -> None:
     assert two == pytest.approx((2 * realised(small[:2], [0, 1])) / 3)
 
 
-def test_gifts_given_together_serve_the_hobbies_together() -> None:
+def test_gifts_given_together_share_their_hobby_tags() -> None:
     reader = replace(GARDENER, hobbies=("garden", "reading"), budget=160)
     novel = replace(SPADE, category="library", tags=("reading",))
     assert realised([SPADE], [0], profile=reader) == pytest.approx(1 - HOBBY / 2)
@@ -124,13 +124,13 @@ def test_gifts_given_together_serve_the_hobbies_together() -> None:
     )
 
 
-def test_a_price_that_nobody_asks_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"spade cannot be had for 79\.0: no seller asks so little"):
+def test_a_price_below_every_offer_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"spade cannot be bought for 79\.0: every offer costs more"):
         realised([SPADE], [0], [79.0])
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=5), st.permutations(range(3)), st.integers(0, 4))
-def test_it_lies_between_0_and_1_and_only_lateness_and_stock_take_away(
+def test_it_lies_between_0_and_1_and_only_lateness_and_stock_lower_it(
     profile: Profile, gifts: list[Gift], choice: list[int], days_left: int
 ) -> None:
     value = realised(gifts, choice, profile=profile, days_left=days_left)
@@ -156,7 +156,7 @@ def test_paying_less_never_lowers_it(profile: Profile, gifts: list[Gift], share:
 
 
 @given(st.lists(PROFILES, min_size=2, max_size=4), st.lists(GIFTS, min_size=3, max_size=4))
-def test_the_worth_of_one_list_does_not_depend_on_its_company(
+def test_the_reward_of_a_list_does_not_depend_on_other_lists(
     profiles: list[Profile], gifts: list[Gift]
 ) -> None:
     table = gift_table(gifts, VOCABULARY)

@@ -1,4 +1,4 @@
-"""The true reward: worked examples, what must hold for any profile and gift, and a slow second opinion."""
+"""The true reward: worked examples, properties, and a plain reference implementation."""
 
 import math
 from dataclasses import replace
@@ -54,9 +54,9 @@ def test_a_worked_example() -> None:
     pan = gift("kitchen", 60, ("cooking",))
     assert components(GARDENER, book, pan, pan) == pytest.approx(
         {
-            "category": 0.4,  # no hobby of hers names or implies kitchen, but it is practical
+            "category": 0.4,  # no hobby points to kitchen, but a preference matches
             "budget": 0.6,  # 10 % above the budget, of the 25 % until nothing is left
-            "hobby": 0.5,  # one of her hobbies, where two are enough
+            "hobby": 0.5,  # one hobby, where two are enough
             "occasion": 0.3,  # not meant for birthdays
             "age": 0.6,  # six years too young, of the 15 until nothing is left
             "quality": 0.75,  # 4.5 stars between 3 and 5
@@ -72,14 +72,14 @@ def test_the_perfect_gift_is_worth_one() -> None:
     assert reward(*tables([GARDENER], [spade]))[0, 0] == pytest.approx(1.0)
 
 
-def test_a_hobby_wants_the_category_it_names_and_those_it_implies() -> None:
+def test_a_hobby_matches_its_own_category_and_those_it_implies() -> None:
     novel = gift("library", tags=("reading",))
     assert components(GARDENER, gift("garden"))["category"] == 1.0
     assert components(GARDENER, novel)["category"] == 1.0
     assert components(GARDENER, gift("kitchen"))["category"] == 0.0
 
 
-def test_the_hobby_component_asks_for_two_hobbies_at_most() -> None:
+def test_two_common_hobbies_give_the_full_hobby_component() -> None:
     one, two, three = ("garden",), ("garden", "reading"), ("garden", "reading", "painting")
     assert [components(GARDENER, gift(tags=tags))["hobby"] for tags in (one, two, three)] == [0.5, 1.0, 1.0]
     assert components(replace(GARDENER, hobbies=("garden",)), gift(tags=one))["hobby"] == 1.0
@@ -111,7 +111,7 @@ def test_age_for_a_gift_from_20_to_60(age: float, value: float) -> None:
         (Profile(), {"age", "budget", "occasion", "category", "hobby"}),
     ],
 )
-def test_a_missing_field_tells_nothing(profile: Profile, unknown: set[str]) -> None:
+def test_a_missing_field_is_neutral(profile: Profile, unknown: set[str]) -> None:
     spade = gift("garden", tags=("garden", "reading"))
     known = components(GARDENER, spade)
     for name, value in components(profile, spade).items():
@@ -141,13 +141,13 @@ def test_every_component_and_the_reward_lie_between_0_and_1(
 
 
 @given(SOME_PROFILES, st.lists(GIFTS, min_size=1, max_size=6))
-def test_a_slow_and_plain_second_opinion_agrees(profiles: list[Profile], gifts: list[Gift]) -> None:
+def test_it_agrees_with_a_plain_reference_implementation(profiles: list[Profile], gifts: list[Gift]) -> None:
     expected = [[second_opinion(profile, gift, gifts) for gift in gifts] for profile in profiles]
     np.testing.assert_allclose(reward_components(*tables(profiles, gifts))[:, :, :6], expected, atol=1e-12)
 
 
 def second_opinion(profile: Profile, gift: Gift, gifts: list[Gift]) -> list[float]:
-    """The first six components in plain Python, from the records."""
+    """A plain reference implementation of the first six components, from the records."""
     peers = [other for other in gifts if other.category == gift.category]
     wanted = any(
         hobby == gift.category or sum(hobby in peer.tags for peer in peers) >= len(peers) / 2
@@ -180,7 +180,7 @@ def test_the_budget_component_falls_only_above_the_budget(budget: float, prices:
     within = np.array(prices) <= budget
     assert (np.diff(value[within]) >= 0).all()
     assert (np.diff(value[~within]) <= 0).all()
-    # Without a jump: one percent of the budget moves it by four percent at most.
+    # It is continuous: one percent of the budget changes it by at most four percent.
     assert (np.abs(np.diff(value)) <= 4 * np.diff(prices) / budget + 1e-9).all()
 
 
@@ -192,7 +192,7 @@ def test_a_better_rating_never_lowers_the_reward(profile: Profile, worse: Gift, 
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=2, max_size=6), st.data())
-def test_a_picked_gift_lowers_the_diversity_of_all_that_resemble_it(
+def test_a_picked_gift_lowers_the_diversity_of_similar_gifts(
     profile: Profile, gifts: list[Gift], data: st.DataObject
 ) -> None:
     world_tables = tables([profile], gifts)
@@ -204,7 +204,7 @@ def test_a_picked_gift_lowers_the_diversity_of_all_that_resemble_it(
     assert (reward(*world_tables, picked) <= reward(*world_tables)).all()
 
 
-def test_diversity_is_against_the_mean_of_those_picked() -> None:
+def test_diversity_averages_over_the_picked_gifts() -> None:
     spade, pan, novel = (
         gift("garden", tags=("garden",)),
         gift("kitchen"),
@@ -212,7 +212,7 @@ def test_diversity_is_against_the_mean_of_those_picked() -> None:
     )
     picked = np.array([[True, True, False]])
     diversity = reward_components(*tables([GARDENER], [spade, pan, novel]), picked)[0, 2, 6]
-    # The novel shares one tag of two with the spade, and nothing with the pan.
+    # The novel shares one of two tags with the spade, and none with the pan.
     assert diversity == pytest.approx(1 - (0.25 + 0.0) / 2)
 
 
@@ -226,7 +226,7 @@ def test_similarity_is_symmetric_and_one_to_itself(gifts: list[Gift]) -> None:
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=6), st.permutations(range(3)))
-def test_a_list_is_worth_the_mean_of_its_gifts_given_those_before(
+def test_the_reward_of_a_list_is_the_mean_of_its_gifts_given_those_before(
     profile: Profile, gifts: list[Gift], order: list[int]
 ) -> None:
     world_tables = tables([profile], gifts)
@@ -249,7 +249,7 @@ def test_a_list_is_worth_the_mean_of_its_gifts_given_those_before(
         ([[]], "gift indices, found shape"),
     ],
 )
-def test_a_list_that_cannot_be_given_is_refused(choices: list[object], says: str) -> None:
+def test_an_invalid_list_is_refused(choices: list[object], says: str) -> None:
     world_tables = tables([GARDENER], [gift(), gift("kitchen"), gift("library")])
     with pytest.raises(ValueError, match=says):
         list_reward(*world_tables, np.array(choices, dtype=np.int64))
@@ -272,8 +272,8 @@ def test_no_list_beats_the_best_list(profile: Profile, gifts: list[Gift], k: int
     np.testing.assert_array_equal(list_reward(*world_tables, choices), value)
 
 
-def test_the_best_list_is_found_where_the_greedy_one_is_not_best() -> None:
-    # The best gift alone resembles all others; the two next best have nothing in common.
+def test_the_best_list_is_found_if_the_greedy_one_is_not_best() -> None:
+    # The single best gift is similar to all others. The two next best have nothing in common.
     gifts = [
         gift("garden", tags=("garden", "cooking"), rating=4.1),
         gift("garden", tags=("garden",), rating=4.0),
@@ -299,7 +299,7 @@ def test_the_search_over_many_gifts_is_exact_whatever_its_memory(
         assert rewards[(lists == choices[row]).all(axis=1)] == pytest.approx(rewards.max(), abs=1e-12)
 
 
-def test_a_catalogue_of_a_thousand_gifts_is_searched_through() -> None:
+def test_the_search_over_a_thousand_gifts_is_exact() -> None:
     world_tables = tables([GARDENER], random_gifts(np.random.default_rng(6), 1000))
     choices, value = best_lists(*world_tables)
     swaps = np.array([[*choices[0, :2], other] for other in range(1000) if other not in choices[0]])
@@ -307,7 +307,7 @@ def test_a_catalogue_of_a_thousand_gifts_is_searched_through() -> None:
     assert (list_reward(same_profile, *world_tables[1:], swaps) <= value[0] + 1e-12).all()
 
 
-def test_more_gifts_than_there_are_cannot_be_listed() -> None:
+def test_a_list_longer_than_the_catalogue_is_refused() -> None:
     with pytest.raises(ValueError, match="a list of 3 cannot be made from 2 gifts"):
         best_lists(*tables([GARDENER], [gift(), gift()]))
 
@@ -318,7 +318,7 @@ def test_equal_gifts_have_equal_rewards_to_the_last_bit() -> None:
     np.testing.assert_array_equal(values[0], values[2])
 
 
-def test_the_reward_of_one_profile_does_not_depend_on_its_company() -> None:
+def test_the_reward_of_a_profile_does_not_depend_on_other_profiles() -> None:
     profiles, gifts, implied = tables(
         [GARDENER, replace(GARDENER, age=70), Profile()], random_gifts(np.random.default_rng(8), 7)
     )
@@ -327,5 +327,5 @@ def test_the_reward_of_one_profile_does_not_depend_on_its_company() -> None:
         np.testing.assert_array_equal(reward(profiles.take([row]), gifts, implied), together[[row]])
 
 
-def test_a_vanishing_budget_buys_nothing_and_warns_of_nothing() -> None:
+def test_a_tiny_budget_gives_zero_without_a_warning() -> None:
     assert components(replace(GARDENER, budget=5e-324), gift())["budget"] == 0.0

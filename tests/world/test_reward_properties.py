@@ -1,4 +1,4 @@
-"""Properties that users of the reward rely on: its bounds; cheaper (down to the budget) or better never hurts."""
+"""Properties of the reward: its bounds, and that a lower price down to the budget or a better rating never hurts."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ PERFECT = gift("garden", 80, ("garden",), rating=5.0)
 
 
 def rewards(profile: Profile, gifts: list[Gift], picked: list[int]) -> np.ndarray:
-    """The reward of each gift for one profile, after those that were picked."""
+    """The reward of each gift for one profile, given the picked gifts."""
     table = gift_table(gifts, VOCABULARY)
     before = np.isin(np.arange(len(gifts)), picked)[None]
     return reward(profile_table([profile], VOCABULARY), table, implied_categories(table, VOCABULARY), before)[
@@ -43,7 +43,7 @@ def test_a_price_that_falls_toward_the_budget_never_lowers_the_reward(
     after = rewards(profile, [replace(dear, price=low), *others], [])
     assert after[0] >= before[0]
     np.testing.assert_array_equal(after[1:], before[1:])
-    # And it is a real difference: 5 % less of the budget, within the quarter above it, is worth something.
+    # The difference is real: between the budget and 125 % of it, a price lower by 5 % of the budget gives more.
     nearly = rewards(profile, [replace(dear, price=1.1 * budget), replace(dear, price=1.05 * budget)], [])
     assert nearly[1] > nearly[0]
 
@@ -63,7 +63,7 @@ def test_a_rating_that_rises_never_lowers_the_reward(
 
 
 @given(PROFILES, st.lists(GIFTS, min_size=3, max_size=5), st.integers(0, 2), st.floats(1, 5))
-def test_both_hold_for_a_list_as_a_whole(
+def test_both_properties_hold_for_whole_lists(
     profile: Profile, gifts: list[Gift], place: int, rating: float
 ) -> None:
     def of_list(changed: Gift) -> float:

@@ -1,4 +1,4 @@
-"""The five tools: worked examples, what holds for any gifts, and brute force or SciPy as a second opinion."""
+"""The five tools: worked examples, properties, and comparison with brute force and SciPy."""
 
 from itertools import combinations
 
@@ -23,9 +23,9 @@ from trm_np.world.tools import (
     budget_optimizer,
     catalogue_star_shares,
     combined,
+    effective_price,
     inventory_check,
     price_comparison,
-    price_that_counts,
     review_analysis,
     run_tools,
     trend_analysis,
@@ -39,7 +39,7 @@ OFFERED_GIFTS = st.builds(
 )
 SALES = st.lists(st.integers(0, 50), min_size=12, max_size=12)
 REVIEWS = st.tuples(*[st.integers(0, 40)] * 5)
-# Quarters add up without rounding, so that equal sums are equal.
+# Sums of quarters are exact, so that equal sums compare as equal.
 PRICED = st.lists(st.tuples(st.integers(-1, 4), st.integers(1, 8)), max_size=9)
 
 
@@ -59,14 +59,14 @@ def test_the_cheapest_offer_wins_and_the_faster_of_equal_ones() -> None:
     np.testing.assert_array_equal(found.effect().price, [35, 40])
 
 
-def test_a_bargain_that_comes_too_late_is_none() -> None:
+def test_an_offer_that_arrives_too_late_does_not_win() -> None:
     gifts = [offered((40, 2), (36, 8), (30, 14)), offered((40, 11), (35, 12))]
     found = price_comparison(gifts, days_left=10)
     assert [offer.price for offer in found.offer] == [36, 35]  # of the second gift every offer is late
     assert price_comparison(gifts).offer[0].price == 30
 
 
-def test_a_seller_who_asks_more_than_the_list_price_counts_only_where_all_do() -> None:
+def test_offers_above_the_list_price_count_only_if_all_are() -> None:
     found = price_comparison([offered((55, 3), (40, 9), price=40), offered((55, 3), (50, 9), price=40)])
     np.testing.assert_array_equal(found.price, [40, 50])
     np.testing.assert_array_equal(found.saving, [0, 0])
@@ -87,10 +87,10 @@ def test_no_other_offer_in_time_is_cheaper_or_as_cheap_and_faster(gifts: list[Gi
             assert other.price > price or other.shipping_days >= best.shipping_days
 
 
-def test_a_bargain_counts_above_the_budget_only() -> None:
+def test_a_lower_price_counts_only_beyond_the_budget() -> None:
     listed, paid = np.array([80.0, 120, 120, 120]), np.array([40.0, 120, 110, 40])
-    np.testing.assert_array_equal(price_that_counts(listed, paid, 100), [80, 120, 110, 100])
-    np.testing.assert_array_equal(price_that_counts(listed, paid, np.nan), listed)
+    np.testing.assert_array_equal(effective_price(listed, paid, 100), [80, 120, 110, 100])
+    np.testing.assert_array_equal(effective_price(listed, paid, np.nan), listed)
 
 
 # inventory_check
@@ -123,7 +123,7 @@ def test_the_best_offer_of_a_gift_that_is_in_time_is_in_time(gifts: list[Gift], 
 # review_analysis
 
 
-def test_few_reviews_say_little_and_many_say_it_all() -> None:
+def test_the_weight_of_the_prior_falls_with_the_number_of_reviews() -> None:
     # Five stars only, in 3 reviews and in 300; the catalogue at large is worth three stars.
     shares = np.full(5, 0.2)
     gifts = [gift(reviews=(0, 0, 0, 0, number)) for number in (3, 300)] + [gift(reviews=(2, 1, 3, 0, 4))]
@@ -150,7 +150,7 @@ def test_the_rating_is_the_mean_of_the_dirichlet_posterior(
 
 
 @given(REVIEWS, REVIEWS, st.integers(0, 4))
-def test_a_rating_lies_between_the_gifts_own_and_that_of_all(
+def test_a_rating_lies_between_the_gifts_mean_and_that_of_the_prior(
     counts: tuple[int, ...], rest: tuple[int, ...], star: int
 ) -> None:
     shares = catalogue_star_shares([gift(reviews=rest)])
@@ -170,7 +170,7 @@ def test_without_any_review_every_gift_is_worth_three_stars() -> None:
     np.testing.assert_array_equal(found.low_share, 0.0)
 
 
-def test_the_prior_weighs_what_the_variances_of_the_shipped_catalogue_say() -> None:
+def test_the_prior_weight_follows_from_the_shipped_variances() -> None:
     # Bühlmann's credibility: the expected variance within gifts over the variance between them.
     counts = np.array([each.reviews for each in load_dataset().gifts])
     stars = [np.repeat(np.arange(1.0, 6.0), row) for row in counts]
@@ -186,7 +186,7 @@ def test_the_prior_weighs_what_the_variances_of_the_shipped_catalogue_say() -> N
 # trend_analysis
 
 
-def test_a_line_is_found_and_noise_is_not() -> None:
+def test_a_linear_trend_is_found_and_noise_is_not() -> None:
     line, wobble, fall = range(10, 34, 2), (10, 14) * 6, (60, 58, 55, 57, 50, 52, 46, 44, 45, 40, 38, 36)
     found = trend_analysis([gift(weekly_sales=tuple(sales)) for sales in (line, wobble, fall, (0,) * 12)])
     assert found.slope[0] == pytest.approx(2 / 21)  # two a week more, of 21 on average
@@ -210,8 +210,8 @@ def test_slope_and_error_agree_with_scipy(sales: list[int]) -> None:
         assert found.direction[0] == (np.sign(fit.slope) if fit.pvalue < 0.05 else 0)
 
 
-def test_the_quantile_is_students() -> None:
-    """Compared by the distribution function: the quantile of SciPy 1.13 to 1.15 has only 11 right digits."""
+def test_the_quantile_agrees_with_scipy() -> None:
+    """Compare by the distribution function, since quantiles of SciPy 1.13 to 1.15 have only 11 correct digits."""
     assert stats.t(df=10).cdf(T_QUANTILE) == pytest.approx(0.975, rel=1e-15, abs=0)
 
 
@@ -219,7 +219,7 @@ def test_the_quantile_is_students() -> None:
 
 
 def by_brute_force(value: np.ndarray, price: np.ndarray, limit: float) -> tuple[int, ...]:
-    """The best of all bundles: the greatest value, then the lowest price, then the first."""
+    """The best bundle by exhaustive search: the greatest value, then the lowest price, then the first."""
     bundles = [
         bundle
         for size in range(4)
@@ -229,7 +229,7 @@ def by_brute_force(value: np.ndarray, price: np.ndarray, limit: float) -> tuple[
     return min(bundles, key=lambda b: (-sum(value[i] for i in b), sum(price[i] for i in b), b))
 
 
-def test_three_small_gifts_or_two_larger_ones() -> None:
+def test_a_bundle_may_hold_fewer_than_three_gifts() -> None:
     gifts = [gift(price=price) for price in (20, 25, 15, 40, 70)]
     value = np.array([0.5, 0.6, 0.4, 0.95, 1.0])
     found = budget_optimizer(gifts, value, budget=65)
@@ -244,14 +244,14 @@ def test_three_small_gifts_or_two_larger_ones() -> None:
     np.testing.assert_array_equal(found.effect().bonus, [0, BUNDLE_BONUS, 0, BUNDLE_BONUS, 0])
 
 
-def test_nothing_that_fits_is_an_empty_bundle() -> None:
+def test_the_bundle_is_empty_if_nothing_fits() -> None:
     found = budget_optimizer([gift(price=20)] * 3, np.ones(3), budget=19)
     assert (found.bundle, found.price, found.value) == ((), 0, 0)
     np.testing.assert_array_equal(found.effect().bonus, 0)
 
 
 @given(PRICED, st.integers(0, 24))
-def test_the_bundle_is_the_best_of_all(priced: list[tuple[int, int]], limit: int) -> None:
+def test_no_bundle_beats_the_one_found(priced: list[tuple[int, int]], limit: int) -> None:
     value = np.array([value for value, _ in priced]) / 4
     price = np.array([price for _, price in priced]) / 4
     gifts = [gift(price=float(each)) for each in price]
@@ -262,15 +262,19 @@ def test_the_bundle_is_the_best_of_all(priced: list[tuple[int, int]], limit: int
 
 
 @given(st.integers(0, 2**32), st.floats(0, 300))
-def test_the_bundle_of_many_gifts_is_the_best_of_all(seed: int, limit: float) -> None:
+def test_no_bundle_of_many_gifts_beats_the_one_found(seed: int, limit: float) -> None:
     rng = np.random.default_rng(seed)
     price = rng.uniform(10, 200, 12)
-    value = np.clip(price / 200 + rng.normal(0, 0.1, 12), 0, 1)  # what is dear is better: few are dominated
+    value = np.clip(
+        price / 200 + rng.normal(0, 0.1, 12), 0, 1
+    )  # dearer gifts are better, so few are dominated
     assert best_bundle(value, price, limit) == by_brute_force(value, price, limit)
 
 
 @given(PRICED, st.integers(1, 40), st.data())
-def test_offers_and_stock_are_heeded(priced: list[tuple[int, int]], limit: int, data: st.DataObject) -> None:
+def test_bundles_use_offers_and_available_gifts(
+    priced: list[tuple[int, int]], limit: int, data: st.DataObject
+) -> None:
     number = len(priced)
     value, price = np.array(priced, dtype=np.float64).reshape(-1, 2).T
     stocked = np.array(data.draw(st.lists(st.booleans(), min_size=number, max_size=number)), dtype=np.bool_)
@@ -310,7 +314,7 @@ def test_tools_run_in_their_own_order_whatever_the_order_of_names() -> None:
         assert list(run_tools([name], SHOP, VALUE, 60, 10)) == [name]
 
 
-def test_the_bundle_knows_of_offers_if_they_were_compared() -> None:
+def test_the_bundle_uses_compared_prices() -> None:
     def bundle(*names: str) -> tuple[int, ...]:
         effect = run_tools(names, SHOP, VALUE, 60, 10)["budget_optimizer"].effect()
         assert effect.bonus is not None
@@ -320,14 +324,14 @@ def test_the_bundle_knows_of_offers_if_they_were_compared() -> None:
     assert bundle("budget_optimizer", "price_comparison") == (0, 2)  # 30 + 28
 
 
-def test_a_gift_much_worse_than_the_best_that_fits_is_not_given_as_well() -> None:
-    dear = offered((400, 2), price=400)  # worth most, but beyond the budget: it does not count
+def test_a_bundle_leaves_out_gifts_much_worse_than_the_best_affordable() -> None:
+    dear = offered((400, 2), price=400)  # the greatest value, but beyond the budget
     value = np.array([0.80, 0.82, 0.82 - BUNDLE_MARGIN - 0.01, 0.70, 1.0])
     effect = run_tools(["budget_optimizer"], [*SHOP, dear], value, 110, 10)["budget_optimizer"].effect()
     np.testing.assert_array_equal(effect.bonus, [BUNDLE_BONUS, BUNDLE_BONUS, 0, 0, 0])
 
 
-def test_the_days_left_are_heeded() -> None:
+def test_the_tools_use_the_days_left() -> None:
     found = run_tools(["price_comparison", "inventory_check"], SHOP, VALUE, 60, days_left=2)
     np.testing.assert_array_equal(found["price_comparison"].effect().price, [40, 40, 28, 45])
     in_time = inventory_check(SHOP, days_left=2).in_time
@@ -348,7 +352,7 @@ def test_an_unknown_tool_is_an_error_that_names_the_known_ones() -> None:
         run_tools(["magic"], SHOP, VALUE, 60, 10)
 
 
-def test_no_gifts_are_no_trouble() -> None:
+def test_the_tools_accept_an_empty_list_of_gifts() -> None:
     for name, finding in run_tools(list(TOOLS), [], np.zeros(0), 60, 10).items():
         effect = finding.effect()
         columns = [effect.price, effect.rating, effect.bonus]
@@ -356,7 +360,7 @@ def test_no_gifts_are_no_trouble() -> None:
         assert shapes == ([] if name == "inventory_check" else [(0,)]), name
 
 
-def test_effects_add_up() -> None:
+def test_effects_are_combined() -> None:
     effect = combined(
         [
             Effect(price=np.array([4.0, 9.0]), bonus=np.array([0.5, 0.0])),

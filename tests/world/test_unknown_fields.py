@@ -23,10 +23,10 @@ from trm_np.world.tools import (
     UNSTATED,
     budget_optimizer,
     catalogue_star_shares,
+    effective_price,
     inventory_check,
     price_comparison,
     price_paid,
-    price_that_counts,
     review_analysis,
     run_tools,
     trend_analysis,
@@ -34,7 +34,7 @@ from trm_np.world.tools import (
 
 NOTHING = dict.fromkeys(OPTIONAL, None)
 SOMEBODY = Profile(30, ("garden", "reading"), "mother", 100, "birthday", ("practical",))
-# The component that each field alone decides, whatever the others are.
+# The component that each field decides by itself.
 DECIDES = {
     "price": "budget",
     "rating": "quality",
@@ -53,14 +53,12 @@ def components(profile: Profile, gifts: list[Gift]) -> dict[str, Any]:
     return dict(zip(COMPONENTS, found[0].T.tolist(), strict=True))
 
 
-def test_all_but_three_fields_are_optional() -> None:
+def test_all_fields_but_three_are_optional() -> None:
     assert {field.name for field in fields(Gift)} - set(OPTIONAL) == {"id", "name", "category"}
 
 
 @given(PROFILES, st.lists(partly_known(GIFTS), min_size=1, max_size=6))
-def test_the_reward_of_what_is_partly_known_is_a_number_between_0_and_1(
-    profile: Profile, gifts: list[Gift]
-) -> None:
+def test_the_reward_with_unknown_fields_lies_between_0_and_1(profile: Profile, gifts: list[Gift]) -> None:
     table = gift_table(gifts, VOCABULARY)
     implied = implied_categories(table, VOCABULARY)
     value = reward(profile_table([profile], VOCABULARY), table, implied)
@@ -78,13 +76,13 @@ def test_a_component_is_neutral_where_its_field_is_unknown_and_no_other_changes(
     assert all(before[name] == after[name] for name in others)
 
 
-def test_unknown_tags_leave_open_whether_a_gift_of_another_category_suits() -> None:
+def test_unknown_tags_are_neutral_in_the_category_component() -> None:
     known = [gift(category=category, tags=()) for category in ("garden", "kitchen")]
     unknown = [replace(each, tags=None) for each in known]
     assert components(SOMEBODY, [*known, *unknown])["category"] == [1.0, 0.0, 1.0, 0.5]
 
 
-def test_a_category_is_implied_by_half_of_the_gifts_whose_tags_are_known() -> None:
+def test_implied_categories_count_only_gifts_with_known_tags() -> None:
     gifts = [gift("studio", tags=("reading",)), gift("studio", tags=()), gift("studio", tags=None)]
     table = gift_table(gifts, VOCABULARY)
     implied = implied_categories(table, VOCABULARY)
@@ -93,13 +91,13 @@ def test_a_category_is_implied_by_half_of_the_gifts_whose_tags_are_known() -> No
     assert not implied_categories(table.take([2]), VOCABULARY)[:, studio].any()
 
 
-def test_unknown_tags_are_half_alike() -> None:
+def test_unknown_tags_have_a_jaccard_index_of_one_half() -> None:
     gifts = gift_table([gift(tags=None), gift(tags=("garden",)), gift("kitchen", tags=None)], VOCABULARY)
     similar = gift_similarity(gifts, gifts)
     assert similar.tolist() == [[0.75, 0.75, 0.25], [0.75, 1.0, 0.25], [0.25, 0.25, 0.75]]
 
 
-def test_what_is_unknown_is_encoded_as_zeros_and_what_is_known_as_ever() -> None:
+def test_unknown_fields_are_encoded_as_zeros_and_change_no_others() -> None:
     whole = gift(tags=("garden", "practical"), price=200.0)
     bare = Gift("bare", "Bare", "garden")
     inputs = encode_gifts(gift_table([whole, bare], VOCABULARY), VOCABULARY, WIDTH)
@@ -121,26 +119,26 @@ def test_a_gift_without_offers_costs_its_list_price() -> None:
     assert price_paid(gift(price=30.0, offers=None)) == 30.0
 
 
-def test_without_a_list_price_the_cheapest_offer_is_paid_and_nothing_known_to_be_saved() -> None:
+def test_without_a_list_price_the_cheapest_offer_is_paid_and_the_saving_is_zero() -> None:
     offers = (Offer("Dear", 50.0, 1), Offer("Cheap", 20.0, 3))
     unlisted = gift(offers=offers)
     found = price_comparison([replace(unlisted, price=None)])
     assert found.offer == (offers[1],) and found.price.tolist() == [20.0] and found.saving.tolist() == [0.0]
     assert price_paid(replace(unlisted, price=None)) == 20.0
     assert isnan(price_paid(replace(unlisted, price=None, offers=None)))
-    counted = price_that_counts(np.array([np.nan, np.nan, 40.0]), np.array([20.0, np.nan, 20.0]), 30.0)
+    counted = effective_price(np.array([np.nan, np.nan, 40.0]), np.array([20.0, np.nan, 20.0]), 30.0)
     np.testing.assert_equal(counted, [20.0, np.nan, 30.0])
 
 
 @pytest.mark.parametrize("days_left", [0, 10])
-def test_a_gift_of_which_no_stock_is_kept_is_taken_as_there_and_in_time(days_left: float) -> None:
+def test_unknown_stock_counts_as_available_and_in_time(days_left: float) -> None:
     found = inventory_check([gift(stock=None, offers=None), gift(stock=0, offers=None)], days_left)
     assert found.in_time.tolist() == [True, False]
     assert found.stock.tolist() == [UNSTATED, 0] and found.arrival_days.tolist() == [UNSTATED] * 2
     assert not inventory_check([gift(stock=None)], 1).in_time[0]
 
 
-def test_unknown_reviews_leave_the_prior_of_the_catalogue_or_else_the_stated_rating() -> None:
+def test_unknown_reviews_give_the_prior_or_the_stated_rating() -> None:
     shares = catalogue_star_shares([gift(), gift(reviews=None)])
     assert (shares == catalogue_star_shares([gift()])).all()
     found = review_analysis([gift(reviews=None)], shares)
@@ -155,13 +153,13 @@ def test_unknown_sales_have_no_direction() -> None:
     assert np.isnan(found.slope[0]) and np.isnan(found.standard_error[0])
 
 
-def test_a_category_with_a_gift_of_unknown_price_may_hold_something_for_any_budget() -> None:
+def test_a_gift_of_unknown_price_makes_its_category_affordable() -> None:
     gifts = [gift("garden", price=40.0), gift("garden", price=None), gift("kitchen", price=9.0)]
     assert cheapest_prices(gifts, VOCABULARY.categories) == {"garden": 0.0, "kitchen": 9.0}
 
 
 @pytest.mark.parametrize("budget", [None, 100.0])
-def test_what_has_no_known_price_is_in_no_bundle(budget: float | None) -> None:
+def test_gifts_of_unknown_price_are_in_no_bundle(budget: float | None) -> None:
     gifts = [gift(price=40.0), gift(price=None, offers=None), gift(price=50.0)]
     found = budget_optimizer(gifts, np.array([0.5, 0.9, 0.4]), budget)
     assert found.bundle == (0, 2) and found.price == 90.0
@@ -171,7 +169,7 @@ def test_what_has_no_known_price_is_in_no_bundle(budget: float | None) -> None:
 @given(
     st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9)
 )
-def test_every_tool_speaks_of_what_is_partly_known_in_words_and_in_json(
+def test_every_tool_reports_unknown_fields_in_text_and_json(
     gifts: list[Gift], budget: float | None, days_left: int
 ) -> None:
     gifts = [replace(each, id=str(place)) for place, each in enumerate(gifts)]
@@ -184,7 +182,7 @@ def test_every_tool_speaks_of_what_is_partly_known_in_words_and_in_json(
 
 
 @given(PROFILES, st.lists(partly_known(GIFTS), min_size=3, max_size=5), st.integers(0, 9))
-def test_a_list_of_what_is_partly_known_is_worth_something_between_0_and_1(
+def test_the_realised_reward_with_unknown_fields_lies_between_0_and_1(
     profile: Profile, gifts: list[Gift], days_left: int
 ) -> None:
     table = gift_table(gifts, VOCABULARY)
@@ -196,10 +194,10 @@ def test_a_list_of_what_is_partly_known_is_worth_something_between_0_and_1(
     assert 0 <= worth[0] <= 1
 
 
-def test_nothing_known_is_worth_what_speaks_neither_for_it_nor_against_it() -> None:
+def test_a_gift_without_known_fields_has_the_neutral_reward() -> None:
     bare = [Gift(name, name, "garden") for name in ("a", "b", "c")]
     table = gift_table(bare, VOCABULARY)
     found = reward_components(
         profile_table([SOMEBODY], VOCABULARY), table, implied_categories(table, VOCABULARY)
     )
-    assert found[0, 0].tolist() == [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0]  # its category is one of her hobbies
+    assert found[0, 0].tolist() == [1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0]  # its category is one of the hobbies

@@ -1,4 +1,4 @@
-"""Votes inferred from labelled scenarios, against sums over all sets and all tables."""
+"""Inferred votes, compared with sums over all sets and all tables."""
 
 from itertools import combinations, product
 
@@ -29,7 +29,7 @@ def by_enumeration(scores: Floats, size: int) -> Floats:
     hnp.arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 6)), elements=st.floats(-6, 6)),
     st.data(),
 )
-def test_a_label_is_as_likely_as_all_sets_with_it(scores: Floats, data: st.DataObject) -> None:
+def test_inclusion_is_the_sum_over_all_sets_with_the_label(scores: Floats, data: st.DataObject) -> None:
     sizes = np.array([data.draw(st.integers(1, scores.shape[1] - 1)) for _ in scores])
     found = inclusion(scores, sizes)
     for row, size, likely in zip(scores, sizes, found, strict=True):
@@ -38,7 +38,7 @@ def test_a_label_is_as_likely_as_all_sets_with_it(scores: Floats, data: st.DataO
 
 
 def exact_posterior(words: Bools, labels: Floats, known: Floats, silent: Floats) -> Floats:
-    """The mean table (W, K), summed over every table there is."""
+    """The posterior mean table (W, K), by a sum over all tables."""
     kinds = labels.shape[1]
     options = [np.zeros(kinds), *(s * np.eye(kinds)[k] for s in STRENGTHS for k in range(kinds))]
     mean, total = np.zeros((words.shape[1], kinds)), 0.0
@@ -61,11 +61,11 @@ def test_sampled_tables_have_the_mean_of_the_exact_posterior(monkeypatch: pytest
     known, silent = np.array([[0, 0.5, 0]] * 3), np.array([0.5, 0.7, 0.9])
     monkeypatch.setattr(votes, "CHAINS", 4000)
     found = infer_votes(words, labels, known, silent, np.random.default_rng(0)).tables.mean(axis=0)
-    # Of 4000 tables a mean strays by 2 / √4000 / 2 = 0.016 at most; three and a half times that is allowed.
+    # The standard error over 4000 tables is at most 2 / √4000 / 2 = 0.016. The tolerance is 3.5 times that.
     np.testing.assert_allclose(found, exact_posterior(words, labels, known, silent), atol=0.055)
 
 
-def test_votes_that_explain_the_labels_are_found_again() -> None:
+def test_the_votes_that_made_the_labels_are_recovered() -> None:
     rng = np.random.default_rng(1)
     table = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 2, 0, 0], [0, 0, 0, 0]])
     words = rng.random((200, 6)) < 0.5
@@ -78,13 +78,13 @@ def test_votes_that_explain_the_labels_are_found_again() -> None:
     assert (mean[5] < 0.1).all()
 
 
-def test_a_word_that_nobody_says_keeps_its_prior() -> None:
+def test_a_word_in_no_scenario_keeps_its_prior() -> None:
     words, labels = np.zeros((3, 400), bool), np.eye(3)
     found = infer_votes(words, labels, np.zeros((3, 3)), np.full(400, 0.8), np.random.default_rng(0))
     speaks = found.tables.any(axis=2).mean()
     assert speaks == pytest.approx(0.2, abs=0.02)
 
 
-def test_without_votes_all_labels_are_alike() -> None:
+def test_without_votes_all_labels_are_equally_likely() -> None:
     nothing = Votes(np.zeros((2, 3, 4)))
     np.testing.assert_allclose(nothing.probabilities(np.ones((5, 3), bool), np.zeros(4), 2), 0.5)

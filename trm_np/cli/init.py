@@ -6,6 +6,8 @@ from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import named
 from trm_np.cli.output import write_new
 
+FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
+
 
 @click.command(
     cls=OneLine,
@@ -20,8 +22,10 @@ from trm_np.cli.output import write_new
 @click.argument("folder", callback=named)
 def init(folder: str) -> None:
     with refusals():
-        from trm_np.data.examples import FILES
+        from importlib import resources
+
         from trm_np.text import printable
 
-        write_new(folder, {name: text.encode() for name, text in FILES.items()})
+        example = resources.files("trm_np.scenarios").joinpath("example")
+        write_new(folder, {name: example.joinpath(name).read_bytes() for name in FILES})
         click.echo(printable(f"{folder}: wrote {', '.join(FILES)}; README.md says what to run next"))

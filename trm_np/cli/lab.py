@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from trm_np.cli.errors import DIVERGED, OneLineGroup, Refusal, refusals, say
+from trm_np.cli.errors import OneLineGroup, refusals, say
 from trm_np.cli.lab_page import page
-from trm_np.cli.lab_plot import make, plot
+from trm_np.cli.lab_plot import plot
 from trm_np.cli.lab_recursion import recursion
 from trm_np.cli.lab_thinking import thinking
 from trm_np.cli.options import (
@@ -19,7 +19,6 @@ from trm_np.cli.options import (
     as_json,
     data_options,
     epochs_option,
-    named,
     parse_setting,
     parse_settings,
     preset_option,
@@ -29,7 +28,7 @@ from trm_np.cli.options import (
 )
 from trm_np.cli.running import Workers, rows_option, run_all, workers_options
 from trm_np.cli.threads import use_threads
-from trm_np.config import Config, ConfigError, one_of, resolve
+from trm_np.config import Config, ConfigError, resolve
 
 if TYPE_CHECKING:
     from trm_np.lab.effects import Effect
@@ -154,54 +153,6 @@ def sweep(
 
         rows = run_all(combinations(base), seeds, load_dataset(*files), Path(out) / "sweep.jsonl", workers)
         say(json.dumps(rows) if as_json else sweep_text(rows))
-
-
-@lab.command(
-    help="""Draw the figures of the lessons, or those with these NAMEs.
-
-    The command prints the tables behind the figures. It makes the runs that they need first, unless their results are
-    in the folder: all of them take about an hour and a half on two cores.
-
-    \b
-    Example: trm lab figures gradient_check augmentation
-    """,
-)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option(
-    "--figures",
-    "folder",
-    callback=named,
-    default="docs/figures",
-    show_default=True,
-    metavar="FOLDER",
-    help="Output folder of the figures.",
-)
-@rows_option
-@workers_options
-def figures(names: tuple[str, ...], folder: str, out: str, workers: Workers) -> None:
-    use_threads(all_cores=False)
-    with refusals():
-        from trm_np.data.load import load_dataset
-        from trm_np.lab.experiments import EXPERIMENTS
-        from trm_np.lab.pictures import PICTURES
-        from trm_np.lab.plots.style import require_plots
-        from trm_np.lab.tables import experiment_text
-
-        chosen = [one_of(name, PICTURES, "picture") for name in names or PICTURES]
-        require_plots()
-        make(Path(folder))
-        shipped, found = load_dataset(), {}
-        for picture in sorted(chosen, key=lambda name: len(PICTURES[name].experiments)):  # the quickest first
-            for name in PICTURES[picture].experiments:
-                if name not in found:
-                    experiment, path = EXPERIMENTS[name], Path(out) / f"{name}.jsonl"
-                    dataset = experiment.dataset(shipped)
-                    found[name] = run_all(experiment.configs, experiment.seeds, dataset, path, workers)
-                    say(f"{name}\n{experiment_text(name, found[name])}\n")
-                    if any("error" in row for row in found[name]):
-                        raise Refusal(f"{path}: runs failed, so there is no picture of them", DIVERGED)
-            for path in PICTURES[picture].draw(found, Path(folder) / picture):
-                say(str(path))
 
 
 def in_json(effect: "Effect") -> dict[str, Any]:

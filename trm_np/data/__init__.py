@@ -1,4 +1,4 @@
-"""Data from files to arrays.
+"""From files to arrays.
 
 Read in this order: records, spelling, words, money, vocabulary, problems, strict_json, schema, load, tables,
 augment, lenient.

@@ -1,4 +1,4 @@
-"""Data augmentation: the same person, told slightly differently each time."""
+"""Data augmentation: small random changes of profiles that leave their labels valid."""
 
 from dataclasses import replace
 
@@ -12,14 +12,14 @@ OLDEST = 120
 
 
 def augment(profiles: ProfileTable, rng: np.random.Generator) -> ProfileTable:
-    """A new table with age ±3 whole years (within 0 to 120), budget ±15 % and each row's hobbies shuffled.
+    """Return a table with ages moved by up to 3 years (within 0 to 120), budgets by up to 15 %, and hobbies shuffled.
 
-    Missing fields stay missing. How many numbers are drawn depends on the shape of the table alone.
+    Missing fields stay missing. The number of draws depends only on the shape of the table.
     """
     years = rng.integers(-AGE_YEARS, AGE_YEARS, size=len(profiles), endpoint=True)
     factor = rng.uniform(1 - BUDGET_SHARE, 1 + BUDGET_SHARE, size=len(profiles))
     order = rng.random(profiles.hobbies.shape)
-    order[profiles.hobbies == MISSING] = 2.0  # above every draw: padding stays at the end
+    order[profiles.hobbies == MISSING] = 2.0  # larger than every draw, so padding stays at the end
     return replace(
         profiles,
         age=np.clip(profiles.age + years, 0, OLDEST),

@@ -1,4 +1,4 @@
-"""People's choices as the model learns from them: histories as lists, and candidates for a listwise loss."""
+"""Chosen gifts as training targets: histories as lists, and candidates for a listwise loss."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ IMPOSSIBLE = -1e4  # added to a logit: its probability is 0 in float32, and the 
 
 @dataclass(frozen=True, eq=False)
 class Choices(Rows):
-    """Choices of B people among C candidates; `gifts` (C,) are the candidates' places in the catalogue.
+    """Choices of B profiles among C candidates. `gifts` (C,) are the candidates' indices in the catalogue.
 
-    `share` (B, C) is each candidate's part of a person's choice: zeros for a person who chose nothing. Shares are in
-    float64, because the gradient of the loss relies on their sum being one. `offset` (B, C) is added to the logits: it
-    rules out gifts that a person is known to have, and lets a sampled candidate stand for several.
+    `share` (B, C) is each candidate's share of a profile's choices, or zeros if nothing was chosen. Shares are float64
+    because the gradient of the loss relies on a sum of one. `offset` (B, C) is added to the logits. It rules out gifts
+    in the history and corrects for sampled candidates.
     """
 
     shared = ("gifts",)
@@ -31,7 +31,10 @@ class Choices(Rows):
 
 
 def padded(history: "csr_array", hidden: Bools | None = None) -> Ints:
-    """Histories (B, G), sparse, as lists (B, H) of places in their order, -1 in front; nothing where `hidden` (B,)."""
+    """Turn sparse histories (B, G) into lists of gift indices (B, H), padded with -1 in front.
+
+    The history is empty where `hidden` (B,) is True.
+    """
     count = np.diff(history.indptr)
     if hidden is not None:
         count = np.where(hidden, 0, count)
@@ -46,22 +49,22 @@ def padded(history: "csr_array", hidden: Bools | None = None) -> Ints:
 def choices_among(
     chosen: "csr_array", rejected: "csr_array", history: "csr_array", hidden: Bools, sample: Ints | None
 ) -> Choices:
-    """The choices of B people whose history, where it is `hidden` (B,), is what they chose as well.
+    """The choices of B profiles. Where `hidden` (B,) is True, the history counts as chosen too.
 
-    Candidates are all gifts, or a uniform `sample` of them and the chosen gifts. A sampled candidate that a person
-    did not choose stands for G / |sample| of its kind: so weighted, the sum of exponentials over the candidates has
-    the expectation that it has over all gifts (Bengio and Senécal 2008, "Adaptive importance sampling").
+    Candidates are all gifts, or a uniform `sample` of them and the chosen gifts. A sampled candidate that was not
+    chosen has weight G / |sample|. The expected sum of exponentials over the candidates is then the sum over all
+    gifts (Bengio and Senécal 2008, "Adaptive importance sampling").
     """
-    from scipy.sparse import csr_array  # late, as wherever choices are read
+    from scipy.sparse import csr_array  # imported here because recommendations must not import SciPy
 
-    people, gifts = chosen.shape
+    profiles, gifts = chosen.shape
     had = history.multiply(~hidden[:, None]).tocsr()
     liked = history.multiply(hidden[:, None]).tocsr()
     taken = csr_array(chosen + liked - liked.multiply(rejected > 0))
     taken.eliminate_zeros()
     candidates = np.arange(gifts) if sample is None else np.union1d(sample, taken.indices)
     weight = taken[:, candidates].toarray()
-    offset = np.zeros((people, len(candidates)))
+    offset = np.zeros((profiles, len(candidates)))
     if sample is not None:
         drawn = np.isin(candidates, sample)
         offset = np.where(weight > 0, 0.0, np.where(drawn, np.log(gifts / len(sample)), IMPOSSIBLE))

@@ -1,4 +1,4 @@
-"""Encode columns as inputs of the model: tokens, state features, numbers around zero, gift features."""
+"""Encode tables as model inputs: tokens, state features, scaled numbers and gift features."""
 
 from dataclasses import dataclass
 
@@ -24,25 +24,24 @@ from trm_np.data.vocabulary import Vocabulary
 Floats32 = NDArray[np.float32]
 
 PAD, MASK, STATE = range(3)
-FIRST_NAME = 3  # the first token that stands for something said of a person
+FIRST_NAME = 3  # the first token that stands for a value of the profile
 IGNORE_INDEX = -100  # a target that the loss leaves out
-REMEMBERED = (
-    32  # of a person's history the latest that the core reads as tokens; what they have in all counts anyway
-)
+REMEMBERED = 32  # latest gifts of a history that the core reads as tokens; the whole history counts elsewhere
 GIFT_NUMBERS = (
-    4  # of a gift's features: price, rating, and the ages it is meant for; the marks of its category follow
+    4  # features of a gift before its one-hot category: price, rating and the two ends of its age range
 )
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
 
 @dataclass(frozen=True)
 class ProfileInputs(Rows):
-    """B profiles as the model reads them; a token is `hidden` if it is masked or the field is missing.
+    """B profiles as the model reads them. A token is `hidden` if it is masked or its field is missing.
 
-    tokens, padding (B, S) and positions (S,) for the core; state (B, F) for the state encoder; hobbies (B, H)
-    and preferences (B, P), each row a mean over what is known; occasion (B,), unknown last; age and budget (B, 1),
-    0 where unknown. `masked_targets` (B, S) has the true token where it was masked, IGNORE_INDEX elsewhere.
-    `history` (B, H) are gifts that the person has, by row of the experience, the latest last and -1 before the first.
+    - `tokens`, `padding` (B, S) and `positions` (S,) are for the core, `state` (B, F) is for the state encoder.
+    - Each row of `hobbies` (B, H) and `preferences` (B, P) holds equal shares of the known names.
+    - `occasion` (B,) has unknown as its last index; `age` and `budget` (B, 1) are 0 where unknown.
+    - `masked_targets` (B, S) holds the true token where it was masked, and IGNORE_INDEX elsewhere.
+    - `history` (B, H) holds rows of the experience table, the latest gift last, padded with -1 in front.
     """
 
     shared = ("positions",)
@@ -81,27 +80,28 @@ def gift_token_width(vocabulary: Vocabulary) -> int:
 
 
 def token_count(vocabulary: Vocabulary) -> int:
-    """Number of different tokens that the vocabulary needs."""
+    """Number of distinct tokens that the vocabulary needs."""
     return FIRST_NAME + state_width(vocabulary) + len(vocabulary.hobbies) + len(vocabulary.preferences)
 
 
 def content_width(vocabulary: Vocabulary) -> int:
-    """Number of gift features that the vocabulary needs; any more of them describe the age range finely."""
+    """Number of gift features that the vocabulary needs. Further features describe the age range in finer steps."""
     tags = len(vocabulary.hobbies) + len(vocabulary.preferences) + len(vocabulary.occasions)
     return gift_token_width(vocabulary) + tags
 
 
 def plain_features(profiles: ProfileInputs) -> Floats32:
-    """The fields side by side (B, F), as a linear model reads them: one-hot, or for numbers scaled to about ±1.
+    """Features (B, F) for a linear model: one-hot names, and numbers scaled to about ±1.
 
-    Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
+    They are age group, budget tier, relationship, occasion, hobbies, preferences, age and budget, with zeros where a
+    field is missing.
     """
     columns = (word_marks(profiles), profiles.age / 5, profiles.budget / 4)
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
 def word_marks(profiles: ProfileInputs) -> Bools:
-    """Marks (B, W) of the words in each profile, in the order of `plain_features`."""
+    """Mark the words (B, W) in each profile, in the order of `plain_features`."""
     return np.concatenate([profiles.state > 0, profiles.hobbies > 0, profiles.preferences > 0], axis=1)
 
 
@@ -110,13 +110,13 @@ def plain_width(vocabulary: Vocabulary) -> int:
 
 
 def draw_mask(profiles: ProfileTable, probability: float, rng: np.random.Generator) -> Bools:
-    """Draw marks (B, S - 1) of the tokens to hide, each with this probability; laid out as the tokens after [STATE]."""
+    """Mark the tokens (B, S - 1) to hide, each with this probability, in the order of the tokens after [STATE]."""
     width = SINGLE_FIELDS + profiles.hobbies.shape[1] + profiles.preferences.shape[1]
     return rng.random((len(profiles), width)) < probability
 
 
 def hide(profiles: ProfileTable, masked: Bools) -> ProfileTable:
-    """The profiles with the fields of the masked tokens (B, S - 1) missing."""
+    """A copy of the profiles that lacks the fields of the masked tokens (B, S - 1)."""
     lists = masked[:, SINGLE_FIELDS:]
     hobbies, preferences = np.split(lists, [profiles.hobbies.shape[1]], axis=1)
     return ProfileTable(
@@ -132,9 +132,9 @@ def hide(profiles: ProfileTable, masked: Bools) -> ProfileTable:
 def encode_profiles(
     profiles: ProfileTable, vocabulary: Vocabulary, masked: Bools | None = None, history: Ints | None = None
 ) -> ProfileInputs:
-    """Encode B profiles; `masked` (B, S - 1) hides tokens, everywhere the model could read them.
+    """Encode B profiles. `masked` (B, S - 1) hides tokens in every input that shows them.
 
-    `history` (B, H) is as in `ProfileInputs`; without `history` all are empty.
+    `history` (B, H) is as in `ProfileInputs`; `None` means that all histories are empty.
     """
     money = vocabulary.money
     singles = np.stack(
@@ -159,7 +159,7 @@ def encode_profiles(
     tokens = np.where(hidden, MASK, first[field] + values)
     padding = values == MISSING
     padding[:, np.cumsum((0, *lengths[:-1]))] = (
-        False  # a missing field, its first place, is a [MASK], not nothing
+        False  # the first place of a missing field is a [MASK], not padding
     )
     tokens[padding] = PAD
     masked_targets = np.where(hidden & (values != MISSING), first[field] + values, IGNORE_INDEX)
@@ -169,7 +169,7 @@ def encode_profiles(
     return ProfileInputs(
         tokens=np.concatenate([head, tokens], axis=1),
         padding=np.concatenate([head != STATE, padding], axis=1),
-        # A field is a position: the hobbies share one, so that their order says nothing; so do the preferences.
+        # Every field has one position. All hobbies share theirs, so their order has no effect; so do preferences.
         positions=np.concatenate([[0], field + 1]),
         state=np.concatenate([_one_hot(known[:, i], size) for i, size in enumerate(sizes)], axis=1),
         hobbies=_mean_of(hobbies, len(vocabulary.hobbies)),
@@ -183,7 +183,8 @@ def encode_profiles(
 
 
 def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftInputs:
-    """Encode G gifts, with zeros where something is unknown; `width`, at least `content_width`, is of the features."""
+    """Encode G gifts, with zeros where a field is unknown. `width` is the number of features, at least
+    `content_width`."""
     numbers = np.stack(
         [scaled_money(gifts.price, vocabulary.money), 4 * (gifts.rating - 4), *scaled_age(gifts.age_range).T],
         axis=1,
@@ -206,13 +207,14 @@ def encode_gifts(gifts: GiftTable, vocabulary: Vocabulary, width: int) -> GiftIn
 
 
 def scaled_age(years: Floats) -> Floats:
-    """Around 0 for ages 19 to 68, in steps of 5 years, over which what suits a person hardly changes."""
+    """Scale ages to be around 0 for 19 to 68, in units of 5 years. Taste hardly changes within such a span."""
     scaled: Floats = (years - 43) / 5
     return scaled
 
 
 def scaled_money(sums: Floats, money: Money = DOLLARS) -> Floats:
-    """Around 0 for $45 to $250, in steps of 25 %: logarithmic, since giving up is a matter of per cent, not dollars."""
+    """Scale amounts to be around 0 for $45 to $250, in units of 25 %. People compare prices by ratio, hence the
+    logarithm."""
     scaled: Floats = np.log(sums / money.middle) / np.log(1.25)
     return scaled
 
@@ -222,11 +224,11 @@ def _column(values: Floats) -> Floats32:
 
 
 def _one_hot(index: Ints, size: int) -> Floats32:
-    """(N,) to (N, size); a missing index gives a row of zeros."""
+    """One-hot rows (N, size) of indices (N,); a missing index gives a row of zeros."""
     return np.asarray(index[:, None] == np.arange(size), np.float32)
 
 
 def _mean_of(index: Ints, size: int) -> Floats32:
-    """(B, L) indices to (B, size): equal shares of those known, zeros if none is."""
+    """Rows (B, size) with equal shares of the known indices (B, L), or zeros if none is known."""
     marks = (index[:, :, None] == np.arange(size)).any(axis=1)
     return np.asarray(marks / np.maximum(marks.sum(axis=1, keepdims=True), 1), np.float32)

@@ -1,4 +1,4 @@
-"""One JSON value, or one on each line: told apart without waiting for more lines than that takes."""
+"""Read one JSON value, or one on each line. No more lines are read than needed to tell the two apart."""
 
 import json
 from collections import deque
@@ -9,28 +9,28 @@ from typing import Protocol
 from trm_np.data.problems import DataError, Place
 from trm_np.data.strict_json import MAX_BYTES, parse_json
 
-MOST_LINES = 1000  # over which one value may stretch
+MOST_LINES = 1000  # that one value may span
 PIECE = 2**16  # bytes read at a time
-WHOLE, UNFINISHED, BROKEN = range(3)  # what a text can be as JSON
+WHOLE, UNFINISHED, BROKEN = range(3)  # states of a text as JSON
 
-Line = tuple[int, bytes]  # its number, from 1, and its text, which is not blank
+Line = tuple[int, bytes]  # the line's number, from 1, and its text, which is not blank
 
 
 class Stream(Protocol):
     """A binary file or pipe."""
 
     def read1(self, size: int, /) -> bytes:
-        """Read at most `size` bytes. Wait only if none are there; return none at the end."""
+        """Read at most `size` bytes. Block only if none are available; return none at the end."""
 
 
 class Lines:
-    """Lines of a stream that are not blank: one by one, or all at once that can be read without waiting."""
+    """The lines of a stream that are not blank, one by one or in portions that are available without blocking."""
 
     def __init__(self, stream: Stream, file: str) -> None:
         self.stream, self.file = stream, file
         self.ready: deque[Line] = deque()
         self.number = 0
-        self.begun = bytearray()  # of a line whose end has not been read
+        self.partial = bytearray()  # start of a line whose end has not been read
 
     def __iter__(self) -> Iterator[Line]:
         return self
@@ -41,41 +41,46 @@ class Lines:
         return self.ready.popleft()
 
     def portions(self) -> Iterator[list[Line]]:
-        """Yield the remaining lines in lists, as they arrive."""
+        """Yield the remaining lines in lists, as they become available."""
         for line in self:
             portion = [line, *self.ready]
             self.ready.clear()
             yield portion
 
     def _read(self) -> None:
-        """Read on; raises StopIteration at the end, `DataError` for a line of more than 64 MB, OSError by name."""
-        if len(self.begun) > MAX_BYTES:
+        """Read the next bytes.
+
+        Raises StopIteration at the end, `DataError` for a line of more than 64 MB, and an OSError that names the file.
+        """
+        if len(self.partial) > MAX_BYTES:
             at = Place(self.file, f"line {self.number + 1}")
             raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
         try:
             piece = self.stream.read1(PIECE)
         except OSError as error:
             raise OSError(error.errno, error.strerror, self.file) from error
-        if not piece and not self.begun:
+        if not piece and not self.partial:
             raise StopIteration
         ended, *others = piece.split(b"\n") if piece else (b"", b"")
-        self.begun += ended
+        self.partial += ended
         for text in others:
-            if len(self.begun) > MAX_BYTES:
-                return  # to those who want the lines before it; then it is refused
+            if len(self.partial) > MAX_BYTES:
+                return  # the lines before it are delivered first; the next read refuses it
             self.number += 1
-            if self.begun.strip():
-                self.ready.append((self.number, bytes(self.begun)))
-            self.begun = bytearray(text)
+            if self.partial.strip():
+                self.ready.append((self.number, bytes(self.partial)))
+            self.partial = bytearray(text)
 
 
 def read_json_or_lines(stream: Stream, file: str, live: bool) -> object | Iterator[list[Line]]:
-    """The one JSON value that the stream holds, or its lines, if each is to be a value, in the portions that come.
+    """Return the one JSON value of a stream, or an iterator over portions of its lines if each line is a value.
 
-    A first line that is no unfinished value makes it lines: at once if the stream is `live`, so that whoever waits
-    for the answer to that line gets it; otherwise only if another line follows. Blank lines are skipped. Raises
-    `DataError` if there is no value, or only one that is not JSON or that is followed by something; and, from the
-    iterator too, for a line of more than 64 MB, after which nothing can be read.
+    The stream holds lines if its first line is not the start of a longer value and another line follows. A `live`
+    stream counts as lines without waiting for a second one, so that its first line is answered at once. Blank lines
+    are skipped.
+
+    Raises `DataError` if the stream is empty, is not JSON, or has text after its one value. A line of more than 64 MB
+    also raises `DataError`, here or in the iterator, and ends the reading.
     """
     lines = Lines(stream, file)
     head: list[Line] = []
@@ -89,7 +94,9 @@ def read_json_or_lines(stream: Stream, file: str, live: bool) -> object | Iterat
         following = () if live else tuple(islice(lines, 1))
         if live or following:
             return _after([*head, *following], lines)
-    elif state == BROKEN and _is_object(head[-1]):  # the first line was cut short, and the next is another
+    elif state == BROKEN and _is_object(
+        head[-1]
+    ):  # the first line was cut short, and the next one is a whole value
         return _after(head, lines)
     elif state == WHOLE:
         for number, _ in lines:
@@ -99,25 +106,25 @@ def read_json_or_lines(stream: Stream, file: str, live: bool) -> object | Iterat
 
 
 def parse_line(line: Line, file: str) -> object:
-    """The JSON value of a line; raises `DataError`."""
+    """Parse the JSON value of a line. Raises `DataError`."""
     number, text = line
     return parse_json(text, f"{file} line {number}")
 
 
 def in_portions_of(size: int, portions: Iterator[list[Line]]) -> Iterator[list[Line]]:
-    """The same lines, so many at a time, waited for."""
+    """Regroup lines into lists of `size`; the last may be shorter. Blocks until a list is full."""
     lines = (line for portion in portions for line in portion)
     return iter(lambda: list(islice(lines, size)), [])
 
 
 def _after(head: list[Line], lines: Lines) -> Iterator[list[Line]]:
-    """Lines that have been read, and those that can be had with them; then the rest."""
+    """Portions that begin with the lines already read."""
     lines.ready.extendleft(reversed(head))
     return lines.portions()
 
 
 def _text(lines: list[Line]) -> bytes:
-    """The lines as they stood, so that the place of an error is that in the file."""
+    """Join lines with the blank lines between them, so that the place of an error is its place in the file."""
     text, before = b"", 0
     for number, line in lines:
         text += b"\n" * (number - before - 1) + line + b"\n"

@@ -1,6 +1,6 @@
 """The labelling guide of scenarios/README.md as functions, for the shipped vocabulary.
 
-The tables stand here as they stand in the guide; a test reads them there and compares.
+A test compares these tables with those in the guide.
 """
 
 from collections import Counter
@@ -66,7 +66,7 @@ AGES = {"25 or younger": "fashion", "56 or older": "food"}
 SECONDARY_POINTS, PREFERENCE_POINTS, OCCASION_POINTS, AGE_POINTS = 3, 2, 1, 1
 ENOUGH_POINTS, FEWEST_CATEGORIES, MOST_CATEGORIES = 3, 2, 3
 
-# The higher row goes first where two count the same number of reasons.
+# Of two tools with the same number of reasons, the higher row comes first.
 ONE_REASON = {
     "review_analysis": ("quality", "luxury", "professional", "sophisticated", "traditional", "healthy"),
     "price_comparison": ("affordable", "practical", "technology"),
@@ -83,16 +83,16 @@ TIGHT_BUDGET = 80
 
 
 def expected_categories(profile: Profile, affordable: Sequence[str]) -> tuple[str, ...]:
-    """The two or three categories of the guide, most expected first; fewer only if fewer are affordable.
+    """Label a profile with two or three categories, the most expected first; fewer only if fewer are affordable.
 
-    `affordable`: the categories in which some gift fits the budget, in the order of the vocabulary. Raises
-    `KeyError` for a hobby that the guide does not know.
+    `affordable` are the categories in which some gift fits the budget, in the order of the vocabulary. Raises
+    `KeyError` for a hobby that is not in the guide.
     """
     primary = Counter(PRIMARY[hobby] for hobby in profile.hobbies)
     secondary = Counter(SECONDARY[hobby] for hobby in profile.hobbies if hobby in SECONDARY)
     points = _category_points(profile, secondary)
     hobbies_first = [category for category in affordable if category in primary]
-    # Sorting is stable: what is equal stays in the order of the vocabulary.
+    # Sorting is stable: categories with equal keys stay in the order of the vocabulary.
     hobbies_first.sort(key=lambda category: (-primary[category], -points[category]))
     expected = hobbies_first[:MOST_CATEGORIES]
     others = [category for category in affordable if category not in expected]
@@ -105,7 +105,7 @@ def expected_categories(profile: Profile, affordable: Sequence[str]) -> tuple[st
 
 
 def expected_tools(profile: Profile) -> tuple[str, ...]:
-    """The two tools with most reasons for them by the guide, the stronger first."""
+    """Label a profile with the two tools that have most reasons by the guide, the stronger first."""
     clues = {*profile.hobbies, *profile.preferences, profile.occasion, _age_clue(profile.age)}
     if profile.budget is not None and profile.budget <= TIGHT_BUDGET:
         clues.add("$80 or less")
@@ -117,7 +117,7 @@ def expected_tools(profile: Profile) -> tuple[str, ...]:
 
 
 def cheapest_prices(gifts: Sequence[Gift], categories: Sequence[str]) -> dict[str, float]:
-    """The lowest price in each of these categories that has a gift, in their order; 0 where one is not known."""
+    """The lowest price in each of these categories that has a gift, in their order. An unknown price counts as 0."""
     prices = dict.fromkeys(categories, float("inf"))
     for gift in gifts:
         prices[gift.category] = min(prices[gift.category], gift.price or 0.0)
@@ -125,23 +125,21 @@ def cheapest_prices(gifts: Sequence[Gift], categories: Sequence[str]) -> dict[st
 
 
 def affordable_categories(budget: float | None, cheapest: Mapping[str, float]) -> tuple[str, ...]:
-    """The categories in which something fits the budget; with an unknown budget everything fits."""
+    """The categories in which a gift fits the budget. Without a budget, all do."""
     return tuple(category for category, price in cheapest.items() if budget is None or price <= budget)
 
 
 def agreement(scenarios: Sequence[Scenario], cheapest: Mapping[str, float]) -> dict[str, float]:
-    """Agreement of the guide's labels with those of the scenarios; their order does not count.
+    """Compare the guide's labels with those of the scenarios. The order of labels does not count.
 
-    `categories_exact` and `tools_exact` are shares of scenarios with the same set, `categories_jaccard` is the
-    mean of shared over all categories named by either.
+    `categories_exact` and `tools_exact` are the shares of scenarios with the same set of labels. `categories_jaccard`
+    is the mean Jaccard index of the two sets of categories.
     """
     exact, jaccard, tools_exact = 0, 0.0, 0
     for scenario in scenarios:
         affordable = affordable_categories(scenario.profile.budget, cheapest)
-        ours, theirs = (
-            set(expected_categories(scenario.profile, affordable)),
-            set(scenario.expected_categories),
-        )
+        ours = set(expected_categories(scenario.profile, affordable))
+        theirs = set(scenario.expected_categories)
         exact += ours == theirs
         jaccard += len(ours & theirs) / len(ours | theirs)
         tools_exact += set(expected_tools(scenario.profile)) == set(scenario.expected_tools)
@@ -167,7 +165,7 @@ def _category_points(profile: Profile, secondary: Counter[str]) -> Counter[str]:
 
 
 def _age_clue(age: float | None) -> str:
-    """Clue of an age, by completed years as in the age groups; empty for an age between."""
+    """The guide's row for an age in completed years; empty for ages between the two rows."""
     if age is None:
         return ""
     return "25 or younger" if age < 26 else "56 or older" if age >= 56 else ""

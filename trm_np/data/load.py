@@ -1,6 +1,7 @@
-"""Load the three files of a training run: scenarios, held-out scenarios, catalogue.
+"""Load the three files of a training run: scenarios, held-out scenarios and catalogue.
 
-A file is taken whole or refused, with all its problems; three files together, with those of all three.
+A file with a problem is refused as a whole, and the error holds all its problems. `load_dataset` reports the problems
+of all three files at once.
 """
 
 import os
@@ -15,13 +16,13 @@ from trm_np.data.money import DOLLARS, money_of
 from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.strict_json import parse_json, read_json
-from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
+from trm_np.data.vocabulary import LISTS, PROFILE_LISTS, Vocabulary
 
 TRAINING_FILE = "realistic_user_scenarios.json"
 HELD_OUT_FILE = "held_out_scenarios.json"
 CATALOGUE_FILE = "gift_catalog.json"
 SYNONYMS_FILE = "synonyms.json"
-MOST_PROBLEMS = 10_000  # of one file: nobody reads more, and a hostile file could hold millions
+MOST_PROBLEMS = 10_000  # of one file; a hostile file could hold millions
 LISTED_BY = "trm-train --check"
 LEFT_OUT_IF_EMPTY = ("expected_categories", "expected_tools", "chosen", "rejected", "history")
 
@@ -31,7 +32,7 @@ Scenarios = tuple[Scenario, ...]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything a training run reads, checked together against one vocabulary."""
+    """All data of a training run, checked against one vocabulary."""
 
     vocabulary: Vocabulary
     train: Scenarios
@@ -40,23 +41,23 @@ class Dataset:
     gifts: tuple[Gift, ...]
 
     def first(self, count: int | None) -> "Dataset":
-        """The same with only the first `count` training scenarios; with all if None."""
+        """A copy with only the first `count` training scenarios, or with all if `count` is `None`."""
         return replace(self, train=self.train[:count])
 
     @property
     def shares_held_out(self) -> bool:
-        """Whether one held-out list serves as both validation and test."""
+        """Whether one list of scenarios serves as both validation and test split."""
         return self.validation is self.test
 
 
 def load_dataset(
     scenarios: FilePath | None = None, held_out: FilePath | None = None, catalogue: FilePath | None = None
 ) -> Dataset:
-    """The three files together, `None` being the shipped one; raises one `DataError` with the problems of all three.
+    """Load the three files; `None` is the shipped one. Raises one `DataError` with the problems of all three.
 
-    A fault of one file causes no problems in another: where a vocabulary list cannot be read, its names are not
-    checked; where the category of a gift cannot, nor is which categories have a gift. The vocabulary's money is
-    that of the training budgets and the prices.
+    A fault in one file causes no problems in another. If a vocabulary list cannot be read, its names are not checked.
+    If a gift's category cannot be read, expected categories need no gift. The training budgets and the prices decide
+    the vocabulary's `money`.
     """
     training = Source(scenarios, TRAINING_FILE)
     held = Source(held_out, HELD_OUT_FILE)
@@ -79,10 +80,10 @@ def load_dataset(
 def load_scenarios(
     path: FilePath | None = None, vocabulary: Vocabulary | None = None, stock: schema.Stock = schema.ANY_STOCK
 ) -> tuple[Vocabulary, Scenarios]:
-    """A training file's vocabulary and scenarios.
+    """Load the vocabulary and the scenarios of a training file. Raises `DataError`.
 
-    Lists that it does not carry come from `vocabulary`, or from the shipped one. Only categories and gifts in
-    `stock` may be expected or chosen. Raises `DataError`.
+    Lists that the file leaves out come from `vocabulary`, or from the shipped one. Only categories and gifts in `stock`
+    may be expected or chosen.
     """
     document, file = _document(path, TRAINING_FILE)
     known = _vocabulary(document, vocabulary)
@@ -93,36 +94,37 @@ def load_scenarios(
 def load_held_out(
     path: FilePath | None, vocabulary: Vocabulary, stock: schema.Stock = schema.ANY_STOCK
 ) -> tuple[Scenarios, Scenarios]:
-    """The validation and test scenarios, one object twice if the file has one list; raises `DataError`."""
+    """Load the validation and test scenarios. If the file has one list, both are the same object.
+
+    Raises `DataError`.
+    """
     document, file = _document(path, HELD_OUT_FILE)
     checked(schema.held_out_file(vocabulary, stock), document, Place(file))
     return _held_out_from(document)
 
 
-def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[Gift, ...]:
-    """The gifts of a catalogue, in file order; raises `DataError`."""
-    return load_priced(path, vocabulary)[0]
-
-
-def load_priced(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
-    """The same, and the currency of their prices if the file names one."""
+def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
+    """Load the gifts of a catalogue, in file order, and the currency that the file names. Raises `DataError`."""
     document, file = _document(path, CATALOGUE_FILE)
     checked(schema.catalogue_file(vocabulary), document, Place(file))
     return _gifts_from(document), document.get("currency")
 
 
 def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[Gift, ...]:
-    """The gifts of a list of JSON values; `file` names it in a `DataError`."""
+    """Check a list of JSON values and return its gifts. `file` names the source in a `DataError`."""
     return _gifts_from({"gifts": checked(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))})
 
 
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
-    """One profile from a dictionary or from `parse_json`; `file` and `place` name it in a `DataError`."""
+    """Check a dictionary or a value of `parse_json` and return its profile.
+
+    `file` and `place` name the source in a `DataError`.
+    """
     return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
 
 
 def checked(check: schema.Check, value: object, at: Place) -> Any:
-    """The value, if a check finds nothing wrong with it; otherwise raises one `DataError` with all problems."""
+    """Return a value in which a check finds no problem; raises one `DataError` with all problems otherwise."""
     problems = _problems(check, value, at)
     if problems:
         raise DataError(problems)
@@ -130,7 +132,7 @@ def checked(check: schema.Check, value: object, at: Place) -> Any:
 
 
 def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
-    """Problems that a check finds, up to a limit; after that one more problem stands for the rest."""
+    """The problems that a check finds, up to a limit. One further problem then stands for the rest."""
     found = list(islice(check(value, at), MOST_PROBLEMS + 1))
     if len(found) > MOST_PROBLEMS:
         found[-1] = at.problem(f"more than {MOST_PROBLEMS} problems", "fewer; the rest is not checked")
@@ -138,7 +140,7 @@ def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
 
 
 class Source:
-    """A file before it is checked: its JSON value, or None and why it cannot be read."""
+    """An unchecked file: its JSON value, or `None` and the problems that made it unreadable."""
 
     def __init__(self, path: FilePath | None, shipped: str) -> None:
         self.value: Any = None
@@ -150,7 +152,7 @@ class Source:
             self.unreadable = error.problems
 
     def problems(self, check: schema.Check) -> Collection[Problem]:
-        """All that is wrong with the file."""
+        """All problems of the file."""
         return self.unreadable or _problems(check, self.value, Place(self.file))
 
 
@@ -162,10 +164,12 @@ def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
 
 
 def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabulary:
-    """The names in an unchecked training file, of lists that it does not bring the default ones, or the shipped.
+    """The vocabulary of an unchecked training file.
 
-    A list that cannot be read is empty, which stands for any names. Synonyms are of a list of names: where the file
-    brings none for it, they are the default ones if its names are.
+    Lists that it leaves out come from the defaults, or the shipped data.
+
+    A list that cannot be read becomes empty, and an empty list accepts any name. A list without synonyms in the file
+    gets the default synonyms if its names are the default names.
     """
     absent = _shipped_vocabulary() if defaults is None else defaults
     given = _part(document, "vocabulary", ("vocabulary", "scenarios"), {})
@@ -176,9 +180,9 @@ def _vocabulary(document: object, defaults: Vocabulary | None = None) -> Vocabul
         names[field] = tuple(filter(schema.is_text, listed))
     own = _part(given, "synonyms", schema.VOCABULARY_KEYS, {})
     synonyms = {}
-    for field in SAID:
+    for field in PROFILE_LISTS:
         others = absent.synonyms.get(field, {}) if names[field] == getattr(absent, field) else {}
-        found = _part(own, field, SAID, others)
+        found = _part(own, field, PROFILE_LISTS, others)
         synonyms[field] = dict(found) if isinstance(found, Mapping) else {}
     return Vocabulary(**names, synonyms=synonyms, money=absent.money)
 
@@ -193,7 +197,10 @@ def _shipped_vocabulary() -> Vocabulary:
 
 
 def _part(value: object, key: str, keys: Collection[str], absent: object) -> object:
-    """Value of an unchecked object at a key, `absent` if there is none; None if it may stand at a misspelt key."""
+    """The value of an unchecked object at a key, or `absent` if it has no such key.
+
+    If the object has an unknown key, which may misspell this one, the result is `None`.
+    """
     if not isinstance(value, dict):
         return None
     if key not in value and value.keys() <= set(keys):
@@ -202,12 +209,12 @@ def _part(value: object, key: str, keys: Collection[str], absent: object) -> obj
 
 
 def stock_of(gifts: Sequence[Gift]) -> schema.Stock:
-    """Categories and ids of a catalogue."""
+    """The categories and ids of a catalogue."""
     return schema.Stock({gift.category for gift in gifts}, tuple(gift.id for gift in gifts))
 
 
 def _stock(document: object, vocabulary: Vocabulary) -> schema.Stock:
-    """The same of an unchecked catalogue; categories, or ids, are not known if those of a gift cannot be read."""
+    """The categories and ids of an unchecked catalogue. Either is unknown if that of some gift cannot be read."""
     gifts = document.get("gifts") if isinstance(document, dict) else None
     if not isinstance(gifts, list) or not gifts:
         return schema.ANY_STOCK
@@ -223,7 +230,7 @@ def _stock(document: object, vocabulary: Vocabulary) -> schema.Stock:
 
 
 def as_json(record: Any) -> Any:
-    """A record as the JSON value that it can be read from again; a dataset without its money, which follows from it."""
+    """A record as the JSON value it can be loaded from. A dataset's `money` is left out, since loading computes it."""
     if isinstance(record, tuple) and record and is_dataclass(record[0]):
         return list(map(as_json, record))
     if not is_dataclass(record):
@@ -234,7 +241,7 @@ def as_json(record: Any) -> Any:
 
 
 def _held_out_from(document: Any) -> tuple[Scenarios, Scenarios]:
-    """The validation and test scenarios of a document that has been checked."""
+    """The validation and test scenarios of a checked document."""
     if "scenarios" in document:
         both = _scenarios_from(document["scenarios"])
         return both, both
@@ -242,7 +249,7 @@ def _held_out_from(document: Any) -> tuple[Scenarios, Scenarios]:
 
 
 def _gifts_from(document: Any) -> tuple[Gift, ...]:
-    """The gifts of a document that has been checked."""
+    """The gifts of a checked document."""
     return tuple(map(gift_from, document["gifts"]))
 
 
@@ -251,7 +258,7 @@ def _scenarios_from(values: list[Any]) -> Scenarios:
 
 
 def scenario_from(value: Any) -> Scenario:
-    """A scenario of a JSON value that has been checked."""
+    """The scenario of a checked JSON value."""
     chosen = value.get("chosen", ())
     weights = chosen if isinstance(chosen, dict) else dict.fromkeys(chosen, 1.0)
     return Scenario(
@@ -279,7 +286,7 @@ def profile_from(value: Any) -> Profile:
 
 
 def gift_from(value: Any) -> Gift:
-    """A gift of a JSON value that has been checked."""
+    """The gift of a checked JSON value."""
 
     def known(field: str, kind: Callable[[Any], Any]) -> Any:
         given = value.get(field)

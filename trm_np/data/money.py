@@ -1,4 +1,4 @@
-"""Scale of a dataset's sums of money: a model reads them as shares of a usual budget, in any currency."""
+"""The scale of a dataset's amounts of money. A model reads amounts relative to a usual budget, in any currency."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ LONGEST_CURRENCY = 8  # characters
 
 @dataclass(frozen=True)
 class Money:
-    """The currency, up to which sums the budget tiers but the last reach, and the middle of the logarithmic scale.
+    """The currency, the upper bounds of all budget tiers but the last, and the middle of the logarithmic scale.
 
-    These are the shipped data's.
+    The defaults are those of the shipped data.
     """
 
     currency: str = "$"
@@ -26,10 +26,10 @@ DOLLARS = Money()
 def money_of(
     budgets: Iterable[float | None], prices: Iterable[float | None], currency: str | None = None
 ) -> Money:
-    """Money of a dataset with these training budgets and list prices, some of them known.
+    """The scale for a dataset with these training budgets and list prices; `None` is unknown.
 
-    All is as in the shipped data, times one factor: how many times as large the median budget is, or where no budget is
-    known the median price. The median does not care for a few odd sums, and grows with all of them.
+    It is the scale of the shipped data times one factor: the ratio of the median budgets, or of the median prices if no
+    budget is known. A few extreme amounts hardly move a median.
     """
     known = [budget for budget in budgets if budget is not None]
     listed = [price for price in prices if price is not None]
@@ -39,6 +39,6 @@ def money_of(
 
 
 def in_words(amount: float, currency: str) -> str:
-    """$32, $27.50, ¥1,250 or EUR 40."""
+    """Format an amount, such as $32, $27.50, ¥1,250 or EUR 40."""
     space = " " if currency[-1].isalpha() else ""
     return f"{currency}{space}{amount:,.2f}".removesuffix(".00")

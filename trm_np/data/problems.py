@@ -1,4 +1,4 @@
-"""Problems of a file: where one is, what was found there, and what is allowed."""
+"""Problems in a file: the place of each, what was found there, and what is allowed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from trm_np.text import printable, shown
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault in one place of one file; `found` and `allowed` are text.
+    """One fault at one place of a file; `found` and `allowed` are text.
 
-    If a `name` was found, `names` are those it may have been meant to be.
+    If a name was found, `name` holds it, and `names` holds those that it may misspell.
     """
 
     file: str
@@ -23,7 +23,7 @@ class Problem:
 
     @property
     def suggestion(self) -> str:
-        """The name that was probably meant, or an empty string; searched for only if somebody asks."""
+        """The closest of `names`, or an empty string. The search is slow, so it runs only on access."""
         return closest(self.name, self.names)
 
     def __str__(self) -> str:
@@ -34,7 +34,8 @@ class Problem:
 
 
 class DataError(ValueError):
-    """A file is refused; `problems` holds every fault in it, in file order, and `listed_by` is what shows them all."""
+    """Raised for a file that is refused. `problems` holds its faults in file order; `listed_by` names a command that
+    lists all of them."""
 
     def __init__(self, problems: Iterable[Problem], listed_by: str = "") -> None:
         self.problems = tuple(problems)
@@ -45,7 +46,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a file being checked, such as `scenarios[3].profile.age`; no path is the whole file."""
+    """A place in a file, such as `scenarios[3].profile.age`. An empty path is the whole file."""
 
     file: str
     path: str = ""

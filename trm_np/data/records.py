@@ -1,13 +1,14 @@
-"""The records that the files hold once they are checked: immutable, every list a tuple."""
+"""Records of the checked files. They are immutable, and every list is a tuple."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Who receives the gift, age in years, budget in the catalogue's currency; `None` or an empty tuple is missing.
+    """Who receives the gift. `None` or an empty tuple means that a field is missing.
 
-    `history` has the ids of gifts that the person has already.
+    `age` is in years and `budget` in the catalogue's currency. `history` holds the ids of gifts that the receiver
+    already has.
     """
 
     age: float | None = None
@@ -21,9 +22,9 @@ class Profile:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A profile with the labels a person gave it, and the ids of gifts that were chosen for it, or rejected.
+    """A profile with its labels, and the ids of gifts that were chosen or rejected for it.
 
-    An empty tuple is not given. `chosen` pairs each id with its weight, above 0.
+    An empty tuple means that a field is not given. `chosen` pairs each id with a weight above 0.
     """
 
     name: str
@@ -45,10 +46,11 @@ class Offer:
 
 @dataclass(frozen=True)
 class Gift:
-    """One gift of the catalogue, its price in the catalogue's currency, its rating from 1 to 5; `None` is unknown.
+    """One gift of the catalogue. `None` means that a field is unknown.
 
-    `tags` are hobbies and preferences, `age_range` is inclusive, `reviews` counts 1 to 5 stars, and
-    `weekly_sales` has the oldest week first.
+    `price` is in the catalogue's currency, and `rating` is from 1 to 5. `tags` are hobbies and preferences.
+    `age_range` includes both ends. `reviews` counts the reviews with 1 to 5 stars. `weekly_sales` starts with the
+    oldest week.
     """
 
     id: str

@@ -13,7 +13,7 @@ from trm_np.data.money import LONGEST_CURRENCY
 from trm_np.data.problems import Place, Problem
 from trm_np.data.spelling import LONGEST_COMPARED, composed, singular
 from trm_np.data.strict_json import RepeatedKeys
-from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
+from trm_np.data.vocabulary import LISTS, PROFILE_LISTS, Vocabulary
 from trm_np.text import CONTROLS, listed, shown
 
 Check = Callable[[object, Place], Iterator[Problem]]
@@ -85,7 +85,9 @@ def vocabulary_lists() -> dict[str, Check]:
 
 def synonyms(vocabulary: Vocabulary) -> Check:
     """Check of synonyms: an object with the lists of profile fields, each optional, and the synonyms of their names."""
-    return record({field: synonyms_of(getattr(vocabulary, field)) for field in SAID}, optional=SAID)
+    return record(
+        {field: synonyms_of(getattr(vocabulary, field)) for field in PROFILE_LISTS}, optional=PROFILE_LISTS
+    )
 
 
 def synonyms_of(names: tuple[str, ...]) -> Check:

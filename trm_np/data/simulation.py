@@ -1,8 +1,8 @@
-"""Simulated data of any size, to study what size does: the shipped vocabulary, labels by the written guide.
+"""Simulated data of any size, to study the effect of size. It has the shipped vocabulary and the guide's labels.
 
-Profiles and gifts are drawn from the distributions written at their functions; nothing in them is a person's
-judgement. Every category starts at its cheapest shipped price, so the guide labels a profile as it would with
-the shipped catalogue, whatever the number of gifts.
+The functions below state the distributions that profiles and gifts are drawn from. No person judged the scenarios.
+The cheapest gift of each category costs as much as in the shipped catalogue. The guide therefore gives a profile the
+same labels, whatever the number of gifts.
 """
 
 import json
@@ -31,9 +31,9 @@ LIST_LENGTHS = (2, 3)  # of hobbies and of preferences
 YOUNGEST = {"mother": 36, "father": 36, "grandparent": 56}
 ONLY_FOR = {"mothers_day": "mother", "fathers_day": "father"}
 
-GUEST_HOBBY_SHARE = 0.5  # of the gifts that also suit a hobby of another category
-FAVOURED = 5.0  # how much likelier a tag is that the guide connects with the category
-CHEAP, DEAR = 50, 120  # dollars: up to here a gift may be called affordable, from here luxury
+GUEST_HOBBY_SHARE = 0.5  # share of gifts that also suit a hobby of another category
+FAVOURED = 5.0  # weight of a tag that the guide connects with the category; other tags have weight 1
+CHEAP, DEAR = 50, 120  # dollars: a gift may be tagged affordable up to the first, luxury from the second
 OCCASION_SHARE = {"birthday": 1.0, "christmas": 0.85}
 OTHER_OCCASION_SHARE = 0.4
 SOLD_OUT_SHARE = 0.04
@@ -45,12 +45,11 @@ Interests = tuple[frozenset[str], frozenset[str]]
 def simulate(
     shipped: Dataset, n_scenarios: int, n_held_out: int, n_gifts: int, rng: np.random.Generator
 ) -> Dataset:
-    """A dataset of so many training scenarios, validation and test scenarios each, and gifts.
+    """Simulate a dataset with `n_held_out` scenarios in each of the validation and the test split.
 
-    The held-out scenarios depend on no other number, the training scenarios not on the number of gifts; a
-    longer training list begins with the shorter one. No two held-out profiles, and no held-out and training
-    profile, have the same hobbies and the same preferences. Raises `ValueError` for fewer gifts than
-    categories.
+    The held-out scenarios depend on `n_held_out` alone. The training scenarios do not depend on `n_gifts`, and a longer
+    training list begins with the shorter one. No held-out profile shares all its hobbies and preferences with another
+    held-out profile or with a training profile. Raises `ValueError` for fewer gifts than categories.
     """
     vocabulary = shipped.vocabulary
     cheapest = cheapest_prices(shipped.gifts, vocabulary.categories)
@@ -69,7 +68,7 @@ def simulate(
 
 
 def documents(dataset: Dataset) -> dict[str, bytes]:
-    """The dataset as the three files by name: JSON in UTF-8, one record on a line."""
+    """The contents of the three files by name: JSON in UTF-8, one record on each line."""
     vocabulary = json.dumps(dataset.vocabulary.lists, ensure_ascii=False)
     held_out = [_records("validation", dataset.validation), _records("test", dataset.test)]
     texts = {
@@ -103,9 +102,11 @@ def _labelled(split: str, profiles: Sequence[Profile], cheapest: Mapping[str, fl
 def _profile(vocabulary: Vocabulary, taken: set[Interests], rng: np.random.Generator) -> Profile:
     """A complete profile whose interests are not among those taken.
 
-    Age: one of the five groups, then a year of it, each equally likely. Relationship: any that a person of
-    that age can have. Occasion: any, but Mother's and Father's Day only for one. Budget: whole dollars,
-    uniform on a logarithmic scale from 45 to 250. Two or three hobbies and preferences, all equally likely.
+    - Age: one of the five groups, then a year of it, each equally likely.
+    - Relationship: any that is plausible at that age.
+    - Occasion: any; Mother's Day only for a mother, Father's Day only for a father.
+    - Budget: whole dollars, uniform on a logarithmic scale from 45 to 250.
+    - Hobbies and preferences: two or three of each, all equally likely.
     """
     youngest, oldest = AGE_GROUPS[rng.integers(len(AGE_GROUPS))]
     age = int(rng.integers(youngest, oldest + 1))
@@ -140,7 +141,7 @@ def _some(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gift, ...]:
-    """Draw gifts category by category, the same number in each, give or take one."""
+    """Draw gifts category by category. The numbers of gifts in two categories differ by at most one."""
     categories = shipped.vocabulary.categories
     if n_gifts < len(categories):
         raise ValueError(f"n_gifts: found {n_gifts}; allowed: at least {len(categories)}, one per category")
@@ -152,19 +153,20 @@ def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gi
 
 
 def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Generator) -> Iterator[Gift]:
-    """Gifts of one category.
+    """Draw the gifts of one category.
 
-    Prices: the cheapest shipped one first, the others uniform on a logarithmic scale up to the dearest one.
-    Reviews: a log-normal number of them, their stars 1 plus a binomial number of 4. Stock: log-normal, 4 %
-    sold out. Weekly sales: Poisson about a level that grows or falls exponentially. Sellers: one to four of
-    the shipped ones, the first of them at the list price; the cheaper an offer, the longer it takes.
+    - Prices: the cheapest shipped price first, the others uniform on a logarithmic scale up to the dearest.
+    - Reviews: a log-normal number, each with 1 star plus a binomial draw from 4.
+    - Stock: log-normal, with 4 % of the gifts sold out.
+    - Weekly sales: Poisson, with a mean that grows or falls exponentially.
+    - Offers: from one to four of the shipped sellers, the first at the list price. Cheaper offers take longer.
     """
     like = [gift for gift in shipped.gifts if gift.category == category]
     sellers = tuple(dict.fromkeys(offer.seller for gift in shipped.gifts for offer in gift.offers or ()))
     prices = [gift.price for gift in like if gift.price is not None]
-    asked = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
-    asked = np.maximum(asked, min(prices))
-    asked[0] = min(prices)
+    listed = np.exp(rng.uniform(np.log(min(prices)), np.log(max(prices)), number)).round()
+    listed = np.maximum(listed, min(prices))
+    listed[0] = min(prices)
     stars = rng.uniform(0.6, 0.95, number)
     chances = np.stack([comb(4, k) * stars**k * (1 - stars) ** (4 - k) for k in range(5)], axis=1)
     reviews = rng.multinomial(np.ceil(rng.lognormal(4.5, 0.8, number)).astype(np.int64), chances)
@@ -174,7 +176,7 @@ def _gifts_of(category: str, number: int, shipped: Dataset, rng: np.random.Gener
     sales = rng.poisson(level * np.exp(growth * (np.arange(WEEKS) - (WEEKS - 1) / 2)))
     hobbies = _hobby_tags(category, number, shipped.vocabulary.hobbies, rng)
     for index in range(number):
-        price = float(asked[index])
+        price = float(listed[index])
         yield Gift(
             id=f"{category}_{index + 1}",
             name=f"Simulated {category} gift {index + 1}",
@@ -196,8 +198,9 @@ def _hobby_tags(
 ) -> list[tuple[str, ...]]:
     """One to three hobbies for each gift of a category, so that the catalogue implies the guide's table.
 
-    A hobby at home here, in rule 1 of the guide, is a tag of at least half the gifts; so is cooking of food.
-    Half the gifts also have another hobby as a guest, which stays a tag of fewer than half.
+    A hobby that rule 1 of the guide assigns to this category is a tag of at least half its gifts. Cooking is also a
+    tag of at least half the gifts in food. About half the gifts carry one more hobby. Each of these stays a tag of
+    fewer than half the gifts.
     """
     at_home = [name for name in hobbies if PRIMARY[name] == category]
     if category == "food":
@@ -207,7 +210,7 @@ def _hobby_tags(
     count: Counter[str] = Counter()
     tags = []
     for index in range(number):
-        # Of two hobbies at home: both, the first, the second, both, ...; each is then in at least half.
+        # Two hobbies alternate as both, the first, the second, both, ..., so that each is in at least half the gifts.
         own = at_home if len(at_home) == 1 or index % 3 == 0 else [at_home[index % 3 - 1]]
         guest = guests[rng.choice(len(guests), p=weights / weights.sum())]
         if rng.random() < GUEST_HOBBY_SHARE and 2 * (count[guest] + 1) < number:
@@ -220,7 +223,10 @@ def _hobby_tags(
 def _preference_tags(
     category: str, price: float, preferences: Sequence[str], rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """Two to four preferences, those that point to the category likelier, affordable and luxury by price."""
+    """Two to four preferences.
+
+    Those that point to the category are likelier; the price decides affordable and luxury.
+    """
     weights = np.array([FAVOURED if name in PREFERENCES.get(category, ()) else 1.0 for name in preferences])
     weights[preferences.index("affordable")] = FAVOURED if price <= CHEAP else 0.0
     weights[preferences.index("luxury")] = FAVOURED if price >= DEAR else 0.0

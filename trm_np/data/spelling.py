@@ -1,4 +1,4 @@
-"""Spellings of the same word: in other letters, in the plural, or misspelt."""
+"""Spellings of a word: in other letters, in the plural, or misspelt."""
 
 import unicodedata
 from collections import defaultdict
@@ -6,27 +6,28 @@ from functools import lru_cache
 from itertools import takewhile
 from operator import eq
 
-LONGEST_COMPARED = 60  # characters; in longer words no misspelling is looked for
-MOST_COMPARED = 10_000  # names to compare, in a tenth of a second
+LONGEST_COMPARED = 60  # characters; longer words are not compared
+MOST_COMPARED = 10_000  # names, which take a tenth of a second
 MOST_SUGGESTIONS = 3
-ONE_EDIT, TWO_EDITS = 3, 8  # letters from which on so many edits are a misspelling: skiing is not cooking
+# Least letters for one or two edits to count as a misspelling: skiing is not cooking.
+ONE_EDIT, TWO_EDITS = 3, 8
 DIVISIONS = {"_": " ", "-": " ", "'": None, "\u2019": None}
-TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i and a dot above
+TURKISH_I = {"ı": "i", "\u0307": None}  # İ in lower case is i followed by a combining dot
 PLAIN = str.maketrans(DIVISIONS | TURKISH_I)
 
 
 def composed(text: str) -> str:
-    """The one of its Unicode forms (NFC) by which texts that look the same are equal."""
+    """The text in the Unicode form NFC, in which texts that look the same are equal."""
     return unicodedata.normalize("NFC", text)
 
 
 def letters(name: str) -> str:
-    """The name without what people write in different ways: case, spaces, hyphens, underscores, apostrophes."""
+    """The name without case, spaces, hyphens, underscores and apostrophes, which people write in different ways."""
     return "".join(composed(name.casefold()).translate(PLAIN).split())
 
 
 def singular(name: str) -> str:
-    """Letters of a name in the singular, by English rules: dog for dogs, hobby for hobbies, box for boxes."""
+    """The `letters` of a name in the singular, by English rules: dog for dogs, hobby for hobbies, box for boxes."""
     form = letters(name)
     if len(form) > 2 and form.endswith("s") and not form.endswith("ss"):
         form = form[:-1]
@@ -35,9 +36,9 @@ def singular(name: str) -> str:
     return form[:-1] if form.endswith(("che", "she", "sse", "xe", "ze", "oe")) else form
 
 
-@lru_cache(maxsize=4096)  # a catalogue for another vocabulary repeats a few unknown names thousands of times
+@lru_cache(maxsize=4096)  # a catalogue with another vocabulary repeats a few unknown names thousands of times
 def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, at most three, of which `name` may be a misspelling, the closest first."""
+    """At most three names that `name` may misspell, the closest first."""
     if len(name) > LONGEST_COMPARED or len(names) > MOST_COMPARED:
         return ()
     form = singular(name)
@@ -47,23 +48,23 @@ def close_names(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
         (distance, place)
         for length in range(len(form) - most, len(form) + most + 1)
         for other, others, place in by_length.get(length, ())
-        if len(letters_in ^ others) <= 2 * most  # no edit brings more than one and takes more than one
+        if len(letters_in ^ others) <= 2 * most  # an edit adds at most one letter and removes at most one
         and (distance := edits(form, other, most)) <= most
     ]
     return tuple(names[place] for _, place in sorted(found)[:MOST_SUGGESTIONS])
 
 
 def closest(name: str, names: tuple[str, ...]) -> str:
-    """The one of `names` that `name` was probably meant to be, or an empty string."""
+    """The closest of `names` that `name` may misspell, or an empty string."""
     return next(iter(close_names(name, names)), "")
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """Number of letters to add, leave out, replace or swap with the next that turn one word into the other.
+    """Number of edits between two words: insertions, deletions, replacements, and swaps of neighbouring letters.
 
-    More than `most` are not counted further.
+    The result is exact only up to `most`; beyond that it is some larger number.
     """
-    same = sum(takewhile(bool, map(eq, one, other)))  # of the letters at their beginning
+    same = sum(takewhile(bool, map(eq, one, other)))  # length of the common prefix
     one, other = one[same:], other[same:]
     if not one or not other or most == 0:
         return max(len(one), len(other))
@@ -75,7 +76,7 @@ def edits(one: str, other: str, most: int) -> int:
 
 @lru_cache(maxsize=64)
 def forms_by_length(names: tuple[str, ...]) -> dict[int, list[tuple[str, frozenset[str], int]]]:
-    """The `singular` of each name, its letters and the place of that name, by the length of the first."""
+    """The `singular` of each name, its set of letters and the index of the name, by the length of the singular."""
     by_length = defaultdict(list)
     for place, known in enumerate(names):
         form = singular(known)

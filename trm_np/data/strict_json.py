@@ -1,4 +1,4 @@
-"""Read JSON without losing what Python's reader forgives: the checks in schema.py refuse it at its place."""
+"""Read JSON strictly. Faults that Python's reader accepts are kept, so that schema.py can report where they are."""
 
 import json
 import os
@@ -16,7 +16,7 @@ LONGEST_INTEGER = 400
 
 
 class RepeatedKeys(dict[str, Any]):
-    """A JSON object that was given some keys more than once: `repeated` are these, each with its last value."""
+    """A JSON object with repeated keys. `repeated` lists them; each key holds its last value."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -25,13 +25,13 @@ class RepeatedKeys(dict[str, Any]):
 
 
 def read_json(path: str | os.PathLike[str]) -> object:
-    """The JSON value in a file of at most 256 MB.
+    """Read the JSON value in a file of at most 256 MB.
 
-    Raises `DataError` if it cannot be read, is too large, or not JSON in UTF-8.
+    Raises `DataError` if the file cannot be read, is too large, or is not JSON in UTF-8.
     """
     at = Place(str(path))
     with opened(path) as file:
-        # To ask for so many bytes would take as much memory, whatever the file has.
+        # `read(MAX_FILE_BYTES + 1)` would allocate that many bytes even for a small file.
         large = os.fstat(file.fileno()).st_size > MAX_FILE_BYTES
         data = b"" if large else file.read()
     if large or len(data) > MAX_FILE_BYTES:
@@ -41,7 +41,10 @@ def read_json(path: str | os.PathLike[str]) -> object:
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to read; raises `DataError` if it is missing, no regular file (a pipe might never end), or unreadable."""
+    """Open a file to read.
+
+    Raises `DataError` if the file is missing, cannot be read, or is not a regular file. A pipe might never end.
+    """
     at = Place(str(path))
     try:
         mode = os.stat(path).st_mode
@@ -50,7 +53,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise DataError([at.problem(found, "a file")])
         with open(path, "rb") as file:
             yield file
-    except (FileNotFoundError, UnicodeEncodeError) as error:  # the system may not have all letters
+    except (FileNotFoundError, UnicodeEncodeError) as error:  # the file system may not encode every letter
         raise DataError([at.problem("no such file", "a file that exists")]) from error
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror})"
@@ -58,9 +61,10 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def parse_json(data: bytes, file: str) -> object:
-    """The JSON value in UTF-8 bytes, its faulty objects as `RepeatedKeys`; `file` names them in a `DataError`.
+    """Parse JSON in UTF-8. `file` names the source in a `DataError`.
 
-    NaN, Infinity and numbers beyond float64 become non-finite floats, which no check accepts.
+    An object with repeated keys becomes `RepeatedKeys`. NaN, Infinity and numbers beyond float64 become non-finite
+    floats. No check accepts either.
     """
     at = Place(file)
     if len(data) > MAX_BYTES:
@@ -91,5 +95,5 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    # Python refuses to convert very long integers, in an error without a place; as a float they are infinite.
+    # Python refuses to convert very long integers and does not say where they are. As floats they are infinite.
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)

@@ -16,11 +16,12 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Index = Ints | Bools | Sequence[int] | slice
 
-MISSING = -1  # the index of a missing name; a missing number is nan
+MISSING = -1  # index of a missing name; a missing number is nan
 UNKNOWN_RANGE = (np.nan, np.nan)
 
 AGE_GROUPS = ((19, 25), (26, 35), (36, 45), (46, 55), (56, 68))
-BUDGET_TIERS = ((0.0, 80.0), (80.0, 150.0), (150.0, np.inf))  # of the shipped data; all data have three
+# Of the shipped data. Every dataset has three tiers.
+BUDGET_TIERS = ((0.0, 80.0), (80.0, 150.0), (150.0, np.inf))
 
 
 Rowed = TypeVar("Rowed", bound="Rows")
@@ -50,7 +51,7 @@ def _rows_of(values: Any, index: Index) -> Any:
 class ProfileTable(Rows):
     """N profiles: age and budget (N,), relationship and occasion (N,), hobbies (N, H) and preferences (N, P).
 
-    The lists are in the order given, filled up with -1 at the end.
+    Lists keep their order and are padded with -1 at the end.
     """
 
     age: Floats
@@ -64,7 +65,7 @@ class ProfileTable(Rows):
         return len(self.age)
 
     def join(self, other: "ProfileTable") -> "ProfileTable":
-        """These profiles, then the others, whose lists are no longer than these may be."""
+        """These profiles followed by the others. Both tables must have the same list widths H and P."""
         return ProfileTable(
             *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
         )
@@ -72,9 +73,9 @@ class ProfileTable(Rows):
 
 @dataclass(frozen=True, eq=False)
 class LabelTable(Rows):
-    """The labels of N scenarios, 1.0 where expected and 0.0 elsewhere: categories (N, C), tools (N, K).
+    """The labels of N scenarios: categories (N, C) and tools (N, K), 1.0 where expected and 0.0 elsewhere.
 
-    A row of zeros is not given.
+    A row of zeros means that a scenario has no such label.
     """
 
     categories: Floats
@@ -84,7 +85,7 @@ class LabelTable(Rows):
         return len(self.categories)
 
     def join(self, other: "LabelTable") -> "LabelTable":
-        """These labels, then the others."""
+        """These labels followed by the others."""
         return LabelTable(
             np.concatenate([self.categories, other.categories]), np.concatenate([self.tools, other.tools])
         )
@@ -94,7 +95,8 @@ class LabelTable(Rows):
 class GiftTable(Rows):
     """G gifts: price, rating, category (G,), age_range (G, 2), then one column per name of the vocabulary.
 
-    An unknown number is nan; unknown tags or occasions have no marks: `tags_known` and `occasions_known` (G,) tell.
+    An unknown number is nan. Unknown tags or occasions are all False; `tags_known` and `occasions_known` (G,) tell them
+    apart from empty ones.
     """
 
     ids: tuple[str, ...]
@@ -113,7 +115,10 @@ class GiftTable(Rows):
 
 
 def profile_table(profiles: Sequence[Profile], vocabulary: Vocabulary) -> ProfileTable:
-    """The profiles as columns, H and P the longest lists or 1; raises `KeyError` for an unknown name."""
+    """The profiles as columns. H and P are the lengths of the longest lists, at least 1.
+
+    Raises `KeyError` for an unknown name.
+    """
     return ProfileTable(
         age=_numbers([profile.age for profile in profiles]),
         budget=_numbers([profile.budget for profile in profiles]),
@@ -132,7 +137,7 @@ def label_table(scenarios: Sequence[Scenario], vocabulary: Vocabulary) -> LabelT
 
 
 def labelled(labels: Floats) -> Floats:
-    """The rows of labels (N, K) that are given; if none is, one that holds each name for as likely as not."""
+    """The rows of labels (N, K) that are given. If none is, one row with 0.5 for each name."""
     rows: Floats = labels[labels.any(axis=1)]
     return rows if len(rows) else np.full((1, labels.shape[1]), 0.5)
 
@@ -161,9 +166,10 @@ def gift_table(gifts: Sequence[Gift], vocabulary: Vocabulary) -> GiftTable:
 
 
 def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
-    """The categories (n_hobbies, C) that each hobby names or implies; the row of a hobby may be empty.
+    """Mark the categories (n_hobbies, C) that each hobby points to; a hobby may point to none.
 
-    A hobby names the category of its own name; it implies one where at least half the gifts with known tags have it.
+    A hobby points to the category of the same name. It also points to a category where at least half the gifts with
+    known tags carry it.
     """
     implied = np.zeros((len(vocabulary.hobbies), len(vocabulary.categories)), np.bool_)
     for category in np.unique(gifts.category[gifts.tags_known]):
@@ -177,21 +183,21 @@ def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
 
 
 def age_group(age: ArrayLike) -> Ints:
-    """The index in AGE_GROUPS of each age in completed years; beyond the ends the nearest, nan -> -1."""
+    """The index in AGE_GROUPS of each age in completed years. Ages outside all groups get the nearest; nan gives -1."""
     years = np.asarray(age, dtype=np.float64)
     starts = [youngest for youngest, _ in AGE_GROUPS[1:]]
     return np.where(np.isnan(years), MISSING, np.searchsorted(starts, years, side="right")).astype(np.int64)
 
 
 def budget_tier(budget: ArrayLike, money: Money = DOLLARS) -> Ints:
-    """The index of the tier of each budget, the upper bound being part of its tier; nan -> -1."""
+    """The index of each budget's tier. A tier includes its upper bound; nan gives -1."""
     sums = np.asarray(budget, dtype=np.float64)
     tier = np.searchsorted(money.tiers, sums, side="left")
     return np.where(np.isnan(sums), MISSING, tier).astype(np.int64)
 
 
 def portions(rows: int, width: int, cells: int) -> Iterator[slice]:
-    """The rows in order, so many at a time that rows × width are no more than `cells`, but one at least."""
+    """Slices of at least one row each that cover the rows in order, with rows × width no larger than `cells`."""
     size = max(cells // max(width, 1), 1)
     return (slice(first, first + size) for first in range(0, rows, size))
 

@@ -1,4 +1,4 @@
-"""A dataset as the trainer uses it: the catalogue encoded once, and the three splits as columns."""
+"""A dataset as arrays for training: the encoded catalogue and the three splits as columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split(Rows):
-    """N labelled profiles, and of G gifts which were chosen for them, which rejected, and which they have already.
+    """N labelled profiles, and sparse tables (N, G) of the gifts chosen and rejected for them and in their history.
 
-    The last three are sparse (N, G): the weights of what was chosen, and ones.
+    `chosen` holds weights; `rejected` and `history` hold ones.
     """
 
     profiles: ProfileTable
@@ -43,8 +43,8 @@ class Split(Rows):
         return len(self.profiles)
 
     def join(self, other: "Split") -> "Split":
-        """These, then those of another split."""
-        from scipy.sparse import vstack  # late, as in `weights_of`
+        """These rows followed by those of another split."""
+        from scipy.sparse import vstack  # imported here as in `weights_of`
 
         return Split(
             self.profiles.join(other.profiles),
@@ -57,7 +57,7 @@ class Split(Rows):
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Data to learn from and to judge by, as arrays, with the vocabulary and the gifts."""
+    """Data to train and evaluate on, as arrays, with the vocabulary and the gifts."""
 
     vocabulary: Vocabulary
     gifts: GiftTable
@@ -69,7 +69,7 @@ class Task:
 
 
 def task_from(dataset: Dataset, gift_features: int) -> Task:
-    """Tables of a dataset; gifts encoded at least `gift_features` wide."""
+    """The task of a dataset, with at least `gift_features` features per gift."""
     vocabulary = dataset.vocabulary
     gifts = gift_table(dataset.gifts, vocabulary)
     place = {id: index for index, id in enumerate(gifts.ids)}
@@ -96,13 +96,11 @@ def task_from(dataset: Dataset, gift_features: int) -> Task:
 
 
 def weights_of(rows: Sequence[Sequence[tuple[str, float]]], place: Mapping[str, int]) -> "csr_array":
-    """Pairs of a gift's id and its weight as a sparse table, each in the row (N,) and the `place` (G,) that it has.
+    """A sparse table (N, G) from rows of (gift id, weight) pairs. `place` holds the column of each id.
 
     Raises `KeyError` for an unknown id.
     """
-    from scipy.sparse import (
-        csr_array,  # late: a refusal of a recommendation imports this module, and no SciPy
-    )
+    from scipy.sparse import csr_array  # imported here because recommendations must not import SciPy
 
     columns = np.array([place[id] for row in rows for id, _ in row], dtype=np.int64)
     weights = np.array([weight for row in rows for _, weight in row], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The names that scenarios and gifts may use, and the other words that people have for them."""
+"""The names that scenarios and gifts may use, and synonyms for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,15 +8,15 @@ from trm_np.data.money import DOLLARS, Money
 from trm_np.data.words import Words
 
 LISTS = ("categories", "tools", "hobbies", "preferences", "relationships", "occasions")
-SAID = LISTS[2:]  # of a person, in everyday words too
+PROFILE_LISTS = LISTS[2:]  # lists whose names profiles use, also in everyday words
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Six lists of names; the place of a name is its index in every table and model: order is contract.
+    """Six lists of names. The position of a name is its index in every table and model, so the order must not change.
 
-    `synonyms` give by list the name that another word stands for, as {"hobbies": {"running": "fitness"}}. A model
-    does not learn them: vocabularies with the same names are equal. `money` is the scale on which sums are read.
+    `synonyms` map other words to names, list by list: {"hobbies": {"running": "fitness"}}. Models do not learn
+    synonyms, so vocabularies with the same names are equal. `money` is the scale of amounts.
     """
 
     categories: tuple[str, ...]
@@ -30,14 +30,14 @@ class Vocabulary:
 
     @property
     def lists(self) -> dict[str, tuple[str, ...]]:
-        """The six lists, by their names."""
+        """The six lists by name."""
         return {name: getattr(self, name) for name in LISTS}
 
-    def shown_in(self, currency: str | None) -> "Vocabulary":
-        """The same with sums in another currency, on the same scale; `None` leaves the currency as it is."""
+    def with_currency(self, currency: str | None) -> "Vocabulary":
+        """A copy that shows amounts in another currency, on the same scale; `None` keeps the currency."""
         return self if currency is None else replace(self, money=replace(self.money, currency=currency))
 
     @cached_property
     def words(self) -> dict[str, Words]:
-        """Words for the fields of a profile, by list."""
-        return {name: Words(getattr(self, name), self.synonyms.get(name, {})) for name in SAID}
+        """Lookup tables for the words of a profile, by list."""
+        return {name: Words(getattr(self, name), self.synonyms.get(name, {})) for name in PROFILE_LISTS}

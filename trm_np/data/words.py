@@ -1,4 +1,4 @@
-"""Names in people's own words: as they stand in a vocabulary, in another spelling, or by a synonym."""
+"""Find the vocabulary name for a word: the name itself, another spelling of it, or a synonym."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 from trm_np.data.spelling import close_names, composed, letters, singular
 
-SPELLINGS = (str, composed, letters, singular)  # the later, the more words are alike
+SPELLINGS = (str, composed, letters, singular)  # from the strictest comparison to the loosest
 
 
 class Meaning(NamedTuple):
-    """The name that a word stands for, None if it is unknown, and the synonym of that name that the word is."""
+    """The name that a word stands for, or None if it is unknown, and the synonym that was used, if any."""
 
     name: str | None
     synonym: str | None = None
 
 
 class Words:
-    """The words for the names of one list, made into tables once."""
+    """Lookup tables for the names of one vocabulary list and their synonyms."""
 
     def __init__(self, names: tuple[str, ...], synonyms: Mapping[str, str]) -> None:
         self.spellings = [(alike, by_form(alike, names)) for alike in SPELLINGS]
@@ -27,19 +27,19 @@ class Words:
         self.all = (*names, *synonyms)
 
     def meaning(self, word: str) -> Meaning:
-        """The very name, else the only name that this is another spelling or the plural of, else by a synonym."""
+        """Look up a word: first as a name, then as a spelling or plural of exactly one name, then as a synonym."""
         for alike, names in self.spellings:
             if (form := alike(word)) in names:
                 return Meaning(names[form])
         return self.synonyms.get(singular(word), Meaning(None))
 
     def close(self, word: str) -> tuple[str, ...]:
-        """Names and synonyms that an unknown word may misspell."""
+        """Names and synonyms that an unknown word may misspell, the closest first."""
         return close_names(word, self.all)
 
 
 def by_form(alike: Callable[[str], str], words: Iterable[str]) -> dict[str, str]:
-    """The words by their forms; none for a form that two of them have."""
+    """The words by their forms. A form that several words share is left out."""
     forms = {word: alike(word) for word in words}
     count = Counter(forms.values())
     return {form: word for word, form in forms.items() if count[form] == 1}

@@ -1,1 +1,1 @@
-"""Where trials run: in processes of this machine, or on a cluster."""
+"""Executors that run trials in local processes or on a cluster."""

@@ -1,6 +1,6 @@
-"""Trials on a Dask cluster (extra `[cluster]`).
+"""Run trials on a Dask cluster (extra `[cluster]`).
 
-Such a cluster belongs on a trusted network: its workers run whatever they are sent.
+Use a cluster only on a trusted network: its workers run any code that they are sent.
 """
 
 import os
@@ -14,19 +14,19 @@ import numpy as np
 from trm_np import __version__
 from trm_np.extras import needs_extra
 
-RETRIES = 2  # of a run whose worker fails it
-CONNECTING = 5.0  # seconds until a cluster that does not answer is given up
+RETRIES = 2  # of a run whose worker is lost
+CONNECTING = 5.0  # seconds to wait for a cluster
 
 
 class ClusterError(OSError):
-    """A cluster that cannot be used."""
+    """Raised for a cluster that cannot be used."""
 
 
 @contextmanager
 def dask_workers(address: str) -> Iterator[Executor]:
-    """An executor on the cluster at the address, each of whose workers has this version, and one thread for BLAS.
+    """Open an executor on the cluster at an address.
 
-    Raises ClusterError.
+    Every worker must run this version of the program and of NumPy, with one thread for BLAS. Raises ClusterError.
     """
     try:
         from distributed import Client
@@ -34,7 +34,7 @@ def dask_workers(address: str) -> Iterator[Executor]:
     except ImportError as error:
         raise ClusterError(needs_extra("--dask needs", "cluster")) from error
     try:
-        resolve_address(address)  # which a client that fails of it says twice
+        resolve_address(address)  # a client would report a bad address twice
         client: Any = Client(address, timeout=CONNECTING, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ClusterError(
@@ -46,13 +46,13 @@ def dask_workers(address: str) -> Iterator[Executor]:
 
 
 def conditions() -> dict[str, Any]:
-    """Conditions in this process that decide the bits of a run."""
+    """The conditions of this process that affect the bits of a result."""
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or "as many as there are cores"
     return {"trm_np": __version__, "numpy": np.__version__, "BLAS threads": threads}
 
 
 def require_alike(found: dict[str, dict[str, Any]]) -> None:
-    """Raise ClusterError for the first worker whose conditions are not those of this process, or if there is none."""
+    """Raise ClusterError if there is no worker, or for the first one whose conditions differ from this process."""
     if not found:
         raise ClusterError("the cluster has no workers; start some with: dask worker ADDRESS")
     wanted = {**conditions(), "BLAS threads": "1"}

@@ -1,4 +1,4 @@
-"""Trials in processes of this machine, a new one for each."""
+"""Run trials in local processes, a new one for each."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from typing import Any
 
 
 class ProcessLost(RuntimeError):
-    """A process ended before it had an answer."""
+    """Raised if a process ends without a result."""
 
 
 class Processes(ThreadPoolExecutor):
     """A pool of threads, each of which waits for a process that does the work.
 
-    A process that is lost costs the run that it had and no other; `ProcessPoolExecutor` would be lost as a whole.
+    A lost process costs only its own run. With `ProcessPoolExecutor` all runs would be lost.
     """
 
     def __init__(self, count: int) -> None:
@@ -32,29 +32,29 @@ class Processes(ThreadPoolExecutor):
     def in_a_process(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        """Call a function in a process of its own; return or raise what it does; raises ProcessLost."""
-        context = get_context("forkserver")  # never a copy of this process, which has threads
+        """Call a function in a new process, and return or raise what it does. Raises ProcessLost."""
+        context = get_context("forkserver")  # forking this process is unsafe, because it has threads
         receiver, sender = context.Pipe()
-        process = context.Process(target=_answer, args=(sender, function, arguments, named), daemon=True)
+        process = context.Process(target=_send_result, args=(sender, function, arguments, named), daemon=True)
         with self.starting:
             if self.is_ended:
                 raise ProcessLost("ended before it began")
             process.start()
         sender.close()
         try:
-            answer, error = receiver.recv()
+            result, error = receiver.recv()
         except EOFError:
             process.join()
             raise ProcessLost(f"its process was lost (exit code {process.exitcode})") from None
         process.join()
         if error is not None:
             raise error
-        return answer
+        return result
 
     def end(self) -> None:
-        """End the processes that are running, and start no other."""
+        """Kill the running processes and start no others."""
         self.shutdown(wait=False, cancel_futures=True)
-        with self.starting:  # one that is about to start would be missed
+        with self.starting:  # without the lock, a process that is about to start would be missed
             self.is_ended = True
             for process in active_children():
                 process.kill()
@@ -62,7 +62,7 @@ class Processes(ThreadPoolExecutor):
 
 @contextmanager
 def local_processes(count: int) -> Iterator[Executor]:
-    """An executor that runs so many processes at a time; an error or a signal that ends the block ends them too."""
+    """Open an executor that runs `count` processes at a time. An error in the block ends them."""
     start_server()
     executor = Processes(count)
     try:
@@ -75,7 +75,7 @@ def local_processes(count: int) -> Iterator[Executor]:
 
 
 def start_server() -> None:
-    """Start what the processes are forked from, deaf to Ctrl-C as they are: it is this end that decides about it."""
+    """Start the server that forks the processes. They ignore Ctrl-C, since this process decides when they end."""
     for start in (resource_tracker.ensure_running, forkserver.ensure_running):
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -84,19 +84,19 @@ def start_server() -> None:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _answer(
+def _send_result(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     """Send what the function returns or raises."""
-    Thread(target=_end_with, args=(sender,), daemon=True).start()
+    Thread(target=_exit_with, args=(sender,), daemon=True).start()
     try:
         sender.send((function(*arguments, **named), None))
     except Exception as error:
         sender.send((None, error))
 
 
-def _end_with(other: Connection) -> None:
-    """End this process once the one at the other end of the pipe has ended, whatever ended it."""
+def _exit_with(parent: Connection) -> None:
+    """Exit once the process at the other end of the pipe has ended."""
     with suppress(EOFError, OSError):
-        other.recv()  # nothing ever comes
+        parent.recv()  # blocks until then, since nothing is ever sent
     os._exit(1)

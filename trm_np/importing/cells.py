@@ -1,4 +1,4 @@
-"""Meaning of a cell's text: names, numbers with points or commas, times. A cell without a meaning is `Bad`."""
+"""Parse cells: names, numbers with points or commas, ages and times. A cell that cannot be parsed raises `Bad`."""
 
 import math
 import re
@@ -12,10 +12,10 @@ from trm_np.data.spelling import composed
 from trm_np.text import CONTROLS, shown
 
 UNKNOWN = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
-CURRENCIES = "$€£¥₹ \u00a0\u202f"  # and the spaces that group thousands
+CURRENCIES = "$€£¥₹ \u00a0\u202f"  # including the spaces that group thousands
 LONGEST_NAME = 200
-EARLIEST = 31_536_000  # 1971: a time of 0 mostly stands for one that nobody knows
-MOST_SECONDS = 10_000_000_000  # more are milliseconds, micro- or nanoseconds
+EARLIEST = 31_536_000  # 1971: a time of 0 usually stands for an unknown one
+MOST_SECONDS = 10_000_000_000  # larger numbers are milliseconds, microseconds or nanoseconds
 UNITS = (1, 1e3, 1e6, 1e9)
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
@@ -28,7 +28,7 @@ DATES = "a date from 1971 to now, such as 2024-05-31, 31.5.2024, 5/31/2024, or s
 
 
 class Bad(ValueError):
-    """A cell that cannot be read: what was found, and what is allowed."""
+    """Raised for a cell that cannot be parsed. It holds what was found and what is allowed."""
 
     def __init__(self, cell: Any, allowed: str, what: str = "") -> None:
         super().__init__(allowed)
@@ -42,7 +42,7 @@ def is_unknown(cell: Any) -> bool:
 
 
 def text(cell: Any) -> str:
-    """The cell on one line, in one of its Unicode forms, "" if it is empty; 3.0 is "3"."""
+    """The cell as one line of text in the Unicode form NFC. An empty cell gives "", and 3.0 gives "3"."""
     if cell is None or isinstance(cell, str):
         return one_line(cell or "")
     if isinstance(cell, float) and cell.is_integer():
@@ -63,7 +63,7 @@ def one_line(cell: str) -> str:
 
 
 def identity(cell: Any) -> str:
-    """An id; raises `Bad` if there is none."""
+    """Parse an id. Raises `Bad` if the cell has none."""
     name = text(cell)
     if not name or (not isinstance(cell, str) and is_unknown(cell)):
         raise Bad(cell, "an id")
@@ -71,12 +71,12 @@ def identity(cell: Any) -> str:
 
 
 def name(cell: Any) -> str:
-    """A name, "" if it is not known."""
+    """Parse a name; "" if it is unknown."""
     return "" if is_unknown(cell) else text(cell)
 
 
 def names(cell: Any, separator: str | None) -> tuple[str, ...]:
-    """The names in a cell: a list, or text divided by the separator, by default by a bar, semicolon or comma."""
+    """Parse several names: a list, or text with a separator. The default is a bar, else a semicolon, else a comma."""
     if is_unknown(cell):
         return ()
     if isinstance(cell, str):
@@ -88,12 +88,12 @@ def names(cell: Any, separator: str | None) -> tuple[str, ...]:
 
 
 def number(cell: Any, low: float, high: float, decimal: str | None) -> float:
-    """A number between two bounds, nan if it is not known; raises `Bad`."""
+    """Parse a number between two bounds; nan if it is unknown. Raises `Bad`."""
     if is_unknown(cell):
         return math.nan
     allowed = f"a number from {low:,} to {high:,}"
     if isinstance(cell, str):
-        value = of_digits(cell, decimal, allowed)
+        value = parse_digits(cell, decimal, allowed)
     elif isinstance(cell, bool) or not hasattr(cell, "__float__"):
         raise Bad(cell, allowed)
     else:
@@ -107,7 +107,7 @@ def number(cell: Any, low: float, high: float, decimal: str | None) -> float:
 
 
 def age(cell: Any, oldest: int, decimal: str | None) -> float:
-    """An age in years, the middle of a range such as 45-54, the least of 65+; nan if it is not known; raises `Bad`."""
+    """Parse an age in years: the middle of a range such as 45-54, 65 for 65+; nan if it is unknown. Raises `Bad`."""
     if isinstance(cell, str) and (match := AGES.fullmatch(cell.strip())):
         low, high = int(match[1]), int(match[2] or match[1])
         if low <= high <= oldest:
@@ -116,8 +116,8 @@ def age(cell: Any, oldest: int, decimal: str | None) -> float:
 
 
 @lru_cache(maxsize=1 << 16)
-def of_digits(cell: str, decimal: str | None, allowed: str) -> float:
-    """The number that is written so: `decimal` is its sign before the fraction, if that is known."""
+def parse_digits(cell: str, decimal: str | None, allowed: str) -> float:
+    """Parse a number written as text. `decimal` is its decimal separator, if known."""
     digits = "".join(c for c in cell if c not in CURRENCIES).replace("'", "")
     comma, point = digits.rfind(","), digits.rfind(".")
     if decimal is None:
@@ -142,12 +142,13 @@ def of_digits(cell: str, decimal: str | None, allowed: str) -> float:
     return value
 
 
-def moments(cell: Any, latest: float) -> tuple[float, float]:
-    """Seconds since 1970 if the day stands before the month, and if the month does, nan if it cannot.
+def timestamps(cell: Any, latest: float) -> tuple[float, float]:
+    """Parse a date: seconds since 1970 if the day comes first, and if the month does; nan where a reading is
+    impossible.
 
-    Both are the same but for a date such as 5/6/2024. Raises `Bad` for anything but a date from 1971 to `latest`.
+    The two differ only for dates such as 5/6/2024. Raises `Bad` for anything but a date from 1971 to `latest`.
     """
-    found = of_text(cell.strip()) if isinstance(cell, str) else of_value(cell)
+    found = parse_date(cell.strip()) if isinstance(cell, str) else to_seconds(cell)
     in_time = tuple(
         seconds if seconds is not None and EARLIEST <= seconds <= latest else math.nan for seconds in found
     )
@@ -157,8 +158,8 @@ def moments(cell: Any, latest: float) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1 << 16)
-def of_text(cell: str) -> tuple[float | None, float | None]:
-    """The times that are written so, None where it is no time."""
+def parse_date(cell: str) -> tuple[float | None, float | None]:
+    """Both readings of a date written as text; `None` where a reading is impossible."""
     if match := SLASHED.fullmatch(cell):
         first, second, year, *clock = match.groups()
         return seconds_of(year, second, first, *clock), seconds_of(year, first, second, *clock)
@@ -172,12 +173,12 @@ def of_text(cell: str) -> tuple[float | None, float | None]:
             offset = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
             only += offset if zone[0] == "-" else -offset
     else:
-        only = of_value(float(cell))[0] if EPOCH.fullmatch(cell) else None
+        only = to_seconds(float(cell))[0] if EPOCH.fullmatch(cell) else None
     return only, only
 
 
-def of_value(cell: Any) -> tuple[float | None, float | None]:
-    """The time of a number of seconds, or milliseconds, since 1970, or of a date."""
+def to_seconds(cell: Any) -> tuple[float | None, float | None]:
+    """Seconds since 1970 of a date, or of a number in seconds, milliseconds, microseconds or nanoseconds; twice."""
     only = None
     if isinstance(cell, datetime):
         only = (cell if cell.tzinfo else cell.replace(tzinfo=timezone.utc)).timestamp()
@@ -191,17 +192,10 @@ def of_value(cell: Any) -> tuple[float | None, float | None]:
 def seconds_of(
     year: Any, month: Any, day: Any, hour: Any = None, minute: Any = None, second: Any = None
 ) -> float | None:
-    """The seconds from 1970 to a time in UTC; None if the calendar or the clock has no such time."""
+    """Seconds since 1970 of a time in UTC, or `None` if there is no such date or time of day."""
+    hours, minutes, seconds = (int(part or 0) for part in (hour, minute, second))
     try:
-        moment = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            tzinfo=timezone.utc,
-        )
+        moment = datetime(int(year), int(month), int(day), hours, minutes, seconds, tzinfo=timezone.utc)
     except ValueError:
         return None
     return moment.timestamp()

@@ -1,4 +1,4 @@
-"""Columns that fields are read from: found by their usual names, or as the user maps them."""
+"""Find the column of each field, by its usual names or by a `--map` option."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ ITEM = (
     "movieid book bookid isbn track trackid"
 )
 
-# Fields, by table, and the usual names of their columns without case, spaces and signs: the first that is there.
+# The fields of each table, and the usual names of their columns without case, spaces and punctuation. The first name
+# that a table has wins.
 USUAL: dict[str, dict[str, tuple[str, ...]]] = {
     table: {field: tuple(names.split()) for field, names in fields.items()}
     for table, fields in {
@@ -51,15 +52,15 @@ USUAL: dict[str, dict[str, tuple[str, ...]]] = {
     }.items()
 }
 FIELDS = tuple(field for fields in USUAL.values() for field in fields)
-MOST_USUAL = 6  # names that an error gives
-# Fields of several columns, or of several names in a cell.
+MOST_USUAL = 6  # names that an error shows
+# Fields that may have several columns, or several names in a cell.
 SEVERAL = ("item.tags", "item.occasions", "profile.hobbies", "profile.preferences")
 NEEDED = {"orders": ("order.person", "order.item"), "items": ("item.id",), "people": ("profile.person",)}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that a field is read from."""
+    """The column of a field."""
 
     field: str
     name: str
@@ -67,7 +68,7 @@ class Column:
 
 
 def parse_map(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The columns by field of `field=column`, or `field=a,b` where a field takes several; none turns it off.
+    """Parse texts such as `field=column`, or `field=a,b` for several columns. An empty column turns the field off.
 
     Raises ConfigError.
     """
@@ -85,10 +86,10 @@ def parse_map(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def find_columns(tables: Mapping[str, Table], mapped: Mapping[str, Sequence[str]]) -> dict[str, list[Column]]:
-    """Columns to read, by table; raises `DataError` if a needed one is missing.
+    """Find the columns to read, by table. Raises `DataError` if a needed one is missing.
 
-    The profile fields may stand in the orders too. A column serves one field only; a mapped column serves only the
-    field that it is mapped to.
+    Orders may have profile fields too. Each column serves one field; a mapped column serves only the field that it is
+    mapped to.
     """
     found: dict[str, list[Column]] = {}
     for kind, table in tables.items():
@@ -122,7 +123,7 @@ def columns_of(
     mapped: Mapping[str, Sequence[str]],
     taken: Collection[str] = (),
 ) -> list[Column]:
-    """The columns of a field: those that the user says and the table has, else by their usual names."""
+    """The columns of a field: the mapped ones that the table has, or those with its usual names."""
     if field in mapped:
         chosen = [name for name in mapped[field] if name in table.columns]
     else:
@@ -133,7 +134,7 @@ def columns_of(
 
 
 def unique_position(table: Table, name: str) -> int:
-    """Position of a column; raises `DataError` if two have the name."""
+    """The position of a column. Raises `DataError` if two columns have the name."""
     if table.columns.count(name) > 1:
         found = f'the column "{name}" more than once'
         raise DataError([Place(table.file, "line 1").problem(found, "each column once")])
@@ -147,7 +148,7 @@ def plain(name: str) -> str:
 def refuse_missing(
     kind: str, table: Table, found: Sequence[Column], mapped: Mapping[str, Sequence[str]]
 ) -> None:
-    """Raise `DataError` for a field that the table needs and has no column for."""
+    """Raise `DataError` if the table lacks a column for a field that it needs."""
     for field in NEEDED[kind]:
         if not any(column.field == field for column in found) and not mapped.get(field):
             names = ", ".join(USUAL[kind][field][:MOST_USUAL])
@@ -161,15 +162,15 @@ def refuse_unfound(
     found: Mapping[str, Sequence[Column]],
     mapped: Mapping[str, Sequence[str]],
 ) -> None:
-    """Raise `DataError` for a mapped column that no table of its field has."""
+    """Raise `DataError` for a mapped column that is in no table with its field."""
     for field, names in mapped.items():
         own = [kind for kind in tables if field in USUAL[kind]]
-        kinds = own + ["orders"] * field.startswith("profile.")  # a person's table first, if there is one
+        kinds = own + ["orders"] * field.startswith("profile.")  # the table of people first, if there is one
         present = {column.name for kind in kinds for column in found[kind] if column.field == field}
         for name in names:
             if name not in present:
                 table = tables[kinds[0]]
-                message = f'no column "{name}", which --map {field} names'
+                message = f'no column "{name}", which --map {field} asks for'
                 raise DataError(
                     [Place(table.file).problem(message, listed(table.columns), name, table.columns)]
                 )

@@ -1,4 +1,4 @@
-"""Convert tables, given by name, to the contents of the files and a report."""
+"""Convert tables of orders, items and people to the contents of the three files and a report."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,9 +30,10 @@ def convert(
     currency: str | None = None,
     arrived: Arrived = lambda rows: None,
 ) -> tuple[dict[str, bytes], Report]:
-    """The contents of the three files by their names, and the report; raises `DataError`.
+    """Convert the tables in these files. Returns the contents of the three files by name, and the report.
 
-    `mapped` are columns by field, as `columns.parse_map` makes them; `arrived` is called with the number of rows read.
+    `mapped` holds columns by field, from `columns.parse_map`. `arrived` is called with the number of rows read since
+    its last call. Raises `DataError`.
     """
     if currency is not None:
         checked(schema.currency, currency, Place("--currency"))
@@ -44,34 +45,34 @@ def convert(
         report.used.append(
             f"{table.file}: {table.form}; {pairs(columns[kind])}{unused(table, columns[kind])}"
         )
-    found = read_items(tables["items"], columns["items"], reading, report, arrived)
-    numbers = {item.id: number for number, item in enumerate(found)}
+    kept = read_items(tables["items"], columns["items"], reading, report, arrived)
+    numbers = {item.id: number for number, item in enumerate(kept)}
     ordered = read_orders(tables["orders"], columns["orders"], numbers, items, reading, report, arrived)
-    found, ordered = most_ordered(found, ordered, most_items, items, report)
+    kept, ordered = most_ordered(kept, ordered, most_items, items, report)
     known = {person: number for number, person in enumerate(ordered.people)}
-    said = (
+    profiles = (
         read_people(tables["people"], columns["people"], known, reading, report, arrived)
         if people is not None
         else {}
     )
     parts = split(ordered, rules, orders, report)
-    contents = documents(found, ordered.people, said, parts, most_names, currency, report)
+    contents = documents(kept, ordered.people, profiles, parts, most_names, currency, report)
     report.made.append(
-        f"{len(found):,} gifts; {len(parts.train):,} scenarios to train on, {len(parts.validation):,} to validate "
+        f"{len(kept):,} gifts; {len(parts.train):,} scenarios to train on, {len(parts.validation):,} to validate "
         f"and {len(parts.test):,} to test on"
     )
     return contents, report
 
 
 def unused(table: Table, columns: Sequence[Column]) -> str:
-    """Message that names the columns which no field is read from."""
+    """Part of a report line that names the unused columns."""
     used = {column.name for column in columns}
     left = [name for name in table.columns if name and name not in used]
     return f"; not used: {printable(listed(left))}" if left else ""
 
 
 def pairs(columns: Sequence[Column]) -> str:
-    """Each field with its columns."""
+    """Part of a report line that names each field and its columns."""
     names: dict[str, list[str]] = {}
     for column in columns:
         names.setdefault(column.field, []).append(column.name)

@@ -1,4 +1,4 @@
-"""The orders as arrays: a million of them take some tens of bytes each."""
+"""Read orders into arrays, which take some tens of bytes per order."""
 
 import math
 from array import array
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trm_np.data.problems import DataError, Problem
 from trm_np.importing.columns import Column
 from trm_np.importing.reading import Arrived, Reading, read, record_of
-from trm_np.importing.records import Item, Said
+from trm_np.importing.records import Item, ProfileFields
 from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
 from trm_np.text import shown
@@ -22,9 +22,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Orders:
-    """Arrays with a row for each order: the numbers of its person and item, seconds, rating, pieces.
+    """Arrays with one entry per order: indices of its person and item, time in seconds, rating, and pieces.
 
-    `time` and `rating` are None where the table has none; `said` are places in `sayings`, if there are some.
+    `time` and `rating` are `None` if the table has no such column. `profile` holds indices into `profiles`, or is
+    `None` if the orders have no profile fields.
     """
 
     people: tuple[str, ...]
@@ -33,10 +34,10 @@ class Orders:
     time: Array | None
     rating: Array | None
     pieces: Array
-    said: Array | None
-    sayings: list[Said]
+    profile: Array | None
+    profiles: list[ProfileFields]
 
-    def only(self, rows: Array) -> "Orders":
+    def take(self, rows: Array) -> "Orders":
         """The orders in these rows."""
         columns: dict[str, Any] = {
             name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
@@ -53,18 +54,18 @@ def read_orders(
     report: Report,
     arrived: Arrived,
 ) -> Orders:
-    """The orders of known items; raises `DataError` if there are none, or if their dates have two meanings."""
+    """Read the orders of known items. Raises `DataError` if there are none, or if their dates are ambiguous."""
     fields = [column.field for column in columns]
     place = {name: fields.index(name) for name in fields if name.startswith("order.")}
     of_person, of_item, of_quantity = place["order.person"], place["order.item"], place.get("order.quantity")
     of_time, of_rating = place.get("order.time"), place.get("order.rating")
-    saying = [index for index, column in enumerate(columns) if column.field.startswith("profile.")]
-    of_saying = [columns[index] for index in saying]
-    person, item, said = array("i"), array("i"), array("i")
+    of_profile = [index for index, column in enumerate(columns) if column.field.startswith("profile.")]
+    profile_columns = [columns[index] for index in of_profile]
+    person, item, profile = array("i"), array("i"), array("i")
     days_first, months_first, ratings, pieces = array("d"), array("d"), array("d"), array("d")
     people: dict[str, int] = {}
-    sayings: dict[str, int] = {}
-    records: list[Said] = []
+    known: dict[str, int] = {}
+    profiles: list[ProfileFields] = []
     dates = Dates(table, columns[of_time].name if of_time is not None else "")
     for number, values in read(table, columns, reading, report, arrived):
         found = items.get(values[of_item])
@@ -82,20 +83,20 @@ def read_orders(
         pieces.append(ordered)
         if of_time is not None:
             days, months = values[of_time]
-            dates.see(number, days, months)
+            dates.add(number, days, months)
             days_first.append(days)
             months_first.append(months)
         if of_rating is not None:
             ratings.append(values[of_rating])
-        if saying:
-            values = [values[index] for index in saying]
-            index = sayings.setdefault(repr(values), len(sayings))  # their text: nan is not equal to nan
-            if index == len(records):
-                records.append(Said(**record_of(of_saying, values)))
-            said.append(index)
+        if of_profile:
+            values = [values[index] for index in of_profile]
+            index = known.setdefault(repr(values), len(known))  # as text, since nan is not equal to nan
+            if index == len(profiles):
+                profiles.append(ProfileFields(**record_of(profile_columns, values)))
+            profile.append(index)
     if not item:
-        dropped = report.lines_of_dropped()
-        instead = f"no order that can be used; {dropped[-1]}" if dropped else "no row below the header"
+        dropped = report.dropped_lines()
+        instead = f"no usable order; {dropped[-1]}" if dropped else "no row below the header"
         raise DataError([Problem(table.file, "", instead, f"orders of items in {items_file}")])
     times = months_first if dates.months_first(reading.dates, report) else days_first
     return Orders(
@@ -105,15 +106,15 @@ def read_orders(
         time=np.asarray(times) if times else None,
         rating=np.asarray(ratings) if ratings else None,
         pieces=np.asarray(pieces),
-        said=np.asarray(said) if said else None,
-        sayings=records,
+        profile=np.asarray(profile) if profile else None,
+        profiles=profiles,
     )
 
 
 def most_ordered(
     items: list[Item], orders: Orders, most: int, file: str, report: Report
 ) -> tuple[list[Item], Orders]:
-    """The items that were ordered most often, in the order of their table, and the orders of them."""
+    """Keep the items that were ordered most often, in the order of their table, and the orders of these items."""
     if len(items) <= most:
         return items, orders
     counts = np.bincount(orders.item, minlength=len(items))
@@ -126,19 +127,19 @@ def most_ordered(
         count=len(items) - most,
     )
     report.drop("orders of those items", count=len(orders.item) - len(rows))
-    left = orders.only(rows)
+    left = orders.take(rows)
     return [items[index] for index in kept], replace(left, item=number[left.item])
 
 
 class Dates:
-    """Order of day and month in dates such as 5/6/2024; dates with only one meaning decide for the column."""
+    """Decides whether the day or the month comes first in dates such as 5/6/2024, by the unambiguous ones."""
 
     def __init__(self, table: Table, column: str) -> None:
         self.table, self.column = table, column
-        self.only_months = self.only_days = self.either = 0  # the first rows with such a date
+        self.only_months = self.only_days = self.either = 0  # number of the first row with such a date
 
-    def see(self, number: int, days: float, months: float) -> None:
-        """Take notice of a date: seconds if the day comes first, and if the month does, nan if it cannot."""
+    def add(self, number: int, days: float, months: float) -> None:
+        """Count both readings of a date, as `cells.timestamps` returns them."""
         if math.isnan(days):
             self.only_months = self.only_months or number
         elif math.isnan(months):
@@ -147,7 +148,7 @@ class Dates:
             self.either = self.either or number
 
     def months_first(self, order: str | None, report: Report) -> bool:
-        """Whether the month comes first; raises `DataError` if the column does not show it or shows both."""
+        """Whether the month comes first. Raises `DataError` if no date decides it, or if two dates contradict."""
         months = order == "mdy" if order else bool(self.only_months)
         wrong = self.only_days if months else self.only_months
         if wrong:
@@ -160,7 +161,7 @@ class Dates:
         if self.either and not order:
             shown_by = self.only_months or self.only_days
             if not shown_by:
-                found = "a date that may be day/month or month/day, as all others"
+                found = "a date that may be day/month or month/day, like all others"
                 place = self.table.place(self.either, self.column)
                 raise DataError([place.problem(found, "--dates dmy or --dates mdy, to choose")])
             first = "month/day" if months else "day/month"

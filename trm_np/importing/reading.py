@@ -1,4 +1,4 @@
-"""The rows of a table with the values of their cells; a bad cell is an error with its place, or drops its row."""
+"""Read the rows of a table as values. A bad cell is an error with its place, or is dropped."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
 
 Parse = Callable[[Any], Any]
-Arrived = Callable[[int], None]  # told how many rows have been read
-ROWS_TOLD = 20_000
+Arrived = Callable[[int], None]  # called with the number of rows read since the last call
+ROWS_PER_CALL = 20_000
 LARGEST_RATING, MOST_PIECES, OLDEST = 1000, 1_000_000, 120
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Rules for reading cells: decimal sign, separator of names, order of day and month, and latest time."""
+    """Rules for parsing cells: decimal separator, separator of names, order of day and month, and latest time."""
 
     decimal: str | None = None
     separator: str | None = None
@@ -30,7 +30,7 @@ class Reading:
     drop_bad: bool = False
 
     def parsers(self) -> dict[str, Parse]:
-        """Functions that read the cells of each field."""
+        """The function that parses the cells of each field."""
 
         def numbers(low: float, high: float) -> Parse:
             return lambda cell: cells.number(cell, low, high, self.decimal)
@@ -42,7 +42,7 @@ class Reading:
         return {
             "order.person": cells.identity,
             "order.item": cells.identity,
-            "order.time": lambda cell: cells.moments(cell, self.latest),
+            "order.time": lambda cell: cells.timestamps(cell, self.latest),
             "order.rating": numbers(0, LARGEST_RATING),
             "order.quantity": numbers(-MOST_PIECES, MOST_PIECES),
             "item.id": cells.identity,
@@ -66,15 +66,15 @@ class Reading:
 def read(
     table: Table, columns: Sequence[Column], reading: Reading, report: Report, arrived: Arrived
 ) -> Iterator[tuple[int, list[Any]]]:
-    """The rows with a value for each column; raises `DataError` for a bad cell.
+    """Yield the number of each row and a value for each column. Raises `DataError` for a bad cell.
 
-    Where bad cells are dropped they count as unknown, and a row that needs one is dropped.
+    With `drop_bad`, a bad cell counts as unknown. A row is dropped if it needs the cell.
     """
     parsers = reading.parsers()
     parses = [(column, parsers[column.field]) for column in columns]
     for number, row in table.rows([column.position for column in columns]):
-        if number % ROWS_TOLD == 0:
-            arrived(ROWS_TOLD)
+        if number % ROWS_PER_CALL == 0:
+            arrived(ROWS_PER_CALL)
         values: list[Any] = []
         for (column, parse), cell in zip(parses, row, strict=True):
             try:
@@ -92,7 +92,7 @@ def read(
 def refuse_or_drop(
     table: Table, number: int, column: str, bad: Bad, reading: Reading, report: Report
 ) -> None:
-    """Raise `DataError` for a bad cell, or count it."""
+    """Raise `DataError` for a bad cell, or count it as dropped."""
     place = table.place(number, column)
     if not reading.drop_bad:
         raise DataError([place.problem(bad.found, bad.allowed)]) from bad
@@ -100,7 +100,7 @@ def refuse_or_drop(
 
 
 def record_of(columns: Sequence[Column], values: Sequence[Any]) -> dict[str, Any]:
-    """The values by the last part of their field; several columns of one field are joined."""
+    """The values by the last part of their field names. Several columns of one field are joined."""
     record: dict[str, Any] = {}
     for column, value in zip(columns, values, strict=True):
         key = column.field.partition(".")[2]

@@ -1,4 +1,4 @@
-"""Records of the tables of items and people, one for each."""
+"""Records of items and people, read from their tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from trm_np.importing.tables import Table
 
 @dataclass(frozen=True)
 class Item:
-    """A row of the items; nan or "" is not known."""
+    """A row of the items. nan or "" means that a field is unknown."""
 
     id: str
     name: str = ""
@@ -28,8 +28,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Said:
-    """Profile of a person as read from the people or from an order; `preferences` are pairs of column and value."""
+class ProfileFields:
+    """Profile fields read from a row of the people or of the orders. `preferences` are pairs of column and value."""
 
     age: float = math.nan
     budget: float = math.nan
@@ -42,7 +42,7 @@ class Said:
 def read_items(
     table: Table, columns: Sequence[Column], reading: Reading, report: Report, arrived: Arrived
 ) -> list[Item]:
-    """The items; raises `DataError` for one that stands there again with something else."""
+    """Read the items. Raises `DataError` if two rows of one item differ."""
     items: dict[str, Item] = {}
     for number, values in read(table, columns, reading, report, arrived):
         item = Item(**record_of(columns, values))
@@ -55,10 +55,10 @@ def read_items(
             if repr(getattr(before, key := column.field.partition(".")[2])) != repr(getattr(item, key))
         ]
         if differing:
-            again = Bad(item.id, "one row for each item", "another value than before for the item ")
+            again = Bad(item.id, "one row for each item", "other values than before for the item ")
             refuse_or_drop(table, number, differing[0].name, again, reading, report)
         else:
-            report.drop(f"rows of {table.file} that say of an item the same again", table.place(number).path)
+            report.drop(f"rows of {table.file} that repeat an item unchanged", table.place(number).path)
     if len(items) < FEWEST_GIFTS:
         problem = Place(table.file).problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")
         raise DataError([problem])
@@ -72,9 +72,9 @@ def read_people(
     reading: Reading,
     report: Report,
     arrived: Arrived,
-) -> dict[int, Said]:
-    """Read the profiles of the people who ordered something; raises `DataError` for a person listed twice."""
-    people: dict[int, Said] = {}
+) -> dict[int, ProfileFields]:
+    """Read the profiles of the people who ordered something. Raises `DataError` if two rows of one person differ."""
+    people: dict[int, ProfileFields] = {}
     id_column = next(column.name for column in columns if column.field == "profile.person")
     for number, values in read(table, columns, reading, report, arrived):
         record = record_of(columns, values)
@@ -82,13 +82,13 @@ def read_people(
         if person not in known:
             report.drop(f"people of {table.file} without orders", table.place(number).path)
             continue
-        said, before = Said(**record), people.get(known[person])
+        profile, before = ProfileFields(**record), people.get(known[person])
         if before is None:
-            people[known[person]] = said
-        elif repr(before) == repr(said):
-            report.drop(f"rows of {table.file} that say of a person the same again", table.place(number).path)
+            people[known[person]] = profile
+        elif repr(before) == repr(profile):
+            report.drop(f"rows of {table.file} that repeat a person unchanged", table.place(number).path)
         else:
-            again = Bad(person, "one row for each person", "something else than before for the person ")
+            again = Bad(person, "one row for each person", "other values than before for the person ")
             refuse_or_drop(table, number, id_column, again, reading, report)
     if missing := len(known) - len(people):
         report.assumed.append(f"people with orders and no row in {table.file}: {missing:,}")

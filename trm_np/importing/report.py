@@ -1,4 +1,4 @@
-"""Report of an import, in lines to print: what it used, assumed, dropped and made."""
+"""Report of an import: what it used, assumed, dropped and made."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from trm_np.text import printable
 
 @dataclass
 class Report:
-    """Lines of what was used, assumed and made; counts of what was dropped, each with its first example."""
+    """Lines about what was used, assumed and made, and counts of what was dropped, each with its first example."""
 
     used: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
@@ -17,20 +17,20 @@ class Report:
     examples: dict[str, str] = field(default_factory=dict)
 
     def drop(self, reason: str, example: str = "", count: int = 1) -> None:
-        """Count a dropped row or cell under a reason."""
+        """Count dropped rows or cells under a reason."""
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
-    def lines_of_dropped(self) -> list[str]:
-        """A line for each reason."""
+    def dropped_lines(self) -> list[str]:
+        """One line for each reason."""
         return [
             f"{reason}: {count:,}" + (f" (first: {self.examples[reason]})" if self.examples[reason] else "")
             for reason, count in self.dropped.items()
         ]
 
     def document(self) -> dict[str, Any]:
-        """The same as values of JSON."""
+        """The report as a JSON value."""
         dropped = [
             {"reason": reason, "count": count, "example": self.examples[reason]}
             for reason, count in self.dropped.items()
@@ -38,11 +38,11 @@ class Report:
         return {"used": self.used, "assumed": self.assumed, "dropped": dropped, "made": self.made}
 
     def text(self) -> str:
-        """The same as lines under headings."""
+        """The report as lines under headings."""
         parts = {
             "used": self.used,
             "assumed": self.assumed,
-            "dropped": self.lines_of_dropped(),
+            "dropped": self.dropped_lines(),
             "made": self.made,
         }
         return "\n".join(

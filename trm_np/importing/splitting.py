@@ -1,4 +1,4 @@
-"""Orders by person and time: what each had earlier, what they chose later, and who is trained or judged on."""
+"""Split orders by person and time into histories, later choices, and the three parts of the data."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ import numpy as np
 from trm_np.data.problems import DataError, Problem
 from trm_np.data.schema import MOST_CHOICES, MOST_WEIGHT
 from trm_np.importing.orders import Array, Orders
-from trm_np.importing.records import Said
+from trm_np.importing.records import ProfileFields
 from trm_np.importing.report import Report
 
-FEWEST_PEOPLE = 4  # two to train on, one to validate and one to test on
-REJECTED_SHARE = 5 / 8  # of what is liked: with 4 of 5 stars and more liked, fewer than 2.5 are a rejection
+FEWEST_PEOPLE = 4  # two for training, one for validation and one for the test
+REJECTED_SHARE = 5 / 8  # of the least liked rating: if 4 stars are liked, fewer than 2.5 are a rejection
 FIVE_STARS, FOUR_STARS = 5, 4
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules for dividing a person's orders, for keeping them, and for dividing people."""
+    """Rules for splitting the orders of each person, for keeping people, and for splitting people into parts."""
 
     history_share: float = 0.6
     liked: float | None = None
@@ -34,10 +34,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Case:
-    """Later choices of one person, items by their numbers; `history` holds the items that the person had before."""
+    """Later choices of one person. Items are indices; `history` holds the items that the person had before."""
 
     person: int
-    said: Said
+    profile: ProfileFields
     history: tuple[int, ...]
     chosen: dict[int, float]
     rejected: tuple[int, ...]
@@ -45,22 +45,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Parts:
-    """The cases by what they are for, each list in the order of the people's last orders."""
+    """The cases of the three parts, each in the order of the last orders of their people."""
 
     train: list[Case]
     validation: list[Case]
     test: list[Case]
 
     def all(self) -> tuple[list[Case], list[Case], list[Case]]:
-        """The three lists in turn."""
+        """The three lists in order."""
         return self.train, self.validation, self.test
 
 
 def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
-    """Divide orders by time and people by their last orders; raises `DataError` where too little is left.
+    """Split the orders of each person by time, and people by the times of their last orders.
 
-    A person's earlier orders are history, the later ones are chosen. Those people whose last orders are the latest
-    are for the test, those before them for validation: no training order is later than a tested person's last one.
+    The earlier orders of a person are the history, and the later ones are chosen. People with the latest last orders
+    form the test part, and those before them the validation part. So no training order is later than the last order
+    of a person in the test part. Raises `DataError` if too little is left.
     """
     liked = rules.liked if rules.liked is not None else FOUR_STARS
     disliked = rules.disliked if rules.disliked is not None else liked * REJECTED_SHARE
@@ -74,21 +75,21 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
         )
     time = orders.time if orders.time is not None else np.arange(len(orders.item), dtype=float)
     if orders.time is None:
-        report.assumed.append(f"no column of times: the rows of {file} stand in the order of time")
-    divided = Division(orders, liked, disliked, rules.history_share)
+        report.assumed.append(f"no column of times: the rows of {file} are in order of time")
+    division = Division(orders, liked, disliked, rules.history_share)
     people: list[tuple[float, int, list[Case]]] = []
     for person, rows in rows_by_person(orders.person, time):
         if len(rows) < rules.min_orders:
             report.drop(f"people with fewer than {rules.min_orders} orders (--min-orders)")
             continue
-        cases = list(divided.cases(person, rows))
+        cases = list(division.cases(person, rows))
         if cases:
             people.append((float(time[rows[-1]]), int(rows[0]), cases))
         else:
-            report.drop("people who chose nothing later that they had not before")
-    report.drop("later orders of an item that the person had before", count=divided.repeats)
+            report.drop("people who chose no new item later")
+    report.drop("later orders of an item that the person had before", count=division.repeats)
     beyond = f"items beyond the latest {MOST_CHOICES:,} that a person chose, rejected or had"
-    report.drop(beyond, count=divided.beyond)
+    report.drop(beyond, count=division.beyond)
     if len(people) > rules.most_people:
         report.drop(
             f"people beyond the {rules.most_people:,} kept (--most-people), drawn at random",
@@ -100,7 +101,7 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
 
 
 def rows_by_person(person: Array, time: Array) -> Iterator[tuple[int, Array]]:
-    """Each person with the numbers of their rows in the order of time, of the file where times are equal."""
+    """Yield each person and the indices of their rows in order of time. Equal times keep the order of the file."""
     order = np.lexsort((np.arange(len(person)), time, person))
     starts = np.flatnonzero(np.diff(person[order], prepend=-1))
     for rows in np.split(order, starts[1:]):
@@ -108,9 +109,9 @@ def rows_by_person(person: Array, time: Array) -> Iterator[tuple[int, Array]]:
 
 
 class Division:
-    """How the rows of one person become cases.
+    """Turns the rows of a person into cases.
 
-    `repeats` counts the later orders of what was there before, `beyond` the items that a list has no room for.
+    `repeats` counts later orders of items in the history. `beyond` counts items that exceed the length of a list.
     """
 
     def __init__(self, orders: Orders, liked: float, disliked: float, history_share: float) -> None:
@@ -118,29 +119,33 @@ class Division:
         self.repeats = self.beyond = 0
 
     def cases(self, person: int, rows: Array) -> Iterator[Case]:
-        """A case for each relationship and occasion of the later orders; one where the orders name none."""
+        """Yield a case for each relationship and occasion of the later orders, or one if the orders have neither."""
         earlier = int(self.share * len(rows) + 1e-9)
         history = dict.fromkeys(self.orders.item[rows[:earlier]].tolist())
         later = rows[earlier:]
         new = [item not in history for item in self.orders.item[later].tolist()]
         self.repeats += len(later) - sum(new)
-        groups: dict[tuple[str, str], tuple[Said, list[int]]] = {}
+        groups: dict[tuple[str, str], tuple[ProfileFields, list[int]]] = {}
         for row in later[new].tolist():
-            said = self.said(row)
-            groups.setdefault((said.relationship, said.occasion), (said, []))[1].append(row)
-        for said, together in groups.values():
-            chosen, rejected = self.judged(together)
+            profile = self.profile(row)
+            groups.setdefault((profile.relationship, profile.occasion), (profile, []))[1].append(row)
+        for profile, together in groups.values():
+            chosen, rejected = self.judge(together)
             if chosen:
                 lists = [list(items)[-MOST_CHOICES:] for items in (history, chosen, rejected)]
                 self.beyond += len(history) + len(chosen) + len(rejected) - sum(map(len, lists))
                 latest = {item: chosen[item] for item in lists[1]}
-                yield Case(person, said, tuple(lists[0]), latest, tuple(lists[2]))
+                yield Case(person, profile, tuple(lists[0]), latest, tuple(lists[2]))
 
-    def said(self, row: int) -> Said:
-        return self.orders.sayings[self.orders.said[row]] if self.orders.said is not None else Said()
+    def profile(self, row: int) -> ProfileFields:
+        orders = self.orders
+        return ProfileFields() if orders.profile is None else orders.profiles[orders.profile[row]]
 
-    def judged(self, rows: list[int]) -> tuple[dict[int, float], tuple[int, ...]]:
-        """The items chosen, with their pieces where nobody rates, and those rejected; an item's last rating counts."""
+    def judge(self, rows: list[int]) -> tuple[dict[int, float], tuple[int, ...]]:
+        """The chosen items with their weights, and the rejected items.
+
+        Without ratings, all items are chosen and the number of pieces is the weight. The last rating of an item counts.
+        """
         items = self.orders.item[rows].tolist()
         if self.orders.rating is None:
             pieces: defaultdict[int, float] = defaultdict(float)
@@ -155,18 +160,11 @@ class Division:
 def by_last_order(
     people: list[tuple[float, int, list[Case]]], rules: Rules, file: str, timed: bool, report: Report
 ) -> Parts:
-    """The cases of people, divided by the times of their last orders."""
+    """Divide the cases into parts by the times of the last orders."""
     if len(people) < FEWEST_PEOPLE:
-        raise DataError(
-            [
-                Problem(
-                    file,
-                    "",
-                    f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices",
-                    f"at least {FEWEST_PEOPLE}; --history-share, --min-orders and --liked decide who has some",
-                )
-            ]
-        )
+        found = f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices"
+        allowed = f"at least {FEWEST_PEOPLE}; change --history-share, --min-orders or --liked to keep more"
+        raise DataError([Problem(file, "", found, allowed)])
     people.sort(key=lambda each: each[:2])
     test = max(1, round(len(people) * rules.test_share))
     validation = max(1, round(len(people) * rules.validation_share))

@@ -1,4 +1,4 @@
-"""Tables as numbered rows of cells, read a row at a time: CSV, JSON Lines, Parquet."""
+"""Read tables in CSV, JSON Lines or Parquet, one row at a time."""
 
 import codecs
 import csv
@@ -16,9 +16,9 @@ from trm_np.extras import needs_extra
 from trm_np.text import shown
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-LONGEST_LINE = 1_000_000  # characters; a file without line breaks must not fill the memory
+LONGEST_LINE = 1_000_000  # characters, so that a file without line breaks does not fill the memory
 MOST_COLUMNS = 10_000
-LINES_FOR_KEYS = 1000  # of JSON Lines, whose keys are the columns
+LINES_FOR_KEYS = 1000  # lines of JSON Lines whose keys become the columns
 PARQUET_ROWS = 10_000  # held at a time
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",
@@ -34,9 +34,9 @@ Rows = Iterator[tuple[int, Row]]
 
 @dataclass(frozen=True)
 class Table:
-    """A file's columns, and how to read some of them: `rows(positions)` yields numbers of rows with their cells.
+    """A table in a file. `rows(positions)` yields the number of each row and its cells at these column positions.
 
-    `unit` is what the numbers count, line or row; `form` says how the file was understood.
+    `unit` says what the numbers count, line or row. `form` describes the format that was recognized.
     """
 
     file: str
@@ -50,7 +50,7 @@ class Table:
 
 
 def open_table(path: str) -> Table:
-    """The table in a file of any of the three formats, recognized by its contents; raises `DataError`."""
+    """Open a table. Its format is recognized by the contents of the file. Raises `DataError`."""
     at = Place(path)
     with opened(path) as file:
         head = file.read(4096)
@@ -72,7 +72,10 @@ def open_table(path: str) -> Table:
 
 
 def encoding_of(path: str, head: bytes) -> str:
-    """UTF-8 or UTF-16 by its mark or by its zero bytes; else UTF-8 if all of it is, else cp1252; raises `DataError`."""
+    """The encoding of a file. Raises `DataError` if it cannot be decoded.
+
+    A byte order mark or zero bytes tell UTF-8 and UTF-16. Other files are UTF-8 if they decode, and else cp1252.
+    """
     if head.startswith(codecs.BOM_UTF8):
         likely = ["utf-8-sig"]
     elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -87,7 +90,7 @@ def encoding_of(path: str, head: bytes) -> str:
         if decodes(path, encoding):
             return encoding
     known = encoding_name(likely[0]) if len(likely) == 1 else "UTF-8, UTF-16 or cp1252"
-    raise DataError([Place(path).problem(f"bytes that are no text in {known}", f"text in {known}")])
+    raise DataError([Place(path).problem(f"bytes that are not text in {known}", f"text in {known}")])
 
 
 def decodes(path: str, encoding: str) -> bool:
@@ -103,7 +106,7 @@ def decodes(path: str, encoding: str) -> bool:
 
 
 def lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
-    """The lines with their ends, numbered from 1; raises `DataError` for one that is endless or has a zero byte."""
+    """Yield lines with their line ends, numbered from 1. Raises `DataError` for a line too long or with a zero byte."""
     with open(path, encoding=encoding, newline="") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
             if len(line) > LONGEST_LINE:
@@ -126,7 +129,7 @@ def encoding_name(encoding: str) -> str:
 
 
 def csv_table(path: str, encoding: str, first: str) -> Table:
-    """A table whose first row names the columns; `first` is its line, which tells the separator."""
+    """A CSV table whose first row holds the column names. `first` is its first line, which shows the separator."""
     separator = separator_of(first)
     _, header = next(csv_rows(path, encoding, separator))
     if len(header) > MOST_COLUMNS:
@@ -147,13 +150,13 @@ def csv_table(path: str, encoding: str, first: str) -> Table:
 
 
 def separator_of(line: str) -> str:
-    """The separator that stands most often in the header, quoted names left out; a comma if none does."""
+    """The most frequent separator of a header, not counting quoted names; a comma if there is none."""
     bare = re.sub(r'"[^"]*"', "", line)
     return max(SEPARATORS, key=bare.count)
 
 
 def csv_rows(path: str, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the line on which each begins."""
+    """Yield rows that are not blank, with the number of the line on which each begins."""
     reader = csv.reader((line for _, line in lines(path, encoding)), delimiter=separator, strict=True)
     number = 1
     try:
@@ -170,7 +173,7 @@ def csv_rows(path: str, encoding: str, separator: str) -> Iterator[tuple[int, li
 
 
 def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Row]:
-    """Return a function that takes the cells at these positions of a row."""
+    """Return a function that picks the cells at these positions of a row."""
     if len(positions) > 1:
         return itemgetter(*positions)
     return lambda cells: [cells[position] for position in positions]
@@ -180,7 +183,7 @@ def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Row]:
 
 
 def json_table(path: str, encoding: str) -> Table:
-    """A table of objects, one on each line: its columns are the keys of the first thousand."""
+    """A table of JSON objects, one on each line. Its columns are the keys of the first thousand."""
     keys = dict.fromkeys(
         chain.from_iterable(value for _, value in islice(json_objects(path, encoding), LINES_FOR_KEYS))
     )
@@ -211,7 +214,7 @@ def json_objects(path: str, encoding: str) -> Iterator[tuple[int, dict[str, Any]
 
 
 def parquet_table(path: str) -> Table:
-    """A table in a Parquet file, read some rows at a time; raises `DataError` where pyarrow is not installed."""
+    """A table in a Parquet file, read some rows at a time. Raises `DataError` if pyarrow is not installed."""
     at = Place(path)
     try:
         from pyarrow import ArrowException  # type: ignore[import-untyped]

@@ -1,1 +1,1 @@
-"""The lab: many runs with the same seeds, what they show and how certain it is. Read trial.py, sweep.py, effects.py."""
+"""Compare many runs with the same seeds. Read trial.py, sweep.py and effects.py first."""

@@ -1,4 +1,4 @@
-"""Cross-validation: the scenarios a model was trained on, each judged once by a model that has not seen it."""
+"""Cross-validation over the training scenarios of a model. Each is tested once, by a model that has not seen it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,7 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Predictions for the scenarios `rows` by a model trained on the others, and by the baselines; and two losses."""
+    """Predictions for the scenarios `rows` by a model trained on the others and by the baselines, and two losses."""
 
     rows: Ints
     model: Predictions
@@ -33,20 +33,17 @@ class Fold:
 
 
 def cross_validate(
-    stored: StoredModel,
-    held_out: str | None,
-    seeds: Sequence[int],
-    done: Callable[[], None] = lambda: None,
+    stored: StoredModel, held_out: str | None, seeds: Sequence[int], done: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Train and test with the settings of a stored model in 5 folds over its training scenarios, for each seed.
+    """Cross-validate the settings of a stored model in 5 folds over its training scenarios, for each seed.
 
-    A seed deals the scenarios into folds and starts five models. Each trains on four folds, with the validation
-    scenarios of the `held_out` file (the shipped one if None) for early stopping, as the stored model had them, and
-    is tested on the fifth, which its training has not seen; the test scenarios of the file are not used. The
-    figures of a seed are those of its five test folds together: each scenario counts once. What remains optimistic:
-    settings are chosen by looking at models that were trained on all these scenarios.
+    A seed shuffles the scenarios into folds and starts five models. Each model trains on four folds and is tested on
+    the fifth. Early stopping uses the validation scenarios of the `held_out` file (`None` is the shipped one). Its
+    test scenarios are not used. The metrics of a seed pool its five test folds, so each scenario counts once. The
+    result is slightly optimistic, because the settings were chosen with models trained on all these scenarios.
 
-    `done` is called after each fold. Raises ConfigError if there are fewer scenarios than folds, DataError, Diverged.
+    `done` is called after each fold. Raises ConfigError if there are fewer scenarios than folds, DataError and
+    Diverged.
     """
     if len(stored.scenarios) < FOLDS:
         raise ConfigError(
@@ -56,7 +53,7 @@ def cross_validate(
     pooled, by_fold, baselines = [], [], []
     for seed in seeds:
         folds = []
-        for fold in folds_of(stored.config, task, seed):
+        for fold in train_folds(stored.config, task, seed):
             folds.append(fold)
             done()
         pooled.append(judge_folds(folds, task))
@@ -76,9 +73,9 @@ def cross_validate(
     }
 
 
-def folds_of(config: Config, task: Task, seed: int) -> Iterator[Fold]:
+def train_folds(config: Config, task: Task, seed: int) -> Iterator[Fold]:
     """Train and test on each fold in turn."""
-    for rows in deal(len(task.train), seed):
+    for rows in shuffled_folds(len(task.train), seed):
         rest = np.setdiff1d(np.arange(len(task.train)), rows)
         part = replace(task, train=task.train.take(rest), test=task.train.take(rows))
         trainer = Trainer(config, part, seed)
@@ -89,40 +86,40 @@ def folds_of(config: Config, task: Task, seed: int) -> Iterator[Fold]:
             evaluation_loss(trainer.model, split, part, config.loss)["total"]
             for split in (part.train, part.test)
         ]
-        said = predict(trainer.model, part.test.profiles, part)
-        yield Fold(rows, said, learnt_predictions(part.test, part), *losses)
+        predictions = predict(trainer.model, part.test.profiles, part)
+        yield Fold(rows, predictions, learnt_predictions(part.test, part), *losses)
 
 
-def deal(count: int, seed: int) -> list[Ints]:
-    """Deal the rows 0 to count - 1 into folds that differ by at most one in size."""
+def shuffled_folds(count: int, seed: int) -> list[Ints]:
+    """Shuffle the rows 0 to count - 1 into folds whose sizes differ by at most one."""
     return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
 
 
 def judge_folds(folds: Sequence[Fold], task: Task) -> Metrics:
-    """The metrics of the model over all scenarios of some folds, with the gap between the mean losses."""
-    split, said = join(folds, [fold.model for fold in folds], task)
+    """The metrics of the model over all scenarios of some folds, and the gap between the mean losses."""
+    split, predictions = join(folds, [fold.model for fold in folds], task)
     sizes = [len(fold.rows) for fold in folds]
     training, held_out = (
         float(np.average([getattr(fold, name) for fold in folds], weights=sizes))
         for name in ("training_loss", "held_out_loss")
     )
     return {
-        **evaluate_predictions(said, split.labels, split.profiles, task.gifts, task.implied),
+        **evaluate_predictions(predictions, split.labels, split.profiles, task.gifts, task.implied),
         "generalization_gap": abs(training - held_out),
     }
 
 
 def judge_baselines(folds: Sequence[Fold], task: Task) -> dict[str, Metrics]:
     """The metrics of each baseline over all scenarios of some folds."""
-    found = {}
+    metrics = {}
     for name in folds[0].baselines:
-        split, said = join(folds, [fold.baselines[name] for fold in folds], task)
-        found[name] = evaluate_predictions(said, split.labels, split.profiles, task.gifts, task.implied)
-    return found
+        split, joined = join(folds, [fold.baselines[name] for fold in folds], task)
+        metrics[name] = evaluate_predictions(joined, split.labels, split.profiles, task.gifts, task.implied)
+    return metrics
 
 
-def join(folds: Sequence[Fold], said: Sequence[Predictions], task: Task) -> tuple[Split, Predictions]:
-    """The scenarios of some folds in one split, and in its order what was said of them."""
+def join(folds: Sequence[Fold], parts: Sequence[Predictions], task: Task) -> tuple[Split, Predictions]:
+    """The scenarios of some folds as one split, and their predictions in the same order."""
     split = task.train.take(np.concatenate([fold.rows for fold in folds]))
-    columns = [np.concatenate([getattr(part, field.name) for part in said]) for field in fields(Predictions)]
+    columns = [np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Predictions)]
     return split, Predictions(*columns)

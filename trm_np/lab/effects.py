@@ -1,4 +1,4 @@
-"""Effects of the optimizations: differences paired by seed, with an interval, and a verdict."""
+"""Effects of the optimizations: differences paired by seed, with confidence intervals and verdicts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from trm_np.lab.trial import Row
 CONFIDENCE = 0.95
 NO_EFFECT = "no effect seen"
 LOWER_IS_BETTER = {"generalization_gap"}
-# The least and the most that a test metric can be, where it is not a share from 0 to 1.
+# The range of each test metric that is not a share from 0 to 1.
 RANGES = {
     "reward_spearman": (-1.0, 1.0),
     "generalization_gap": (0.0, np.inf),
@@ -25,9 +25,9 @@ SHARE = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Effect:
-    """Effect of turning a switch on, on one metric: the mean over seeds and its 95 % interval.
+    """The effect of turning a switch on, on one metric: the mean over seeds and its 95 % interval.
 
-    `among` says what the other seven are: "all on" or "all off".
+    `among` is the state of the other seven switches: "all on" or "all off".
     """
 
     switch: str
@@ -41,9 +41,9 @@ class Effect:
 
 
 def mean_and_interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """The mean and Student's 95 % interval for it; no interval (infinite) from less than two.
+    """The mean and its 95 % interval by Student's t distribution. With fewer than two values the interval is infinite.
 
-    Differences that are all the same have an interval of no width.
+    If all differences are equal, the interval has no width.
     """
     values = np.asarray(differences, float)
     mean = float(values.mean())
@@ -54,22 +54,22 @@ def mean_and_interval(differences: Sequence[float]) -> tuple[float, float, float
 
 
 def verdict(metric: str, low: float, high: float) -> str:
-    """Whether the whole interval lies on one side of zero, and which that is for this metric."""
+    """Whether the effect helps or hurts. It is not seen if the interval contains zero."""
     if low <= 0 <= high:
         return NO_EFFECT
     return "helps" if (low > 0) != (metric in LOWER_IS_BETTER) else "hurts"
 
 
 def effect(switch: str, among: str, metric: str, on: Sequence[float], off: Sequence[float]) -> Effect:
-    """The effect from the metric with the switch on and off, paired by seed."""
+    """The effect of a switch, from the metric with the switch on and off, paired by seed."""
     mean, low, high = mean_and_interval(np.subtract(on, off).tolist())
     return Effect(switch, among, metric, mean, low, high, len(on), verdict(metric, low, high))
 
 
 def effects(rows: Iterable[Row]) -> list[Effect]:
-    """Each switch's effects on every test metric, among all on and among all off.
+    """The effects of each switch on every test metric, with the other switches all on and all off.
 
-    A pair of which either run failed is left out; a switch without any pair has no effects.
+    Pairs with a failed run are left out. A switch without pairs has no effects.
     """
     test = {(row["name"], row["seed"]): row["test"] for row in rows if "test" in row}
     seeds = sorted({seed for _, seed in test})

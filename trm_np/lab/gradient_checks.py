@@ -1,7 +1,7 @@
-"""Gradient checks of everything that learns: rules and layers, losses, components, and the whole models.
+"""Check the gradients of all rules, layers, losses and components, and of the whole models.
 
-In float64, against finite differences. The model is the `tiny` preset, narrowed, on few scenarios and gifts,
-with so few corners of ReLUs that a difference quotient seldom meets one.
+The checks compare with finite differences in float64. The model is the `tiny` preset with small widths, on few
+scenarios and gifts. It has so few ReLUs that a difference quotient rarely crosses a kink.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,39 +38,27 @@ from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
 from trm_np.puzzles.sudoku import Sudoku
 
-REDRAWS = 5  # a corner of a ReLU near by spoils a draw, a wrong gradient spoils every one
-NEAR_BY = 0.05  # how far a point is moved away from a corner
+REDRAWS = 5  # a kink of a ReLU near the point spoils one draw; a wrong gradient spoils all of them
+NEAR_BY = 0.05  # standard deviation of the move to another point
 PROFILES, GIFTS = 2, 4
 
-NARROW = {
-    "model.core_width": "8",
-    "model.core_heads": "2",
-    "model.core_hidden": "6",
-    "model.policy_hidden": "4",
-    "model.value_hidden": "4",
-    "model.outcome_hidden": "4",
-    "model.hobby_width": "4",
-    "model.preference_width": "3",
-    "model.occasion_width": "3",
-    "model.scalar_width": "3",
-    "model.user_width": "4",
-    "model.category_width": "4",
-    "model.category_heads": "2",
-    "model.category_hidden": "4",
-    "model.tool_width": "4",
-    "model.tool_heads": "2",
-    "model.reward_hidden": "3",
-    "model.gift_slots": "5",
-    "model.fusion_heads": "2",
-    "model.fusion_hidden": "4",
-    "model.cycles": "1",  # the cycles before the last have no gradient, and are checked on their own
+SIZES = {
+    8: "core_width",
+    6: "core_hidden",
+    5: "gift_slots",
+    4: "policy_hidden value_hidden outcome_hidden hobby_width user_width category_width category_hidden tool_width "
+    "fusion_hidden",
+    3: "preference_width occasion_width scalar_width reward_hidden",
+    2: "core_heads category_heads tool_heads fusion_heads",
+    1: "cycles",  # the cycles before the last have no gradient, which `check_cycles` checks
 }
+NARROW = {f"model.{name}": str(size) for size, names in SIZES.items() for name in names.split()}
 
 Check = Callable[[int], float]
 
 
 def run_checks(seed: int) -> Iterator[tuple[str, float, str]]:
-    """Name, largest relative error and complaint ("" if all is well) of each check, as they are done."""
+    """Run all checks. Yields each name, the largest relative error, and a complaint or ""."""
     for name, check in all_checks():
         try:
             yield name, check(seed), ""
@@ -79,7 +67,7 @@ def run_checks(seed: int) -> Iterator[tuple[str, float, str]]:
 
 
 def all_checks() -> list[tuple[str, Check]]:
-    """Every check by name; each draws from the seed it is called with."""
+    """All checks by name. Each is called with a seed."""
     return [
         *((f"rule: {case.name}", lambda seed, case=case: check_rule(case, seed)) for case in CASES),
         *((f"loss: {name}", lambda seed, name=name: check_loss(name, seed)) for name in TERMS),
@@ -97,7 +85,7 @@ def all_checks() -> list[tuple[str, Check]]:
 
 @dataclass(frozen=True)
 class Setting:
-    """A narrow model in float64, in training mode, and a batch for it; `dropout` is the model's generator."""
+    """A narrow model in float64, in training mode, and a batch. `dropout` is the model's generator."""
 
     config: Config
     task: Task
@@ -111,18 +99,18 @@ class Setting:
     rng: np.random.Generator
 
     def same_dropout(self, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        """The function, with the dropout generator set back before each call."""
+        """Wrap a function so that the dropout generator is reset before each call."""
         start = self.dropout.bit_generator.state
 
-        def repeatable(*tensors: Tensor) -> Tensor:
+        def wrapped(*tensors: Tensor) -> Tensor:
             self.dropout.bit_generator.state = start
             return function(*tensors)
 
-        return repeatable
+        return wrapped
 
 
 def setting(seed: int) -> Setting:
-    from scipy.sparse import csr_array  # type: ignore[import-untyped]  # late, as wherever choices are read
+    from scipy.sparse import csr_array  # type: ignore[import-untyped]  # as in data/choices.py
 
     dataset = load_dataset()
     config = resolve("tiny", settings=NARROW | {"model.experienced_gifts": str(len(dataset.gifts))})
@@ -130,19 +118,19 @@ def setting(seed: int) -> Setting:
     init, dropout, rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
     model = TRM(config, task.vocabulary, init, dropout)
     model.astype(np.float64)
-    # Near an even ballot: where a word has made up its mind, its vote is flat, and beside it a cliff.
+    # Nearly equal votes. Clear votes saturate: they are flat, with steep steps between that spoil finite differences.
     for parameter in model.tool_selection.score.parameters():
         parameter.data /= TOOL_GAIN
     rows = rng.choice(len(task.train), PROFILES, replace=False)
     profiles, labels = task.train.profiles.take(rows), task.train.labels.take(rows)
     gifts = task.gifts.take(rng.choice(len(task.gifts), GIFTS, replace=False))
     masked = draw_mask(profiles, 0.3, rng)
-    masked[0, 0] = True  # at least one token to guess
+    masked[0, 0] = True  # at least one masked target
     picked = np.eye(PROFILES, GIFTS, dtype=bool)
     chosen, history = (
         csr_array(rng.random((PROFILES, len(task.gifts))) < 0.1, dtype=np.float64) for _ in range(2)
     )
-    nobody = np.zeros(PROFILES, np.bool_)
+    none_hidden = np.zeros(PROFILES, np.bool_)
     return Setting(
         config,
         task,
@@ -152,7 +140,7 @@ def setting(seed: int) -> Setting:
         encode_gifts(gifts, task.vocabulary, model.gift_features),
         picked,
         targets_of(hide(profiles, masked), labels, gifts, task.implied, picked),
-        choices_among(chosen, history * 0, history, nobody, None),
+        choices_among(chosen, history * 0, history, none_hidden, None),
         rng,
     )
 
@@ -160,9 +148,9 @@ def setting(seed: int) -> Setting:
 def check_each(
     function: Callable[..., Tensor], named: Sequence[tuple[str, Tensor]], rng: np.random.Generator
 ) -> float:
-    """Check the gradient of `function()` for each tensor that it reads; returns the largest relative error.
+    """Check the gradient of `function()` for each tensor that it reads. Returns the largest relative error.
 
-    A draw whose difference quotients meet a corner is drawn again, at another point near by.
+    If a check fails, it is repeated at other points near by, because a kink of a ReLU may be the cause.
     """
     return max(check_with_redraws(lambda _: function(), name, tensor, rng) for name, tensor in named)
 
@@ -188,16 +176,16 @@ def leaf(rng: np.random.Generator, *shape: int) -> Tensor:
     return Tensor(rng.normal(size=shape), requires_grad=True)
 
 
-# ---------------------------------------------------------------------------------------------- the checks
+# ---------------------------------------------------------------------------------------------- checks
 
 
 def check_rule(case: Case, seed: int) -> float:
-    """A rule or a layer, on arrays of several shapes."""
+    """Check a rule or a layer on arrays of several shapes."""
     return max(check_case(case, draw) for draw in range(DRAWS * seed, DRAWS * (seed + 1)))
 
 
 def check_loss(name: str, seed: int) -> float:
-    """One term of the loss, for everything it reads: what the model says, and a few parameters."""
+    """Check one term of the loss for everything that it reads: outputs of the model and a few parameters."""
     s = setting(seed)
     vocabulary, rng = s.task.vocabulary, s.rng
     categories, tools = len(vocabulary.categories), len(vocabulary.tools)
@@ -218,7 +206,7 @@ def check_loss(name: str, seed: int) -> float:
     tokens = leaf(rng, *s.inputs.tokens.shape, s.config.model.core_tokens)
 
     def term() -> Tensor:
-        # With choices the term of rewards has a part less, so that only their own term is given any.
+        # With choices, the reward term lacks its listwise part. So only the term "choice" gets any.
         chosen = (logits, s.choices) if name == "choice" else None
         masked = (tokens, s.inputs.masked_targets)
         return loss_terms(s.model, outputs, s.targets, s.config.loss, tokens=masked, chosen=chosen)[name]
@@ -232,7 +220,7 @@ def check_loss(name: str, seed: int) -> float:
 
 
 def reached(result: Tensor, named: Sequence[tuple[str, Tensor]]) -> list[tuple[str, Tensor]]:
-    """Those of the leaves that a scalar depends on."""
+    """Those of the tensors that a scalar depends on."""
     for _, tensor in named:
         tensor.grad = None
     result.backward()
@@ -247,7 +235,7 @@ def check_softmax_tool_loss(seed: int) -> float:
 
 
 def check_component(name: str, seed: int) -> float:
-    """One component: for all its parameters, and for the vectors that other components hand it."""
+    """Check one component for all its parameters, and for the vectors that it reads."""
     s = setting(seed)
     part: nn.Module = getattr(s.model, name)
     function, inputs = COMPONENTS[name](s)
@@ -294,7 +282,7 @@ def category_matching(s: Setting) -> Component:
 
 def tool_selection(s: Setting) -> Component:
     model, padding = s.config.model, s.inputs.padding[:, 1:].copy()
-    padding[0, -1] = True  # at least one place without a word
+    padding[0, -1] = True  # at least one padded place
     u, h = leaf(s.rng, PROFILES, model.user_width), leaf(s.rng, PROFILES, model.core_width)
     words = leaf(s.rng, *padding.shape, model.core_width)
     named = [("u", u), ("h", h), ("words", words)]
@@ -342,7 +330,7 @@ def experience(s: Setting) -> Component:
     return lambda: joined(part.taste(s.inputs), part.logits(taste, places)), [("taste", taste)]
 
 
-SOLVED = ("experience.bias.weight", "experience.shares")  # constants in every loss
+SOLVED = ("experience.bias.weight", "experience.shares")  # solved in closed form, so constants in every loss
 COMPONENTS: dict[str, Callable[[Setting], Component]] = {
     part.__name__: part
     for part in (
@@ -353,7 +341,7 @@ COMPONENTS: dict[str, Callable[[Setting], Component]] = {
 
 
 def joined(*tensors: Tensor) -> Tensor:
-    """Several results as one vector."""
+    """Join several results to one vector."""
     return F.concatenate([tensor.reshape(-1) for tensor in tensors])
 
 
@@ -368,14 +356,14 @@ def total_loss(s: Setting, carry: Carry | None = None) -> Tensor:
 
 
 def check_whole_model(seed: int) -> float:
-    """The total loss for every parameter of the model, dropout drawing the same mask each time."""
+    """Check the total loss for every parameter of the model, with the same dropout masks in each call."""
     s = setting(seed)
     function = s.same_dropout(lambda: total_loss(s))
     return check_each(function, reached(function(), list(s.model.named_parameters())), s.rng)
 
 
 def check_cycles(seed: int) -> float:
-    """Two cycles have the gradient of one that goes on from the carry of another without gradient."""
+    """Check that two cycles have the gradient of a single cycle that starts from the detached carry of another."""
     s = setting(seed)
     start = s.dropout.bit_generator.state
 
@@ -398,12 +386,12 @@ def check_cycles(seed: int) -> float:
 
 
 def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
-    """The losses of a step in the middle of thinking, for every parameter and for what was thought before."""
+    """Check the losses of a supervision step for every parameter and for the carry."""
     rng = np.random.default_rng(seed)
     settings = PuzzleModelConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
     model = PuzzleModel(settings, task, rng).astype(np.float64)
     for parameter in model.core.halt_head.parameters():
-        parameter.data[...] = rng.normal(size=parameter.shape)  # of zeros the gradient ends there
+        parameter.data[...] = rng.normal(size=parameter.shape)  # zero weights would stop the gradient
     pairs = [task.generate(rng) for _ in range(PROFILES)]
     questions, answers = map(np.stack, zip(*pairs, strict=True))
     y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The grid of an ablation: which of the eight optimizations are on, and which grid a row is from."""
+"""The grid of an ablation: combinations of the eight switches, and the grid that a row of results belongs to."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,10 @@ def only(switch: str) -> str:
 def grid(
     preset: str, settings: Mapping[str, str], full: bool = False, recipe: str = "report"
 ) -> dict[str, Config]:
-    """All on, all off, each one off, each one alone; with `full` all 256 subsets, those 18 under the same names."""
+    """The configurations of an ablation: all on, all off, each switch off, and each switch alone.
+
+    With `full`, all 256 subsets; the 18 above keep their names.
+    """
     off = {ALL_ON: (), ALL_OFF: tuple(SWITCHES)}
     off |= {without(switch): (switch,) for switch in SWITCHES}
     off |= {only(switch): tuple(name for name in SWITCHES if name != switch) for switch in SWITCHES}
@@ -37,24 +40,26 @@ def grid(
 
 
 def subsets() -> Iterable[Off]:
-    """Every subset of the switches, each in the order of the report's table."""
+    """Yield every subset of the switches, each in the order of SWITCHES."""
     for chosen in product((False, True), repeat=len(SWITCHES)):
         yield tuple(name for name, is_in in zip(SWITCHES, chosen, strict=True) if is_in)
 
 
 def first_grid(rows: Sequence[Row]) -> list[Row]:
-    """The rows of the grid that the first row is from: in a file of results, the one that was completed last.
+    """The rows of the grid that the first row belongs to. In a file of results this is the last completed grid.
 
-    Others were made under another version, with other data, or with a setting that is no switch's. Raises ResultsError.
+    Other grids have another version, other data, or other settings besides the switches. Raises ResultsError.
     """
-    alike = [
-        row for row in rows if all(row[name] == rows[0][name] for name in ("version", "data"))
-    ]  # of another version the settings may be others too
+    # Another version may have settings that `place_of` does not know.
+    alike = [row for row in rows if all(row[name] == rows[0][name] for name in ("version", "data"))]
     return [row for row in alike if place_of(row)[0] == place_of(rows[0])[0]]
 
 
 def place_of(row: Row) -> tuple[str, int, Off]:
-    """The grid that a row belongs to, by what it would be with all switches on; its seed; the switches that are off."""
+    """The place of a row: its grid, its seed, and the switches that are off. Raises ResultsError.
+
+    The grid is identified by version, data, and the settings with all switches on.
+    """
     try:
         seed = int(row["seed"])
         settings = completed(row["settings"])
@@ -68,7 +73,7 @@ def place_of(row: Row) -> tuple[str, int, Off]:
 
 @cache
 def all_on(preset: str, recipe: str) -> dict[str, Any]:
-    """The settings with which every switch is on; earlier files name no recipe, and had the report's switches."""
+    """The settings with every switch on. Files of earlier versions name no recipe and use that of the report."""
     return flatten(resolve(preset, recipe=recipe if recipe in RECIPES else "report"))
 
 

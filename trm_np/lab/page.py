@@ -1,6 +1,6 @@
 """The 256 combinations of the switches as one HTML file, in which the reader turns them on and off.
 
-How it looks and what it says stands in page.html; here the figures are found that are put into it.
+page.html is the template. This module computes the data that is put into it.
 """
 
 import json
@@ -21,11 +21,11 @@ SHARED = {
     "{{style}}": "style.css",
     "{{charts}}": "charts.css",
     "{{elements}}": "elements.js",
-}  # by their place
+}  # file names by placeholder
 COMBINATIONS = len(list(subsets()))
 METRICS = (*TARGETS, *STRICT)
-DIGITS = 3  # of every figure: those that are shown
-# What is drawn over epochs, from the record of an evaluated epoch; of the learning rates the one that a switch changes.
+DIGITS = 3  # decimals of every figure
+# Curves over the epochs, from the record of an evaluated epoch. The learning rate is the one that a switch changes.
 CURVES: dict[str, Callable[[Record], float]] = {
     "quality": lambda record: record["validation"]["recommendation_quality"],
     "training": lambda record: record["total"],
@@ -34,23 +34,23 @@ CURVES: dict[str, Callable[[Record], float]] = {
     "rate": lambda record: record["learning_rate"]["category_matching"] / 1e-4,
 }
 
-Grid = dict[int, dict[Off, Row]]  # by seed and by what is off, runs that differ in nothing else
+Grid = dict[int, dict[Off, Row]]  # rows by seed and by the switches that are off; they differ in nothing else
 
 
 def page(rows: Iterable[Row]) -> str:
-    """The document, from the seeds with which all 256 combinations have finished; its links lead on from docs/.
+    """The document, from the seeds with all 256 combinations finished. Its links are relative to docs/.
 
-    Raises ResultsError if there is no such seed, or a row is not one that an ablation writes.
+    Raises ResultsError if there is no such seed, or if a row is not from an ablation.
     """
     grid = fullest_grid(rows)
     seeds = sorted(seed for seed, runs in grid.items() if len(runs) == COMBINATIONS)
     if not seeds:
-        raise lacking(grid)
+        raise incomplete(grid)
     return filled("page.html", results(grid, seeds))
 
 
 def filled(template: str, data: dict[str, Any]) -> str:
-    """A page of this folder with what all pages share, and with its data."""
+    """Fill a template of this folder with the shared files and its data."""
     folder = resources.files("trm_np.lab")
     text = folder.joinpath(template).read_text(encoding="utf-8")
     for place, name in SHARED.items():
@@ -59,9 +59,9 @@ def filled(template: str, data: dict[str, Any]) -> str:
 
 
 def fullest_grid(rows: Iterable[Row]) -> Grid:
-    """Of the grids among the rows the one with the most complete seeds, then with the most runs.
+    """The grid with the most complete seeds, and among equals with the most runs.
 
-    Grids differ in version, data, or a setting that is no switch's; of runs made twice the newest counts.
+    Grids differ in version, data, or settings besides the switches. If a run was repeated, the newest counts.
     """
     grids: dict[str, Grid] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
@@ -76,7 +76,7 @@ def fullest_grid(rows: Iterable[Row]) -> Grid:
     return max(grids.values(), key=fullness, default={})
 
 
-def lacking(grid: Grid) -> ResultsError:
+def incomplete(grid: Grid) -> ResultsError:
     seed, runs = max(grid.items(), key=lambda item: len(item[1]), default=(0, {}))
     return ResultsError(
         f"{COMBINATIONS - len(runs)} of the {COMBINATIONS} combinations are missing for seed {seed}; "
@@ -85,7 +85,7 @@ def lacking(grid: Grid) -> ResultsError:
 
 
 def results(grid: Grid, seeds: Sequence[int]) -> dict[str, Any]:
-    """All that the page shows."""
+    """The data of the page."""
     any_row = grid[seeds[0]][()]
     return {
         "switches": list(SWITCHES),
@@ -101,7 +101,7 @@ def results(grid: Grid, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def combination(runs: Sequence[Row]) -> dict[str, Any]:
-    """Results of one combination with each seed: epochs, test metrics and curves; raises ResultsError."""
+    """The results of one combination over the seeds: epochs, test metrics and curves. Raises ResultsError."""
     try:
         return {
             "kept": [int(run["best_epoch"]) for run in runs],
@@ -114,9 +114,9 @@ def combination(runs: Sequence[Row]) -> dict[str, Any]:
 
 
 def curves(runs: Sequence[Sequence[Record]]) -> dict[str, Any]:
-    """The epochs that every run has evaluated, and for each the spread over the runs.
+    """The epochs that every run has evaluated, and the spread over the runs for each.
 
-    Where the first run ends, the curves end: a mean of those that go on would jump, and mean something else.
+    The curves end with the shortest run. A mean over only the longer runs would jump.
     """
     reached: dict[int, list[Record]] = defaultdict(list)
     for record in (record for run in runs for record in run):
@@ -132,10 +132,10 @@ def curves(runs: Sequence[Sequence[Record]]) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> list[float]:
-    """Mean, least and most."""
+    """The mean, the minimum and the maximum."""
     return [round(float(value), DIGITS) for value in (sum(values) / len(values), min(values), max(values))]
 
 
 def as_script(data: dict[str, Any]) -> str:
-    """JSON that no text within can end or comment out, wherever it stands in a page."""
+    """JSON that is safe inside a script element: no text in it can end the element or start a comment."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

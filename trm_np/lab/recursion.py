@@ -1,5 +1,7 @@
-"""Worth of the recursion, and of each ingredient of the paper, on Sudoku of 6 × 6: the puzzle model with one thing
-changed at a time, each trained for as much arithmetic as the shipped one."""
+"""The effect of the recursion, and of each ingredient of the paper, on Sudoku of 6 × 6.
+
+Each variant changes one ingredient of the puzzle model, and is trained with as much arithmetic as the shipped model.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,15 +27,15 @@ from trm_np.storage.checkpoint import digest
 from trm_np.training.allocator import keep_memory
 
 SHIPPED, ONCE, DEEPEST = "as shipped", "N_sup = 1", f"{DEEP} blocks once, no recursion"
-STEPS = 16  # of thinking after which each is judged, whatever it was trained for
+STEPS = 16  # thinking steps in the test, whatever the number in training
 SHOWN = (1, 2, 4, 8, 16)
-# Groups of puzzles by their rounds of singles, and the least of each: about a third, a third, a fifth and a tenth.
+# Groups of puzzles and their least rounds of singles: about a third, a third, a fifth and a tenth of the puzzles.
 GROUPS = {"to 4": 0, "5": 5, "6": 6, "7 and more": 7}
-COUNT = 4000  # puzzles to learn from, as `trm puzzle train` makes them
+COUNT = 4000  # training puzzles, as many as `trm puzzle train` makes
 
 
 class RandomStart(PuzzleModel):
-    """Thinking starts from a drawn y and z, the same in each cell of each puzzle, as in the paper's code."""
+    """Starts from random y and z, the same in each cell of each puzzle, as in the paper's code."""
 
     def initial_carry(self, count: int) -> Carry:
         drawn = np.random.default_rng(0).normal(size=(2, 1, 1, self.config.core_width)).astype(np.float32)
@@ -42,7 +44,7 @@ class RandomStart(PuzzleModel):
 
 
 class LastStep(PuzzleModel):
-    """A step of z without gradient comes before those of the core."""
+    """Adds a step of z without gradient before those of the core."""
 
     def forward(self, questions: Board, carry: Carry) -> Carry:
         with no_grad():
@@ -53,7 +55,7 @@ class LastStep(PuzzleModel):
 
 
 class Unmasked(PuzzleModel):
-    """Every head sees every cell. Where a cell stands is a vector, learnt and added to its symbol's."""
+    """Lets every head see every cell. A learnt vector for the position is added to the embedding of each symbol."""
 
     def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         super().__init__(config, task, rng)
@@ -69,7 +71,7 @@ MODELS = {each.__name__: each for each in (PuzzleModel, RandomStart, LastStep, U
 
 @dataclass(frozen=True)
 class Variant:
-    """Variant to train: its settings, and which of MODELS they are for."""
+    """A variant to train: its settings, and the name of its class in MODELS."""
 
     config: PuzzleConfig = field(default_factory=PuzzleConfig)
     model: str = PuzzleModel.__name__
@@ -77,7 +79,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class PuzzleTrial:
-    """A run to be made, as lab/trial.py has it of the recommender."""
+    """A run of a variant; the counterpart of `Trial` in trial.py."""
 
     name: str
     variant: Variant
@@ -88,7 +90,7 @@ class PuzzleTrial:
 
 
 def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
-    """Each by its name. What takes more arithmetic at an update than the shipped model makes fewer, and the reverse."""
+    """The variants by name. A variant with more arithmetic per update makes fewer updates, and the reverse."""
     shipped = resolve(PuzzleConfig(), settings)
 
     def varied(model: str = PuzzleModel.__name__, **changes: Any) -> Variant:
@@ -124,16 +126,16 @@ def with_seeds(variants: Mapping[str, Variant], seeds: int) -> list[PuzzleTrial]
     return [PuzzleTrial(name, variant, seed) for seed in range(seeds) for name, variant in variants.items()]
 
 
-# --------------------------------------------------------------------------------------------------- to run them
+# --------------------------------------------------------------------------------------------------- runs
 
 
 def data_digest(task: Task) -> str:
-    """Each seed makes puzzles of its own: so many, of this task."""
+    """A digest of the task and the numbers of puzzles. The puzzles themselves depend on the seed."""
     return digest([task.name, COUNT, VALIDATION, TEST])
 
 
 def run_alone(trials: Sequence[PuzzleTrial], task: Task) -> list[Row]:
-    """The rows of trials; one that fails is a row with its "error"."""
+    """Run trials one after the other. A failed trial gives a row with an "error"."""
     rows = []
     for trial in trials:
         try:
@@ -144,49 +146,50 @@ def run_alone(trials: Sequence[PuzzleTrial], task: Task) -> list[Row]:
 
 
 def run(trial: PuzzleTrial, task: Task) -> Row:
-    """Train on puzzles made of the seed, as `trm puzzle train` does, and judge the model kept; raises Diverged."""
+    """Train on puzzles made from the seed, as `trm puzzle train` does, and test the best model. Raises Diverged."""
     keep_memory()
     config, seed = trial.variant.config, trial.seed
-    apart = make_held_out(task, seed, config.training.extra)
-    puzzles = make_puzzles(task, COUNT, np.random.default_rng(seed), config.training.extra, set(apart.known))
-    trainer = PuzzleTrainer(config, task, puzzles, apart.validation, seed, MODELS[trial.variant.model])
+    held_out = make_held_out(task, seed, config.training.extra)
+    test, known = held_out.test, set(held_out.known)
+    puzzles = make_puzzles(task, COUNT, np.random.default_rng(seed), config.training.extra, known)
+    trainer = PuzzleTrainer(config, task, puzzles, held_out.validation, seed, MODELS[trial.variant.model])
     curve = [record for record in trainer.epochs() if "validation" in record]
     trainer.stopping.restore(trainer.model)
-    trajectory = unroll(trainer.model, apart.test.questions, STEPS)
-    right = (trajectory.boards == apart.test.answers).all(axis=2)
+    trajectory = unroll(trainer.model, test.questions, STEPS)
+    right = (trajectory.boards == test.answers).all(axis=2)
     return {
         "name": trial.name,
         **identity(trial, data_digest(task)),
         "parameters": sum(parameter.size for parameter in trainer.model.parameters()),
         "updates": trainer.updates_done(),
         "best_epoch": trainer.stopping.state.best_epoch,
-        "test": trajectory_metrics(trajectory, task, apart.test, config.model.answer_steps, STEPS),
+        "test": trajectory_metrics(trajectory, task, test, config.model.answer_steps, STEPS),
         "by_rounds": [
             {
                 "rounds": int(rounds),
                 "puzzles": int(alike.sum()),
                 "solved": right[:, alike].sum(axis=1).tolist(),
             }
-            for rounds in np.unique(apart.test.rounds)
-            for alike in (apart.test.rounds == rounds,)
+            for rounds in np.unique(test.rounds)
+            for alike in (test.rounds == rounds,)
         ],
         "curve": curve,
     }
 
 
-def apart(trials: Sequence[PuzzleTrial]) -> list[list[int]]:
-    """The places of the trials, each in a group of its own."""
-    return [[place] for place in range(len(trials))]
+def single_groups(trials: Sequence[PuzzleTrial]) -> list[list[int]]:
+    """The indices of the trials, each in a group of its own."""
+    return [[index] for index in range(len(trials))]
 
 
-PUZZLES = Kind(data_digest, apart, run_alone)
+PUZZLES = Kind(data_digest, single_groups, run_alone)
 
 
-# ----------------------------------------------------------------------------------------------- what they show
+# ----------------------------------------------------------------------------------------------- results
 
 
 def completed_last(rows: Sequence[Row]) -> list[Row]:
-    """Of a file of results the rows that were made under the conditions of the first of their name, which is new."""
+    """The rows with the version, data and settings of the first row of their name, which is the newest."""
     first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(row["name"], row)
@@ -198,7 +201,7 @@ def completed_last(rows: Sequence[Row]) -> list[Row]:
 
 
 def summarize(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Of each variant that has finished with some seed, what it solves after each step, with its 95 % interval."""
+    """The results of each variant with finished runs: the share solved after each step, with its 95 % interval."""
     found = []
     for name in dict.fromkeys(row["name"] for row in rows):
         done = [row for row in rows if row["name"] == name and "test" in row]
@@ -221,14 +224,14 @@ def summarize(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def interval(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and ends; of one seed there are no ends."""
+    """The mean and its 95 % interval, whose ends are `None` for a single value."""
     mean, *ends = mean_and_interval(values)
     low, high = ends if len(values) > 1 else (None, None)
     return {"mean": mean, "low": low, "high": high}
 
 
 def by_rounds(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Of all seeds together, for each of GROUPS: how many puzzles, and the share solved after each step."""
+    """The number of puzzles and the share solved after each step, for each of GROUPS, over all seeds."""
     groups = list(GROUPS)
     puzzles, solved = np.zeros(len(groups), int), np.zeros((len(groups), STEPS), int)
     for each in (each for row in rows for each in row["by_rounds"]):
@@ -243,7 +246,7 @@ def by_rounds(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def recursion_text(found: Sequence[dict[str, Any]]) -> str:
-    """The table of all variants, and of the first how many steps puzzles take, by how hard they are."""
+    """A table of all variants, and a table of the first variant by the difficulty of the puzzles."""
     lines = [
         ("solved after so many steps", "seeds", "parameters", "updates", *map(str, SHOWN), "hard", "halting")
     ]
@@ -263,8 +266,8 @@ def recursion_text(found: Sequence[dict[str, Any]]) -> str:
         shares = (f"{group['solved'][step - 1]:.3f}" for step in SHOWN)
         staircase.append((group["rounds"], str(group["puzzles"]), *shares))
     notes = (
-        f"hard: after {STEPS} steps, of the puzzles of most rounds of singles, {found[0]['by_rounds'][-1]['rounds']}; "
-        f"halting: where the model halts by itself\n± reaches the ends of the 95 % interval for the mean over seeds"
+        f"hard: after {STEPS} steps, of the puzzles with {found[0]['by_rounds'][-1]['rounds']} rounds of singles; "
+        f"halting: if the model halts by itself\n± gives the 95 % interval for the mean over seeds"
     )
     return f"{table(lines)}\n{notes}\n\n{table(staircase)}"
 

@@ -1,4 +1,4 @@
-"""A file of results: a row on each line, appended as it comes, so that what was run once is not run again."""
+"""A file of results with one row per line. Rows are appended as they arrive, so that no run is repeated."""
 
 import json
 import os
@@ -16,13 +16,13 @@ IDENTITY = ("seed", "version", "data", "settings")
 
 
 class ResultsError(ValueError):
-    """A file of results that cannot be read."""
+    """Raised for a file of results that cannot be read."""
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Every whole row of the file, none where there is no file; raises ResultsError, OSError.
+    """Read all rows of a file; none if there is no file. Raises ResultsError and OSError.
 
-    What a killed process left of a last line is not counted.
+    An incomplete last line, which a killed process may leave, is ignored.
     """
     if not path.exists():
         return []
@@ -31,12 +31,14 @@ def read_rows(path: Path) -> list[Row]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ResultsError(printable(f"{path}: line {number} is no row of results ({error})")) from error
+            raise ResultsError(
+                printable(f"{path}: line {number} is not a row of results ({error})")
+            ) from error
         fields = row if isinstance(row, dict) else {}
         missing = next((name for name in ("name", *IDENTITY) if name not in fields), None)
         if missing:
             raise ResultsError(
-                printable(f"{path}: line {number} is no row of results (it has no {missing!r})")
+                printable(f"{path}: line {number} is not a row of results (it has no {missing!r})")
             )
         rows.append(row)
     return rows
@@ -49,7 +51,7 @@ def whole_lines(path: Path) -> list[bytes]:
 def finished(
     rows: Iterable[Row], trials: Sequence[AnyTrial], dataset: Any, kind: Kind = GIFTS
 ) -> list[Row | None]:
-    """For each trial the newest row that tells how it ended, under the name it has now; None if it has not."""
+    """The newest finished row of each trial, under the trial's current name, or `None` if it has not finished."""
     data = kind.digest(dataset)
     known = {key(row): row for row in rows if "error" not in row}
     found = (known.get(key(identity(trial, data))) for trial in trials)
@@ -68,12 +70,12 @@ def complete(
     arrived: Callable[[Row], None] = lambda row: None,
     kind: Kind = GIFTS,
 ) -> list[Row]:
-    """The rows of all trials in their order; those that the file lacks are run, and appended as they come.
+    """Run the trials that a file of results lacks, and return the rows of all trials in their order.
 
-    In the end the file has these rows in this order, whatever the order they came in, and after them what else was
-    there. Raises ResultsError, WriteError.
+    Rows are appended to the file as they arrive. In the end the file holds the rows of these trials in their order,
+    followed by its other rows. Raises ResultsError and WriteError.
     """
-    path = Path(os.path.realpath(path))  # one that the user named, and not of a folder that may be another's
+    path = Path(os.path.realpath(path))  # the user chose this path, so links in it are followed
     before = read_rows(path)
     cut(path, sum(len(line) + 1 for line in whole_lines(path)) if path.exists() else 0)
 

@@ -1,4 +1,4 @@
-"""Many trials at once, wherever an executor runs them."""
+"""Run many trials at once on an executor."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, as_completed
@@ -11,7 +11,7 @@ from trm_np.lab.trial import AnyTrial, Row, data_digest, failed
 
 @dataclass
 class Kind:
-    """A kind of trials: what their data is known by, the places of those that run together, and their rows."""
+    """A kind of trials: functions for the digest of their data, the groups that run together, and their rows."""
 
     digest: Callable[[Any], str]
     groups: Callable[[Any], list[list[int]]]
@@ -28,10 +28,10 @@ def sweep(
     arrived: Callable[[Row], None] = lambda row: None,
     kind: Kind = GIFTS,
 ) -> list[Row]:
-    """The rows of all trials in their order; `arrived` is given each as it comes, in whatever order that is.
+    """Run all trials and return their rows in order. `arrived` is called with each row as it arrives.
 
-    A trial that fails, or whose worker is lost, is a row with its "error". Whatever else ends it, no further trial is
-    begun. Trials that go through the same epochs are trained together (together.py).
+    A trial that fails, or whose worker is lost, gives a row with an "error". If the sweep is interrupted, no further
+    trials start. Trials with the same epochs are trained together (together.py).
     """
     data = kind.digest(dataset)
     running = {

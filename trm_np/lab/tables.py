@@ -1,4 +1,4 @@
-"""The lab's tables, as text."""
+"""Tables of the lab as text."""
 
 from collections.abc import Iterable, Sequence
 from statistics import mean
@@ -15,12 +15,12 @@ SHORT: tuple[str, ...] = (
     "reward_spearman",
     "generalization_gap",
 )
-IN_A_ROW = 7  # metrics beside each other, at most
+IN_A_ROW = 7  # most metrics in one table
 AMONG = {"all on": "switched on last, the other seven being on", "all off": "switched on alone"}
 
 
 def effects_text(effects: Sequence[Effect], whole: bool = False) -> str:
-    """Effect of each optimization: one table beside all the others and one alone; of all metrics if `whole`."""
+    """The effect of each optimization with all others on, and alone. With `whole`, on all metrics."""
     parts = []
     effects = [each for each in effects if whole or each.metric in SHORT]
     for among, heading in AMONG.items():
@@ -35,7 +35,7 @@ def effects_text(effects: Sequence[Effect], whole: bool = False) -> str:
 
 
 def effects_table(effects: Iterable[Effect], metrics: Sequence[str]) -> str:
-    """Two lines for each switch: means with verdicts, and intervals."""
+    """A table with two lines for each switch: means with verdicts, and intervals."""
     found = {(each.switch, each.metric): each for each in effects}
     switches = dict.fromkeys(switch for switch, _ in found)
     seeds = {each.seeds for each in found.values()}
@@ -56,7 +56,7 @@ def between(low: float, high: float) -> str:
 
 
 def sweep_text(rows: Sequence[Row], metrics: Sequence[str] = SHORT) -> str:
-    """The mean of each configuration over its seeds, and how far its 95 % interval reaches to either side."""
+    """A table with the mean of each configuration over its seeds and half the width of its 95 % interval."""
     lines = [("test", "seeds", "last epoch", "epoch kept", *map(title, metrics))]
     for name in dict.fromkeys(row["name"] for row in rows):
         done = [row for row in rows if row["name"] == name and "test" in row]
@@ -75,17 +75,12 @@ def with_reach(values: Sequence[float]) -> str:
 
 
 def ablation_text(rows: Sequence[Row], whole: bool = False) -> str:
-    """The effects, and the means of each configuration too if `whole`."""
+    """The effects of the optimizations. With `whole`, also the means of each configuration."""
     found = effects_text(effects(rows), whole)
     return f"{found}\n\n{sweep_text(rows)}" if whole else found
 
 
-def experiment_text(name: str, rows: Sequence[Row]) -> str:
-    """The table of an experiment: the ablation's is about pairs of configurations, all others' about each."""
-    return ablation_text(rows, whole=True) if name == "ablation" else sweep_text(rows)
-
-
 def failures_text(rows: Iterable[Row]) -> str:
-    """A line for each run that failed, with what it failed of."""
+    """One line for each failed run, with its error."""
     failed = [row for row in rows if "error" in row]
     return "\n".join(f"failed: {row['name']}, seed {row['seed']}: {row['error']}" for row in failed)

@@ -1,6 +1,6 @@
-"""Boards that a model thinks about, as one HTML file in which the reader drags through its steps.
+"""A model's thinking steps on some boards, as one HTML file in which the reader drags through the steps.
 
-How it looks and what it says stands in thinking.html; here the figures are found that are put into it.
+thinking.html is the template. This module computes the data that is put into it.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from trm_np.puzzles.sets import Puzzles, make_test
 from trm_np.puzzles.stored import StoredPuzzleModel
 from trm_np.puzzles.sudoku import Sudoku
 
-# The variants beside each other, as the page calls them.
+# The variants that are compared, and their names on the page.
 CURVES = {
     SHIPPED: "as shipped: the carry is handed on",
     ONCE: "the same, trained for a single step",
@@ -31,7 +31,7 @@ DIGITS = 3
 
 
 def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
-    """The document, from a model of Sudoku and the rows of `trm lab recursion`; its links lead on from docs/.
+    """The document, from a Sudoku model and the rows of `trm lab recursion`. Its links are relative to docs/.
 
     Raises ResultsError.
     """
@@ -51,14 +51,14 @@ def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
 
 
 def sudoku_of(stored: StoredPuzzleModel) -> tuple[Sudoku, Puzzles]:
-    """The task of a model, and the puzzles that its training held out; raises ResultsError if it is not Sudoku."""
+    """The task of a model and its held-out test puzzles. Raises ResultsError if the task is not Sudoku."""
     if not isinstance(stored.task, Sudoku):
         raise ResultsError(f"the page shows boards of Sudoku, not {stored.task.name}")
     return stored.task, make_test(stored.task, stored.header["seed"], stored.config.training.extra)
 
 
 def picture(stored: StoredPuzzleModel, path: Path) -> list[Path]:
-    """The middle one of the page's puzzles, by how hard they are, drawn step by step until the model halts."""
+    """Draw the puzzle of medium difficulty among those of the page, step by step until the model halts."""
     task, test = sudoku_of(stored)
     chosen = one_of_each(stored.model, test)
     place = chosen[(len(chosen) - 1) // 2]
@@ -70,8 +70,10 @@ def picture(stored: StoredPuzzleModel, path: Path) -> list[Path]:
 
 
 def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
-    """Of each number of rounds of singles the first of the held-out puzzles, from the easiest on; then the first that
-    the model does not solve, if none of those is one."""
+    """The first held-out puzzle for each number of rounds of singles, from the easiest on.
+
+    If the model solves all of these, the first puzzle that it does not solve is added.
+    """
     chosen = [int(np.flatnonzero(test.rounds == rounds)[0]) for rounds in np.unique(test.rounds)]
     trajectory = unroll(model, test.questions, STEPS)
     wrong = (trajectory.boards[-1] != test.answers).any(axis=1)
@@ -80,7 +82,7 @@ def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
 
 
 def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
-    """One puzzle: question and answer, and after each step the probability of each symbol in each cell, in percent."""
+    """One puzzle with its answer, and the percentage of each symbol in each cell after each step."""
     question, answer = test.questions[place], test.answers[place]
     seen = list(predictions(model, question[None], STEPS))
     return {
@@ -94,12 +96,12 @@ def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, 
 
 
 def percent(probabilities: Array) -> str:
-    """Two digits for each, 99 at most: of each cell (S, V) each symbol in turn."""
+    """Encode probabilities (S, V) as two digits each, at most 99, cell by cell."""
     return "".join(f"{min(round(100 * float(each)), 99):02d}" for each in probabilities.ravel())
 
 
 def curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Solved after each step, with and without recursion: [mean, low, high] over seeds; raises ResultsError."""
+    """The share solved after each step, with and without recursion, as [mean, low, high]. Raises ResultsError."""
     found = {each["name"]: each for each in summarize(completed_last(rows))}
     for name in CURVES:
         if name not in found:
@@ -116,7 +118,7 @@ def curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def spread(found: dict[str, Any]) -> list[float]:
-    """Mean and ends of the interval, which a share does not exceed; of one seed all are the mean."""
+    """The mean and the ends of the interval, clipped to 0 and 1. With a single seed, all three are the mean."""
     mean = found["mean"]
     low, high = (mean if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high"))
     return [round(float(each), DIGITS) for each in (mean, low, high)]

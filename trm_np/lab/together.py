@@ -1,8 +1,8 @@
-"""Trials that one training gives the rows of, exactly.
+"""Train several trials together whose epochs are the same. The rows are exactly those of separate training.
 
-Early stopping decides which weights are kept and when to end, and nothing that is learnt before. How often is
-evaluated decides no more than that either, unless the scheduler acts on evaluations. So trials that differ in
-nothing else go through the same epochs: one of them is trained, and the others only read along.
+Early stopping decides when training ends and which weights are kept. It does not change the epochs before. Nor does the
+frequency of evaluation, unless the learning rate scheduler acts on evaluations. So trials that differ in nothing else
+share their epochs. One configuration is trained, and every trial follows its evaluations.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from trm_np.training.trainer import Record, Trainer
 
 
 def leading(configs: Sequence[Config]) -> Config:
-    """The configuration whose training all of these read: it never stops, and evaluates whenever one of them does."""
+    """The configuration to train for these trials. It never stops early, and evaluates whenever one of them does."""
     training = configs[0].training
     if not training.plateau:
         every = reduce(gcd, (config.training.evaluate_every for config in configs))
@@ -30,7 +30,7 @@ def leading(configs: Sequence[Config]) -> Config:
 
 
 def groups(trials: Iterable[Trial]) -> list[list[int]]:
-    """The places of the trials, those that go through the same epochs together, in the order of the first of each."""
+    """Group the indices of trials that have the same epochs, in the order of the first of each group."""
     found: dict[tuple[int, Config], list[int]] = {}
     for place, trial in enumerate(trials):
         alike = leading([trial.config])
@@ -40,8 +40,8 @@ def groups(trials: Iterable[Trial]) -> list[list[int]]:
     return list(found.values())
 
 
-class Reader:
-    """A trial that reads along: what its own evaluations are, what it keeps, and whether it has ended."""
+class Follower:
+    """A trial that follows the training: its own evaluations, the weights it keeps, and whether it has ended."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -50,18 +50,18 @@ class Reader:
         self.curve: list[Record] = []
         self.stopped_by = ""
 
-    def read_start(self, trainer: Trainer) -> None:
-        """The start of the training, where that is evaluated."""
+    def follow_start(self, trainer: Trainer) -> None:
+        """Take over the evaluation before the first epoch, if there is one."""
         if trainer.stopping.has_kept:
             self.stopping.step(np.array(trainer.stopping.state.best_values), 0, trainer.model)
 
-    def read(self, record: Record, trainer: Trainer) -> None:
-        """An epoch of the training, of which this trial evaluates some."""
+    def follow(self, record: Record, trainer: Trainer) -> None:
+        """Take over the evaluation of an epoch, if this trial would evaluate it."""
         training, epoch = self.trial.config.training, record["epoch"]
         if self.stopped_by or (epoch % training.evaluate_every and epoch != training.epochs):
             return
         self.curve.append(record)
-        # The newest, since the leading one never stops.
+        # The best values of the leading training are the newest, since it never stops.
         quality = np.array(trainer.stopping.state.best_values)
         stop = self.stopping.step(quality, epoch, trainer.model)
         self.stopped_by = "epochs" if epoch == training.epochs else "early_stopping" if stop else ""
@@ -77,8 +77,8 @@ class Reader:
 
 
 def run_together(trials: Sequence[Trial], dataset: Dataset) -> list[Row]:
-    """The rows of trials of one group, each as `run_trial` gives it; an error is the row of those not yet ended."""
-    readers, data = [Reader(trial) for trial in trials], data_digest(dataset)
+    """The rows of the trials of one group, as `run_trial` returns them. After an error, the unfinished ones fail."""
+    followers, data = [Follower(trial) for trial in trials], data_digest(dataset)
     error: Exception | None = None
     trainer = None
     try:
@@ -86,24 +86,26 @@ def run_together(trials: Sequence[Trial], dataset: Dataset) -> list[Row]:
         config = leading([trial.config for trial in trials])
         trainer = Trainer(config, task_of(dataset, config), trials[0].seed)
         trainer.evaluate_initial_model()
-        for reader in readers:
-            reader.read_start(trainer)
+        for follower in followers:
+            follower.follow_start(trainer)
         for record in trainer.epochs():
             if "validation" in record:
-                for reader in readers:
-                    reader.read(record, trainer)
-            if all(reader.stopped_by for reader in readers):
+                for follower in followers:
+                    follower.follow(record, trainer)
+            if all(follower.stopped_by for follower in followers):
                 break
     except Exception as problem:
         error = problem
-    return [finished_or_failed(reader, trainer, data, error) for reader in readers]
+    return [finished_or_failed(follower, trainer, data, error) for follower in followers]
 
 
-def finished_or_failed(reader: Reader, trainer: Trainer | None, data: str, error: Exception | None) -> Row:
-    if trainer is None or not reader.stopped_by:
+def finished_or_failed(
+    follower: Follower, trainer: Trainer | None, data: str, error: Exception | None
+) -> Row:
+    if trainer is None or not follower.stopped_by:
         assert error is not None
-        return failed(reader.trial, data, error)
+        return failed(follower.trial, data, error)
     try:
-        return reader.row(trainer, data)
+        return follower.row(trainer, data)
     except Exception as problem:
-        return failed(reader.trial, data, problem)
+        return failed(follower.trial, data, problem)

@@ -1,4 +1,4 @@
-"""One trial: a configuration trained with a seed, and the row that tells of it."""
+"""A trial: a configuration trained with a seed, and its row of results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from trm_np.storage.checkpoint import digest
 from trm_np.training.allocator import keep_memory
 from trm_np.training.trainer import Record, Trainer
 
-Row = dict[str, Any]  # of a file of results: what was run, and either what came of it or its "error"
+Row = dict[str, Any]  # of a file of results: the identity of a trial, and either its results or an "error"
 
 
 class AnyTrial(Protocol):
-    """A run to be made, of whatever is trained; `name` is what tables call its configuration."""
+    """A run of any kind of model. `name` is the name of its configuration in tables."""
 
     @property
     def name(self) -> str: ...
@@ -26,7 +26,7 @@ class AnyTrial(Protocol):
     def seed(self) -> int: ...
 
     def settings(self) -> dict[str, Any]:
-        """All that its outcome depends on besides seed, version and data."""
+        """All settings that the results depend on, besides seed, version and data."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Trial:
 
 
 def with_seeds(configs: Mapping[str, Config], seeds: int) -> list[Trial]:
-    """Each configuration with the seeds from 0 on, seed by seed, so that what is done first can be compared."""
+    """Each configuration with the seeds from 0 on, seed by seed, so that partial results can be compared."""
     return [Trial(name, config, seed) for seed in range(seeds) for name, config in configs.items()]
 
 
 def identity(trial: AnyTrial, data: str) -> Row:
-    """Identity of a trial, as its row begins; `data` is the digest of its data."""
+    """The fields of a row that identify its trial. `data` is the digest of the data."""
     return {"seed": trial.seed, "version": __version__, "data": data, "settings": trial.settings()}
 
 
@@ -56,9 +56,9 @@ def data_digest(dataset: Dataset) -> str:
 
 
 def run_trial(trial: Trial, dataset: Dataset) -> Row:
-    """Train to the end and judge the model kept, on validation and test scenarios; raises Diverged, ConfigError.
+    """Train to the end and evaluate the best model on validation and test scenarios. Raises Diverged and ConfigError.
 
-    "curve" has the records of the epochs that were evaluated (`Trainer.end_epoch`).
+    "curve" in the row holds the records of the evaluated epochs (`Trainer.end_epoch`).
     """
     keep_memory()
     trainer = Trainer(trial.config, task_of(dataset, trial.config), trial.seed)
@@ -73,7 +73,7 @@ def run_trial(trial: Trial, dataset: Dataset) -> Row:
 
 
 def row_of(trial: Trial, data: str, trainer: Trainer, ended: Mapping[str, Any], curve: list[Record]) -> Row:
-    """The row of a trial whose kept weights the trainer's model has; `ended` says when and why training did."""
+    """The row of a trial. The trainer's model has the best weights, and `ended` says when and why training ended."""
     task, loss = trainer.task, trial.config.loss
     return {
         "name": trial.name,
@@ -90,7 +90,7 @@ def failed(trial: AnyTrial, data: str, error: Exception) -> Row:
 
 
 def task_of(dataset: Dataset, config: Config) -> Task:
-    """Task that a trial with this configuration trains on, made once for several trials."""
+    """The task of a trial with this configuration. It is cached for the trials that share it."""
     return _task(dataset, config.training.scenario_limit, config.model.gift_features)
 
 

@@ -1,1 +1,1 @@
-"""Puzzles for the recursive core. Read task.py first, then model.py, which reads like the paper, and training.py."""
+"""Puzzles for the recursive core. Read task.py first, then model.py, which follows the paper, and training.py."""

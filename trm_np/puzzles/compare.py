@@ -1,4 +1,4 @@
-"""Comparison with models without recursion, trained alike for as much arithmetic."""
+"""Compare with models without recursion that are trained with as much arithmetic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,12 +9,12 @@ from trm_np.puzzles.evaluating import evaluate
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.training import PuzzleTrainer
 
-BACKWARD = 2  # a backward pass takes as much arithmetic as so many forward ones
-DEEP = 12  # blocks of its own for a model without recursion
+BACKWARD = 2  # arithmetic of a backward pass, in forward passes
+DEEP = 12  # blocks of the model without recursion
 
 
 def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
-    """Models without the carry, and without any recursion, each trained for as much arithmetic as `config` asks for."""
+    """Yield models without the carry and without recursion, each with the arithmetic of training with `config`."""
     once = replace(config.model, supervision_steps=1, answer_steps=1)
     deep = replace(once, core_blocks=DEEP, latent_steps=0, cycles=1)
     for name, model in (("the same, N_sup = 1", once), (f"{DEEP} blocks of their own, no recursion", deep)):
@@ -30,7 +30,7 @@ def work(model: PuzzleModelConfig) -> int:
 def compare(
     trainer: PuzzleTrainer, test: Puzzles, seed: int, interrupted: Callable[[], bool]
 ) -> list[dict[str, Any]]:
-    """How each rival does on the same puzzles, also where it may think as long; raises Interrupted."""
+    """Train and test each rival on the same puzzles, with as many thinking steps. Raises Interrupted."""
     found = []
     for name, config in rivals(trainer.config):
         rival = PuzzleTrainer(

@@ -1,4 +1,4 @@
-"""Every setting of a puzzle model and of its training; the defaults are those for Sudoku of 6 × 6."""
+"""All settings of a puzzle model and its training. The defaults are for Sudoku of 6 × 6."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from typing import Any
 
 from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, with_stored
 
-# A weight moves by less than ten learning rates at an update, which so cannot overflow.
+# An update moves a weight by less than ten learning rates, so it cannot overflow.
 AT_MOST_ONE = ("learning_rate", "weight_decay", "final", "average", "explore")
 LARGEST_WEIGHT = 1000  # of a loss, or norm of a gradient
-MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored as bytes
+MOST_STEPS = 255  # thinking steps, which are stored as bytes
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class PuzzleModelConfig:
     core_blocks: int = 2
     core_heads: int = 4
     core_hidden: int = 128
-    latent_steps: int = 1  # n: z ← f(x + y + z) this many times, then y ← f(y + z); 0: no recursion, y = f(x)
-    cycles: int = 1  # T: this many times in all, only the last with gradient
-    supervision_steps: int = 16  # N_sup: at most this many with the carry handed on
-    answer_steps: int = 16  # the same of an answer: it may go on getting better after the steps of training
+    latent_steps: int = 1  # n: steps z ← f(x + y + z) before y ← f(y + z); 0 means no recursion, y = f(x)
+    cycles: int = 1  # T: latent recursions in a supervision step, only the last with gradient
+    supervision_steps: int = 16  # N_sup: most supervision steps with the carry passed on
+    answer_steps: int = 16  # most steps for an answer; more than in training may improve it
 
 
 @dataclass(frozen=True)
@@ -31,26 +31,26 @@ class PuzzleTrainingConfig:
     """How long, in what portions, and how fast."""
 
     epochs: int = 20
-    updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
+    updates: int = 100  # per epoch; each is one supervision step of a batch
     batch_size: int = 32
-    extra: int = 0  # givens more than are needed, at most, of puzzles that are made
-    augment: bool = True  # a symmetry drawn anew whenever a puzzle is
-    learning_rate: float = 2e-3  # risen to in `warmup` updates, then falling by a cosine to its share `final`
+    extra: int = 0  # most givens beyond those needed, in generated puzzles
+    augment: bool = True  # apply a random symmetry each time a puzzle is drawn
+    learning_rate: float = 2e-3  # reached after `warmup` updates, then falls by a cosine to its share `final`
     warmup: int = 100
     final: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.95
     weight_decay: float = 0.1
     clip_norm: float = 1.0
-    average: float = 0.995  # of the averaged weights, what an update leaves of those before it
-    halting: float = 0.5  # weight of the loss of halting beside that of the cells
-    explore: float = 0.1  # how often a puzzle is thought about for a drawn number of steps at least
+    average: float = 0.995  # decay of the exponential moving average of the weights
+    halting: float = 0.5  # weight of the halting loss; that of the cells has weight 1
+    explore: float = 0.1  # probability that a puzzle gets a random minimum of steps
     evaluate_every: int = 10  # epochs
 
 
 @dataclass(frozen=True)
 class PuzzleConfig:
-    """A run, resolved. It is stored with the weights."""
+    """All settings of a run. They are stored with the weights."""
 
     model: PuzzleModelConfig = field(default_factory=PuzzleModelConfig)
     training: PuzzleTrainingConfig = field(default_factory=PuzzleTrainingConfig)
@@ -67,21 +67,21 @@ PRESETS: dict[str, PuzzleConfig] = {
 
 
 def resolve(base: PuzzleConfig, settings: Mapping[str, Any]) -> PuzzleConfig:
-    """The configuration with these settings, "training.epochs": 3 or "3"; raises ConfigError."""
+    """Change settings, such as "training.epochs": 3 or "3". Raises ConfigError."""
     config = with_settings(base, settings)
     check(config)
     return config
 
 
 def from_flat(settings: Mapping[str, Any]) -> PuzzleConfig:
-    """The inverse of `flatten`; raises ConfigError on an unknown key or a value that no run could use."""
+    """The inverse of `flatten`. Raises ConfigError for an unknown key or an invalid value."""
     config = with_stored(PuzzleConfig(), settings)
     check(config)
     return config
 
 
 def check(config: PuzzleConfig) -> None:
-    """Raise ConfigError on the first value that no run could use."""
+    """Raise ConfigError for the first invalid value."""
     for key, value in flatten(config).items():
         name = key.partition(".")[2]
         if isinstance(value, bool):

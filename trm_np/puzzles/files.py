@@ -1,6 +1,6 @@
-"""Files of puzzles: a board on each line, or CSV with `puzzle,solution` or `source,question,answer,rating`.
+"""Read files of puzzles: one board per line, or CSV with `puzzle,solution` or `source,question,answer,rating`.
 
-They are read and checked in portions, so that a file may be of any length.
+Files are read and checked in portions, so they may have any length.
 """
 
 import csv
@@ -18,37 +18,37 @@ from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.task import BLANK, Board, Task
 from trm_np.text import shown
 
-HEADERS = (("puzzle", "solution"), ("question", "answer"))  # question and answer among the columns
-PORTION = 4096  # lines that are checked at once
+HEADERS = (("puzzle", "solution"), ("question", "answer"))  # names of the two columns that are read
+PORTION = 4096  # lines checked at once
 LONGEST_LINE = 4096  # bytes
-ZERO = "0"  # a blank too, unless it is a symbol
+ZERO = "0"  # another sign for a blank, unless it is a symbol
 NO_SYMBOL = 255
 
-Line = tuple[int, str]  # its number, from 1, and its text
+Line = tuple[int, str]  # the line's number, from 1, and its text
 
 
 class Portion(NamedTuple):
-    """Some puzzles of a file: the line of each, its question (N, S), and the answers (N, S) where the file has them."""
+    """N puzzles of a file: their line numbers, questions (N, S), and answers (N, S) if the file has them."""
 
     lines: list[int]
     questions: Board
     answers: Board | None
 
     def first(self, most: int | None) -> "Portion":
-        """At most so many of them."""
+        """The first puzzles, at most `most`."""
         answers = None if self.answers is None else self.answers[:most]
         return Portion(self.lines[:most], self.questions[:most], answers)
 
 
 def read_portions(path: str | os.PathLike[str], task: Task) -> Iterator[Portion]:
-    """The puzzles of a file, checked; raises `DataError` with all that is wrong with the first bad portion."""
+    """Read and check the puzzles of a file. Raises `DataError` with all problems of the first bad portion."""
     at = Place(str(path))
     with opened(path) as file:
         yield from portions_of(file, at, task)
 
 
 def portions_of(file: BinaryIO, at: Place, task: Task) -> Iterator[Portion]:
-    """The same of an open file, pipe or terminal."""
+    """Read and check the puzzles of an open file, pipe or terminal. Raises `DataError` like `read_portions`."""
     lines = text_lines(file, at)
     first = next(lines, None)
     if first is None:
@@ -74,7 +74,7 @@ def portions_of(file: BinaryIO, at: Place, task: Task) -> Iterator[Portion]:
 
 
 def read_puzzles(path: str | os.PathLike[str], task: Task, most: int | None = None) -> Puzzles:
-    """The first puzzles of a file, each with one answer, which is found where the file has none; raises `DataError`."""
+    """Read the first puzzles of a file. Answers that it lacks are computed. Raises `DataError`."""
     questions, answers, left = [], [], most
     for portion in read_portions(path, task):
         taken = portion.first(left)
@@ -87,7 +87,7 @@ def read_puzzles(path: str | os.PathLike[str], task: Task, most: int | None = No
 
 
 def answered(portion: Portion, file: str, task: Task) -> Board:
-    """The one answer of each puzzle."""
+    """Solve each puzzle. Raises `DataError` for puzzles without exactly one answer."""
     found = [task.solutions(question) for question in portion.questions]
     refuse(
         Place(file, f"line {line}").problem(
@@ -100,7 +100,7 @@ def answered(portion: Portion, file: str, task: Task) -> Board:
 
 
 def csv_of(task: Task, puzzles: Puzzles) -> bytes:
-    """The puzzles as CSV with `puzzle,solution`."""
+    """Encode puzzles as CSV with `puzzle,solution`."""
     pairs = zip(puzzles.questions, puzzles.answers, strict=True)
     rows = (f"{task.text(question)},{task.text(answer)}\n" for question, answer in pairs)
     return "".join([f"{','.join(HEADERS[0])}\n", *rows]).encode()
@@ -110,7 +110,7 @@ def csv_of(task: Task, puzzles: Puzzles) -> bytes:
 
 
 def text_lines(file: BinaryIO, at: Place) -> Iterator[Line]:
-    """The lines that are not blank."""
+    """Yield the lines that are not blank."""
     number = 0
     while data := file.readline(LONGEST_LINE + 1):
         number += 1
@@ -131,7 +131,7 @@ def chained(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
 
 
 def columns_of(header: Line, at: Place) -> tuple[int, int]:
-    """Where in CSV with this header question and answer stand."""
+    """The positions of question and answer in CSV with this header."""
     number, text = header
     names = [name.strip().lower() for name in cells_of(header, at)]
     for question, answer in HEADERS:
@@ -142,7 +142,7 @@ def columns_of(header: Line, at: Place) -> tuple[int, int]:
 
 
 def cells_of(line: Line, at: Place, width: int | None = None) -> list[str]:
-    """The cells of a line of CSV, of which there are to be so many."""
+    """The cells of a line of CSV. Raises `DataError` if their number is not `width`."""
     number, text = line
     here = Place(at.file, f"line {number}")
     try:
@@ -158,7 +158,7 @@ def cells_of(line: Line, at: Place, width: int | None = None) -> list[str]:
 
 
 def boards_of(texts: list[str], numbers: list[int], at: Place, task: Task) -> Board:
-    """The boards (N, S) that these texts are; raises `DataError` with all that are none, or break a rule."""
+    """Parse boards (N, S). Raises `DataError` with all texts that are not a board or break a rule."""
     refuse(
         place_of(at, number).problem(f"a board of {len(text)} characters", f"{task.cells}")
         for text, number in zip(texts, numbers, strict=True)
@@ -175,7 +175,7 @@ def boards_of(texts: list[str], numbers: list[int], at: Place, task: Task) -> Bo
 
 
 def symbol_table(task: Task) -> Board:
-    """The place of each symbol by its character's code, NO_SYMBOL for any other."""
+    """The index of each symbol by the code of its character; NO_SYMBOL for other codes."""
     table = np.full(256, NO_SYMBOL, np.uint8)
     if ZERO not in task.symbols:
         table[ord(ZERO)] = BLANK
@@ -187,7 +187,7 @@ def symbol_table(task: Task) -> Board:
 def unknown_symbols(
     boards: Board, texts: list[str], numbers: list[int], at: Place, task: Task
 ) -> Iterator[Problem]:
-    """The first character of each board that is no symbol."""
+    """A problem for the first character of each board that is not a symbol."""
     blanks = task.symbols[BLANK] if ZERO in task.symbols else f"{task.symbols[BLANK]} or {ZERO}"
     allowed = f"{' '.join(task.symbols[1:])}, and {blanks} for a blank"
     unknown: Bools = boards == NO_SYMBOL
@@ -209,12 +209,12 @@ def refuse_wrong_answers(questions: Board, answers: Board, numbers: list[int], a
 
 
 def place_of(at: Place, number: int) -> Place:
-    """A line of a file; the whole of what has no lines, such as an argument."""
+    """The place of a line in a file, or of the whole source if the number is 0."""
     return Place(at.file, f"line {number}") if number else at
 
 
 def board_from(text: str, task: Task, name: str) -> Board:
-    """One board, given by name, such as an argument of a command; raises `DataError`."""
+    """Parse one board, such as an argument of a command. `name` names it in a `DataError`."""
     board: Board = boards_of([text.strip()], [0], Place(name), task)[0]
     return board
 

@@ -1,7 +1,7 @@
-"""Mazes: the way from start to goal, where walls block the view.
+"""Mazes: find the way from start to goal.
 
-Rooms stand on every other row and column, and between two neighbours is a wall or an opening. What is open is a blank
-of the question; the answer says of each blank whether it is on the way.
+Rooms are on every other row and column. Between two neighbouring rooms is a wall or an opening. Open cells are blanks
+of the question, and the answer marks each blank as on or off the way.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # rows down, columns to the rig
 
 
 class Maze(Task):
-    """Perfect mazes of `rooms` × `rooms` rooms: one way leads from any open cell to any other.
+    """Perfect mazes of `rooms` × `rooms` rooms, with exactly one way between any two open cells.
 
-    Each of four heads of a model sees in one direction, the next cell if that is open, and nothing if it is a wall.
+    A model has four heads. Each sees the next cell in one direction if it is open, and nothing if it is a wall.
     """
 
     effort_in = "steps of the way"
@@ -43,7 +43,7 @@ class Maze(Task):
         found: Bools = self.sees & (questions != WALL)[:, None, None, :]
         return found
 
-    # ---------------------------------------------------------------------------------------------- to solve
+    # ---------------------------------------------------------------------------------------------- solving
 
     def fault(self, board: Board) -> str:
         cells = board.tolist()
@@ -67,7 +67,7 @@ class Maze(Task):
         return ""
 
     def _reached(self, cells: list[int]) -> dict[int, int]:
-        """The cells that can be reached from the start, and of each the one before it."""
+        """The cells that can be reached from the start, each with its predecessor."""
         start = cells.index(START)
         before, ahead = {start: start}, [start]
         while ahead:
@@ -96,10 +96,10 @@ class Maze(Task):
         """The length of the way, in steps from cell to cell."""
         return Effort(len(self._way(question.tolist())) - 1, 0)
 
-    # ----------------------------------------------------------------------------------------------- to make
+    # ----------------------------------------------------------------------------------------------- generating
 
     def generate(self, rng: np.random.Generator, extra: int = 0) -> tuple[Board, Board]:
-        """A maze dug from room to room by chance, and back where all rooms around are dug; `extra` tells blanks."""
+        """Generate a maze by random depth-first search. At most `extra` blanks are filled with their answer."""
         question = np.full(self.cells, WALL, np.uint8)
         path: list[int] = [self.rooms_at[rng.integers(len(self.rooms_at))]]
         question[path] = BLANK
@@ -118,10 +118,10 @@ class Maze(Task):
         question[told] = answer[told]
         return question, answer
 
-    # --------------------------------------------------------------------------------------- to know it again
+    # --------------------------------------------------------------------------------------- symmetries
 
     def draw_symmetries(self, rng: np.random.Generator, count: int) -> Symmetries:
-        """The square turned and mirrored; start and goal swapped."""
+        """Draw rotations and reflections of the square, with start and goal swapped or not."""
         symbols = np.tile(np.arange(len(SYMBOLS)), (count, 1))
         swapped = rng.random(count) < 0.5
         symbols[swapped, START], symbols[swapped, GOAL] = GOAL, START

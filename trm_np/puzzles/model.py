@@ -1,11 +1,11 @@
-"""A Tiny Recursive Model of puzzles, in the letters of Jolicoeur-Martineau (2025), "Less is More".
+"""A Tiny Recursive Model for puzzles, in the notation of Jolicoeur-Martineau (2025), "Less is More".
 
 The question x, the answer y and the latent z have a vector for each cell. The core (model/core.py) does the recursion.
 Its heads compute from y the symbol of each cell, and whether the answer is right.
 
     latent recursion   n times z ← f(x + y + z), then y ← f(y + z)
     deep recursion     T - 1 latent recursions without gradient, then one with
-    deep supervision   at most N_sup times: deep recursion, loss, an update, and the carry (y, z), detached, handed on
+    deep supervision   at most N_sup times: deep recursion, loss and update; the detached carry (y, z) is passed on
 
 Cells have no positions. The attention masks are all that the model knows of the task: each cell sees its row, column
 and box in Sudoku, and its open neighbours in a maze.

@@ -1,4 +1,4 @@
-"""A training run of a puzzle model in a folder: the files of trm_np/training/run.py, in the same manner."""
+"""A training run of a puzzle model in a folder, with the same files as trm_np/training/run.py."""
 
 from operator import index
 from pathlib import Path
@@ -17,7 +17,7 @@ from trm_np.training.run import FolderRun
 
 
 class PuzzleRun(FolderRun):
-    """A run that teaches puzzles: `validation` says which model is kept, and `test` in the end how good it is."""
+    """A run on puzzles. `validation` selects the best model, and `test` measures it at the end."""
 
     trainer: PuzzleTrainer
 

@@ -1,4 +1,4 @@
-"""Many puzzles: made, or taken from files, each different from all others in more than dress."""
+"""Sets of puzzles, generated or from files. No two puzzles of a generated set are equal up to symmetry."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from trm_np.config import ConfigError
 from trm_np.data.tables import Ints, Rows
 from trm_np.puzzles.task import Board, Task
 
-TEST, VALIDATION = 1000, 125  # puzzles that are made to be held out
-APART = 1  # what sets the dice of puzzles that are held out apart from those of the others
-MOST_TRIES = 50  # for each puzzle: a small kind has few that are different
+TEST, VALIDATION = 1000, 125  # held-out puzzles to generate
+APART = 1  # seeds a separate generator for the held-out puzzles
+MOST_TRIES = 50  # per puzzle, since a small task has few different ones
 
 
 class TooFewPuzzles(ConfigError):
-    """There are not as many puzzles as asked for."""
+    """Raised if a task has too few different puzzles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Puzzles(Rows):
 
     @classmethod
     def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":
-        """Puzzles of a task, whose difficulty is found out."""
+        """Make a set from boards and compute the effort of each."""
         efforts = [task.effort(*pair) for pair in zip(questions, answers, strict=True)]
         rounds, guesses = np.array(efforts, np.int64).reshape(-1, 2).T
         return cls(questions, answers, rounds, guesses)
@@ -45,9 +45,10 @@ def make_puzzles(
     extra: int = 0,
     known: set[bytes] | None = None,
 ) -> Puzzles:
-    """So many puzzles, no two of them the same up to symmetry, and none one of those `known`, which it adds them to.
+    """Generate puzzles, no two of them equal up to symmetry.
 
-    `extra` is the task's. Raises TooFewPuzzles.
+    Puzzles whose canonical form is in `known` are skipped, and new forms are added to it. `extra` is as in
+    `Task.generate`. Raises TooFewPuzzles.
     """
     known = set() if known is None else known
     pairs: list[tuple[Board, Board]] = []
@@ -63,7 +64,7 @@ def make_puzzles(
 
 
 class HeldOut(NamedTuple):
-    """Puzzles that training never learns from: `test` judges in the end, `validation` decides which model is kept."""
+    """Puzzles that training never sees. `validation` selects the best model, and `test` measures it at the end."""
 
     test: Puzzles
     validation: Puzzles
@@ -71,19 +72,22 @@ class HeldOut(NamedTuple):
 
 
 def make_held_out(task: Task, seed: int, extra: int) -> HeldOut:
-    """TEST and VALIDATION puzzles. Raises TooFewPuzzles."""
+    """Generate TEST and VALIDATION puzzles. Raises TooFewPuzzles."""
     rng, known = np.random.default_rng([seed, APART]), set[bytes]()
     test, validation = (make_puzzles(task, count, rng, extra, known) for count in (TEST, VALIDATION))
     return HeldOut(test, validation, known)
 
 
 def make_test(task: Task, seed: int, extra: int, count: int | None = None) -> Puzzles:
-    """The first puzzles, or all, of the `test` that `make_held_out` makes of the seed. Raises TooFewPuzzles."""
+    """Generate the first `count` puzzles, by default all, of the `test` of `make_held_out`. Raises TooFewPuzzles."""
     return make_puzzles(task, count or TEST, np.random.default_rng([seed, APART]), extra)
 
 
 def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
-    """One in five of these puzzles to validate on, the others to test; raises TooFewPuzzles for fewer than two."""
+    """Use one in five of these puzzles for validation and the others for the test.
+
+    Raises TooFewPuzzles for fewer than two.
+    """
     if len(puzzles) < 2:
         raise TooFewPuzzles(f"{task.name}: found {len(puzzles)} puzzle to hold out; needed: at least 2")
     places = np.arange(len(puzzles))
@@ -93,6 +97,6 @@ def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
 
 
 def without_twins(task: Task, puzzles: Puzzles, known: set[bytes]) -> Puzzles:
-    """The puzzles none of whose twins is known."""
+    """The puzzles whose canonical form is not in `known`."""
     new = [task.canonical(each) not in known for each in puzzles.questions]
     return puzzles.take(np.array(new, bool))

@@ -1,4 +1,4 @@
-"""Solve a board step by step, as it can be shown."""
+"""Solve boards and show the result of each thinking step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ CHANGED = "*"
 
 
 def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
-    """Solve one board (S,): the thought after each step, until the model is sure or has taken so many steps."""
+    """Solve one board (S,). The result has the thought after each step, until the model is sure or after `steps`."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
     for step, prediction in enumerate(predictions(model, question[None], steps), start=1):
@@ -34,7 +34,7 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
 
 
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
-    """Many boards (N, S) at once: the answer to each, when the model is sure or has taken so many steps."""
+    """Solve many boards (N, S) at once. Yields the answer to each, once the model is sure or after `steps` steps."""
     task = model.task
     for question, board, right, taken in zip(questions, *solutions(model, questions, steps), strict=True):
         yield {
@@ -47,7 +47,7 @@ def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict
 
 
 def fault_of(task: Task, question: Board, answer: Board) -> str:
-    """Why this is no answer to the question; empty if it is one."""
+    """The reason why this is not an answer to the question, or "" if it is one."""
     if (blank := answer == BLANK).any():
         return f"a blank at {task.place(int(blank.argmax()))}"
     if (other := (answer != question) & (question != BLANK)).any():
@@ -56,7 +56,7 @@ def fault_of(task: Task, question: Board, answer: Board) -> str:
 
 
 def solution_text(task: Task, found: dict[str, Any]) -> str:
-    """The boards one after the other: what has changed is marked, and what was given stands in no other way."""
+    """The boards after each step as text, with changed cells marked."""
     lines = [grid(task, found["question"], ())]
     for thought in found["thoughts"]:
         lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
@@ -65,7 +65,7 @@ def solution_text(task: Task, found: dict[str, Any]) -> str:
 
 
 def ending(found: dict[str, Any]) -> str:
-    """When thinking ended, and whether it came to an answer."""
+    """A line about when thinking ended, and whether the answer is right."""
     steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
     end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
     rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"
@@ -73,7 +73,7 @@ def ending(found: dict[str, Any]) -> str:
 
 
 def grid(task: Task, board: str, changed: Any) -> str:
-    """A board as it stands on paper, with a mark at each cell that has changed."""
+    """A board as rows of text, with a mark at each changed cell."""
     cells = [f"{symbol}{CHANGED if cell in changed else ' '}" for cell, symbol in enumerate(board)]
     rows = (cells[start : start + task.columns] for start in range(0, task.cells, task.columns))
     return "\n".join("  " + " ".join(row).rstrip() for row in rows) + "\n"

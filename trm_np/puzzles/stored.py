@@ -89,7 +89,7 @@ def load_puzzle_model(
     tasks: Mapping[str, Task] = TASKS,
     trust: bool = False,
 ) -> StoredPuzzleModel:
-    """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError.
+    """Load a file from `save_puzzle_model`. Its task must be one of `tasks`. Raises CheckpointError.
 
     A model that costs more than cost.py allows is refused too, unless `trust` is set.
     """

@@ -1,4 +1,4 @@
-"""Sudoku of any box: solver, puzzles with one solution, how hard they are, and when two of them are the same."""
+"""Sudoku with boxes of any size: a solver, a generator, a measure of difficulty, and symmetries."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,15 +7,15 @@ import numpy as np
 from trm_np.data.tables import Bools, Ints
 from trm_np.puzzles.task import BLANK, Board, Effort, Symmetries, Task
 
-WORTH_A_SCAN = 30  # blanks: with fewer, a search is over before hidden singles have been looked for
+WORTH_A_SCAN = 30  # blanks; with fewer, looking for hidden singles takes longer than the search
 Given = tuple[int, int, int]  # row, column and digit, from 0
 Colours = tuple[list[int], list[int], list[int]]  # of rows, columns and digits
 
 
 class Sudoku(Task):
-    """Boxes of `box_rows` × `box_columns` cells: every digit once in each row, column and box.
+    """Sudoku with boxes of `box_rows` × `box_columns` cells. Every digit is once in each row, column and box.
 
-    Four heads of a model see the row, the column and the box of a cell, and all cells.
+    A model has four heads, which see the row, the column and the box of a cell, and all cells.
     """
 
     simplest = "singles"
@@ -53,11 +53,11 @@ class Sudoku(Task):
 
     def broken(self, boards: Board) -> Bools:
         bits = np.where(boards == BLANK, 0, 1 << boards.astype(np.int32))[:, self.units]
-        # A carry: one twice.
+        # The sum and the union of bits differ if a digit occurs twice.
         found: Bools = (bits.sum(axis=2) != np.bitwise_or.reduce(bits, axis=2)).any(axis=1)
         return found
 
-    # ------------------------------------------------------------------------------------------------- to solve
+    # ------------------------------------------------------------------------------------------------- solving
 
     def solutions(self, question: Board, most: int = 2) -> list[Board]:
         if self.fault(question):
@@ -71,9 +71,9 @@ class Sudoku(Task):
         rng: np.random.Generator | None = None,
         banned: tuple[int, int] = (-1, 0),
     ) -> list[list[int]]:
-        """At most so many solutions, by backtracking from the cell with the fewest candidates.
+        """Find at most `most` solutions by backtracking, from the cell with the fewest candidates.
 
-        In the cell `banned[0]` the digit `banned[1]` may not stand. With `rng` candidates are tried in random order.
+        The digit `banned[1]` is not allowed in the cell `banned[0]`. With `rng`, candidates are tried in random order.
         """
         row, column, box = self.row, self.column, self.box
         left = Left(self, cells)
@@ -82,7 +82,7 @@ class Sudoku(Task):
         found: list[list[int]] = []
 
         def fill() -> bool:
-            """Whether enough has been found."""
+            """Fill the rest of the board in all ways. Returns whether enough solutions have been found."""
             if not blanks:
                 found.append(list(cells))
                 return len(found) >= most
@@ -128,7 +128,10 @@ class Sudoku(Task):
         return found
 
     def _hidden(self, blanks: list[int], free: list[int], left: "Left") -> tuple[int, int] | None:
-        """A place among the blanks, and the digits to try there: of a digit with one place in a unit, or with none."""
+        """The index of a blank and the digits to try there, if a digit has only one cell in a unit.
+
+        If a digit has no cell in a unit, there are no digits to try. Otherwise `None`.
+        """
         for of_cell, digits_left in (
             (self.row, left.rows),
             (self.column, left.columns),
@@ -147,10 +150,10 @@ class Sudoku(Task):
                     return place, single
         return None
 
-    # -------------------------------------------------------------------------------------------------- to make
+    # -------------------------------------------------------------------------------------------------- generating
 
     def generate(self, rng: np.random.Generator, extra: int = 0) -> tuple[Board, Board]:
-        """A puzzle with one solution from which no given can be taken, or with up to `extra` more givens than that."""
+        """Generate a puzzle with one solution in which every given is needed, and add up to `extra` further givens."""
         (answer,) = self._search([BLANK] * self.cells, 1, rng)
         question = list(answer)
         for cell in rng.permutation(self.cells).tolist():
@@ -163,7 +166,7 @@ class Sudoku(Task):
         return np.array(question, np.uint8), np.array(answer, np.uint8)
 
     def is_forced(self, cells: Sequence[int], cell: int, digit: int) -> bool:
-        """Whether a single shows at a glance that this digit stands in this blank cell."""
+        """Whether a naked or hidden single puts this digit in this blank cell."""
         left = Left(self, cells)
         if left.of(cell) == 1 << digit:
             return True
@@ -177,9 +180,10 @@ class Sudoku(Task):
         )
 
     def effort(self, question: Board, answer: Board) -> Effort:
-        """Rounds of naked and hidden singles, all of a round at once, and the digits that had to be told between.
+        """Count the rounds of naked and hidden singles, and the guesses between them.
 
-        Told is the true digit of the cell with the fewest candidates, the first of them, where there is no single.
+        A round fills all singles at once. If there is none, a guess fills the first cell with the fewest candidates
+        with its true digit.
         """
         cells, truth = question.tolist(), answer.tolist()
         rounds = guesses = 0
@@ -204,10 +208,11 @@ class Sudoku(Task):
                 cells[cell] = truth[cell]
         return Effort(rounds, guesses)
 
-    # --------------------------------------------------------------------------------------- to know it again
+    # --------------------------------------------------------------------------------------- symmetries
 
     def draw_symmetries(self, rng: np.random.Generator, count: int) -> Symmetries:
-        """Digits renamed; bands, rows within them, stacks and columns within them in any order; square boxes turned."""
+        """Draw permutations of digits, bands, rows in bands, stacks and columns in stacks; with square boxes, also
+        transpositions."""
         n, grid = self.size, np.arange(self.cells).reshape(self.size, self.size)
         rows, columns = (self._draw_lines(rng, count, size) for size in (self.box_rows, self.box_columns))
         cells = grid[rows[:, :, None], columns[:, None, :]]
@@ -219,16 +224,16 @@ class Sudoku(Task):
         return Symmetries(cells.reshape(count, self.cells), symbols)
 
     def _draw_lines(self, rng: np.random.Generator, count: int, size: int) -> Ints:
-        """Orders (K, n) of rows or columns that stay together in groups of `size`."""
+        """Draw orders (K, n) of rows or columns that keep groups of `size` together."""
         groups = np.argsort(rng.random((count, self.size // size)), axis=1)
         within = np.argsort(rng.random((count, self.size // size, size)), axis=2)
         lines: Ints = (groups[:, :, None] * size + within).reshape(count, self.size)
         return lines
 
     def canonical(self, question: Board) -> bytes:
-        """The least of the forms that a puzzle can be brought into by ordering its lines and digits by what they hold.
+        """The least of the forms of a puzzle whose lines and digits are ordered by their content.
 
-        Quick for a puzzle with one solution, which has few symmetries or none; an empty board has all of them.
+        This is fast for a puzzle with one solution, which has few symmetries. An empty board has all of them.
         """
         grid = question.reshape(self.size, self.size)
         grids = (grid, grid.T) if self.box_rows == self.box_columns else (grid,)
@@ -247,9 +252,10 @@ class Sudoku(Task):
             yield names[grid[np.ix_(*ordered)]].tobytes()
 
     def _told_apart(self, givens: list[Given], colours: Colours) -> Iterator[Colours]:
-        """Colours that tell all rows, columns and digits apart, by nothing but how the givens tie them together.
+        """Yield colourings in which all rows, columns and digits have different colours.
 
-        What stays alike is told apart by hand, in every way there is: colour refinement, and individualisation.
+        Colours come from the structure of the givens by colour refinement. If some stay equal, each of them is
+        individualized in turn.
         """
         colours = self._refined(givens, colours)
         for kind, of_kind in enumerate(colours):
@@ -263,7 +269,7 @@ class Sudoku(Task):
         yield colours
 
     def _refined(self, givens: list[Given], colours: Colours) -> Colours:
-        """Ever finer colours, until lines and digits of one colour hold the same, as far as colours tell."""
+        """Refine colours until lines and digits of one colour hold the same colours."""
         sizes, count = (self.box_rows, self.box_columns, 1), 0
         while True:
             held: tuple[list[list[tuple[int, int]]], ...] = tuple([[] for _ in each] for each in colours)
@@ -284,7 +290,7 @@ class Sudoku(Task):
 
 
 class Left:
-    """The digits, as bits, that are not in each row, column and box yet."""
+    """The digits, as bits, that each row, column and box still lacks."""
 
     def __init__(self, task: Sudoku, cells: Sequence[int]) -> None:
         every = (2 << task.size) - 2
@@ -304,19 +310,19 @@ class Left:
 
 
 def ranked(values: Sequence[tuple[object, ...]]) -> list[int]:
-    """The rank of each value among those that there are."""
+    """The rank of each value among the distinct values."""
     ranks = {value: rank for rank, value in enumerate(sorted(set(values)))}
     return [ranks[value] for value in values]
 
 
 def groups(colours: Sequence[int], size: int) -> list[tuple[int, ...]]:
-    """For each line the colours of the group of `size` lines that it stands in, sorted."""
+    """The sorted colours of the group of `size` lines that each line belongs to."""
     starts = (place - place % size for place in range(len(colours)))
     return [tuple(sorted(colours[start : start + size])) for start in starts]
 
 
 def in_order(colours: Sequence[int], size: int) -> list[int]:
-    """Lines by their colours, groups of `size` that stay together by those of their lines."""
+    """Sort lines by colour within groups of `size`, and the groups by the colours of their lines."""
     groups = [
         sorted(range(first, first + size), key=lambda place: colours[place])
         for first in range(0, len(colours), size)

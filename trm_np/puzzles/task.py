@@ -1,6 +1,7 @@
-"""A kind of puzzle: its symbols and cells, which cells see which, and what leaves it the same puzzle.
+"""A kind of puzzle: its symbols, its cells, which cells see each other, and its symmetries.
 
-A task of your own is a small class. Here are Latin squares of 3 × 3, of which each head sees rows or columns:
+You can write a task of your own as a small class. This one is for Latin squares of 3 × 3, with a head for rows and one
+for columns:
 
     class Latin(Task):
         def __init__(self):
@@ -12,8 +13,8 @@ A task of your own is a small class. Here are Latin squares of 3 × 3, of which 
             lines = [*board.reshape(3, 3), *board.reshape(3, 3).T]
             return "a letter twice" if any(len(set(line[line > 0])) < (line > 0).sum() for line in lines) else ""
 
-A model for them has two heads. Symmetries make few puzzles many: `draw_symmetries` of Sudoku (sudoku.py) is an example.
-Where a question itself says who sees whom, there is `sees_in`: walls of mazes (maze.py) block the view.
+Its models have two heads. Override `draw_symmetries` to augment the data, as sudoku.py does. Override `sees_in` if the
+question decides which cells see each other: in maze.py, walls block the view.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from trm_np.data.tables import Bools, Ints
 
-# (S,), or (N, S) for many: of each cell the place of its symbol among the task's, 0 for a blank.
+# The index of the symbol in each cell, 0 for a blank: (S,) for one board, (N, S) for many.
 Board = NDArray[np.uint8]
 BLANK = 0
 
@@ -36,15 +37,15 @@ class Symmetries(NamedTuple):
     symbols: Ints
 
     def applied(self, boards: NDArray[Any]) -> Ints:
-        """Each to one of K boards (K, S)."""
+        """Apply each symmetry to one of K boards (K, S)."""
         moved = np.take_along_axis(boards.astype(np.int64), self.cells, axis=1)
         return np.take_along_axis(self.symbols, moved, axis=1)
 
 
 class Effort(NamedTuple):
-    """Effort of a person for a puzzle: rounds of the simplest reasoning, and guesses where that is not enough.
+    """The effort of a person for a puzzle: rounds of the simplest reasoning, and guesses if that is not enough.
 
-    Where another number says how hard a puzzle is, it stands in place of rounds, and `effort_in` of the task names it.
+    A task may count something else in place of rounds, which its `effort_in` names.
     """
 
     rounds: int
@@ -52,15 +53,15 @@ class Effort(NamedTuple):
 
 
 class Task:
-    """A kind of puzzle. `symbols` are written as one character each, first the blank, which an answer fills.
+    """A kind of puzzle. `symbols` has one character per symbol; the first is the blank, which an answer fills.
 
-    Cells stand in `rows` × `columns`. `sees` (heads, S, S) is True where a head of the model may look, from cell to
-    cell; `rules` say what is allowed. Below is what a task may know of itself: without it, it has no symmetries, no
-    rules, and one difficulty.
+    Cells are in `rows` × `columns`. `sees` (heads, S, S) is True where a head may look from the first cell to the
+    second. `rules` describe what is allowed, for messages. All methods may be overridden. By default, a task has no
+    symmetries, no rules, no solver, no generator and no differences in difficulty.
     """
 
     effort_in = "rounds"
-    simplest = ""  # the name of the simplest reasoning, if guesses are counted where it is not enough
+    simplest = ""  # name of the simplest reasoning, if `effort` counts guesses
 
     def __init__(
         self, name: str, symbols: str, rows: int, columns: int, sees: Bools, rules: str = "anything"
@@ -75,43 +76,43 @@ class Task:
         self.sees = sees
 
     def sees_in(self, questions: Board) -> Bools:
-        """`sees`, or (B, heads, S, S) where what stands in each of B questions (B, S) blocks the view."""
+        """`sees`, or an array (B, heads, S, S) if the view depends on the questions (B, S)."""
         return self.sees
 
     def draw_symmetries(self, rng: np.random.Generator, count: int) -> Symmetries:
-        """So many, each drawn evenly from all that leave every puzzle of this kind one of this kind."""
+        """Draw `count` symmetries uniformly from all that map puzzles of this kind to puzzles of this kind."""
         identity = np.arange(self.cells), np.arange(len(self.symbols))
         return Symmetries(*(np.tile(each, (count, 1)) for each in identity))
 
     def canonical(self, question: Board) -> bytes:
-        """The same for two questions if, and only if, a symmetry makes one of the other."""
+        """A form that is equal for two questions if and only if a symmetry maps one to the other."""
         return question.tobytes()
 
     def fault(self, board: Board) -> str:
-        """Which rule a board breaks, and where; empty if none, blanks or not."""
+        """The rule that a board breaks, and where, or "" if it breaks none. Blanks break no rule."""
         return ""
 
     def broken(self, boards: Board) -> Bools:
-        """Which of N boards (N, S) break a rule."""
+        """Mark those of N boards (N, S) that break a rule."""
         return np.array([self.fault(board) != "" for board in boards], bool)
 
     def solutions(self, question: Board, most: int = 2) -> list[Board]:
-        """At most so many answers; a task without a solver has none."""
+        """Find at most `most` answers. A task without a solver finds none."""
         return []
 
     def generate(self, rng: np.random.Generator, extra: int = 0) -> tuple[Board, Board]:
-        """A question with one answer, and that; `extra` makes it easier. Raises NotImplementedError."""
+        """Generate a question with one answer, and the answer. `extra` makes it easier. Raises NotImplementedError."""
         raise NotImplementedError(f"{self.name}: no generator")
 
     def effort(self, question: Board, answer: Board) -> Effort:
-        """How hard a puzzle is for a person."""
+        """The effort of a person for a puzzle."""
         return Effort(0, 0)
 
     def place(self, cell: int) -> str:
-        """Where a cell is, in words."""
+        """The place of a cell in words."""
         row, column = divmod(cell, self.columns)
         return f"row {row + 1} column {column + 1}"
 
     def text(self, board: Sequence[int] | NDArray[Any]) -> str:
-        """A board on one line."""
+        """A board as one line of text."""
         return "".join(self.symbols[each] for each in board)

@@ -119,7 +119,7 @@ class PuzzleTrainer:
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
-        """Train to the end; yields the record of each epoch.
+        """Train to the end. Yields the record of each epoch.
 
         Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true on any rank.
         """
@@ -261,7 +261,7 @@ class PuzzleTrainer:
         return values, {**arrays, **self.batch.arrays()}
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
+        """The inverse of `state`. Raises KeyError, TypeError or ValueError if something does not fit."""
         progress = PuzzleProgress(**values["progress"])
         require_places(arrays, self.task)
         for (name, weight), (first, second) in zip(
@@ -290,7 +290,7 @@ def draw_least(training: PuzzleTrainingConfig, most: int, count: int, rng: np.ra
 
 
 def require_places(arrays: Mapping[str, Array], task: Task) -> None:
-    """Raise ValueError for boards of symbols that the task does not have."""
+    """Raise ValueError for boards with symbols that the task does not have."""
     for name in ("questions", "answers"):
         if arrays[name].max() >= len(task.symbols):
             raise ValueError(f"{name}: found symbol {arrays[name].max()}; allowed: below {len(task.symbols)}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from trm_np.autograd import no_grad
 from trm_np.data.lenient import CheckedProfile, json_value, read_profile
-from trm_np.data.load import FilePath, gifts_from_json, load_priced
+from trm_np.data.load import FilePath, gifts_from_json, load_catalogue
 from trm_np.data.money import in_words
 from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import portions
@@ -74,10 +74,10 @@ class Recommender:
         """
         stored = load_model(path, trust=trust)
         if catalogue is not None:
-            gifts, currency = load_priced(catalogue, stored.vocabulary)
+            gifts, currency = load_catalogue(catalogue, stored.vocabulary)
             if not trust:
                 require_affordable(stored, len(gifts), path, catalogue)
-            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.shown_in(currency))
+            stored = replace(stored, gifts=gifts, vocabulary=stored.vocabulary.with_currency(currency))
         return cls(stored)
 
     def recommend(

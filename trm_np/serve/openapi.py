@@ -9,7 +9,7 @@ from typing import Any
 
 from trm_np import __version__
 from trm_np.data import schema
-from trm_np.data.vocabulary import LISTS, SAID, Vocabulary
+from trm_np.data.vocabulary import LISTS, PROFILE_LISTS, Vocabulary
 from trm_np.recommend.terms import ALLOWABLE, Terms
 from trm_np.serve.http import JSON
 from trm_np.serve.metrics import CONTENT_TYPE
@@ -229,7 +229,7 @@ def model() -> Schema:
     names = {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True}
     meanings = {"type": "object", "additionalProperties": TEXT}
     synonyms = {
-        **record(dict.fromkeys(SAID, meanings), optional=SAID),
+        **record(dict.fromkeys(PROFILE_LISTS, meanings), optional=PROFILE_LISTS),
         "description": "The name that each synonym stands for, for each list.",
     }
     return record(

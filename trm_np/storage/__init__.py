@@ -1,1 +1,1 @@
-"""Model files and every other file that is written: whole or not at all, and read with distrust."""
+"""Read and write files. They are written whole or not at all, and model files are read without trusting them."""

@@ -1,6 +1,6 @@
-"""Files written whole or not at all, lines appended whole, and a folder that one process writes at a time.
+"""Write files whole or not at all, append whole lines, and lock a folder so that one process writes to it at a time.
 
-Every file that this program writes goes through here.
+Every file that this program writes goes through this module.
 """
 
 import errno
@@ -18,14 +18,14 @@ from trm_np.text import printable
 
 Piece = bytes | memoryview
 LOCK, TRIAL = ".lock", ".trial"
-OF_LINKS_AND_PIPES = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # what open says of them
-CANNOT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # of file systems
-TEMPORARY, NAME_KEPT = ".tmp", 50  # how a temporary name ends, and characters of the file's in it
-HOLDER_BYTES = 200  # of the lock's text that are shown
+LINK_OR_PIPE = (errno.ELOOP, errno.EMLINK, errno.ENXIO)  # errors of open for links and pipes
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)  # by a file system
+TEMPORARY, NAME_KEPT = ".tmp", 50  # suffix of a temporary name, and characters of the file name in it
+HOLDER_BYTES = 200  # bytes of the lock's text that are shown
 
 
 class WriteError(OSError):
-    """A file could not be written; what was there before is there still. `needed` is its size in bytes."""
+    """Raised if a file cannot be written. A file that was there before is unchanged. `needed` is the size in bytes."""
 
     def __init__(self, path: Path, needed: int, error: OSError) -> None:
         super().__init__(error.errno, error.strerror)
@@ -37,23 +37,23 @@ class WriteError(OSError):
 
 
 class FolderInUse(OSError):
-    """Another process writes to the folder."""
+    """Raised if another process writes to the folder."""
 
 
 def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
-    """Write the pieces one after the other as a file: all of them, or what was there stays. Raises WriteError.
+    """Write the pieces one after the other as a file, whole or not at all. Raises WriteError.
 
-    A file that is there keeps its permissions and, where the system allows, its owner; `mode` are those of a new
-    one, of which the umask takes some. A symbolic link is followed. Anything but a file, such as a device, is
-    refused.
+    An existing file keeps its permissions and, where the system allows, its owner. A new file gets `mode`, reduced by
+    the umask. A symbolic link is followed. Anything but a regular file, such as a device, is refused.
 
-    They go to a temporary file beside it, which takes its name once it is safe on disk. It is new each time, so that of
-    several that write at once the last one wins, whole; `clear_temporaries` takes away what a killed process left.
+    The pieces go to a temporary file in the same folder. It is renamed once it is safe on disk. Every call uses a new
+    temporary name, so if several processes write at once, the last one wins with a whole file. `clear_temporaries`
+    removes what a killed process left behind.
     """
     target = Path(os.path.realpath(path))
     temporary = temporary_of(target)
     try:
-        # Of what `path` leads to, also where that has no name, as a pipe at /dev/stdout.
+        # Not `target`: /dev/stdout may lead to a pipe without a name.
         before = file_status(path)
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
@@ -61,7 +61,7 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
             for piece in pieces:
                 write_all(descriptor, piece)
             if before:
-                make_alike(descriptor, before)
+                copy_owner_and_mode(descriptor, before)
             make_safe(descriptor)
         finally:
             os.close(descriptor)
@@ -76,18 +76,19 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
 
 
 def file_status(path: Path) -> os.stat_result | None:
-    """The status of a file, None where nothing is; raises OSError for anything else, which a rename would replace."""
+    """The status of a regular file, or `None` if there is none. Raises OSError for anything else, to protect it from
+    the rename."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EEXIST, "it is there and is no file")
+        raise OSError(errno.EEXIST, "it exists and is not a regular file")
     return status
 
 
-def make_alike(descriptor: int, status: os.stat_result) -> None:
-    """Give an open file the owner, as far as the system allows, and the permissions of another one."""
+def copy_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
+    """Give an open file the permissions of another one and, as far as the system allows, its owner."""
     now = os.fstat(descriptor)
     if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
         with suppress(OSError):
@@ -97,7 +98,7 @@ def make_alike(descriptor: int, status: os.stat_result) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line, all of it or nothing, and make it safe on disk; raises WriteError."""
+    """Append a line, whole or not at all, and make it safe on disk. Raises WriteError."""
     data = line.encode() + b"\n"
     try:
         descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -117,19 +118,19 @@ def append_line(path: Path, line: str) -> None:
 
 
 def open_plain(path: Path, flags: int) -> int:
-    """Open a file of a folder that may be another's: no link is followed, and nothing but a file opened.
+    """Open a regular file in a folder that may belong to somebody else.
 
-    A pipe is not waited for. Raises OSError.
+    Raises OSError for a link, and for anything but a regular file. Never blocks on a pipe.
     """
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
-        if error.errno in OF_LINKS_AND_PIPES:
-            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file") from error
+        if error.errno in LINK_OR_PIPE:
+            raise OSError(errno.EEXIST, f"{path.name} is a link or not a regular file") from error
         raise
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EEXIST, f"{path.name} is a link, or no file")
+            raise OSError(errno.EEXIST, f"{path.name} is a link or not a regular file")
     except BaseException:
         os.close(descriptor)
         raise
@@ -137,23 +138,23 @@ def open_plain(path: Path, flags: int) -> int:
 
 
 def require_plain(path: Path) -> None:
-    """Raise OSError for a link, or for what is no file; nothing may be there."""
+    """Raise OSError for a link, and for anything but a regular file. The path may be free."""
     with suppress(FileNotFoundError):
         os.close(open_plain(path, os.O_RDONLY))
 
 
 def write_all(descriptor: int, piece: Piece) -> None:
-    """All bytes of a piece, in as many writes as the system takes."""
+    """Write all bytes of a piece, in as many calls as the system needs."""
     rest = memoryview(piece).cast("B")
     while len(rest):
         rest = rest[os.write(descriptor, rest) :]
 
 
 def keep_as(path: Path, older: Path) -> None:
-    """Keep the file, if it is there, under another name too, which a later `atomic_write` of `path` leaves alone.
+    """Keep a file under a second name, which survives a later `atomic_write` to `path`.
 
-    Nothing is copied, so it takes a file system with hard links; on another, and where it fails, nothing is kept:
-    that is no reason not to write `path` anew.
+    The second name is a hard link. If that fails, for example because the file system has no hard links, nothing is
+    kept: writing `path` anew matters more.
     """
     temporary = temporary_of(older)
     with suppress(OSError):
@@ -164,7 +165,7 @@ def keep_as(path: Path, older: Path) -> None:
 
 
 def temporary_of(path: Path) -> Path:
-    """A name beside it that is not in use."""
+    """A new name in the same folder."""
     return path.with_name(f".{path.name[:NAME_KEPT]}.{os.urandom(8).hex()}{TEMPORARY}")
 
 
@@ -173,7 +174,7 @@ def is_temporary_of(name: str, of: str) -> bool:
 
 
 def cut(path: Path, length: int) -> None:
-    """Cut the file back to so many bytes, and make an empty one where there is none; raises WriteError."""
+    """Truncate a file to `length` bytes, or create an empty one. Raises WriteError."""
     try:
         descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT)
         try:
@@ -186,20 +187,20 @@ def cut(path: Path, length: int) -> None:
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
-    """Take away those of these files that are there; raises OSError."""
+    """Remove those of these files that exist. Raises OSError."""
     for name in names:
         with suppress(FileNotFoundError):
             os.unlink(folder / name)
 
 
 def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
-    """Take away what a killed process left of these files; raises OSError."""
+    """Remove temporary files of these names that a killed process left behind. Raises OSError."""
     of = tuple(names)
     remove(folder, [each for each in os.listdir(folder) if any(is_temporary_of(each, name) for name in of)])
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed in the folder last through a power cut."""
+    """Make renames in a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         make_safe(descriptor)
@@ -208,24 +209,24 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_safe(descriptor: int) -> None:
-    """Have the system write an open file or folder to the disk; raises OSError, but not where it cannot do such."""
+    """Flush an open file or folder to the disk. Raises OSError; on a file system without fsync it only warns."""
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in CANNOT:
+        if error.errno not in UNSUPPORTED:
             raise
-        warn_once("files are not made safe on disk here (fsync): they are whole unless the power goes")
+        warn_once("this file system cannot flush files to disk (fsync): a power failure may damage them")
 
 
 @cache
 def warn_once(what: str) -> None:
-    """Say what this file system cannot do, the first time."""
+    """Print a warning once per process."""
     with suppress(OSError, ValueError, AttributeError):
         print(f"Warning: {what}", file=sys.stderr, flush=True)
 
 
 def try_to_write(folder: Path) -> None:
-    """Write a trial file into the folder and take it away; raises OSError."""
+    """Write a trial file into a folder and remove it. Raises OSError."""
     try:
         atomic_write(folder / TRIAL, bytes(4096))
     finally:
@@ -233,24 +234,23 @@ def try_to_write(folder: Path) -> None:
 
 
 def lock_folder(folder: Path) -> Any:
-    """Lock the folder against another writer until the process ends or the returned file is closed.
+    """Lock a folder against other writers until the process ends or the returned file is closed.
 
-    The kernel frees the lock however the holder ends (flock). Raises FolderInUse, which names the holder, and OSError.
+    The lock is a `flock`, which the kernel frees however the process ends. Raises FolderInUse, which names the holder,
+    and OSError.
     """
     import fcntl
     import socket
 
     descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    file = os.fdopen(descriptor, "a+b", buffering=0)  # as long as the lock is held
+    file = os.fdopen(descriptor, "a+b", buffering=0)  # open as long as the lock is held
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in CANNOT:
+            if error.errno not in UNSUPPORTED:
                 raise
-            warn_once(
-                "this folder cannot be locked (flock): see yourself that one run at a time writes to it"
-            )
+            warn_once("this file system cannot lock the folder (flock): make sure that only one run uses it")
         file.truncate(0)
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         file.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
@@ -268,7 +268,7 @@ def lock_folder(folder: Path) -> Any:
 
 
 def unlock_folder(lock: Any) -> None:
-    """Free what `lock_folder` returned."""
+    """Release the lock that `lock_folder` returned."""
     with suppress(OSError):
         lock.truncate(0)
     lock.close()

@@ -1,13 +1,13 @@
-"""`.npz` files in one exact layout, written and read here: a file that is not byte for byte so is refused.
+"""Read and write `.npz` files in one exact layout. A file that differs from it in any byte is refused.
 
-A model file may come from anywhere, so the reader believes no number in it. It knows the layout of a file with these
-names, shapes and checksums to the last byte, and compares. That leaves no room for what a `.zip` could hide: no second
-directory, no comment, no compression, nothing before, between or after the members. NumPy reads the files too.
+A model file may come from anywhere, so the reader trusts no number in it. From the names, shapes and checksums, the
+reader computes every other byte of the file and compares. So a file cannot hide what a `.zip` could hold: a second
+directory, a comment, compression, or bytes before, between or after the members. NumPy can read the files too.
 
-A file that begins with "#!" is a program (export/program.py), and its model stands between the first line and the zip
-file of its code: that part is read as strictly, and nothing else of it.
+A file that begins with "#!" is a program (export/program.py). Its model lies between the first line and the zip file of
+its code. The reader checks that part as strictly, and ignores the rest.
 
-The first member, "header", is JSON: what a file says besides its arrays, and "sha256", the digest of all of it.
+The first member, "header", is JSON. It holds everything besides the arrays, and "sha256", a digest of the content.
 """
 
 import hashlib
@@ -28,21 +28,21 @@ import numpy as np
 from trm_np.autograd.ops import Array
 from trm_np.storage.files import Piece
 
-Form = tuple[np.dtype[Any], tuple[int, ...]]  # of an array: dtype and shape
+Form = tuple[np.dtype[Any], tuple[int, ...]]  # dtype and shape of an array
 
 HEADER = "header"
 BYTE: np.dtype[Any] = np.dtype(np.uint8)
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in ("<f4", "<f2", "|i1", "|u1")}
 ALLOWED = " or ".join(map(str, DTYPES.values()))
 MOST_MEMBERS = 10_000
-LARGEST_HEADER = 2**20  # bytes of JSON, which take some fifteen times as many once it is read
-MOST_LISTS = 10_000  # lists and objects in it, which take up to fifty times as many
-LONGEST_LINE = 2**18  # bytes of a line of a text
+LARGEST_HEADER = 2**20  # bytes of JSON; the parsed header takes about fifteen times as many
+MOST_LISTS = 10_000  # lists and objects in the header; parsed, they take up to fifty times their bytes
+LONGEST_LINE = 2**18  # bytes in a line of a text
 LARGEST_FILE = 2**32 - 1  # offsets are 32 bits wide
 PIECE = 2**20  # bytes read at a time
 PROGRAM, LONGEST_FIRST_LINE = b"#!", 128
 
-# PKWARE APPNOTE 6.3: sections 4.3.7 with 4.5.3 (as NumPy writes it), 4.3.12, 4.3.16.
+# PKWARE APPNOTE 6.3, sections 4.3.7 with 4.5.3 (as NumPy writes it), 4.3.12 and 4.3.16.
 LOCAL = struct.Struct("<4s5H3L2H")
 ZIP64 = struct.Struct("<2H2Q")
 ENTRY = struct.Struct("<4s4B4H3L5H2L")
@@ -51,18 +51,18 @@ VERSION, UNIX, NEW_YEAR_1980, OWNER_ONLY = 45, 3, 0x21, 0o600 << 16
 IN_ZIP64 = 0xFFFFFFFF
 LONGEST_ENTRY = ENTRY.size + 154
 
-NPY_BYTES = 128  # magic, version 1.0, length, text filled up with spaces: as long as NumPy makes it
+NPY_BYTES = 128  # magic, version 1.0, length, and text padded with spaces to the length that NumPy uses
 NPY = re.compile(r"{'descr': '([<|]..)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), }")
 NAME = re.compile(rb"[a-z0-9_.]{1,150}\.npy")
 
 
 class NpzError(ValueError):
-    """Problem with a file."""
+    """Raised for a file that does not have the layout of this module."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """An array of the file: `crc` and `size` of its `.npy`, and the `offset` of the local header before it."""
+    """An array in the file: `crc` and `size` of its `.npy`, and the `offset` of its local header."""
 
     name: str
     crc: int
@@ -107,19 +107,19 @@ def end_record(members: int, directory_bytes: int, start: int) -> bytes:
 
 
 def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """The start of a `.npy` of version 1.0 (NEP 1), for an array in C order."""
+    """The header of a `.npy` file, version 1.0 (NEP 1), for an array in C order."""
     text = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': {shape}, }}"
     return b"\x93NUMPY\1\0" + struct.pack("<H", NPY_BYTES - 10) + f"{text:<{NPY_BYTES - 11}}\n".encode()
 
 
-# ---------------------------------------------------------------------------------------------- to write
+# ---------------------------------------------------------------------------------------------- writing
 
 
 def npz_pieces(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[Piece]:
-    """The bytes of a file with this header and these arrays (of DTYPES), which in C order are not copied.
+    """The bytes of a file with this header and these arrays, whose dtypes are among DTYPES.
 
-    Equal content gives equal bytes. Raises ValueError for a value that JSON does not have, and NpzError for a file that
-    could not be read again.
+    Arrays in C order are not copied. Equal content gives equal bytes. Raises ValueError for a value that JSON cannot
+    hold, and NpzError for a file that is too large to be read again.
     """
     summed = hashlib.sha256(to_json(header))
     for name, array in arrays.items():
@@ -149,7 +149,7 @@ def npz_pieces(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> list[P
 
 
 def lists_in(text: bytes) -> int:
-    """Lists and objects of a JSON text, or a few more: those within strings are counted too."""
+    """An upper bound for the number of lists and objects in a JSON text. Brackets within strings count too."""
     return text.count(b"[") + text.count(b"{")
 
 
@@ -158,7 +158,7 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 
 
 def described(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """Bytes that the digest covers of an array, besides its data."""
+    """The bytes that the digest covers for an array, besides its data."""
     return name.encode() + b"\0" + npy_header(dtype, shape)
 
 
@@ -166,11 +166,11 @@ def bytes_of(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-# ----------------------------------------------------------------------------------------------- to read
+# ---------------------------------------------------------------------------------------------- reading
 
 
 class Npz:
-    """An open file whose layout is as it should be; nothing of its arrays has been read but dtypes and shapes.
+    """An open file with a correct layout. Only the header and the dtypes and shapes of arrays have been read.
 
     Raises NpzError and OSError.
     """
@@ -191,13 +191,13 @@ class Npz:
 
     @property
     def size(self) -> int:
-        """Bytes of all arrays, with their heads."""
+        """The number of bytes of all arrays with their headers."""
         return max(member.end for member in self.members.values())
 
     def read(self, places: Mapping[str, Array], texts: Collection[str]) -> None:
-        """Fill `places`: the arrays of the file, which has these names, dtypes and shapes, `texts`, and no others.
+        """Read the arrays into `places`. The file must have exactly their names, dtypes and shapes, and the `texts`.
 
-        The texts are compared with the checksums and not kept; `lines` reads them again.
+        The texts are only checked. Use `lines` to read them.
         """
         for name in sorted({*places, *texts} ^ self.forms.keys()):
             found = "it has" if name in self.forms else "it lacks"
@@ -214,15 +214,15 @@ class Npz:
         for name, form in self.forms.items():
             place = places.get(name)
             summed.update(described(name, *form))
-            # `cast` refuses an array that is not in one piece; `bytes_of` would make a copy, and fill that.
+            # `cast` refuses an array that is not contiguous. `bytes_of` would fill a copy of it.
             into = None if place is None else place.data.cast("B")
             for piece in self._pieces(name, npy_header(*form), into):
                 summed.update(piece)
         if summed.hexdigest() != sha256:
-            raise NpzError("its content does not have the sha256 that its header states")
+            raise NpzError("its content does not match the sha256 in its header")
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a text, one that is longer than LONGEST_LINE in parts."""
+        """Yield the lines of a text. A line longer than LONGEST_LINE comes in parts."""
         member = self.members[name]
         self.file.seek(member.start + NPY_BYTES)
         left = member.size - NPY_BYTES
@@ -248,7 +248,7 @@ class Npz:
         raise NpzError("its header is not an object as this program writes it")
 
     def _read_form(self, member: Member) -> Form:
-        """Dtype and shape that a member states, and that account for its size."""
+        """The dtype and shape of a member, checked against its size."""
         self.file.seek(member.start)
         start = self.file.read(NPY_BYTES)
         found = NPY.match(start[10:].decode("latin-1"))
@@ -261,15 +261,15 @@ class Npz:
         return dtype, shape
 
     def _pieces(self, name: str, start: bytes, place: memoryview | None = None) -> Iterator[memoryview]:
-        """The bytes of an array, read into `place`, or else each piece over the one before it.
+        """Yield the bytes of an array in pieces. They are read into `place`, or into a buffer that is reused.
 
-        The member's head, its form and in the end its checksum are compared.
+        Raises NpzError if the local header, the `.npy` header or the checksum is wrong.
         """
         member = self.members[name]
         head = member.local_header() + start
         self.file.seek(member.offset)
         if self.file.read(len(head)) != head:
-            raise NpzError(f"{name} is damaged: its head is not as this program writes it")
+            raise NpzError(f"{name} is damaged: its header is not as this program writes it")
         crc, size = zlib.crc32(start), member.size - NPY_BYTES
         whole = memoryview(bytearray(min(size, PIECE))) if place is None else place
         for position in range(0, size, PIECE):
@@ -279,11 +279,11 @@ class Npz:
             crc = zlib.crc32(piece, crc)
             yield piece
         if crc != member.crc:
-            raise NpzError(f"{name} is damaged: its checksum is another")
+            raise NpzError(f"{name} is damaged: its checksum does not match")
 
 
 def open_npz(path: str | os.PathLike[str]) -> Npz:
-    """Open a file that `npz_pieces` made; raises NpzError and OSError, within a second, whatever the file is."""
+    """Open a file from `npz_pieces`. Raises NpzError and OSError. Takes less than a second for any file."""
     file = open_archive(path)
     try:
         return Npz(file)
@@ -293,8 +293,8 @@ def open_npz(path: str | os.PathLike[str]) -> Npz:
 
 
 def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
-    """A model file, or the part of a program that is one; raises NpzError and OSError."""
-    # Without O_NONBLOCK a named pipe would be waited for.
+    """Open a model file, or the model in a program. Raises NpzError and OSError."""
+    # Without O_NONBLOCK, opening a named pipe would block.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     file = FileIO(descriptor)
     try:
@@ -311,7 +311,7 @@ def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def model_within(file: FileIO) -> tuple[int, int]:
-    """Begin and end of the model in a program: it stands between the first line and the zip file of the code."""
+    """The first byte of the model in a program, and the end. It lies between the first line and the zip file."""
     line, _, _ = file.read(LONGEST_FIRST_LINE).partition(b"\n")
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - END.size, 0))
@@ -326,7 +326,7 @@ def model_within(file: FileIO) -> tuple[int, int]:
 
 
 class Part(RawIOBase):
-    """An open file from `begin` to before `end`, as a file of its own."""
+    """The bytes of an open file from `begin` up to `end`, as a file of its own."""
 
     def __init__(self, file: FileIO, begin: int, end: int) -> None:
         self.file, self.begin, self.size = file, begin, end - begin
@@ -355,7 +355,7 @@ class Part(RawIOBase):
 
 
 def read_directory(file: BufferedReader) -> list[Member]:
-    """The members, of a file that is nothing but them, without gaps, and their directory."""
+    """Read the members of a file. It must consist of the members, without gaps, and their directory."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - END.size, 0))
     end = file.read(END.size)
@@ -378,7 +378,7 @@ def read_directory(file: BufferedReader) -> list[Member]:
 
 
 def listed_members(listing: bytes, count: int) -> Iterator[Member]:
-    """Yield the members that a directory lists; each must begin where the one before it ends."""
+    """Yield the members in a directory. Each begins where the one before it ends."""
     offset = place = 0
     for _ in range(count):
         if len(listing) - place < ENTRY.size:

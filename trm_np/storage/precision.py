@@ -1,13 +1,13 @@
-"""Precision of the weights in a model file. Once loaded they are float32, and all is computed in float32.
+"""Precision of the weights in a model file. Loaded weights are float32, and all computation is in float32.
 
-float32   as they are
-float16   each weight rounded to the nearest number of half precision
-int8      each row of a matrix as whole numbers from -127 to 127 and one scale for them, float32; a row makes one output
-          of a layer, or is one vector of an embedding. Biases and norms, which are no matrices, stay float32.
+float32   weights as they are
+float16   each weight rounded to the nearest number in half precision
+int8      each row of a matrix as integers from -127 to 127, with one float32 scale. A row makes one output of a layer
+          or is one vector of an embedding. Biases and norms are not matrices and stay float32.
 
-Rounding is symmetric and to the nearest, with the scale that lets the largest weight of the row be 127 (Jacob et al.
-2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", section 2.1, with
-a zero point of 0).
+Rounding is symmetric and to the nearest integer. The scale maps the largest weight of a row to 127 (Jacob et al. 2018,
+"Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", section 2.1, with a zero
+point of 0).
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ from trm_np.autograd.ops import Array
 
 FULL = "float32"
 REDUCED = ("float16", "int8")
-SCALE = ".scale"  # after the name of a matrix, the name of its scales
+SCALE = ".scale"  # suffix that turns the name of a matrix into the name of its scales
 LARGEST_INTEGER = 127
 FLOAT32 = np.finfo(np.float32)
-LEAST_SCALE = FLOAT32.tiny  # that of a row of zeros: any would do that can be divided by
-# 127 times the next one is infinite.
+LEAST_SCALE = FLOAT32.tiny  # for a row of zeros; any other positive scale would do
+# 127 times the next larger number is infinite.
 LARGEST_SCALE = np.nextafter(FLOAT32.max / LARGEST_INTEGER, np.float32(0))
 
 
 def as_stored(weights: Mapping[str, Array], precision: str) -> dict[str, Array]:
-    """The arrays that stand for float32 weights in a file; raises ValueError for a weight too large for them."""
+    """Convert float32 weights to the arrays of a file. Raises ValueError for a weight too large for the precision."""
     arrays: dict[str, Array] = {}
     for name, weight in weights.items():
         if precision == "float16":
@@ -40,7 +40,10 @@ def as_stored(weights: Mapping[str, Array], precision: str) -> dict[str, Array]:
 
 
 def to_read(weights: Mapping[str, Array], precision: str) -> dict[str, Array]:
-    """Arrays as `as_stored` makes of these weights, to be filled; those stored as they are, the weights themselves."""
+    """Empty arrays with the dtypes and shapes of `as_stored`, for reading a file into.
+
+    For weights that are stored as they are, the array is the weight itself.
+    """
     arrays: dict[str, Array] = {}
     for name, weight in weights.items():
         if precision == "float16":
@@ -54,7 +57,7 @@ def to_read(weights: Mapping[str, Array], precision: str) -> dict[str, Array]:
 
 
 def restore(weights: Mapping[str, Array], arrays: Mapping[str, Array]) -> None:
-    """Fill the weights with what the arrays of a file stand for."""
+    """Fill the weights from the arrays of a file."""
     for name, weight in weights.items():
         if name + SCALE in arrays:
             weight[...] = dequantized(arrays[name], arrays[name + SCALE])
@@ -70,11 +73,11 @@ def halved(name: str, weight: Array) -> Array:
 
 
 def quantized(weight: Array) -> tuple[Array, Array]:
-    """A matrix (O, I) as integers (O, I) and scales (O,): weight ≈ scale · integer, off by half a scale at most."""
+    """Quantize a matrix (O, I) to integers (O, I) and scales (O,): weight ≈ scale · integer, within half a scale."""
     scale = np.clip(np.abs(weight).max(axis=1) / LARGEST_INTEGER, LEAST_SCALE, LARGEST_SCALE)
     return np.rint(weight / scale[:, None]).astype(np.int8), scale
 
 
 def dequantized(integers: Array, scale: Array) -> Array:
-    with np.errstate(over="ignore"):  # of a scale that nobody computed, and which the reader refuses
+    with np.errstate(over="ignore"):  # a forged scale may overflow; the reader refuses the result
         return np.asarray(integers * scale[:, None])

@@ -1,1 +1,1 @@
-"""Truth that does not depend on the model: the reward, the tools, and what a gift is really worth."""
+"""Facts that do not depend on a model: the reward, the tools, and the realised value of a gift."""

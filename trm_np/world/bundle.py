@@ -10,12 +10,12 @@ BUNDLE_SIZE = 3
 
 
 def best_bundle(value: Floats, price: Floats, limit: float) -> tuple[int, ...]:
-    """The gifts, in ascending order, with the greatest sum of value (G,) whose prices (G,) the limit covers.
+    """The indices, in ascending order, of the gifts with the greatest total value (G,) that cost at most `limit`.
 
-    Of equal bundles the cheaper, then the one whose gifts stand first. A value of -inf keeps a gift out.
-    Quadratic in the number of gifts left by `_undominated`.
+    Among bundles of equal value the cheaper wins, then the one whose gifts come first. A value of -inf excludes a gift.
+    The time is quadratic in the number of gifts that `_undominated` keeps.
     """
-    # Three empty places, free and worth nothing, stand for what a bundle of fewer gifts leaves out.
+    # Three dummy gifts with price and value 0 let a bundle hold fewer than three gifts.
     by_price, nothing = np.argsort(price, kind="stable"), np.zeros(BUNDLE_SIZE)
     gift = np.concatenate([np.full(BUNDLE_SIZE, -1), by_price])
     values, prices = np.append(nothing, value[by_price]), np.append(nothing, price[by_price])
@@ -25,7 +25,7 @@ def best_bundle(value: Floats, price: Floats, limit: float) -> tuple[int, ...]:
 
     best: tuple[float, float, tuple[int, ...]] = (0.0, 0.0, ())
     for dearest in range(2, len(gift)):
-        # With every second dearest gift goes the most valuable one that is no dearer and still fits.
+        # For each second gift, the third is the most valuable one that is no dearer than it and still fits.
         second = np.arange(1, dearest)
         left = limit - prices[dearest] - prices[second]
         second, left = second[left >= 0], left[left >= 0]
@@ -39,10 +39,10 @@ def best_bundle(value: Floats, price: Floats, limit: float) -> tuple[int, ...]:
 
 
 def _undominated(values: Floats) -> Ints:
-    """The places of gifts, cheapest first, that a best bundle may hold.
+    """The positions of gifts that a best bundle may hold, given the values in the order of price.
 
-    Once three others cost no more and are worth no less, one of them is free to stand in for the gift. Of 20,000
-    gifts with prices and values drawn at random this leaves about thirty.
+    A gift can be left out if three others cost no more and are worth no less: a bundle always misses one of them, which
+    can replace it. Of 20,000 gifts with random prices and values about thirty remain.
     """
     best: list[float] = []
     kept = []
@@ -54,7 +54,7 @@ def _undominated(values: Floats) -> Ints:
 
 
 def _places_of_running_maximum(values: Floats) -> Ints:
-    """For each place the first one, up to it, with the greatest value."""
+    """For each position, the first position up to it with the greatest value."""
     most = np.maximum.accumulate(values)
     is_new = np.append(True, most[1:] > most[:-1])
     places: Ints = np.maximum.accumulate(np.where(is_new, np.arange(len(values)), 0))

@@ -1,4 +1,4 @@
-"""Realised value of a list of gifts once bought: prices paid, goods that run out, parcels that come late."""
+"""The realised reward of a list of gifts once bought. It counts prices paid, sold-out gifts and late deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,8 @@ import numpy as np
 
 from trm_np.data.records import Gift
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, ProfileTable
-from trm_np.world.reward import COMPONENTS, WEIGHTS, components_in_turn, reward_components
-from trm_np.world.tools import ROUNDING, UNSTATED, price_that_counts, review_analysis
+from trm_np.world.reward import COMPONENTS, WEIGHTS, list_components, reward_components
+from trm_np.world.tools import ROUNDING, UNSTATED, effective_price, review_analysis
 
 BUDGET, HOBBY, OCCASION = (COMPONENTS.index(name) for name in ("budget", "hobby", "occasion"))
 
@@ -24,14 +24,18 @@ def realised_reward(
 ) -> Floats:
     """The reward (N,) of the lists `choices` (N, k) when each gift is bought at the price `paid` (N, k).
 
-    It is the mean over a list, as `list_reward` is, of the world's reward with five differences. The price is the
-    one that counts when so much is paid (`price_that_counts`). The rating is that of `review_analysis`, the better
-    estimate of how good a gift is. A sold-out gift is worth nothing. One that comes after `days_left` has missed
-    its occasion. And the gifts at the head of the list, as far as the budget reaches, are given together, as one
-    present: the budget component of each is that of their total, the hobby component that of all their tags. Which
-    tools ran matters through `choices` and `paid` alone. An unknown field counts neither for a gift nor against it;
-    without a known price, a `paid` of nan, it is not given together with others. Raises `ValueError` for a price
-    that no seller asks.
+    Like `list_reward`, it is the mean over a list of each gift's reward, with five differences:
+
+    - The price is the `effective_price` for the price paid.
+    - The rating is that of `review_analysis`, which estimates the quality better.
+    - A sold-out gift is worth nothing.
+    - A gift that arrives after `days_left` gets nothing for the occasion.
+    - The first gifts of the list that the budget covers together form one present. Its total price decides the budget
+      component of each, and the tags of all decide the hobby component.
+
+    Tools matter only through `choices` and `paid`. An unknown field counts neither for a gift nor against it. A gift
+    with an unknown price, a `paid` of nan, is not part of the present. Raises `ValueError` for a price below every
+    offer.
     """
     believed = replace(table, rating=review_analysis(gifts).rating)
     return np.array(
@@ -57,9 +61,9 @@ def _realised(
     paid: Floats,
     days_left: float,
 ) -> float:
-    """The reward of one list, its k gifts given as records and as columns."""
-    counted = replace(table, price=price_that_counts(table.price, paid, profile.budget))
-    components = components_in_turn(profile, counted, implied)
+    """The reward of one list. Its k gifts are given both as records and as a table."""
+    counted = replace(table, price=effective_price(table.price, paid, profile.budget))
+    components = list_components(profile, counted, implied)
 
     in_stock = np.array([gift.stock != 0 for gift in gifts])
     priced = in_stock & ~np.isnan(paid)
@@ -68,7 +72,7 @@ def _realised(
         present = replace(
             table,
             price=np.broadcast_to(
-                price_that_counts(table.price[together].sum(), paid[together].sum(), profile.budget),
+                effective_price(table.price[together].sum(), paid[together].sum(), profile.budget),
                 len(gifts),
             ),
             hobby_tags=np.broadcast_to(table.hobby_tags[together].any(axis=0), table.hobby_tags.shape),
@@ -84,10 +88,10 @@ def _realised(
 
 
 def _arrival_days(gift: Gift, paid: float) -> int:
-    """Days until the fastest seller who asks no more than what is paid has delivered; UNSTATED without offers."""
+    """Days until delivery by the fastest seller whose price is at most `paid`; UNSTATED without offers."""
     if gift.offers is None:
         return UNSTATED
     days = [offer.shipping_days for offer in gift.offers if offer.price <= paid]
     if not days:
-        raise ValueError(f"{gift.id} cannot be had for {paid}: no seller asks so little")
+        raise ValueError(f"{gift.id} cannot be bought for {paid}: every offer costs more")
     return min(days)

@@ -1,4 +1,4 @@
-"""The true reward of giving a gift to a person. It is the world: a model predicts it and is judged by it."""
+"""The true reward of a gift for a profile. Models predict it and are judged by it."""
 
 import numpy as np
 
@@ -20,31 +20,31 @@ COMPONENTS = tuple(COMPONENT_WEIGHTS)  # the order of every array of components
 WEIGHTS = np.array(list(COMPONENT_WEIGHTS.values()))
 DIVERSITY_WEIGHT = COMPONENT_WEIGHTS["diversity"]
 
-UNKNOWN = 0.5  # the value of a component whose field is missing: it speaks neither for the gift nor against
-PREFERENCE_ONLY = 0.4  # a gift that matches a preference but lies outside the categories of every hobby
+UNKNOWN = 0.5  # value of a component whose field is missing, which is neither for nor against the gift
+PREFERENCE_ONLY = 0.4  # category value of a gift that matches a preference but no category of a hobby
 OTHER_OCCASION = 0.3
-AGE_TOLERANCE = 15.0  # years outside the age range until nothing of the component is left
-HOBBIES_ENOUGH = 2  # a gift that serves two hobbies serves the person fully
+AGE_TOLERANCE = 15.0  # years outside the age range at which the component reaches 0
+HOBBIES_ENOUGH = 2  # a gift that serves this many hobbies gets the full hobby value
 
-# Price over budget, and its value: a gift for a tenth of the budget looks mean, one for half of it
-# up to all of it is right, and nobody pays a quarter more than they meant to.
+# Price divided by budget, and its value. A very cheap gift looks mean. From half the budget up to the whole budget, the
+# value is full. Nobody pays a quarter more than planned.
 PRICE_SHARE = np.array([0.0, 0.5, 1.0, 1.25])
 PRICE_VALUE = np.array([0.5, 1.0, 1.0, 0.0])
 
-SEARCH_MARGIN = 1e-12  # a list counts as better than the greedy one only beyond rounding
-CELLS = 2**18  # profiles × gifts, or lists × gifts, computed together
+SEARCH_MARGIN = 1e-12  # a list must beat the greedy one by more than rounding errors
+CELLS = 2**18  # profiles × gifts, or lists × gifts, computed at once
 
 
 def reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Bools | None = None) -> Floats:
     """The reward (N, G) in [0, 1] of each gift for each profile: the weighted sum of its seven components.
 
-    Arguments are those of `reward_components`; beside the result, memory is that of CELLS profiles × gifts.
+    The arguments are those of `reward_components`. Besides the result, memory is needed for CELLS profiles × gifts.
     """
     total = np.zeros((len(profiles), len(gifts)))
     for rows in portions(len(profiles), len(gifts), CELLS):
         some_picked = None if picked is None else picked[rows]
         components = reward_components(profiles.take(rows), gifts, implied, some_picked)
-        # Term by term, not as a matrix product: gifts with equal components get equal bits, and ties stay ties.
+        # A matrix product could round gifts with equal components differently and so break ties.
         for index, weight in enumerate(WEIGHTS):
             total[rows] += weight * components[:, :, index]
     return np.minimum(total, 1.0)  # the sum may round to just above 1
@@ -53,9 +53,9 @@ def reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Boo
 def reward_components(
     profiles: ProfileTable, gifts: GiftTable, implied: Bools, picked: Bools | None = None
 ) -> Floats:
-    """The seven components (N, G, 7) in [0, 1], in the order of COMPONENTS; 0.5 where a field of either is missing.
+    """The seven components (N, G, 7) in [0, 1], in the order of COMPONENTS; 0.5 where a needed field is missing.
 
-    `implied` (n_hobbies, C) is from `implied_categories`; `picked` (N, G) the gifts already in the list.
+    `implied` (n_hobbies, C) comes from `implied_categories`. `picked` (N, G) marks the gifts already in the list.
     """
     hobbies = _marks(profiles.hobbies, gifts.hobby_tags.shape[1])
     preferences = _marks(profiles.preferences, gifts.preference_tags.shape[1])
@@ -72,10 +72,10 @@ def reward_components(
     return np.stack([components[name] for name in COMPONENTS], axis=-1)
 
 
-def components_in_turn(profile: ProfileTable, gifts: GiftTable, implied: Bools) -> Floats:
-    """The components (k, 7) of the k gifts of one list for one profile, each given those before it.
+def list_components(profile: ProfileTable, gifts: GiftTable, implied: Bools) -> Floats:
+    """The components (k, 7) of a list of k gifts for one profile. Diversity compares each gift with those before it.
 
-    Beside the result, memory is that of CELLS pairs of gifts.
+    Besides the result, memory is needed for CELLS pairs of gifts.
     """
     in_turn: Floats = reward_components(profile.take([0]), gifts, implied)[0]
     each = np.arange(len(gifts))
@@ -94,7 +94,7 @@ def _category(hobbies: Bools, preferences: Bools, gifts: GiftTable, implied: Boo
 
 
 def _budget(budget: Floats, price: Floats) -> Floats:
-    with np.errstate(over="ignore"):  # the share of a vanishing budget is infinite, and worth nothing
+    with np.errstate(over="ignore"):  # a tiny budget makes the share infinite, whose value is 0
         share = price / budget[:, None]
     return _unless_unknown(np.isnan(budget), np.isnan(price), np.interp(share, PRICE_SHARE, PRICE_VALUE))
 
@@ -124,7 +124,7 @@ def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Float
     if picked is None:
         return np.ones((n_profiles, len(gifts)))
     number = picked.sum(axis=1, keepdims=True)
-    listed = np.flatnonzero(np.any(picked, axis=0))  # of a large catalogue few gifts are in any list
+    listed = np.flatnonzero(np.any(picked, axis=0))  # only few gifts of a large catalogue are in any list
     alike = picked[:, listed].astype(np.float64) @ gift_similarity(gifts.take(listed), gifts)
     alike /= np.maximum(number, 1)
     diversity: Floats = np.clip(1.0 - alike, 0.0, 1.0)
@@ -132,9 +132,9 @@ def _diversity(gifts: GiftTable, n_profiles: int, picked: Bools | None) -> Float
 
 
 def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
-    """Similarity of some gifts to all, (S, G) in [0, 1]: 0.5 [same category] + 0.5 Jaccard index of the tags.
+    """Similarity (S, G) in [0, 1] of some gifts to all: 0.5 [same category] + 0.5 Jaccard index of the tags.
 
-    A gift is 1.0 similar to itself; two gifts without tags have a Jaccard index of 1, unknown tags one of 0.5.
+    The Jaccard index is 1 for two gifts without tags, and 0.5 if the tags of either are unknown.
     """
     some_tags, tags = (np.hstack([table.hobby_tags, table.preference_tags]) for table in (some, gifts))
     common = _in_common(some_tags, tags)
@@ -146,28 +146,28 @@ def gift_similarity(some: GiftTable, gifts: GiftTable) -> Floats:
 
 
 def _in_common(rows: Bools, columns: Bools) -> Floats:
-    """Number of marks (N, G) that each of (N, T) shares with each of (G, T): whole numbers, as floats for speed."""
+    """The number (N, G) of marks that each row (N, T) shares with each column (G, T), as floats for speed."""
     number: Floats = rows.astype(np.float64) @ columns.T.astype(np.float64)
     return number
 
 
 def _unless_unknown(of_profile: Bools, of_gift: Bools | bool, value: Floats) -> Floats:
-    """The value (N, G), replaced by UNKNOWN where the profile (N,) or the gift (G,) lacks what it is made of."""
-    known_or_half: Floats = np.where(of_profile[:, None] | of_gift, UNKNOWN, value)
-    return known_or_half
+    """Replace the value (N, G) by UNKNOWN where a field of the profile (N,) or of the gift (G,) is missing."""
+    filled: Floats = np.where(of_profile[:, None] | of_gift, UNKNOWN, value)
+    return filled
 
 
 def _marks(indices: Ints, size: int) -> Bools:
-    """Lists of indices (N, H), padded with -1, as marks (N, size)."""
+    """Mark the indices (N, H), padded with -1, in a table (N, size)."""
     marks = np.zeros((len(indices), size + 1), dtype=np.bool_)
-    np.put_along_axis(marks, indices, True, axis=1)  # the padding -1 falls into the last column
+    np.put_along_axis(marks, indices, True, axis=1)  # the padding -1 marks the last column
     return marks[:, :size]
 
 
 def list_reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choices: Ints) -> Floats:
     """The reward (N,) of the lists `choices` (N, k): the mean of each gift's reward given the ones before it.
 
-    Raises `ValueError` for an index that is not a gift, or a gift that stands in a list twice.
+    Raises `ValueError` for an index out of range, or for a gift that is in a list twice.
     """
     if choices.shape[:1] != (len(profiles),) or choices.ndim != 2 or choices.shape[1] == 0:
         raise ValueError(f"choices must be ({len(profiles)}, k) gift indices, found shape {choices.shape}")
@@ -177,30 +177,30 @@ def list_reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choice
     if (ordered[:, 1:] == ordered[:, :-1]).any():
         raise ValueError("choices must not hold the same gift twice in one list")
     means = [
-        _mean_in_turn(profiles.take(rows), gifts, implied, choices[rows])
+        _mean_reward(profiles.take(rows), gifts, implied, choices[rows])
         for rows in portions(len(profiles), len(gifts), CELLS)
     ]
     return np.concatenate([np.empty(0), *means])
 
 
-def _mean_in_turn(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choices: Ints) -> Floats:
-    """The `list_reward` (N,) of a few profiles, looking only at the gifts in their lists."""
+def _mean_reward(profiles: ProfileTable, gifts: GiftTable, implied: Bools, choices: Ints) -> Floats:
+    """The `list_reward` (N,) of a few profiles, computed only for the gifts in their lists."""
     used, places = np.unique(choices, return_inverse=True)
     gifts = gifts.take(used)
-    everyone = np.arange(len(profiles))
+    rows = np.arange(len(profiles))
     picked = np.zeros((len(profiles), len(gifts)), dtype=np.bool_)
     total = np.zeros(len(profiles))
     for choice in places.reshape(choices.shape).T:
-        total += reward(profiles, gifts, implied, picked)[everyone, choice]
-        picked[everyone, choice] = True
+        total += reward(profiles, gifts, implied, picked)[rows, choice]
+        picked[rows, choice] = True
     mean: Floats = total / choices.shape[1]
     return mean
 
 
 def best_lists(profiles: ProfileTable, gifts: GiftTable, implied: Bools, k: int = 3) -> tuple[Ints, Floats]:
-    """The best ordered lists of k different gifts that exist: choices (N, k) and their `list_reward` (N,).
+    """Search for the best ordered lists of k different gifts. Returns choices (N, k) and their `list_reward` (N,).
 
-    Raises `ValueError` if there are fewer than k gifts.
+    The search is exact. Raises `ValueError` if there are fewer than k gifts.
     """
     if not 1 <= k <= len(gifts):
         raise ValueError(f"a list of {k} cannot be made from {len(gifts)} gifts")
@@ -212,25 +212,26 @@ def best_lists(profiles: ProfileTable, gifts: GiftTable, implied: Bools, k: int 
 
 
 def _best_list(alone: Floats, gifts: GiftTable, k: int) -> Ints:
-    """The best list for one profile, to which each gift alone is worth `alone` (G,).
+    """The best list for one profile. `alone` (G,) is the reward of each gift before any other is picked.
 
-    Only gifts that could be in a better list than the greedy one are joined into lists: few of a large catalogue.
+    The search covers only gifts that could be in a better list than the greedy one, few of a large catalogue.
     """
     rows = _within_reach(alone, k)
     alone, gifts = alone[rows], gifts.take(rows)
     greedy, greedy_total = _greedy_list(alone, gifts, k)
-    with_the_best = alone + np.sort(alone)[::-1][: k - 1].sum()
-    hopeful = np.flatnonzero(with_the_best > greedy_total + SEARCH_MARGIN)
-    hopeful = hopeful[_best_of_each_kind(alone[hopeful], gifts.take(hopeful), k)]
-    better = _search(alone[hopeful], _penalty(gifts.take(hopeful), gifts.take(hopeful)), k, greedy_total)
-    return rows[greedy if better is None else hopeful[better]]
+    bound = alone + np.sort(alone)[::-1][: k - 1].sum()
+    candidates = np.flatnonzero(bound > greedy_total + SEARCH_MARGIN)
+    candidates = candidates[_best_of_each_kind(alone[candidates], gifts.take(candidates), k)]
+    some = gifts.take(candidates)
+    better = _search(alone[candidates], _penalty(some, some), k, greedy_total)
+    return rows[greedy if better is None else candidates[better]]
 
 
 def _within_reach(alone: Floats, k: int) -> Ints:
-    """The gifts that a best list or the greedy one may hold.
+    """The gifts that the best list or the greedy one may hold.
 
-    The k gifts worth most alone lose at most the weight of diversity in each place after the first. A list with a gift
-    that is worth less than they are by more than that could not make up for it.
+    Each gift after the first loses at most the weight of diversity. A gift that is worth less than the k best ones by
+    more than the largest total loss cannot be in a best list.
     """
     least = np.partition(alone, -k)[-k] - (k - 1) * DIVERSITY_WEIGHT - SEARCH_MARGIN
     reach: Ints = np.flatnonzero(alone >= least)
@@ -238,7 +239,7 @@ def _within_reach(alone: Floats, k: int) -> Ints:
 
 
 def _best_of_each_kind(alone: Floats, gifts: GiftTable, k: int) -> Ints:
-    """The k gifts worth most of each kind, in order: one category and the same tags, and so equally like any other."""
+    """The k best gifts of each kind, in order. Gifts of a kind share category and tags, and so all similarities."""
     kinds = np.column_stack([gifts.category, gifts.hobby_tags, gifts.preference_tags, gifts.tags_known])
     _, kind, size = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
     best_first = np.lexsort((-alone, kind.reshape(-1)))
@@ -247,12 +248,12 @@ def _best_of_each_kind(alone: Floats, gifts: GiftTable, k: int) -> Ints:
 
 
 def _penalty(some: GiftTable, gifts: GiftTable) -> Floats:
-    """Cost (S, G) of giving each gift after each of S others."""
+    """The loss of reward (S, G) for each gift after each of S others."""
     return DIVERSITY_WEIGHT * gift_similarity(some, gifts)
 
 
 def _greedy_list(alone: Floats, gifts: GiftTable, k: int) -> tuple[Ints, float]:
-    """The list (k,) that takes in each place the gift worth most there, and its total."""
+    """The list (k,) that picks the best gift for each place in turn, and its total reward."""
     greedy: Ints = np.empty((1, 0), dtype=np.int64)
     total = np.zeros(1)
     for _ in range(k):
@@ -262,10 +263,10 @@ def _greedy_list(alone: Floats, gifts: GiftTable, k: int) -> tuple[Ints, float]:
 
 
 def _search(alone: Floats, penalty: Floats, k: int, floor: float) -> Ints | None:
-    """The first best list (k,) with a total above the floor, None if there is none: breadth-first branch and bound.
+    """The first best list (k,) with a total above the floor, or `None`: breadth-first branch and bound.
 
-    Lists grow by one gift at a time. A started list is dropped when it could not rise above the floor even if
-    the gifts worth most alone (S,) followed it, without any penalty (S, S) for being alike.
+    Lists grow by one gift at a time. A partial list is dropped if even the gifts with the largest `alone` (S,), added
+    without any `penalty` (S, S) for similarity, could not raise its total above the floor.
     """
     most = np.sort(alone)[::-1]
     lists: Ints = np.empty((1, 0), dtype=np.int64)
@@ -284,9 +285,9 @@ def _search(alone: Floats, penalty: Floats, k: int, floor: float) -> Ints | None
 
 
 def _totals_with_next(lists: Ints, totals: Floats, alone: Floats, penalties: Floats) -> Floats:
-    """The total (L, G) of each started list (L, j) with each gift added; -inf where it has it already.
+    """The total (L, G) of each partial list (L, j) with each gift added; -inf for gifts that it already holds.
 
-    `penalties` (L, j, G) are those of the gifts in the list.
+    `penalties` (L, j, G) are those for following each gift of the list.
     """
     alike = penalties.sum(axis=1) / max(lists.shape[1], 1)
     following: Floats = totals[:, None] + (alone - alike)

@@ -1,4 +1,4 @@
-"""The five tools: what the offers, stock, reviews and sales of G gifts say, and what that changes for each of them."""
+"""The five tools. Each reads offers, stock, reviews or sales of G gifts, and has an effect on how they are ranked."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,25 +16,29 @@ from trm_np.world.bundle import best_bundle
 
 T = TypeVar("T", bound=np.generic)
 
-BUNDLE_MARGIN = 0.05  # of reward: a gift much worse than the best affordable one is not worth giving as well
-BUNDLE_BONUS = 2.0  # above the whole range of rewards and of the trend bonus: the bundle leads the order
-TREND_BONUS = 0.01  # decides between gifts that are about as good, and never more than that
-UNSTATED = -1  # of a number of pieces, days or reviews; an unstated price, rating or slope is nan
-PRIOR_REVIEWS = 12.0  # variance of stars within gifts over that between gifts: 11.8 in the shipped catalogue
+BUNDLE_MARGIN = 0.05  # a gift whose reward is this much below the best affordable one does not join a bundle
+BUNDLE_BONUS = (
+    2.0  # larger than the range of rewards plus the trend bonus, so that the bundle leads the ranking
+)
+TREND_BONUS = 0.01  # small, so that it only decides between gifts that are about equal
+UNSTATED = -1  # an unknown number of pieces, days or reviews; an unknown price, rating or slope is nan
+PRIOR_REVIEWS = (
+    12.0  # ratio of the variance of stars within gifts to that between gifts: 11.8 in the shipped catalogue
+)
 STARS = np.arange(1.0, 6.0)
 LOW_STARS = 2  # one and two stars
 
 WEEKS = 12
-T_QUANTILE = 2.2281388519862748  # of Student's t: 97.5 % with 12 weeks - 2 = 10 degrees of freedom
-ROUNDING = 1.0 + 1e-12  # a sum of prices may round to just above the budget that it meets
+T_QUANTILE = 2.2281388519862748  # 97.5 % quantile of Student's t with 12 weeks - 2 = 10 degrees of freedom
+ROUNDING = 1.0 + 1e-12  # factor on a budget: a sum of prices equal to it may round to just above it
 
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """Changes by a tool to each of G gifts; `None` leaves a value as it is.
+    """A tool's changes to G gifts. `None` leaves a value as it is.
 
-    price (G,) to be paid; rating (G,) to be believed; bonus (G,), added to the predicted reward when gifts are put in
-    order.
+    `price` (G,) and `rating` (G,) replace those of the catalogue. `bonus` (G,) is added to the predicted reward when
+    gifts are ranked.
     """
 
     price: Floats | None = None
@@ -44,9 +48,9 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class PriceComparison:
-    """The best offer for each gift, the price (G,) paid with it, and the saving (G,) against the list price.
+    """The best offer for each gift, its price (G,), and the saving (G,) against the list price.
 
-    Without offers it is the list price; a saving that cannot be known is 0.
+    Without offers the price is the list price. An unknown saving is 0.
     """
 
     offer: tuple[Offer | None, ...]
@@ -59,9 +63,10 @@ class PriceComparison:
 
 @dataclass(frozen=True, eq=False)
 class InventoryCheck:
-    """Pieces in stock (G,), the offer that is there first, its days (G,), and whether one can be had in time (G,).
+    """Pieces in stock (G,), the fastest offer, its days to arrive (G,), and whether the gift arrives in time (G,).
 
-    It changes nothing: gifts that cannot be had are ruled out with any tools (trm_np/recommend/common_sense.py).
+    The tool has no effect of its own. Gifts that are sold out or late are ruled out whichever tools run
+    (trm_np/recommend/common_sense.py).
     """
 
     stock: Ints
@@ -75,7 +80,7 @@ class InventoryCheck:
 
 @dataclass(frozen=True, eq=False)
 class ReviewAnalysis:
-    """A rating (G,) that counts the reviews behind it, their number (G,), and the share (G,) of 1 and 2 stars."""
+    """A rating (G,) weighted by the number of reviews, that number (G,), and the share (G,) of 1 and 2 stars."""
 
     rating: Floats
     reviews: Ints
@@ -87,9 +92,9 @@ class ReviewAnalysis:
 
 @dataclass(frozen=True, eq=False)
 class TrendAnalysis:
-    """Growth of sales per week, as a share of mean sales (G,), its standard error (G,), and direction (G,).
+    """Weekly growth as a share of mean sales (G,), its standard error (G,), and its direction (G,).
 
-    The direction is 1 or -1 where the slope differs from zero at the 95 % level, otherwise 0.
+    The direction is 1 or -1 where the slope differs from zero at the 95 % level, and 0 elsewhere.
     """
 
     slope: Floats
@@ -102,7 +107,7 @@ class TrendAnalysis:
 
 @dataclass(frozen=True, eq=False)
 class BudgetOptimizer:
-    """The best bundle, as indices in the order of the G gifts: marks (G,), what it costs, the sum of its values."""
+    """The best bundle as indices into the G gifts and as marks (G,), its price and its total value."""
 
     bundle: tuple[int, ...]
     marks: Bools
@@ -117,9 +122,9 @@ Finding = PriceComparison | InventoryCheck | ReviewAnalysis | TrendAnalysis | Bu
 
 
 def price_comparison(gifts: Sequence[Gift], days_left: float | None = None) -> PriceComparison:
-    """The cheapest offer that arrives in time, the faster of equal ones; where none does, the cheapest of all.
+    """Find the cheapest offer that arrives in time, or the cheapest of all if none does. Ties go to the faster.
 
-    With no date (`None`) all arrive in time.
+    Without a date (`None`) all offers arrive in time.
     """
     until = inf if days_left is None else days_left
     offer = tuple(
@@ -131,36 +136,36 @@ def price_comparison(gifts: Sequence[Gift], days_left: float | None = None) -> P
         for gift in gifts
     )
     listed = _floats([_or_nan(gift.price) for gift in gifts])
-    asked = _floats([_or_nan(best.price if best else None) for best in offer])
-    price = np.where(np.isnan(asked), listed, asked)
+    offered = _floats([_or_nan(best.price if best else None) for best in offer])
+    price = np.where(np.isnan(offered), listed, offered)
     return PriceComparison(offer, price, np.fmax(listed - price, 0.0))
 
 
 def fair_offers(gift: Gift) -> tuple[Offer, ...]:
-    """The offers that ask no more than the list price; all of them where every seller asks more, or none is known."""
+    """The offers at no more than the list price, or all offers if there are none or the list price is unknown."""
     offers = gift.offers or ()
     return tuple(offer for offer in offers if gift.price is not None and offer.price <= gift.price) or offers
 
 
 def price_paid(gift: Gift) -> float:
-    """Price paid without a comparison: the list price, or the lowest offer where every seller asks more.
+    """The price paid without a comparison: the list price, or the lowest offer if all offers cost more.
 
-    It is nan where neither is known.
+    It is nan if neither is known.
     """
     least = min((offer.price for offer in fair_offers(gift)), default=nan)
     return float(np.fmax(_or_nan(gift.price), least))
 
 
 def first_offer(gift: Gift) -> Offer | None:
-    """The offer that is there first of those at no more than the list price, the cheaper of equal ones."""
+    """The fastest of the `fair_offers`. Ties go to the cheaper."""
     return min(fair_offers(gift), key=lambda offer: (offer.shipping_days, offer.price), default=None)
 
 
-def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
-    """The price by which a gift is judged when less than its list price is paid; a nan budget or list price is unknown.
+def effective_price(listed: Floats, paid: Floats, budget: float | Floats) -> Floats:
+    """The price that decides a gift's budget component when it is bought below its list price.
 
-    The giver feels the price beyond the budget. Up to the budget a gift looks as generous as its list price: a
-    bargain makes no gift mean.
+    Up to the budget, a gift looks as generous as its list price, so a bargain does not make it look mean. Beyond the
+    budget, only the price paid counts. A nan budget or list price is unknown.
     """
     known = np.where(np.isnan(listed), paid, listed)
     counted: Floats = np.maximum(paid, np.fmin(known, budget))
@@ -168,9 +173,9 @@ def price_that_counts(listed: Floats, paid: Floats, budget: float | Floats) -> F
 
 
 def inventory_check(gifts: Sequence[Gift], days_left: float | None = None) -> InventoryCheck:
-    """Stock, and the earliest arrival over sellers at no more than the list price, the cheaper of equal ones.
+    """Look up the stock and the fastest of the `fair_offers` of each gift.
 
-    A gift is in time if it is in stock and arrives within the days left, as far as either is known.
+    A gift is in time if it is in stock and arrives within the days left. Unknown stock or arrival counts as in time.
     """
     stock = _counts([UNSTATED if gift.stock is None else gift.stock for gift in gifts])
     offer = tuple(map(first_offer, gifts))
@@ -180,12 +185,12 @@ def inventory_check(gifts: Sequence[Gift], days_left: float | None = None) -> In
 
 
 def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) -> ReviewAnalysis:
-    """The Bayesian average: the mean star count expected of the next review.
+    """Compute the Bayesian average of each gift: the expected number of stars in its next review.
 
-    It is the posterior mean of a multinomial distribution over five stars under a Dirichlet prior, which acts
-    as PRIOR_REVIEWS further reviews with the `star_shares` (5,) of the catalogue (`None`: of these gifts).
-    Gelman et al., "Bayesian Data Analysis", 3rd edition, section 3.4. Where the reviews of no gift are known, the
-    ratings stay as they are stated.
+    It is the posterior mean of a multinomial distribution over five stars under a Dirichlet prior (Gelman et al.,
+    "Bayesian Data Analysis", 3rd edition, section 3.4). The prior acts as PRIOR_REVIEWS further reviews with the
+    `star_shares` (5,) of the catalogue; `None` takes the shares of these gifts. If the reviews of no gift are known,
+    the stated ratings stay.
     """
     if star_shares is None:
         star_shares = catalogue_star_shares(gifts)
@@ -202,7 +207,7 @@ def review_analysis(gifts: Sequence[Gift], star_shares: Floats | None = None) ->
 
 
 def catalogue_star_shares(gifts: Sequence[Gift]) -> Floats:
-    """The share (5,) of 1 to 5 stars in all reviews, with one review of each added: never 0, even if there is none.
+    """The shares (5,) of 1 to 5 stars in all reviews and one further review of each, so that no share is 0.
 
     They are nan if the reviews of no gift are known.
     """
@@ -214,9 +219,9 @@ def catalogue_star_shares(gifts: Sequence[Gift]) -> Floats:
 
 
 def trend_analysis(gifts: Sequence[Gift]) -> TrendAnalysis:
-    """The least-squares line through twelve weeks of sales, with a two-sided t test of its slope; nan if not known.
+    """Fit a least-squares line to twelve weeks of sales and test its slope with a two-sided t test.
 
-    Montgomery, Peck and Vining, "Introduction to Linear Regression Analysis", chapter 2.
+    Unknown sales give nan. See Montgomery, Peck and Vining, "Introduction to Linear Regression Analysis", chapter 2.
     """
     unstated = (nan,) * WEEKS
     sales = _floats([gift.weekly_sales or unstated for gift in gifts]).reshape(-1, WEEKS)
@@ -227,7 +232,7 @@ def trend_analysis(gifts: Sequence[Gift]) -> TrendAnalysis:
     residuals = sales - mean[:, None] - slope[:, None] * weeks
     standard_error = np.sqrt((residuals * residuals).sum(axis=1) / (WEEKS - 2) / spread)
     direction = np.where(np.abs(slope) > T_QUANTILE * standard_error, np.sign(slope), 0).astype(np.int64)
-    scale = np.where(mean == 0, 1.0, mean)  # nothing sold at all: a slope of 0
+    scale = np.where(mean == 0, 1.0, mean)  # if nothing was sold, the slope is 0
     return TrendAnalysis(slope / scale, standard_error / scale, direction)
 
 
@@ -238,11 +243,11 @@ def budget_optimizer(
     price: Floats | None = None,
     available: Bools | None = None,
 ) -> BudgetOptimizer:
-    """The bundle of at most three gifts with the greatest sum of value (G,) that costs no more than the budget.
+    """Find the bundle of at most three gifts with the greatest total value (G,) that the budget covers.
 
-    Exact; of equal ones the cheaper, then the first in the order of the gifts. `price` (G,) is `price_paid` if
-    `None`; only `available` (G,) gifts with a known price are taken. Without a budget it is the three best. Nothing
-    may fit: an empty bundle. Raises `ValueError` for a value that is not a number.
+    The search is exact. Among equal bundles the cheaper wins, then the one whose gifts come first. Only `available`
+    (G,) gifts with a known price are considered. `price` (G,) defaults to `price_paid`. Without a budget the bundle
+    is the three best gifts. If no gift fits, it is empty. Raises `ValueError` if a value is nan.
     """
     if np.shape(value) != (len(gifts),) or np.isnan(value).any():
         raise ValueError(
@@ -267,11 +272,11 @@ def run_tools(
     days_left: float | None,
     star_shares: Floats | None = None,
 ) -> dict[str, Finding]:
-    """Run the named tools in the order of TOOLS: prices and stock are known before the bundle is sought.
+    """Run the named tools in the order of TOOLS, so that the bundle is made with the prices compared before.
 
-    `value` (G,) is the reward predicted of each gift; `star_shares` those of the catalogue if these gifts are a
-    part of it. A bundle is made of gifts within BUNDLE_MARGIN of the best one that it could hold. Raises
-    `ValueError` for a name that is not a tool.
+    `value` (G,) is the predicted reward of each gift. `star_shares` are those of the whole catalogue, if these gifts
+    are only a part of it. A bundle holds only gifts within BUNDLE_MARGIN of the best affordable one. Raises
+    `ValueError` for an unknown name.
     """
     unknown = sorted(set(names) - set(TOOLS))
     if unknown:
@@ -295,7 +300,7 @@ def run_tools(
 
 
 def combined(effects: Iterable[Effect]) -> Effect:
-    """All effects at once: the lowest price and rating, the sum of bonuses."""
+    """Combine effects: the lowest price and rating, and the sum of bonuses."""
     every = list(effects)
     return Effect(
         price=_joined(np.minimum, [effect.price for effect in every]),

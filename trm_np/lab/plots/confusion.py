@@ -1,4 +1,4 @@
-"""Which categories lead where which are expected."""
+"""Draw which categories the model ranks first, by expected category."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +9,21 @@ from trm_np.data.tables import Floats
 from trm_np.evaluation.metrics import TOP_CATEGORIES, top_categories
 from trm_np.lab.plots.style import INK, drawing, label, save
 
-INCHES = 0.46  # of a cell
+INCHES = 0.46  # side of a cell
 HEADING_INCHES = 6.6
 HEADING = (
     "Of the test scenarios that expect the row's category, the percentage in which\n"
     f"the column's is among the model's first {TOP_CATEGORIES}. On the diagonal: recall;\n"
     "what stands beside it may be expected too."
 )
-DARK = 0.6  # from this share on a cell is so dark that its figure is white
+DARK = 0.6  # cells with a larger share are so dark that their text is white
 
 
 def confusion_shares(scores: Floats, expected: Floats) -> Floats:
-    """Of the scenarios that expect category e, the share in which category c is among the three with the best scores.
+    """The share (C, C) of scenarios expecting category e (row) that have c (column) among the three best scores.
 
-    scores and expected (N, C) to shares (C, C), row e and column c; a row of NaN where none expects e. The diagonal is
-    each category's own recall; a row adds up to 3, and what stands off the diagonal may have been expected beside e.
+    `scores` and `expected` are (N, C). A row is NaN if no scenario expects e. The diagonal is the recall of each
+    category. A row adds up to 3. A category off the diagonal may have been expected as well.
     """
     leading = np.zeros_like(scores)
     np.put_along_axis(leading, top_categories(scores), 1.0, axis=1)
@@ -33,7 +33,7 @@ def confusion_shares(scores: Floats, expected: Floats) -> Floats:
 
 
 def draw_confusion(scores: Floats, expected: Floats, names: Sequence[str], path: Path) -> list[Path]:
-    """The `confusion_shares` in greys, in percent; beside each row's name, how many scenarios expect it."""
+    """Draw `confusion_shares` as percentages on grey cells. Each row shows how many scenarios expect its category."""
     shares, count = confusion_shares(scores, expected), expected.sum(axis=0)
     side = INCHES * len(names)
     with drawing(size=(max(side + 2.2, HEADING_INCHES), side + 2.1)) as (figure, axes):

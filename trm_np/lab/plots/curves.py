@@ -1,4 +1,4 @@
-"""Training curves: every loss term over the epochs, where the learning rate fell, and the epoch kept."""
+"""Draw training curves: every loss term over the epochs, the falls of the learning rate, and the best epoch."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOTAL, CHOICE = "total", "choice"
-MASKED = "masked_tokens"  # nothing is masked at an evaluation: the loss there is 0 and says nothing
+MASKED = "masked_tokens"  # its loss is always 0 in evaluations, since they mask nothing
 MEASURES = {
     "category": "nats per category",
     "tool": "nats per tool",
@@ -37,9 +37,9 @@ Series = list[tuple[int, float]]  # (epoch, value)
 
 
 def read_records(path: Path) -> list[Record]:
-    """The record of each epoch in a metrics.jsonl; raises ResultsError, OSError.
+    """Read the record of each epoch from a metrics.jsonl. Raises ResultsError and OSError.
 
-    What a killed process left of a last line is not counted.
+    An incomplete last line, which a killed process may leave, is ignored.
     """
     if not path.exists():
         raise ResultsError(printable(f"{path}: no such file; trm-train makes one in its --out folder"))
@@ -52,15 +52,15 @@ def read_records(path: Path) -> list[Record]:
             rates_left(records[-1], records[0])
         except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
             raise ResultsError(
-                printable(f"{path}: line {number} is no record of an epoch ({error!r})")
+                printable(f"{path}: line {number} is not the record of an epoch ({error!r})")
             ) from error
     if not records:
-        raise ResultsError(printable(f"{path}: no epoch is done; there is nothing to draw"))
+        raise ResultsError(printable(f"{path}: no finished epoch, so there is nothing to draw"))
     return records
 
 
 def measures_of(records: Sequence[Record]) -> list[str]:
-    """The terms to draw: that of choices only where there were any."""
+    """The terms to draw. That of choices is left out if the data have none."""
     chosen = any(record["losses"].get(CHOICE) for record in records)
     return [name for name in MEASURES if name != CHOICE or chosen]
 
@@ -71,22 +71,22 @@ def training(records: Sequence[Record], name: str) -> Series:
 
 
 def validation(records: Sequence[Record], name: str) -> Series:
-    """The same on the validation scenarios, where it was evaluated and says something."""
+    """The value of a term on the validation scenarios at each evaluation; empty for masked tokens."""
     evaluated = [each for each in records if "validation" in each and name != MASKED]
     return [(int(each["epoch"]), float(each["validation"]["losses"][name])) for each in evaluated]
 
 
 def rates_left(record: Record, first: Record) -> float:
-    """Share of its first learning rate that a record has: of the component that has kept most, if they differ.
+    """The current learning rate as a share of the first one: the largest share of all components.
 
-    What is solved and not learned has a rate of 0 throughout, and is not counted.
+    Components with a rate of 0, which are solved and not trained, do not count.
     """
     rates = {name: rate for name, rate in first["learning_rate"].items() if rate}
     return max(float(record["learning_rate"][name] / rate) for name, rate in rates.items())
 
 
 def falls(records: Sequence[Record]) -> Series:
-    """Every epoch that began with a lower learning rate, and the share of the first rate that was left then."""
+    """The epochs that began with a lower learning rate, each with its share of the first rate."""
     left = [(int(each["epoch"]), rates_left(each, records[0])) for each in records]
     return [now for before, now in pairwise(left) if now[1] < before[1]]
 
@@ -94,10 +94,10 @@ def falls(records: Sequence[Record]) -> Series:
 def draw_curves(
     records: Sequence[Record], best_epoch: int, path: Path, kinds: Sequence[str] = tuple(KINDS)
 ) -> list[Path]:
-    """A panel for each loss term and one for the total; `best_epoch` is that of the model kept."""
+    """Draw one panel for each loss term and one for the total. `best_epoch` is that of the best model."""
     names = measures_of(records)
     rows = -(-len(names) // COLUMNS)
-    # Margins known beforehand: to measure every word would take as long again, after every run.
+    # Fixed margins: a constrained layout would take twice the time, and this runs after every training.
     with drawing(rows, COLUMNS, (11, 7.2), None, gridspec_kw=MARGINS, sharex=True) as (figure, panels):
         for axes, name in zip(panels.flat, names, strict=False):
             draw_term(axes, records, name)
@@ -108,29 +108,29 @@ def draw_curves(
         for axes in panels[-1]:
             axes.set_xlabel("epoch")
         write_rates(panels.flat[len(names) - 1], records)
-        handles, told = panels.flat[0].get_legend_handles_labels()
-        figure.legend(handles, told, loc="lower center", ncols=len(told))
+        handles, names = panels.flat[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="lower center", ncols=len(names))
         return save(figure, path, kinds)
 
 
 def draw_term(axes: "Axes", records: Sequence[Record], name: str) -> None:
-    told = "training (with its dropout, smoothing, masking)"
-    axes.plot(*zip(*training(records, name), strict=True), color=INK, linewidth=1, label=told)
+    text = "training (with its dropout, smoothing, masking)"
+    axes.plot(*zip(*training(records, name), strict=True), color=INK, linewidth=1, label=text)
     evaluated = validation(records, name)
     if evaluated:
         axes.plot(*zip(*evaluated, strict=True), **{**LINES[1], "markersize": 3}, label="validation")
 
 
 def mark_epochs(axes: "Axes", records: Sequence[Record], best_epoch: int) -> None:
-    """The epoch kept, and each fall of the learning rate, on the border between two epochs."""
+    """Mark the best epoch, and each fall of the learning rate between two epochs."""
     axes.axvline(best_epoch, color=LIGHT, linewidth=4, zorder=0, label="epoch kept")
     for place, (epoch, _) in enumerate(falls(records)):
-        told = "" if place else "learning rate lowered (last panel: to × the first)"
-        axes.axvline(epoch - 0.5, color=GREY, linewidth=0.8, linestyle=":", zorder=0, label=told)
+        text = "" if place else "learning rate lowered (last panel: to × the first)"
+        axes.axvline(epoch - 0.5, color=GREY, linewidth=0.8, linestyle=":", zorder=0, label=text)
 
 
 def write_rates(axes: "Axes", records: Sequence[Record]) -> None:
-    """Beside each fall, what is left of the learning rate."""
+    """Write the remaining share of the learning rate beside each fall."""
     for epoch, left in falls(records):
         axes.annotate(
             f"×{left:.3g}",

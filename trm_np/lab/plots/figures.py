@@ -1,4 +1,4 @@
-"""Pictures of a run, and the file that an ablation's picture is drawn from."""
+"""Draw all pictures of a run, and read the effects for the picture of an ablation."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,22 +23,22 @@ from trm_np.world.reward import reward
 def draw_run(
     records: Sequence[Record], stored: StoredModel, dataset: Dataset, scenario: int, out: Path
 ) -> Iterator[Path]:
-    """Draw a run, yielding each file once it is written: its curves, and what its best model says when tested.
+    """Draw the curves of a run and the test results of its best model. Yields each file once it is written.
 
-    `scenario` is the index of the test scenario that the recursion is shown for. Raises PlotsMissing, WriteError.
+    `scenario` is the index of the test scenario whose recursion is drawn. Raises PlotsMissing and WriteError.
     """
     yield from draw_curves(records, stored.header["best_epoch"], out / "curves")
 
     task = task_from(dataset, stored.config.model.gift_features)
     test, vocabulary = task.test, stored.vocabulary
-    said = predict(stored.model, test.profiles, task)
+    outputs = predict(stored.model, test.profiles, task)
     expected = test.labels.categories
-    yield from draw_confusion(said.category_scores, expected, vocabulary.categories, out / "confusion")
+    yield from draw_confusion(outputs.category_scores, expected, vocabulary.categories, out / "confusion")
 
     world = (test.profiles, task.gifts, task.implied)
-    correlation = scenario_values(said, test.labels, *world, best_rewards(test, task))["reward_spearman"]
-    first = said.choices[:, 0]
-    yield from draw_rewards(said.predicted_reward, reward(*world), first, correlation, out / "rewards")
+    correlation = scenario_values(outputs, test.labels, *world, best_rewards(test, task))["reward_spearman"]
+    first = outputs.choices[:, 0]
+    yield from draw_rewards(outputs.predicted_reward, reward(*world), first, correlation, out / "rewards")
 
     shown = dataset.test[scenario]
     thoughts = think_on(stored, shown.profile)
@@ -46,12 +46,12 @@ def draw_run(
 
 
 def read_effects(results: Path) -> list[Effect]:
-    """The effects that the first grid in a file of results shows, one at least; raises ResultsError, OSError."""
+    """The effects of the first grid in a file of results. Raises ResultsError if there are none, and OSError."""
     found = effects(first_grid(read_rows(results)))
     if not found:
         raise ResultsError(
             printable(
-                f"{results}: no run with an optimization on and the same with it off; trm lab ablate makes them"
+                f"{results}: no pair of runs with an optimization on and off; trm lab ablate makes them"
             )
         )
     return found

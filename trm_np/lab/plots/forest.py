@@ -1,4 +1,4 @@
-"""An ablation as a forest plot: what each optimization adds to each metric, with its interval."""
+"""Draw an ablation as a forest plot: the effect of each optimization on each metric, with its interval."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 ROW = {name: row for row, name in enumerate(SWITCHES)}
-# In which company a switch was turned on: its marker, and how far from the middle of the switch's row it stands.
+# The marker for each state of the other switches, and its offset from the middle of the row.
 MARKERS = {ALL_ON: ("o", -0.17), ALL_OFF: ("s", 0.17)}
 
 
 def draw_forest(effects: Sequence[Effect], path: Path) -> list[Path]:
-    """A panel for each short metric, a row for each switch, a marker for each company it was turned on in."""
+    """Draw one panel per metric in SHORT, one row per switch, and one marker per state of the other switches."""
     rows = -(-len(SHORT) // COLUMNS)
     with drawing(rows, COLUMNS, size=(10, 7.4), sharey=True) as (figure, panels):
         for axes, metric in zip(panels.flat, SHORT, strict=True):
@@ -51,7 +51,7 @@ def draw_metric(axes: "Axes", effects: Sequence[Effect]) -> None:
         y = ROW[each.switch] + offset
         if np.isfinite(each.high):
             least, most = RANGES.get(each.metric, SHARE)
-            ends = np.clip([each.low, each.high], least - most, most - least)  # of any difference
+            ends = np.clip([each.low, each.high], least - most, most - least)  # the range of a difference
             axes.plot(ends, [y, y], color=INK, linewidth=1)
         axes.plot([each.mean], [y], marker, color=INK, markerfacecolor=fill(each), markersize=5)
     axes.set_yticks(list(ROW.values()), [name.replace("_", " ") for name in ROW])
@@ -60,7 +60,7 @@ def draw_metric(axes: "Axes", effects: Sequence[Effect]) -> None:
 
 
 def fill(effect: Effect) -> str:
-    """Black where the whole interval lies on one side of zero, else white."""
+    """The fill of a marker: black if the interval excludes zero, else white."""
     return "white" if effect.low <= 0 <= effect.high else INK
 
 

@@ -1,4 +1,4 @@
-"""Effect of the recursion on one answer: the model read after each latent recursion, and after more than trained."""
+"""Draw the effect of the recursion on one profile: the outputs after each latent recursion, and beyond training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,18 +21,18 @@ from trm_np.storage.checkpoint import StoredModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINE = 0.05  # of a panel, which a line of text takes
+LINE = 0.05  # height of a line of text, as a share of a panel
 LEADER = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
-BEYOND = 2  # times as many supervision steps as the model was trained for are drawn
+BEYOND = 2  # the number of supervision steps drawn, as a multiple of those in training
 
 
 @dataclass(frozen=True, eq=False)
 class Thoughts:
     """Probabilities read from the answer h before the first latent recursion and after each of R.
 
-    categories (R + 1, C), tools (R + 1, K), halting (R + 1,); change (R,) is how far each recursion moves h, as a
-    share of its length. A supervision step is `cycles` of them; the model is trained for `trained` such steps, and
-    halts after `halted`.
+    They are `categories` (R + 1, C), `tools` (R + 1, K) and `halting` (R + 1,). `change` (R,) is the distance that each
+    recursion moves h, as a share of its length. A supervision step is `cycles` recursions. The model is trained for
+    `trained` such steps and halts after `halted`.
     """
 
     categories: Floats
@@ -45,7 +45,7 @@ class Thoughts:
 
 
 def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
-    """The model's thoughts about a profile, BEYOND times as long as trained, whatever its halting head says."""
+    """Run the recursion on a profile for BEYOND times the steps in training, without halting."""
     settings, vocabulary = stored.config.model, stored.vocabulary
     model = build_model(replace(stored.config, model=replace(settings, cycles=1)), vocabulary)
     model.load_state_dict(stored.model.state_dict())
@@ -74,7 +74,7 @@ def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
 def draw_recursion(
     thoughts: Thoughts, scenario: Scenario, categories: Sequence[str], tools: Sequence[str], path: Path
 ) -> list[Path]:
-    """Probabilities of categories, tools and halting, and how far the answer moves, step by step."""
+    """Draw the probabilities of categories, tools and halting, and the change of the answer, after each recursion."""
     with drawing(2, 2, size=(10.5, 7.4), sharex=True) as (figure, panels):
         from matplotlib.ticker import LogLocator
 
@@ -113,7 +113,8 @@ def mark_steps(axes: "Axes", thoughts: Thoughts) -> None:
 def draw_names(
     axes: "Axes", x: Floats, y: Floats, names: Sequence[str], expected: Sequence[str], leading: int
 ) -> None:
-    """A line for each name, those expected and those that lead at the end told apart and named, the others grey."""
+    """Draw one line per name. Expected names and the leading ones at the end have a style and a label; others are
+    grey."""
     lead = set((-y[-1]).argsort(kind="stable")[:leading].tolist())
     shown = [i for i, name in enumerate(names) if name in expected or i in lead or len(names) <= len(LINES)]
     for index in sorted(set(range(len(names))) - set(shown)):
@@ -136,9 +137,10 @@ def draw_names(
 
 
 def spread(heights: Floats, gap: float) -> Floats:
-    """The nearest heights in the same order that stand at least `gap` from each other, then moved below 1 if they fit.
+    """The nearest heights in the same order that are at least `gap` apart, moved below 1 if they fit.
 
-    Without the gaps they must not fall: isotonic regression, by pooling neighbours that do (Barlow et al. 1972).
+    Minus the gaps, the heights must not decrease. This is isotonic regression, solved by pooling adjacent violators
+    (Barlow et al. 1972).
     """
     order, gaps = heights.argsort(kind="stable"), gap * np.arange(len(heights))
     pools: list[tuple[float, int]] = []  # (mean, how many)

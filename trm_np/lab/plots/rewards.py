@@ -1,4 +1,4 @@
-"""Predicted against true reward, gift by gift, and how well the order is foreseen for each profile."""
+"""Draw the predicted against the true reward of each gift, and the rank correlation for each profile."""
 
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from trm_np.lab.plots.style import GREY, INK, drawing, label, save
 def draw_rewards(
     predicted: Floats, true: Floats, chosen: Ints, correlation: Floats, path: Path
 ) -> list[Path]:
-    """Rewards predicted and true (N, G), with none picked; the gift chosen first (N,); Spearman's correlation (N,)."""
+    """Draw predicted and true rewards (N, G) without picked gifts, the gift ranked first (N,), and Spearman's
+    correlation (N,)."""
     with drawing(1, 2, size=(8.6, 5), width_ratios=(2, 1)) as (figure, (points, ranks)):
         ends = (min(0.0, predicted.min()), max(1.0, predicted.max()))
         points.plot(ends, ends, color=GREY, linewidth=0.8, label="true as predicted")

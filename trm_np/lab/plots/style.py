@@ -1,4 +1,4 @@
-"""How every picture looks: readable in black and white, the same bytes each time, no line without a meaning."""
+"""The common style of all pictures. They are readable in black and white and have the same bytes each time."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, GREY, LIGHT, BAND = "#000000", "#767676", "#d0d0d0", "#f0f0f0"
-# Told apart by dashes and by lightness, so that neither colour nor a colour printer is needed.
+# Lines differ in dashes and lightness as well as in colour.
 LINES: tuple[dict[str, Any], ...] = (
     {"color": "#000000", "linestyle": "-", "marker": "o"},
     {"color": "#1f5fa8", "linestyle": "--", "marker": "s"},
@@ -37,11 +37,11 @@ SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
-    "svg.hashsalt": "trm_np",  # names of parts that do not change from one drawing to the next
+    "svg.hashsalt": "trm_np",  # makes the ids of elements reproducible
     "savefig.facecolor": "white",
-    "text.parse_math": False,  # a name with dollar signs is a name
+    "text.parse_math": False,  # dollar signs in names are plain text
 }
-DOTS = 160  # an inch
+DOTS = 160  # per inch
 KINDS: dict[str, dict[str, Any]] = {
     "svg": {"dpi": DOTS, "metadata": {"Date": None}},
     "png": {"dpi": DOTS, "metadata": {"Software": None}},
@@ -49,11 +49,11 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 class PlotsMissing(OSError):
-    """matplotlib is not there."""
+    """Raised if matplotlib is not installed."""
 
 
 def require_plots() -> None:
-    """Raise PlotsMissing unless there is matplotlib."""
+    """Raise PlotsMissing unless matplotlib is installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -68,26 +68,26 @@ def drawing(
     engine: Literal["constrained"] | None = "constrained",
     **layout: Any,
 ) -> Iterator[tuple["Figure", Any]]:
-    """A figure of `size` inches and its axes, in this style.
+    """Yield a figure of `size` inches and its axes in this style.
 
-    The engine keeps its parts apart; None does not. `layout` is what `Figure.subplots` takes. Raises PlotsMissing.
+    `engine` is matplotlib's layout engine, and `layout` are arguments of `Figure.subplots`. Raises PlotsMissing.
     """
     require_plots()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is nobody's concern
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # hides messages about the font cache
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # what a user has set for other pictures
+        matplotlib.rcdefaults()  # ignores the user's own settings
         matplotlib.rcParams.update(SETTINGS)
         figure = Figure(figsize=size, layout=engine)
         yield figure, figure.subplots(rows, columns, **layout)
 
 
 def save(figure: "Figure", path: Path, kinds: Sequence[str] = tuple(KINDS)) -> list[Path]:
-    """Write it as path.svg and path.png, 160 dots an inch, the same bytes each time; raises WriteError.
+    """Write a figure as path.svg and path.png with 160 dots per inch. Raises WriteError.
 
-    A letter that the font lacks is drawn as a box.
+    Equal figures give equal bytes. A letter that the font lacks is drawn as a box.
     """
     written = []
     for kind in kinds:
@@ -101,14 +101,14 @@ def save(figure: "Figure", path: Path, kinds: Sequence[str] = tuple(KINDS)) -> l
 
 
 def label(axes: "Axes", x: str, y: str, title: str = "") -> None:
-    """Names of both axes, each with its unit if it has one, and a title that says what is seen."""
+    """Set the names of both axes, with their units, and the title."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
 
 
 def logarithmic(axes: "Axes", which: str, numbers: Sequence[float]) -> None:
-    """A logarithmic "x" or "y" scale with these numbers on it, written out."""
+    """Make the "x" or "y" scale logarithmic, with ticks at these numbers."""
     getattr(axes, f"set_{which}scale")("log")
     axis = getattr(axes, f"{which}axis")
     axis.set_ticks(numbers, [f"{number:g}" for number in numbers])

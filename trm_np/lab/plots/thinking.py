@@ -1,4 +1,4 @@
-"""Gain from thinking again: boards solved against steps, with and without recursion; and one board step by step."""
+"""Draw the share of boards solved against the thinking steps, with and without recursion, and one board by step."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 COMPARED = (SHIPPED, ONCE, DEEPEST)
 RIGHT, WRONG = LINES[1]["color"], LINES[2]["color"]
-SEEN = 0.02  # the least probability that is drawn
-SMALLEST, LARGEST = 3.5, 15.0  # of a digit, in points, by its probability
+SEEN = 0.02  # least probability that is drawn
+SMALLEST, LARGEST = 3.5, 15.0  # size of a digit in points, by its probability
 
 
 def draw_thinking(found: Sequence[dict[str, Any]], path: Path) -> list[Path]:
-    """Draw `summarize` in two panels: variants with 95 % intervals, and the shipped one by rounds of singles."""
+    """Draw the result of `summarize`: variants with 95 % intervals, and the shipped one by rounds of singles."""
     named = {each["name"]: each for each in found}
     with drawing(1, 2, (9.2, 3.6), sharey=True) as (figure, (variants, staircase)):
         for name, look in zip((name for name in COMPARED if name in named), LINES, strict=False):
@@ -57,9 +57,9 @@ def draw_solving(
     steps: Sequence[int],
     path: Path,
 ) -> list[Path]:
-    """A board (S,) before it is thought about and after some of its steps, of which each has probabilities (S, V).
+    """Draw a board (S,) before and after some thinking steps, from the probabilities (S, V) after each step.
 
-    Digits are the larger the likelier; the likeliest of a cell is underlined where it is wrong.
+    Likelier digits are larger. The likeliest digit of a cell is underlined if it is wrong.
     """
     with drawing(1, len(steps) + 1, (1.9 * (len(steps) + 1), 2.2)) as (figure, panels):
         empty = np.zeros_like(probabilities[0])
@@ -78,7 +78,7 @@ def count(steps: int) -> str:
 
 
 def draw_board(axes: "Axes", task: Sudoku, question: Board, answer: Board, likely: Floats) -> None:
-    """Given digits in ink, the others where they stand among the candidates of a cell."""
+    """Draw the given digits in black, and the candidates of each other cell at their places."""
     n, wide = task.size, task.box_columns
     for line in range(n + 1):
         thick = {True: (INK, 1.4, 3), False: (LIGHT, 0.6, 2)}
@@ -96,7 +96,7 @@ def draw_board(axes: "Axes", task: Sudoku, question: Board, answer: Board, likel
             if share < SEEN:
                 continue
             down, across = divmod(digit - 1, wide)
-            middle = max(0.0, 2 * share - 1)  # to which a digit moves as it becomes the only one
+            middle = max(0.0, 2 * share - 1)  # a digit moves to the middle as its probability approaches 1
             x = column + (1 - middle) * (across + 0.5) / wide + middle / 2
             y = row + (1 - middle) * (down + 0.5) / ceil(n / wide) + middle / 2
             size = SMALLEST + (LARGEST - SMALLEST) * share

@@ -1,4 +1,4 @@
-"""Experiments of the lessons: for each its configurations, the number of seeds, and the data it trains on."""
+"""The experiments of the lessons: their configurations, seeds and training data."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from math import ceil
@@ -10,25 +10,25 @@ from trm_np.data.load import Dataset
 from trm_np.data.simulation import simulate
 from trm_np.lab.grid import grid
 
-SIZES = (2, 5, 10, 25, 100, 1000)  # of the training data, in scenarios
-WRITTEN = 25  # of them by hand, at most
-BATCHES = 126  # that every size is trained for, so that only the data differ: two epochs of the largest
-# Training on the scenarios alone, where a lesson asks what they teach by themselves: no profile is imagined.
+SIZES = (2, 5, 10, 25, 100, 1000)  # training scenarios
+WRITTEN = 25  # scenarios written by hand
+BATCHES = 126  # for training with each size, so that only the data differ; two epochs of the largest size
+# Settings that turn imagined profiles off, for lessons about what the scenarios themselves teach.
 ALONE = {"training__imagined": 0, "training__batch_size": 16}
-SIMULATION_SEED = 0  # of the simulated scenarios; trials have seeds of their own
+SIMULATION_SEED = 0  # for the simulated scenarios; trials have their own seeds
 FACTORS = (0.1, 0.3, 3, 10, 30)  # on the learning rate of one parameter group
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Configurations by name, each run with the seeds from 0; `simulated` says what they train on."""
+    """Configurations by name, each to be run with `seeds` seeds from 0 on; `simulated` selects the training data."""
 
     configs: dict[str, Config]
     seeds: int = 5
     simulated: bool = False
 
     def dataset(self, shipped: Dataset) -> Dataset:
-        """The shipped data, or simulated scenarios to train on beside the shipped held-out ones and gifts."""
+        """The shipped data, with simulated training scenarios if `simulated`."""
         if not self.simulated:
             return shipped
         drawn = simulate(shipped, max(SIZES), 1, len(shipped.gifts), np.random.default_rng(SIMULATION_SEED))
@@ -36,17 +36,17 @@ class Experiment:
 
 
 def tiny(*off: str, **settings: object) -> Config:
-    """The default model with switches off, and settings of a section as section__name=value."""
+    """The default configuration with these switches off. Settings are given as section__name=value."""
     return resolve("tiny", off, {name.replace("__", "."): str(value) for name, value in settings.items()})
 
 
 def to_the_end(**settings: object) -> Config:
-    """The default model, but the newest weights are kept: early stopping cannot hide what is being varied."""
+    """The default configuration without early stopping, which could hide the effect of the varied setting."""
     return tiny("early_stopping", **settings)
 
 
 def of_sizes(sizes: tuple[int, ...]) -> dict[str, Config]:
-    """The same number of batches of each size."""
+    """Training on each number of scenarios, for the same number of batches."""
     configs = {}
     for size in sizes:
         epochs = BATCHES // ceil(size / ALONE["training__batch_size"])
@@ -60,7 +60,7 @@ def of_sizes(sizes: tuple[int, ...]) -> dict[str, Config]:
 
 
 def rates() -> dict[str, Config]:
-    """The learning rate of one group at a time times a factor, for ten epochs."""
+    """Ten epochs with the learning rate of one parameter group at a time multiplied by a factor."""
     configs = {"as shipped": to_the_end(training__epochs=10)}
     trained = {name: rate for name, rate in asdict(LearningRateConfig()).items() if rate}
     for name, rate in trained.items():
@@ -71,21 +71,21 @@ def rates() -> dict[str, Config]:
 
 
 def tool_heads() -> dict[str, Config]:
-    """The report's two scenarios, learnt by heart, with the report's head at three weights, and with ours."""
+    """Overfitting two scenarios with the report's tool head at three loss weights, and with the sigmoid head."""
 
-    def learnt_by_heart(**settings: object) -> Config:
+    def overfitted(**settings: object) -> Config:
         alone = {**ALONE, "model__tool_vote": 1, "loss__smoothing": 0}
         return tiny("data_diversity", "early_stopping", **alone, **settings)
 
     configs = {
-        f"softmax, weight {weight}": learnt_by_heart(model__tool_head="softmax", loss__tool=weight)
+        f"softmax, weight {weight}": overfitted(model__tool_head="softmax", loss__tool=weight)
         for weight in (0.15, 0.25, 1.0)
     }
-    return {**configs, "sigmoid, weight 0.25": learnt_by_heart()}
+    return {**configs, "sigmoid, weight 0.25": overfitted()}
 
 
 def dropouts() -> dict[str, Config]:
-    """One drop probability everywhere."""
+    """The same drop probability in all components."""
     return {
         f"{p:g}": to_the_end(training__epochs=50, **{f"dropout__{f.name}": p for f in fields(DropoutConfig)})
         for p in (0, 0.1, 0.2, 0.3, 0.5, 0.7)
@@ -93,11 +93,11 @@ def dropouts() -> dict[str, Config]:
 
 
 def patiences() -> dict[str, Config]:
-    """How many evaluations are waited for, under three bars that an improvement must pass."""
-    bars = {"standard error": "none", "improvement 0%": 0, "improvement 3%": 0.03}
+    """Early stopping with three patiences and three thresholds for an improvement."""
+    thresholds = {"standard error": "none", "improvement 0%": 0, "improvement 3%": 0.03}
     return {
-        f"patience {patience}, {name}": tiny(training__patience=patience, training__improvement=bar)
-        for name, bar in bars.items()
+        f"patience {patience}, {name}": tiny(training__patience=patience, training__improvement=threshold)
+        for name, threshold in thresholds.items()
         for patience in (1, 5, 15)
     }
 
@@ -107,7 +107,7 @@ def evaluations() -> dict[str, Config]:
 
 
 def ends() -> dict[str, Config]:
-    """150 epochs to the end, with all else on, and with one thing less."""
+    """Training without early stopping, with all other switches on, and with one of them off."""
     others = [switch for switch in SWITCHES if switch not in ("early_stopping", "data_diversity")]
     return {
         "all else on": to_the_end(),
@@ -116,7 +116,7 @@ def ends() -> dict[str, Config]:
 
 
 def depths() -> dict[str, Config]:
-    """T, n and N_sup varied one at a time from T = 2, n = 3, N_sup = 3; each supervision step is an optimizer step."""
+    """T, n and N_sup varied from T = 2, n = 3, N_sup = 3. Each supervision step is an optimizer step."""
     varied: dict[str, dict[str, int]] = {
         "as shipped": {},
         "T = 1": {"model__cycles": 1},

@@ -1,4 +1,4 @@
-"""Configurations compared: as dots with intervals, or against a quantity that was varied."""
+"""Draw comparisons of configurations: dots with intervals, or a metric against a varied quantity."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ Interval = tuple[float, float, float]  # the mean, and the lower and upper end
 
 
 def intervals(rows: Sequence[Row], names: Sequence[str], metric: str) -> list[Interval]:
-    """The mean of a test metric over the seeds of each configuration, and its 95 % interval."""
+    """The mean of a test metric over the seeds of each configuration, with its 95 % interval."""
     values = (
         [row["test"][metric] for row in rows if row["name"] == name and "test" in row] for name in names
     )
@@ -27,9 +27,9 @@ def better(metric: str) -> str:
 
 
 def reach(found: Sequence[Interval], least: float, most: float) -> Floats:
-    """Error bars (2, N) as matplotlib takes them, none beyond `least` and `most`.
+    """Lengths of error bars (2, N) for matplotlib, clipped to the range from `least` to `most`.
 
-    Student's interval knows no bounds, what is measured does. A single seed has no interval: its bar has length 0.
+    Student's interval may exceed the range of a metric. A single seed has no interval, and its bar has length 0.
     """
     lengths = np.array([(mean - low, high - mean) for mean, low, high in found])
     room = np.array([(mean - least, most - mean) for mean, _, _ in found])
@@ -38,9 +38,9 @@ def reach(found: Sequence[Interval], least: float, most: float) -> Floats:
 
 
 def draw_comparison(rows: Sequence[Row], metrics: Sequence[str], path: Path, baseline: str) -> list[Path]:
-    """A line for each configuration, a panel for each metric: the mean over seeds and its 95 % interval.
+    """Draw one row per configuration and one panel per metric: the mean over seeds and its 95 % interval.
 
-    The bars end where the metric does. The mean of the `baseline` is a line through all.
+    Bars are clipped to the range of the metric. A vertical line marks the mean of the `baseline`.
     """
     names = list(dict.fromkeys(row["name"] for row in rows))
     places = np.arange(len(names))[::-1]
@@ -63,10 +63,11 @@ def draw_against(
     path: Path,
     ticks: Sequence[float] = (),
 ) -> list[Path]:
-    """A panel for each metric against a quantity; each line has its values, its rows, and the names that go with them.
+    """Draw one panel per metric against a quantity.
 
-    Bars are 95 % intervals over seeds, which end where the metric does. With `ticks` the quantity is on a logarithmic
-    scale that shows them.
+    Each of the `lines` has the values of the quantity, its rows, and the name of the configuration for each value.
+    Bars are 95 % intervals over seeds, clipped to the range of the metric. With `ticks`, the quantity has a
+    logarithmic scale with these ticks.
     """
     with drawing(1, len(metrics), (0.8 + 2.3 * len(metrics), 2.9)) as (figure, panels):
         for axes, metric in zip(np.atleast_1d(panels), metrics, strict=True):

@@ -1,4 +1,4 @@
-"""The pictures that one lesson alone has."""
+"""Draw the pictures that belong to a single lesson."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
+from docs.figures.comparison import reach
 from trm_np.config import LearningRateConfig
 from trm_np.data.augment import BUDGET_SHARE
 from trm_np.data.tables import BUDGET_TIERS
 from trm_np.lab.effects import mean_and_interval
-from trm_np.lab.plots.comparison import reach
 from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
 from trm_np.lab.trial import Row
 
-TOOL_LOSS_FLOOR = 2 * log(2) / 5  # of a softmax over five tools of which two are right
+TOOL_LOSS_FLOOR = 2 * log(2) / 5  # lower bound for a softmax over five tools, two of which are right
 MEAN_OF_SEEDS, BAND_OF_SEEDS = "mean of the seeds", "least to most of the seeds"
 
 
 def curve(rows: Sequence[Row], name: str, *keys: str) -> tuple[list[int], np.ndarray]:
-    """The epochs evaluated, and of each run of that name the values (S, E) found there under `keys`."""
+    """The evaluated epochs, and the values (S, E) under `keys` in the records of the S runs of that name."""
     runs = [row["curve"] for row in rows if row["name"] == name and "curve" in row]
     epochs = [record["epoch"] for record in runs[0]]
     values = [[_under(record, keys) for record in run] for run in runs]
@@ -34,7 +34,7 @@ def _under(record: Mapping[str, object], keys: Sequence[str]) -> object:
 
 
 def draw_tool_heads(rows: Sequence[Row], path: Path) -> list[Path]:
-    """The tool loss in training, epoch by epoch, for each head and weight; and the floor of the softmax."""
+    """Draw the tool loss in training for each head and weight, and the lower bound of the softmax."""
     names = list(dict.fromkeys(row["name"] for row in rows))
     with drawing() as (figure, axes):
         for name, look in zip(names, LINES, strict=False):
@@ -56,7 +56,7 @@ def draw_tool_heads(rows: Sequence[Row], path: Path) -> list[Path]:
 
 
 def draw_rates(rows: Sequence[Row], path: Path) -> list[Path]:
-    """A panel for each parameter group: the validation loss after the last epoch, against the factor on its rate."""
+    """Draw one panel per parameter group: the last validation loss against the factor on the learning rate."""
     with drawing(2, 4, (9.2, 4.8), sharey=True) as (figure, panels):
         shipped = _last_losses(rows, "as shipped")
         learned = [field for field in fields(LearningRateConfig) if field.default]
@@ -89,7 +89,7 @@ def _last_losses(rows: Sequence[Row], name: str) -> np.ndarray:
 
 
 def draw_plateau(row: Row, path: Path) -> list[Path]:
-    """One run: the validation loss with each evaluation good or bad, and below it the learning rate."""
+    """Draw one run: the validation loss with good and bad evaluations, and below it the learning rate."""
     curve = row["curve"]
     epochs = [record["epoch"] for record in curve]
     losses = [record["validation"]["losses"]["total"] for record in curve]
@@ -109,7 +109,7 @@ def draw_plateau(row: Row, path: Path) -> list[Path]:
 
 
 def improvements(losses: Sequence[float], threshold: float = 1e-4) -> list[bool]:
-    """For each evaluation whether ReduceLROnPlateau counts it as an improvement."""
+    """Whether ReduceLROnPlateau counts each evaluation as an improvement."""
     best, found = float("inf"), []
     for loss in losses:
         found.append(loss < best * (1 - threshold))
@@ -118,10 +118,10 @@ def improvements(losses: Sequence[float], threshold: float = 1e-4) -> list[bool]
 
 
 def draw_stopping(rows: Sequence[Row], name: str, stopped: Sequence[Row], path: Path) -> list[Path]:
-    """Training that is not stopped: quality and both losses; and where the same was stopped, and what was kept."""
+    """Draw quality and losses of runs without early stopping, and mark where the same runs stopped with it."""
     marks = [
-        (max(row[key] for row in stopped), said)
-        for key, said in (("best_epoch", "kept"), ("epochs_run", "stopped"))
+        (max(row[key] for row in stopped), mark)
+        for key, mark in (("best_epoch", "kept"), ("epochs_run", "stopped"))
     ]
     with drawing(1, 2, (7.6, 3.2)) as (figure, (left, right)):
         _band(left, *curve(rows, name, "validation", "recommendation_quality"), "", LINES[0])
@@ -132,22 +132,22 @@ def draw_stopping(rows: Sequence[Row], name: str, stopped: Sequence[Row], path: 
         label(right, "epoch", "loss", "What goes on meanwhile")
         right.legend()
         for axes in (left, right):
-            for epoch, said in marks:
+            for epoch, mark in marks:
                 axes.axvline(epoch, color=GREY, linewidth=0.8, linestyle=":")
                 axes.annotate(
-                    said, (epoch, axes.get_ylim()[0]), (2, 3), textcoords="offset points", color=GREY
+                    mark, (epoch, axes.get_ylim()[0]), (2, 3), textcoords="offset points", color=GREY
                 )
         return save(figure, path)
 
 
 def _band(axes, epochs, values, name, look) -> None:  # type: ignore[no-untyped-def]
-    """The mean over seeds, and a band from the least to the most."""
+    """Draw the mean over seeds, and a band from the minimum to the maximum."""
     axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=LIGHT, linewidth=0)
     axes.plot(epochs, values.mean(axis=0), label=name, markevery=5, **look)
 
 
 def draw_evaluations(rows: Sequence[Row], path: Path) -> list[Path]:
-    """The epoch kept and the last epoch, and the number of evaluations, against how often it is evaluated."""
+    """Draw the epoch kept, the last epoch and the number of evaluations against the epochs between evaluations."""
     every = sorted({int(row["name"]) for row in rows})
     of = {n: [row for row in rows if row["name"] == str(n) and "curve" in row] for n in every}
     with drawing(1, 2, (7.2, 3.0)) as (figure, (left, right)):
@@ -169,14 +169,14 @@ def _bars(axes, places, samples, name, look) -> None:  # type: ignore[no-untyped
 
 
 def crossing(budget: float) -> float:
-    """The probability that a budget moved by up to 15 %, all amounts equally likely, ends in another tier."""
+    """The probability that a budget is in another tier after a uniform change of up to 15 %."""
     low, high = budget * (1 - BUDGET_SHARE), budget * (1 + BUDGET_SHARE)
     bottom, top = next(tier for tier in BUDGET_TIERS if budget <= tier[1])
     return 1 - (min(high, top) - max(low, bottom)) / (high - low)
 
 
 def draw_crossing(budgets: Sequence[float], path: Path) -> list[Path]:
-    """How likely augmentation moves a budget into another tier; the budgets of the training scenarios are marked."""
+    """Draw the probability that augmentation moves a budget to another tier, and mark the training budgets."""
     grid = np.linspace(45, 250, 800)
     with drawing(size=(6.4, 3.0)) as (figure, axes):
         axes.plot(grid, [crossing(budget) for budget in grid], color=INK)
@@ -193,7 +193,7 @@ def draw_crossing(budgets: Sequence[float], path: Path) -> list[Path]:
 
 
 def draw_gradient_check(path: Path) -> list[Path]:
-    """The error of a central difference against its step, for a right vjp in two precisions and for a wrong one."""
+    """Draw the error of a central difference against its step, for a correct vjp in two precisions and a wrong one."""
     steps = np.logspace(-12, -0.5, 47)
     cases = (
         ("float64", np.float64, 1.0),
