@@ -208,10 +208,11 @@ def test_connections_without_a_whole_request_make_room_for_one_with_it(
     running: Running, begun: bytes
 ) -> None:
     limit = running.server.adjustments.connection_limit
-    for _ in range(limit + 100):
-        running.send(begun)
+    clients = [running.send(begun) for _ in range(limit + 100)]
     assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
     assert len(running.server.channels()) < limit
+    for client in clients:  # or the end waits for the other halves
+        client.close()
 
 
 def test_when_no_more_files_can_be_opened_it_is_said_once(
