@@ -23,9 +23,7 @@ Schema = dict[str, Any]
 
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000_000  # in any currency; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
-MOST_SAID = (
-    100  # hobbies of a person, and preferences: one that is unknown is compared with all that are known
-)
+MOST_SAID = 100  # hobbies of a person, and preferences: an unknown one is compared with all that are known
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
@@ -168,11 +166,8 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
         for key, given in (("rejected", value.get("rejected")), ("profile.history", history_of(value))):
             for index, one in enumerate(given if isinstance(given, list) else ()):
                 if isinstance(one, str) and one in chosen:
-                    yield (
-                        at.key(key)
-                        .item(index)
-                        .problem(f"{shown(one)}, which is chosen too", "one of the two")
-                    )
+                    place = at.key(key).item(index)
+                    yield place.problem(f"{shown(one)}, which is chosen too", "one of the two")
 
     return check
 
@@ -243,6 +238,7 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
     return check
 
 
+@lru_cache(maxsize=8)
 def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check:
     """A profile, every field of which may be absent or null; `ids` are those that its history may have."""
     known = profile_fields(vocabulary) | {"history": list_of_gifts(ids)}
@@ -332,7 +328,7 @@ def object_of(properties: Mapping[str, Schema], optional: Collection[str] = ()) 
     required = [name for name in properties if name not in optional]
     return {
         "type": "object",
-        "properties": dict(properties),
+        "properties": {**properties},
         "required": required,
         "additionalProperties": False,
     }
