@@ -21,8 +21,18 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(number, lambda *_: None)
 
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# A property is tried on 20 examples, and on Hypothesis's 100 by .ci/run: --hypothesis-profile=thorough.
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=20)
+settings.load_profile("quick")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """The tests of a file run in one process, where the models and files that they share are made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

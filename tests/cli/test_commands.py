@@ -66,7 +66,14 @@ def script(name: str, *args: str, **environment: str) -> "subprocess.Popen[str]"
 # --------------------------------------------------------------------------------------------- help
 
 
-@pytest.mark.parametrize("name", [[], *([name] for name in COMMANDS)], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    [
+        [],
+        *(pytest.param([name], marks=pytest.mark.slow if name == "gradcheck" else ()) for name in COMMANDS),
+    ],
+    ids=str,
+)
 def test_help_gives_an_example_that_works(
     name: list[str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -230,6 +230,7 @@ def test_confusion_and_scenarios_worked_by_hand() -> None:
 # --------------------------------------------------------------------------------------- cross-validation
 
 
+@pytest.mark.slow
 def test_cross_validation_prints_its_figures_beside_the_baselines(model: Path) -> None:
     result = run("evaluate", model, "--cross-validate", "--json")
     assert (result.exit_code, result.stderr) == (0, "")

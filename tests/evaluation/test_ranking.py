@@ -49,6 +49,7 @@ def quality(share: float) -> np.ndarray:
     return (rewards + np.array(expected)) / 2
 
 
+@pytest.mark.slow
 def test_the_share_makes_the_lists_of_the_validation_scenarios_better_by_more_than_chance() -> None:
     """Shares are tried from 0 upward; a larger one that was passed over is not better by more than its error."""
     found = fit_category_share(trained().model, task().validation, task())
