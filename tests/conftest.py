@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +24,14 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Windows, also where it is only simulated, leave out what it does not promise."""
+    if os.name == "nt" or "tests.windows" in sys.modules:
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason="promised on POSIX alone"))
 
 
 @pytest.fixture(scope="session", autouse=True)

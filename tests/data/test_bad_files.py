@@ -140,7 +140,7 @@ def test_a_folder_is_not_a_file(kind: str, tmp_path: Path) -> None:
         LOADERS[kind](tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="devices, pipes and sockets with names")
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_might_never_end_is_not_opened(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,14 +1,19 @@
 """Trials in processes of this machine, a new one for each."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children, forkserver, get_context, resource_tracker
+from multiprocessing import active_children, get_all_start_methods, get_context
 from multiprocessing.connection import Connection
+from signal import SIG_IGN, SIGINT, signal
 from threading import Lock, Thread
 from typing import Any
+
+from trm_np.systems import deaf_children
+
+# Never a copy of this process, which has threads: one of a server that has none, or where nothing forks, a new one.
+METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 
 
 class ProcessLost(RuntimeError):
@@ -33,7 +38,7 @@ class Processes(ThreadPoolExecutor):
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Call a function in a process of its own; return or raise what it does; raises ProcessLost."""
-        context = get_context("forkserver")  # never a copy of this process, which has threads
+        context = get_context(METHOD)
         receiver, sender = context.Pipe()
         process = context.Process(target=_answer, args=(sender, function, arguments, named), daemon=True)
         with self.starting:
@@ -76,18 +81,19 @@ def local_processes(count: int) -> Iterator[Executor]:
 
 def start_server() -> None:
     """Start what the processes are forked from, deaf to Ctrl-C as they are: it is this end that decides about it."""
-    for start in (resource_tracker.ensure_running, forkserver.ensure_running):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if METHOD == "forkserver":
+        from multiprocessing import forkserver, resource_tracker
+
+        with deaf_children():
+            resource_tracker.ensure_running()
+            forkserver.ensure_running()
 
 
 def _answer(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
-    """Send what the function returns or raises."""
+    """Send what the function returns or raises, deaf to Ctrl-C: the other end decides about it."""
+    signal(SIGINT, SIG_IGN)
     Thread(target=_end_with, args=(sender,), daemon=True).start()
     try:
         sender.send((function(*arguments, **named), None))

@@ -22,11 +22,11 @@ from waitress.task import (  # type: ignore[import-untyped, import-not-found, un
     WSGITask,
 )
 
-from trm_np.process import most_files
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
+from trm_np.systems import most_files
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
