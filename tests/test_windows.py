@@ -36,7 +36,7 @@ def on_windows(code: str, folder: Path, *words: object) -> "subprocess.Completed
 
 
 def run(folder: Path, program: str, *words: object) -> str:
-    """What the program prints."""
+    """Run the program there; returns its output."""
     done = on_windows(f"from trm_np.start import {program}; {program}()", folder, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
