@@ -123,6 +123,7 @@ def test_the_model_itself_is_never_written_over(model: Path, tmp_path: Path) -> 
         refused(model.parent, 73, "is the MODEL itself", model, "--int8", "--out", same)
 
 
+@pytest.mark.posix
 def test_what_cannot_be_written_is_refused_before_any_work(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(
     refused(tmp_path, 2, "an empty name", model, "--int8", "--out", "")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("form", ["--half", "--zipapp"])
 def test_exported_again_a_file_keeps_its_permissions_and_a_link_its_target(
     form: str, model: Path, tmp_path: Path

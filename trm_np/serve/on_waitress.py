@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from trm_np.extras import ExtraMissing, needs_extra
-from trm_np.process import most_files
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
+from trm_np.systems import most_files
 
 try:
     from waitress import parser, task, wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
