@@ -30,8 +30,8 @@ def work(model: PuzzleModelConfig) -> int:
 def compare(
     trainer: PuzzleTrainer, test: Puzzles, seed: int, interrupted: Callable[[], bool]
 ) -> list[dict[str, Any]]:
-    """Train and test each rival on the same puzzles, with as many thinking steps. Raises Interrupted."""
-    found = []
+    """Evaluate each rival on the same puzzles with the same number of steps; raises Interrupted."""
+    results = []
     for name, config in rivals(trainer.config):
         rival = PuzzleTrainer(
             config, trainer.task, trainer.puzzles, trainer.validation, seed, ranks=trainer.ranks
@@ -42,5 +42,5 @@ def compare(
         result = evaluate(rival.model, test, trainer.config.model.answer_steps)
         parameters = sum(parameter.size for parameter in rival.model.parameters())
         updates = config.training.epochs * config.training.updates
-        found.append({"name": name, "parameters": parameters, "updates": updates, **result})
-    return found
+        results.append({"name": name, "parameters": parameters, "updates": updates, **result})
+    return results

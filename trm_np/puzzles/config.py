@@ -28,7 +28,7 @@ class PuzzleModelConfig:
 
 @dataclass(frozen=True)
 class PuzzleTrainingConfig:
-    """How long, in what portions, and how fast."""
+    """Length, batch size and rates of training."""
 
     epochs: int = 20
     updates: int = 100  # per epoch; each is one supervision step of a batch

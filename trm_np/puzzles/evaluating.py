@@ -30,7 +30,7 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
 def trajectory_metrics(
     trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int
 ) -> dict[str, Any]:
-    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
+    """The metrics of `evaluate` from a trajectory, with `allowed` steps for an answer."""
     right = trajectory.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
@@ -76,13 +76,13 @@ def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
     ends = sorted(
         {int(end) for end in np.quantile(rounds, np.arange(1, QUARTERS + 1) / QUARTERS, method="lower")}
     )
-    lows = [int(rounds.min()), *(end + 1 for end in ends)]
-    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=False)]
+    lows = [int(rounds.min()), *(end + 1 for end in ends[:-1])]
+    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=True)]
     return [group for group in groups if group[2].any()]
 
 
 def halting(trajectory: Trajectory, solved: Bools, allowed: int) -> dict[str, float]:
-    """The same where each puzzle is thought about until the model halts, at most the steps of an answer."""
+    """Share solved and mean steps where the model halts, or after the `allowed` steps."""
     within = Trajectory(trajectory.boards[:allowed], trajectory.right[:allowed])
     step = within.halted()
     return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}

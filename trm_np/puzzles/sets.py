@@ -20,7 +20,7 @@ class TooFewPuzzles(ConfigError):
 
 @dataclass(frozen=True, eq=False)
 class Puzzles(Rows):
-    """N questions and their answers (N, S), and how hard each is for a person (N,)."""
+    """N questions and their answers (N, S), and the effort (N,) that each takes a person."""
 
     questions: Board
     answers: Board

@@ -17,7 +17,7 @@ from trm_np.recommend.selection import by_component, excluded
 from trm_np.recommend.terms import Terms
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.text import shown
-from trm_np.world.reward import components_in_turn
+from trm_np.world.reward import list_components
 
 
 def explained(
@@ -31,7 +31,7 @@ def explained(
     if possible(kept).nothing_fits:
         del kept["over_budget"]
     outputs = outputs_for(stored, catalogue, [profile])
-    row = components_in_turn(outputs.table, catalogue.table.take([place]), catalogue.implied)[0]
+    row = list_components(outputs.table, catalogue.table.take([place]), catalogue.implied)[0]
     components, currency = by_component(row), stored.vocabulary.money.currency
     return Explanation(
         profile=profile,

@@ -16,14 +16,14 @@ from trm_np.recommend.outputs import Equals, Outputs, require_numbers
 from trm_np.recommend.recommendation import Pick
 from trm_np.recommend.terms import Terms
 from trm_np.storage.checkpoint import StoredModel
-from trm_np.world.reward import COMPONENTS, components_in_turn
+from trm_np.world.reward import COMPONENTS, list_components
 from trm_np.world.tools import (
     TOOLS,
     BudgetOptimizer,
     Effect,
     Finding,
     combined,
-    price_that_counts,
+    effective_price,
     run_tools,
 )
 
@@ -154,7 +154,7 @@ def in_order(
     places = np.flatnonzero(picked)
     places = places[np.lexsort((-value[places], tier[places]))]
     reward = np.minimum.accumulate(alone[places])
-    components = components_in_turn(profile, gifts.take(places), implied)
+    components = list_components(profile, gifts.take(places), implied)
     return [
         Pick(place, value, by_component(row))
         for place, value, row in zip(places.tolist(), reward.tolist(), components, strict=True)
@@ -170,7 +170,7 @@ def as_seen(catalogue: Catalogue, consultation: Consultation, length: int) -> Se
     price, rating = catalogue.table.price[place], catalogue.table.rating[place]
     bonus = np.zeros(length)
     paid = catalogue.facts.paid[shortlist] if effect.price is None else effect.price
-    price[:size] = price_that_counts(price[:size], paid, np.nan if budget is None else budget)
+    price[:size] = effective_price(price[:size], paid, np.nan if budget is None else budget)
     if effect.rating is not None:
         rating[:size] = effect.rating
     if effect.bonus is not None:
