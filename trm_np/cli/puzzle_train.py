@@ -1,8 +1,9 @@
 """`trm puzzle train`: train a model on puzzles, show the progress, and print the summary."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,7 +37,8 @@ COUNT = 4000  # puzzles to train on
 kind = click.argument("kind", default="sudoku6")
 
 
-class GivenPuzzles(NamedTuple):
+@dataclass(frozen=True)
+class GivenPuzzles:
     """Files of puzzles, None for new ones, and the largest number of puzzles to train on."""
 
     puzzles: str | None

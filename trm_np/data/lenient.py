@@ -51,6 +51,7 @@ class Reader:
         """Check of a word of this field; `known` refuses what has no meaning."""
         unrepeated, names = schema.unused(schema.string), self.names.setdefault(field, [])
 
+        @schema.keeps(type="string")
         def check(value: object, at: Place) -> Iterator[Problem]:
             require_time()
             if not isinstance(value, str):
@@ -76,12 +77,15 @@ class Reader:
         }
         checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_SAID) for field in LISTS}
         if gifts is not None:
-            known_id = cache(
+            known_ids = cache(
                 lambda: schema.in_catalogue(tuple(gifts))
             )  # slow for many gifts, and seldom needed
-            gift_id = self.word(
-                "history", lambda id: Meaning(gifts.get(id)), lambda id, at: known_id()(id, at)
-            )
+
+            @schema.keeps(type="string")
+            def known_id(id: object, at: Place) -> Iterator[Problem]:
+                yield from known_ids()(id, at)
+
+            gift_id = self.word("history", lambda id: Meaning(gifts.get(id)), known_id)
             checks["history"] = schema.list_of(gift_id, at_most=schema.MOST_CHOICES)
         return checks
 

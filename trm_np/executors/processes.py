@@ -38,7 +38,7 @@ class Processes(ThreadPoolExecutor):
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Call a function in a new process, and return or raise what it does. Raises ProcessLost."""
-        context = get_context(METHOD)
+        context: Any = get_context(METHOD)
         receiver, sender = context.Pipe()
         process = context.Process(target=_send_result, args=(sender, function, arguments, named), daemon=True)
         with self.starting:
