@@ -82,6 +82,7 @@ def test_help_gives_an_example_that_works(
     if command[0] == "import":
         write_tables(tmp_path)
     if command[0] == "serve":
+        pytest.importorskip("waitress", reason="the extra [serve] is not installed")
         assert served_until_it_is_told_to_end(*command, "--port", "0") == 0
         return
     result = run(*command)

@@ -16,7 +16,7 @@ from trm_np import Recommender
 from trm_np.autograd import no_grad
 from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
 from trm_np.data.tables import profile_table
-from trm_np.export.errors import ExportError, ExtraMissing
+from trm_np.export.errors import ExportError
 from trm_np.export.onnx_file import (
     TOLERANCE,
     drawn_profiles,
@@ -26,6 +26,7 @@ from trm_np.export.onnx_file import (
     onnx_model,
     our_answer,
 )
+from trm_np.extras import ExtraMissing
 from trm_np.model.build import build_model
 from trm_np.storage.checkpoint import StoredModel
 

@@ -14,8 +14,8 @@ from trm_np.cli.threads import use_threads
 if TYPE_CHECKING:
     import socket
 
+    from trm_np.serve.on_waitress import Server
     from trm_np.serve.served import ServedModel
-    from trm_np.serve.wsgi import Application
 
 
 @click.command(
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     /metrics has counters for Prometheus. A MODEL that changes on disk is loaded again without losing a request, and at
     once on SIGHUP. A broken one is refused, and the old one stays. SIGTERM and Ctrl-C end the server once every
     request received is answered, with exit code 0. If that takes more than 10 seconds, it ends with 143 or 130.
-    Install the extra [serve] for more than trying it out.
+    Needs the extra [serve].
 
     \b
     Example: trm serve checkpoints/integrated_enhanced/best.npz
@@ -63,6 +63,7 @@ def serve(
     with refusals():
         from trm_np.serve.listening import is_loopback, listen
         from trm_np.serve.metrics import Metrics
+        from trm_np.serve.on_waitress import Server
         from trm_np.serve.served import ServedModel
         from trm_np.serve.wsgi import Application
 
@@ -70,14 +71,11 @@ def serve(
         served = ServedModel(model, catalogue, metrics, trust)
         listening = listen(host, port)
         hosts = {name.lower() for name in (host, *allow_host)} if is_loopback(listening) else None
-        run(Application(served, metrics, hosts), served, listening)
+        run(Server(Application(served, metrics, hosts), listening), served, listening)
 
 
-def run(application: "Application", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
+def run(server: "Server", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
     """Serve until a signal ends it; raises Refusal if requests are left without an answer."""
-    from trm_np.serve.listening import server_for
-
-    server = server_for(application, listening)
     hang_up: dict[int, Handler] = {HANG_UP: lambda *_: served.reload()} if HANG_UP else {}
     with handled(hang_up), first_signal(server.drain, (signal.SIGTERM, signal.SIGINT)) as received:
         served.watch()

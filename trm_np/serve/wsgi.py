@@ -139,7 +139,8 @@ def require_host(said: str, hosts: Collection[str] | None) -> None:
     """Raise HTTPError for another name than those of this machine itself, as a page from elsewhere has it resolved."""
     name = re.sub(r":\d*$", "", said).lower().rstrip(".")
     if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
-        raise HTTPError(400, f"Host: found {shown(said)}; allowed: localhost, and what --allow-host names")
+        allowed = "localhost, and the names given as --allow-host or TRM_ALLOW_HOST"
+        raise HTTPError(400, f"Host: found {shown(said)}; allowed: {allowed}")
 
 
 def require_method(path: str, method: str) -> None:
