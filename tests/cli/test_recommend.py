@@ -226,7 +226,9 @@ def test_each_line_has_its_answer_or_its_error(model: str, tmp_path: Path) -> No
         result = run(model, "--profile", source, "-k", "1", text=text)
         assert result.exit_code == 65
         name = name or source
-        assert result.stderr == f"Error: {name}: 2 of the lines have no recommendation, but an error instead\n"
+        assert (
+            result.stderr == f"Error: {name}: 2 of the lines have no recommendation, but an error instead\n"
+        )
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         assert [answer["line"] for answer in answers] == [1, 3, 4, 5, 6]
         assert answers[1] == {
