@@ -19,7 +19,8 @@ from trm_np.data.load import as_json, load_dataset
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.deadline import TooLate, until
 from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
-from trm_np.recommend.recommender import ModelError, Recommender
+from trm_np.recommend.outputs import ModelError
+from trm_np.recommend.recommender import Recommender
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.storage.checkpoint import CheckpointError, load_model

@@ -168,7 +168,7 @@ def exit_code(error: Exception) -> int | None:
     """
     from trm_np.data.problems import DataError
     from trm_np.lab.results import ResultsError
-    from trm_np.recommend.recommender import ModelError
+    from trm_np.recommend.outputs import ModelError
     from trm_np.storage.checkpoint import CheckpointError
     from trm_np.storage.files import FolderInUse
     from trm_np.training.divergence import Diverged

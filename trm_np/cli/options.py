@@ -42,7 +42,7 @@ def together(
             pass
 
         for option in reversed(options):
-            option(own)  # type: ignore[type-var]
+            option(own)
         parameters: list[click.Parameter] = own.__click_params__  # type: ignore[attr-defined]
 
         @wraps(command)

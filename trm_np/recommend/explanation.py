@@ -1,6 +1,6 @@
 """Explain one gift for one profile: its rank, its components, and what each field of the profile adds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +60,7 @@ def place_of(catalogue: Catalogue, gift: str) -> int:
 
 def influence(
     stored: StoredModel, catalogue: Catalogue, profile: Profile, place: int, reward: float
-) -> Mapping[str, float]:
+) -> dict[str, float]:
     """The predicted reward of a gift, less its reward without each value of the profile, the greatest first."""
     without = dict(without_one_value(profile))
     profiles = list(without.values())

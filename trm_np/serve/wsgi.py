@@ -13,7 +13,7 @@ from urllib.parse import quote
 from trm_np.data.lenient import CheckedProfile
 from trm_np.data.problems import DataError
 from trm_np.deadline import TooLate, require_time, until
-from trm_np.recommend.recommender import ModelError
+from trm_np.recommend.outputs import ModelError
 from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.log import say
