@@ -231,7 +231,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
         show({"epoch": 3, "validation": {"recommendation_quality": 0.75}})
     text = terminal.getvalue()
     assert re.search(r"training.* 0%", text)
-    assert re.search(r" 66%  00:00:30  quality 0\.750", text)
+    assert re.search(r" 66%  00:00:30  recommendation_quality 0\.750", text)
 
 
 def test_json_is_one_document_the_same_as_summary_json(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class SelectedTool:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A recommendation: gifts and tools in order, probabilities by name with the highest first, supervision steps taken.
+    """Gifts and tools in order, probabilities by name with the highest first, and the supervision steps taken.
 
     `notes` say which words of the profile count as which names; `profile` has the names. Sums are in `currency`.
     """
