@@ -55,8 +55,8 @@ def leave_if_interrupted(unraisable: "Any") -> None:
 def fill_streams() -> None:
     """Fill the places of standard streams that were closed when the process started.
 
-    Left free, the next file opened would take one, and with it what a library prints. What is said on stderr is lost;
-    what is written to stdout fails, so that no output is lost in silence. `sys.stdin` stays None.
+    Left free, the next file opened would take one, and with it what a library prints. What is printed on stderr is
+    lost; what is written to stdout fails, so that no output is lost in silence. `sys.stdin` stays None.
     """
     for number in range(3):
         try:

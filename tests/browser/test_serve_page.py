@@ -90,7 +90,7 @@ def open_with(browser: Any, server: ServerProcess, address: str) -> None:
     browser.get(f"http://127.0.0.1:{server.port}/{address}")
 
 
-def answer(server: ServerProcess, person: Any, query: str = "?top=3") -> tuple[int, Any]:
+def answer(server: ServerProcess, person: Any, query: str = "?k=3") -> tuple[int, Any]:
     """Reply of the server to the same question."""
     connection = server.connect()
     post(connection, person, query)
@@ -184,8 +184,8 @@ def test_the_keyboard_alone_asks_and_the_cards_are_the_answer_of_the_server(
 def test_how_many_and_in_how_many_days_are_asked_and_warnings_shown(
     browser: Any, server: ServerProcess
 ) -> None:
-    open_with(browser, server, "#age=60&top=44&days=0")
-    _, told = answer(server, {"age": 60}, "?top=44&days=0")
+    open_with(browser, server, "#age=60&k=44&days_left=0")
+    _, told = answer(server, {"age": 60}, "?k=44&days_left=0")
     wait_for(browser, f"{len(told['gifts'])} gifts: ")
     (warning,) = told["warnings"]
     warning = warning.replace("--allow sold_out,late", "“sold out” or “too late”")
@@ -194,7 +194,7 @@ def test_how_many_and_in_how_many_days_are_asked_and_warnings_shown(
 
 
 def test_rules_are_lifted_and_gifts_left_out(browser: Any, server: ServerProcess) -> None:
-    rules = "top=50&allow=late%2Cover_budget&any_age=true&exclude=pocket_poetry%2C+olive_oil_pair"
+    rules = "k=50&allow=late%2Cover_budget&any_age=true&exclude=pocket_poetry%2C+olive_oil_pair"
     open_with(browser, server, f"#{rules}&age=3&budget=20")
     _, told = answer(server, {"age": 3, "budget": 20}, f"?{rules.replace('+', '')}")
     wait_for(browser, "41 gifts: ")
@@ -266,11 +266,13 @@ def test_a_number_that_the_server_refuses_is_explained_at_its_field(
         ("age", "200", "Age: “200” is not a number from 0 to 120."),
         ("age", "-1", "Age: “-1” is not a number from 0 to 120."),
         ("budget", "0", "Budget: “0” is not a number from 0.01 to 1,000,000,000."),
-        ("top", "3.5", "How many gifts: “3.5” is not a whole number from 1 to 100,000."),
-        ("days", "40000", "Needed in days: “40000” is not a whole number from 0 to 36,500."),
+        ("k", "3.5", "How many gifts: “3.5” is not a whole number from 1 to 100,000."),
+        ("days_left", "40000", "Needed in days: “40000” is not a whole number from 0 to 36,500."),
     ):
         open_with(
-            browser, server, f"#age=30&{field}={value}" if field in ("top", "days") else f"#{field}={value}"
+            browser,
+            server,
+            f"#age=30&{field}={value}" if field in ("k", "days_left") else f"#{field}={value}",
         )
         wait_for(browser, "No answer.")
         require_error_at(browser, field, said)
@@ -298,8 +300,8 @@ def test_a_number_that_the_server_refuses_is_explained_at_its_field(
         *(("budget", typed, 1200.5) for typed in ("1.200,50", "1,200.50", "1 200,5")),
         *(("budget", typed, 1_000_000) for typed in ("1,000,000", "1.000.000", "1 000 000")),
         *(("budget", typed, 0.5) for typed in (",5", ".5", "0,50")),
-        ("days", "10 days", "10"),
-        ("top", "5 gifts", "5"),
+        ("days_left", "10 days", "10"),
+        ("k", "5 gifts", "5"),
     ],
 )
 def test_numbers_are_read_as_people_write_them(field: str, typed: str, value: Any, browser: Any) -> None:
@@ -311,7 +313,7 @@ def test_numbers_are_read_as_people_write_them(field: str, typed: str, value: An
         typed,
     )
     ((query, person),) = asked
-    assert {**person, **dict(parse_qsl(query))} == {"age": 3, "top": "3", field: value}
+    assert {**person, **dict(parse_qsl(query))} == {"age": 3, "k": "3", field: value}
 
 
 @pytest.mark.parametrize(
@@ -324,8 +326,8 @@ def test_numbers_are_read_as_people_write_them(field: str, typed: str, value: An
         ("budget", "120 €", "Budget: “120 €” is not in dollars; write how many dollars, such as 120."),
         ("budget", "1.200", "Budget: “1.200” is not clear; write 1200 or 1.20."),
         ("budget", "1e3", "Budget: “1e3” is not a number in digits, such as 120 or 99.50."),
-        ("days", "soon", "Needed in days: “soon” is not a number in digits, such as 10."),
-        ("top", "all", "How many gifts: “all” is not a number in digits, such as 3."),
+        ("days_left", "soon", "Needed in days: “soon” is not a number in digits, such as 10."),
+        ("k", "all", "How many gifts: “all” is not a number in digits, such as 3."),
     ],
 )
 def test_what_is_no_number_is_explained_and_not_asked(
@@ -373,7 +375,7 @@ def test_a_page_of_a_model_in_another_currency_shows_it_and_what_has_no_known_pr
     (tmp_path / "catalogue.json").write_text(json.dumps({"currency": "¥"} | document), encoding="utf-8")
     with serving(model_file(), "--catalogue", str(tmp_path / "catalogue.json")) as process:
         open_with(
-            chromium, process, "#budget=100&hobbies=cooking&top=40&any_age=true&allow=sold_out,over_budget"
+            chromium, process, "#budget=100&hobbies=cooking&k=40&any_age=true&allow=sold_out,over_budget"
         )
         wait_for(chromium, "40 gifts: ")
         assert chromium.execute_script("return byId('currency').textContent") == "in ¥"
@@ -386,7 +388,7 @@ def test_a_page_of_a_model_in_another_currency_shows_it_and_what_has_no_known_pr
 def test_what_speaks_against_a_gift_has_the_mark_of_any_reason_and_no_tick(
     browser: Any, server: ServerProcess
 ) -> None:
-    open_with(browser, server, "#age=7&budget=3&hobbies=music&top=45&any_age=true&allow=sold_out")
+    open_with(browser, server, "#age=7&budget=3&hobbies=music&k=45&any_age=true&allow=sold_out")
     wait_for(browser, "45 gifts: ")
     marks = browser.execute_script(
         "return [...document.querySelectorAll('.reasons li')].map((one) => getComputedStyle(one, '::before').content)"
@@ -429,7 +431,7 @@ def test_the_address_holds_the_question(browser: Any, server: ServerProcess) -> 
     press(browser, TAB, "36", ENTER)
     wait_for_person(browser, "age 36")
     before, address = shown(browser), browser.current_url
-    assert address.endswith("#top=3&" + ADDRESS[1:].replace("35", "36"))
+    assert address.endswith("#k=3&" + ADDRESS[1:].replace("35", "36"))
     browser.get("about:blank")
     browser.get(address)
     wait_for(browser, "3 gifts: ")
@@ -444,8 +446,8 @@ def test_the_address_holds_the_question(browser: Any, server: ServerProcess) -> 
 def test_an_answer_to_an_older_question_is_not_shown_over_a_newer_one(
     browser: Any, server: ServerProcess
 ) -> None:
-    _, old = answer(server, {"age": 20}, "?top=1")
-    _, new = answer(server, {"age": 60}, "?top=2")
+    _, old = answer(server, {"age": 20}, "?k=1")
+    _, new = answer(server, {"age": 60}, "?k=2")
     browser.execute_script(REPLACED)
     press(browser, TAB, "20", ENTER, ENTER)
     browser.execute_script("asked[1].answer(arguments[0])", json.dumps(new))
@@ -485,7 +487,7 @@ def test_a_hostile_name_is_a_text_like_any_other(browser: Any, tmp_path: Path) -
     catalogue = tmp_path / "catalogue.json"
     catalogue.write_text(json.dumps({"gifts": gifts}))
     with serving(model_file(), "--catalogue", str(catalogue)) as other:
-        open_with(browser, other, f"#top={len(HOSTILE)}&preferences=affordable&preferences=practical")
+        open_with(browser, other, f"#k={len(HOSTILE)}&preferences=affordable&preferences=practical")
         wait_for(browser, f"{len(HOSTILE)} gifts: ")
         cards = shown(browser)["gifts"]
         assert {card["name"] for card in cards} == set(HOSTILE)
@@ -533,7 +535,7 @@ def test_probabilities_are_shown_highest_first_whatever_the_names(
     browser: Any, server: ServerProcess
 ) -> None:
     """JavaScript puts names that are whole numbers first in an object, in any order of the JSON."""
-    _, told = answer(server, {"age": 20}, "?top=1")
+    _, told = answer(server, {"age": 20}, "?k=1")
     browser.execute_script(REPLACED)
     press(browser, TAB, "20", ENTER)
     told["categories"] = {"high": 0.9, "__proto__": 0.5, "7": 0.1}
@@ -584,8 +586,8 @@ def test_nothing_is_wider_than_the_window_and_text_stands_out(
 ) -> None:
     """Contrast as WCAG 2 defines it, of every text against what is behind it, in form, answer and error."""
     with seen_as(browser, width, theme):
-        open_with(browser, server, f"{ADDRESS}&top=5&days=0")
-        wait_for(browser, f"{len(answer(server, PERSON, '?top=5&days=0')[1]['gifts'])} gift")
+        open_with(browser, server, f"{ADDRESS}&k=5&days_left=0")
+        wait_for(browser, f"{len(answer(server, PERSON, '?k=5&days_left=0')[1]['gifts'])} gift")
         browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         require_seen(browser, width, theme)
         open_with(browser, server, "#age=200")

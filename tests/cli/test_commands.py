@@ -118,6 +118,7 @@ def test_h_is_help(path: tuple[str, ...]) -> None:
     short, long = run(*path, "-h"), run(*path, "--help")
     assert (short.exit_code, short.output) == (0, long.output)
     assert "-h, --help" in short.output
+    assert "  Example: trm" in short.output
     assert CliRunner().invoke(train, ["-h"]).exit_code == 0  # which `trm-train` is, without a group around it
 
 
@@ -140,10 +141,60 @@ def served_until_it_is_told_to_end(*command: str) -> int:
     return process.returncode
 
 
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        ("recommend", "--top", "-k"),
+        ("recommend", "--days", "--days-left"),
+        ("recommend", "--catalog", "--catalogue"),
+        ("serve", "--catalog", "--catalogue"),
+        ("train", "--catalog", "--catalogue"),
+        ("train", "--profile", "--timings"),
+    ],
+)
+def test_an_old_spelling_works_for_one_version_with_one_line(command: str, old: str, new: str) -> None:
+    value = [] if new == "--timings" else ["x"]
+    if value:  # both spellings reach the same option, in both of its forms
+        wrong = (
+            run(command, f"{old}=", "MODEL") if new == "--catalogue" else run(command, f"{old}=x", "MODEL")
+        )
+        assert (wrong.exit_code, new in wrong.stderr) == (2, True), wrong.stderr
+    first, *others = run(command, old, *value, "--no-such-option").stderr.splitlines()
+    assert first == f"Warning: {old} is now {new}; the old spelling works until version 0.2"
+    assert len(others) == 1
+    assert f" {old} " not in run(command, "--help").stdout
+
+
+def test_the_profile_of_recommend_is_no_old_spelling(trained: Path) -> None:
+    Path("profile.json").write_text('{"age": 34}')
+    result = run("recommend", trained / "best.npz", "--profile", "profile.json", "--top", "2", "--json")
+    assert len(json.loads(result.stdout)["gifts"]) <= 2
+    assert result.stderr.splitlines()[0].startswith("Warning: --top is now -k")
+
+
+def test_the_version_alone_is_one_line_and_verbose_says_what_it_runs_on() -> None:
+    plain = run("--version")
+    assert re.fullmatch(r"trm, version \d+\.\d+\.\d+\n", plain.stdout) and plain.exit_code == 0
+    for order in (("--version", "--verbose"), ("--verbose", "--version")):
+        first, *others = run(*order).stdout.splitlines()
+        assert f"{first}\n" == plain.stdout
+        names = [line.partition(":")[0] for line in others]
+        assert names == ["machine", "instructions", "python", "numpy", "blas", "kernel", "threads", "ranks"]
+    alone = run("--verbose")
+    assert (alone.exit_code, alone.stderr) == (2, "Error: --verbose: only with --version\n")
+
+
+def test_python_m_runs_the_command() -> None:
+    command = [sys.executable, "-m", "trm_np", "recomend"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr == "Error: no command named 'recomend'; did you mean recommend?\n"
+
+
 def test_help_does_not_import_numpy() -> None:
     code = (
         "import sys; from click.testing import CliRunner; from trm_np.cli import COMMANDS, trm\n"
-        "for args in (['--help'], *([name, '--help'] for name in COMMANDS)):\n"
+        "for args in (['--version'], ['--help'], *([name, '--help'] for name in COMMANDS)):\n"
         "    assert CliRunner().invoke(trm, args).exit_code == 0\n"
         "print(sorted({'numpy', 'scipy'} & set(sys.modules)))"
     )
@@ -187,7 +238,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
         show({"epoch": 3, "validation": {"recommendation_quality": 0.75}})
     text = terminal.getvalue()
     assert re.search(r"training.* 0%", text)
-    assert re.search(r" 66%  00:00:30  quality 0\.750", text)
+    assert re.search(r" 66%  00:00:30  recommendation_quality 0\.750", text)
 
 
 def test_json_is_one_document_the_same_as_summary_json(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_person_gets_a_table_with_reasons_and_what_stands_behind_it(model: str
         assert f"{tool.name} {tool.probability:.2f}: {tool.found}" in text
     likely = ", ".join(f"{name} {value:.2f}" for name, value in list(found.categories.items())[:3])
     assert f"categories: {likely} tools: " in text
-    assert lines[-1] == f"thought {found.steps} of {found.most_steps} steps"
+    assert lines[-1] == f"steps: {found.steps} of {found.most_steps}"
 
 
 def test_json_is_the_answer_of_the_recommender(model: str, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def wrong_queries(rng: Rng) -> Abuse:
     values += [b"", b"9" * 5000]
     names = b"top days strict allow any_age exclude Top x%00".split()
     parts = [one_of(rng, [*names, b""]) + b"=" + one_of(rng, values) for _ in range(rng.integers(1, 4))]
-    others = [*b"top = top=3&top=3 top[]=3".split(), b"&" * 3000, b"?" * 9]
+    others = [*b"top = top=3&k=3 top[]=3".split(), b"&" * 3000, b"?" * 9]
     query = one_of(rng, [b"&".join(parts), b";".join(parts), *others])
     return Abuse([request(BODY, b"/recommend?" + query)])
 
@@ -300,7 +300,7 @@ def resets(rng: Rng) -> Abuse:
 
 def unread_answers(rng: Rng) -> Abuse:
     """Large answers that are asked for, again and again, and not read."""
-    whole = request(json.dumps([PERSON] * 20).encode(), b"/recommend?top=45", close=False)
+    whole = request(json.dumps([PERSON] * 20).encode(), b"/recommend?k=45", close=False)
     return Abuse([whole * int(rng.integers(1, 4)), b""], answers=0, pause=0.1, reset=bool(rng.integers(2)))
 
 

@@ -38,21 +38,21 @@ def application() -> Application:
 
 def test_an_answer_is_that_of_the_recommender(application: Application) -> None:
     found = Recommender.load(model_file()).recommend(PERSON, k=5, days_left=2)
-    assert recommend(application, PERSON, "?top=5&days=2").json == found.to_dict()
+    assert recommend(application, PERSON, "?k=5&days_left=2").json == found.to_dict()
     terms: dict[str, Any] = {
         "allow": ["late", "sold_out"],
         "any_age": True,
         "exclude": ["7", "pocket_poetry"],
     }
     found = Recommender.load(model_file()).recommend(PERSON, k=50, **terms)
-    query = "?top=50&allow=late,sold_out&any_age=true&exclude=7,pocket_poetry"
+    query = "?k=50&allow=late,sold_out&any_age=true&exclude=7,pocket_poetry"
     assert recommend(application, PERSON, query).json == found.to_dict()
 
 
 def test_a_request_is_answered_with_so_many_gifts_at_most(application: Application) -> None:
     with patch.object(question, "GIFTS", 100):
-        assert recommend(application, [{"age": 3}] * 2, "?top=45").status == 200
-        refused = recommend(application, [{"age": 3}] * 3, "?top=45")
+        assert recommend(application, [{"age": 3}] * 2, "?k=45").status == 200
+        refused = recommend(application, [{"age": 3}] * 3, "?k=45")
     assert (refused.status, refused.json["error"]) == (
         413,
         "body: found 135 gifts, for 3 profiles; allowed: at most 100 in all answers",
@@ -61,17 +61,17 @@ def test_a_request_is_answered_with_so_many_gifts_at_most(application: Applicati
 
 def test_a_list_is_answered_in_its_order_across_portions(application: Application) -> None:
     budgets = [50 + index for index in range(2 * wsgi.PORTION + 1)]
-    answers = recommend(application, [{"budget": budget} for budget in budgets], "?top=1").json
+    answers = recommend(application, [{"budget": budget} for budget in budgets], "?k=1").json
     assert [answer["profile"]["budget"] for answer in answers] == budgets
     assert recommend(application, [PERSON]).json == [recommend(application, PERSON).json]
 
 
 @pytest.mark.parametrize(
     "query",
-    ["?top=2&", "?&&top=2", "?top=%32", "?top=02&strict=false", "?top=2&any_age=false&allow=&exclude="],
+    ["?k=2&", "?&&k=2", "?k=%32", "?k=02&strict=false", "?k=2&any_age=false&allow=&exclude="],
 )
 def test_a_query_is_taken_however_a_program_has_joined_it(application: Application, query: str) -> None:
-    assert recommend(application, PERSON, query).json == recommend(application, PERSON, "?top=2").json
+    assert recommend(application, PERSON, query).json == recommend(application, PERSON, "?k=2").json
     assert recommend(application, PERSON, "?").json == recommend(application, PERSON).json
 
 
@@ -179,14 +179,14 @@ def test_every_answer_says_how_long_it_is_and_that_it_is_what_it_says(applicatio
 
 AS_FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
 REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
-    (400, "?top=0", b"{}", {}, "query: top: found 0; allowed: an integer from 1 to 100000"),
-    (400, "?top=100001", b"{}", {}, "query: top: found 100001; allowed: an integer from 1 to 100000"),
-    (400, "?top=%D9%A3", b"{}", {}, 'query: top: found "٣"; allowed: an integer from 1 to 100000'),
-    (400, f"?top={'9' * 5000}", b"{}", {}, f'query: top: found "{"9" * 56}...; allowed: an integer'),
-    (400, "?top=-1", b"{}", {}, 'query: top: found "-1"; allowed: an integer from 1 to 100000'),
-    (400, "?top=", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100000'),
-    (400, "?top=true", b"{}", {}, "query: top: found true; allowed: an integer from 1 to 100000"),
-    (400, "?days=1.5", b"{}", {}, 'query: days: found "1.5"; allowed: an integer from 0 to 36500'),
+    (400, "?k=0", b"{}", {}, "query: k: found 0; allowed: an integer from 1 to 100000"),
+    (400, "?k=100001", b"{}", {}, "query: k: found 100001; allowed: an integer from 1 to 100000"),
+    (400, "?k=%D9%A3", b"{}", {}, 'query: k: found "٣"; allowed: an integer from 1 to 100000'),
+    (400, f"?k={'9' * 5000}", b"{}", {}, f'query: k: found "{"9" * 56}...; allowed: an integer'),
+    (400, "?k=-1", b"{}", {}, 'query: k: found "-1"; allowed: an integer from 1 to 100000'),
+    (400, "?k=", b"{}", {}, 'query: k: found ""; allowed: an integer from 1 to 100000'),
+    (400, "?k=true", b"{}", {}, "query: k: found true; allowed: an integer from 1 to 100000"),
+    (400, "?days_left=1.5", b"{}", {}, 'query: days_left: found "1.5"; allowed: an integer from 0 to 36500'),
     (400, "?strict=yes", b"{}", {}, 'query: strict: found "yes"; allowed: true or false'),
     (400, "?strict=1", b"{}", {}, "query: strict: found 1; allowed: true or false"),
     (400, "?any_age=7", b"{}", {}, "query: any_age: found 7; allowed: true or false"),
@@ -197,18 +197,24 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
         {},
         'query: allow[1]: found "age"; allowed: one of sold_out, late, over_budget',
     ),
-    (400, "?top=1&top=2", b"{}", {}, 'query: found the key "top" more than once; allowed: each key once'),
+    (400, "?k=1&k=2", b"{}", {}, 'query: found the key "k" more than once; allowed: each key once'),
     (
         400,
-        "?topp=1",
+        "?day_left=1",
         b"{}",
         {},
-        'query: found the unknown key "topp"; allowed: top, days, strict, allow, any_age, exclude; did you mean',
+        'query: found the unknown key "day_left"; allowed: k, days_left, strict, allow, any_age, exclude; did you mean',
     ),
-    (400, "?%00%0d%0aX=1", b"{}", {}, 'query: found the unknown key "\\u0000\\r\\nX"; allowed: top, days'),
-    (400, "?top", b"{}", {}, 'query: top: found ""; allowed: an integer from 1 to 100000'),
-    (400, "?days=1&gifts", b"{}", {}, 'query: found the unknown key "gifts"; allowed: top, days, strict'),
-    (400, "?%ff=1", b"{}", {}, "query: found text that is not UTF-8; allowed: top, days, strict"),
+    (400, "?%00%0d%0aX=1", b"{}", {}, 'query: found the unknown key "\\u0000\\r\\nX"; allowed: k, days_left'),
+    (400, "?k", b"{}", {}, 'query: k: found ""; allowed: an integer from 1 to 100000'),
+    (
+        400,
+        "?days_left=1&gifts",
+        b"{}",
+        {},
+        'query: found the unknown key "gifts"; allowed: k, days_left, strict',
+    ),
+    (400, "?%ff=1", b"{}", {}, "query: found text that is not UTF-8; allowed: k, days_left, strict"),
     (400, "", b"", {}, "body: found nothing; allowed: a profile in JSON, or a list of 1 to 1,000 of them"),
     (400, "", b"{", {}, "body: line 1 column 2: found text that is not JSON"),
     (400, "", b"\xff", {}, "body: byte 0: found text that is not UTF-8; allowed: UTF-8"),
@@ -465,6 +471,14 @@ def test_the_environment_says_whether_the_model_is_trusted(
             of_environment(TRM_MODEL=path, **variables)
     application = of_environment(TRM_MODEL=path, TRM_TRUST="1")
     assert recommend(application, PERSON).status == 200 and application.served.trust
+
+
+def test_the_old_names_of_parameters_are_accepted_for_one_version() -> None:
+    application = new_application()
+    old, new = (recommend(application, PERSON, query) for query in ("?top=2&days=3", "?k=2&days_left=3"))
+    assert (old.status, old.json) == (200, new.json)
+    both = recommend(application, PERSON, "?top=2&k=2")
+    assert both.status == 400 and 'the key "k" more than once' in both.json["error"]
 
 
 def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ class Load:
 
     def ask(self, connection: Any) -> None:
         while not self.stopped.is_set():
-            post(connection, PERSON, "?top=1")
+            post(connection, PERSON, "?k=1")
             self.answers.append(reply(connection))
 
     def models(self) -> set[str]:

@@ -68,7 +68,7 @@ def test_every_schema_is_one_and_every_path_is_in_the_document(document: Any) ->
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?top=100&days=0", "?top=1&strict=false", "?any_age=true&allow=sold_out,late&exclude=x"]
+    "query", ["", "?k=100&days_left=0", "?k=1&strict=false", "?any_age=true&allow=sold_out,late&exclude=x"]
 )
 @pytest.mark.parametrize("value", [{}, EVERYTHING, [EVERYTHING, {"budget": 0.01}, {"age": None}]], ids=str)
 def test_answers_are_as_the_document_says(

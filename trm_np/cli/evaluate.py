@@ -1,4 +1,4 @@
-"""`trm evaluate`: how good a stored model is, on scenarios it never saw."""
+"""`trm evaluate`: how good a stored model is on held-out scenarios."""
 
 import json
 
@@ -14,7 +14,7 @@ from trm_np.cli.threads import is_large, use_threads
     cls=OneLine,
     help="""Evaluate a stored MODEL on held-out scenarios.
 
-    The metrics stand beside those of the baselines, and the details behind them follow.
+    The command prints the metrics beside those of the baselines, and then the details behind them.
 
     \b
     Example: trm evaluate checkpoints/integrated_enhanced/best.npz
@@ -25,17 +25,17 @@ from trm_np.cli.threads import is_large, use_threads
     "--held-out",
     callback=named,
     metavar="FILE",
-    help="Scenarios to judge the model on.  [default: the shipped ones]",
+    help="Held-out scenarios.  [default: the shipped ones]",
 )
 @click.option(
     "--cross-validate",
     is_flag=True,
-    help="Cross-validate the settings instead, in 5 folds over the training scenarios.",
+    help="Cross-validate the settings instead, in 5 folds of the training scenarios.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
-    help="Number of seeds for --cross-validate, from 0 on.  [default: 1]",
+    help="Number of seeds for --cross-validate, counted from 0.  [default: 1]",
 )
 @trust
 @as_json

@@ -31,8 +31,8 @@ ENDINGS = {
 
     Give one of --half, --int8, --safetensors, --onnx and --zipapp.
 
-    The loss of quality by --half and --int8 is measured on held-out scenarios and printed. All commands read such
-    files. An ONNX graph is written only if onnxruntime gives the same outputs with it as this program.
+    For --half and --int8, the command measures the loss of quality on held-out scenarios and prints it. All commands
+    read such files. An ONNX graph is written only if its outputs in onnxruntime equal those of this program.
 
     \b
     Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
@@ -44,7 +44,7 @@ ENDINGS = {
 @click.option("--safetensors", is_flag=True, help="Weights for PyTorch (extra: safetensors).")
 @click.option("--onnx", is_flag=True, help="Inference graph for other runtimes (extra: onnx).")
 @click.option(
-    "--zipapp", is_flag=True, help="Program in one file, with the model in it, for any Python with NumPy."
+    "--zipapp", is_flag=True, help="Program in one file, model included, for any Python with NumPy."
 )
 @click.option(
     "--out",
@@ -57,7 +57,7 @@ ENDINGS = {
     "--held-out",
     callback=named,
     metavar="FILE",
-    help="Scenarios to judge --half and --int8 on.  [default: the shipped ones]",
+    help="Held-out scenarios for --half and --int8.  [default: the shipped ones]",
 )
 @trust
 @as_json
@@ -89,7 +89,7 @@ def export(
 
 
 def chosen(forms: Mapping[str, bool]) -> str:
-    """The one form that is asked for; raises UsageError for none, or several."""
+    """The one form that is given; raises UsageError for none, or several."""
     given = [form for form, is_given in forms.items() if is_given]
     if len(given) != 1:
         found = " and ".join(f"--{form}" for form in given) or "none"
@@ -124,7 +124,7 @@ def require_target(path: Path, model: Path) -> None:
 def exported(
     stored: "StoredModel", model: Path, path: Path, form: str, held_out: str | None
 ) -> tuple[dict[str, Any], str]:
-    """Write what is stored as `model` in this form; what is to be said of it, as values for JSON and as text."""
+    """Write the stored model in this form; its report, as values for JSON and as text."""
     if form == "zipapp":
         from trm_np.export.program import export_program, program_text
 

@@ -1,4 +1,4 @@
-"""`trm puzzle`: Sudoku and mazes, made, learnt and solved by the same recursive core that recommends gifts."""
+"""`trm puzzle`: Sudoku and mazes, for the same recursive core that recommends gifts."""
 
 import json
 import sys
@@ -25,15 +25,15 @@ DIAL = 4  # times the steps of training, which thinking may take at most
 steps_option = click.option(
     "--steps",
     type=click.IntRange(min=1),
-    help=f"Largest number of thinking steps, up to {DIAL} times as many as in training.  [default: model.answer_steps]",
+    help=f"Largest number of steps, up to {DIAL} times the number in training.  [default: model.answer_steps]",
 )
 
 
 @click.group(
     cls=OneLineGroup,
-    help="""Make puzzles, and learn and solve them.
+    help="""Make puzzles, train models on them, and solve them.
 
-    They are Sudoku of 6 × 6 and 9 × 9, and mazes; the recursive core solves them.
+    The puzzles are Sudoku of 6 × 6 and 9 × 9, and mazes. The models have the recursive core of the recommender.
 
     \b
     Example: trm puzzle make --count 5
@@ -61,7 +61,7 @@ def puzzle() -> None:
     type=click.IntRange(0, 60),
     default=0,
     show_default=True,
-    help="Largest number of extra cells given, which make a puzzle easier.",
+    help="Largest number of extra given cells; they make a puzzle easier.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
@@ -110,8 +110,8 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
     help="""Solve a BOARD with a stored MODEL, step by step.
 
     A board is written row by row, with . or 0 for a blank; without one, each line of stdin is a board. After each step
-    the model's probability that the whole board is right is shown, and changed cells are marked. Boards from stdin are
-    answered line by line. A bad one is answered by its error, and the exit code at the end is 65.
+    the command shows the probability that the whole board is right, and marks the cells that changed. A board on stdin
+    is solved as soon as its line arrives. A bad line gets its error instead, and the exit code is then 65.
 
     \b
     Example: trm puzzle solve checkpoints/sudoku6/best.npz ......5.....1..3.6.4..2...4..2..3..5
@@ -143,8 +143,8 @@ def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json
 @puzzle.command(
     help="""Count the puzzles that a stored MODEL solves.
 
-    The counts are by thinking steps, and by how hard a puzzle is for a person. Without a file, the model solves 1,000
-    puzzles made from the seed of its training, which held the same ones out.
+    There is a count for each number of steps, and for each level of difficulty. Without a file, the puzzles are the
+    1,000 that were held out of the model's training.
 
     \b
     Example: trm puzzle evaluate checkpoints/sudoku6/best.npz --steps 16
@@ -193,13 +193,13 @@ def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
 
 
 def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
-    """Answer the boards of stdin as they come; whether one was bad."""
+    """Solve the boards of stdin as they arrive; whether one was bad."""
     from trm_np.data.json_lines import Lines
     from trm_np.puzzles.solving import ending
 
     bad = False
     for portion in Lines(cast("BufferedReader", sys.stdin.buffer), "stdin").portions():
-        for found in answers(model, portion, steps):
+        for found in solve_portion(model, portion, steps):
             bad |= "error" in found
             if as_json:
                 click.echo(json.dumps(found))
@@ -210,8 +210,8 @@ def solve_lines(model: "PuzzleModel", steps: int, as_json: bool) -> bool:
     return bad
 
 
-def answers(model: "PuzzleModel", portion: list["Line"], steps: int) -> list[dict[str, Any]]:
-    """One for each line, in order."""
+def solve_portion(model: "PuzzleModel", portion: list["Line"], steps: int) -> list[dict[str, Any]]:
+    """The solution or the error of each line, in order."""
     import numpy as np
 
     from trm_np.data.problems import DataError
@@ -228,8 +228,8 @@ def answers(model: "PuzzleModel", portion: list["Line"], steps: int) -> list[dic
         except DataError as error:
             found.append({"error": str(error)})
     if boards:
-        for place, answer in zip(places, solve_all(model, np.stack(boards), steps), strict=True):
-            found[place] = answer
+        for place, solution in zip(places, solve_all(model, np.stack(boards), steps), strict=True):
+            found[place] = solution
     return found
 
 

@@ -43,7 +43,7 @@ class GivenPuzzles:
 
     puzzles: str | None
     held_out: str | None
-    count: int
+    most: int
 
 
 @click.command(
@@ -66,6 +66,7 @@ class GivenPuzzles:
     click.option("--held-out", callback=named, metavar="FILE", help="Held-out puzzles.  [default: new ones]"),
     click.option(
         "--count",
+        "most",
         type=click.IntRange(1, 1_000_000),
         default=COUNT,
         show_default=True,
@@ -171,8 +172,8 @@ def training_puzzles(task: "Task", given: GivenPuzzles, seed: int, extra: int, a
     from trm_np.puzzles.sets import make_puzzles, without_twins
 
     if given.puzzles is None:
-        return make_puzzles(task, given.count, np.random.default_rng(seed), extra, set(apart.known))
-    found = without_twins(task, read_puzzles(given.puzzles, task, given.count), apart.known)
+        return make_puzzles(task, given.most, np.random.default_rng(seed), extra, set(apart.known))
+    found = without_twins(task, read_puzzles(given.puzzles, task, given.most), apart.known)
     if not len(found):
         raise Refusal(
             f"{given.puzzles}: all its puzzles are twins of held-out ones; give others to train on",

@@ -1,4 +1,4 @@
-"""One command on several ranks: what ends one ends all, and is said once."""
+"""One command on several ranks: an error on one ends all, and is printed once."""
 
 import sys
 import traceback

@@ -247,7 +247,7 @@ def recommendation_text(recommendation: "Recommendation") -> str:
         "",
         f"categories: {', '.join(f'{name} {probability:.2f}' for name, probability in likely)}",
         *tool_lines(recommendation.tools),
-        f"thought {recommendation.steps} of {recommendation.most_steps} steps",
+        f"steps: {recommendation.steps} of {recommendation.most_steps}",
     ]
     return printable_lines("\n".join(lines))
 

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     cls=OneLine,
     help="""Serve recommendations of a stored MODEL over HTTP.
 
-    POST a profile in JSON to /recommend, or open / in a browser. /openapi.json describes requests and replies,
-    /metrics has counters for Prometheus. A MODEL that changes on disk is loaded again without losing a request, and at
-    once on SIGHUP. A broken one is refused, and the old one stays. SIGTERM and Ctrl-C end the server once every
-    request received is answered, with exit code 0. If that takes more than 10 seconds, it ends with 143 or 130.
-    Needs the extra [serve].
+    POST a profile in JSON to /recommend, or open / in a browser. /openapi.json describes requests and replies, and
+    /metrics has counters for Prometheus.
+
+    If the MODEL file changes, the server loads it without losing a request; SIGHUP loads it at once. If the new file is
+    broken, the server keeps the old model. After SIGTERM or Ctrl-C the server answers the requests that it has
+    received, and ends with exit code 0. It waits for them 10 seconds at most, and then ends with 143 or 130.
+
+    The server needs the extra [serve].
 
     \b
     Example: trm serve checkpoints/integrated_enhanced/best.npz
@@ -53,13 +56,13 @@ if TYPE_CHECKING:
     "--allow-host",
     multiple=True,
     metavar="NAME",
-    help="Host name that requests may carry to a server for this machine alone, such as a proxy's; repeatable.",
+    help="Host name, such as that of a proxy, that requests may have if only this machine is listened to; repeatable.",
 )
 @trust
 def serve(
     model: str, host: str, port: int, catalogue: str | None, allow_host: tuple[str, ...], trust: bool
 ) -> None:
-    use_threads(all_cores=False)  # requests are answered beside one another
+    use_threads(all_cores=False)  # several requests are answered at the same time
     with refusals():
         from trm_np.serve.listening import is_loopback, listen
         from trm_np.serve.metrics import Metrics

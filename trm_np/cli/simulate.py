@@ -80,7 +80,7 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
 
 
 def written_text(written: Mapping[str, Any]) -> str:
-    """Report of the files written, and of how far the labelling rules agree with a person."""
+    """Report of the files written, and of how far the labelling rules agree with the labels given by hand."""
     from trm_np.text import printable
 
     lines = [

@@ -188,7 +188,7 @@ def brief(record: "Record | None") -> str | None:
     """The recommendation quality, beside the bar, if the model has just been evaluated."""
     if record is None or "validation" not in record:
         return None
-    return f"quality {record['validation']['recommendation_quality']:.3f}"
+    return f"recommendation_quality {record['validation']['recommendation_quality']:.3f}"
 
 
 def line(record: "Record") -> str | None:
@@ -196,9 +196,9 @@ def line(record: "Record") -> str | None:
     if "validation" not in record:
         return None
     found = record["validation"]
-    match = f"match {found['category_match_rate']:.3f}  " if "category_match_rate" in found else ""
+    names = ("category_match_rate", "average_reward", "recommendation_quality")
+    metrics = "  ".join(f"{name} {found[name]:.3f}" for name in names if name in found)
     return (
         f"epoch {record['epoch']:>3}  {record['seconds']:6.1f} s  loss {record['total']:.4f}  "
-        f"validation: loss {found['losses']['total']:.4f}  {match}"
-        f"reward {found['average_reward']:.3f}  quality {found['recommendation_quality']:.3f}"
+        f"validation: loss {found['losses']['total']:.4f}  {metrics}"
     )

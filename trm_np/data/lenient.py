@@ -47,7 +47,12 @@ class Reader:
         self.names: dict[str, list[str]] = {}
         self.lookups: list[Lookup] = []
 
-    def word(self, field: str, meaning_of: Callable[[str], Meaning], known: schema.Check) -> schema.Check:
+    def word(
+        self,
+        field: str,
+        meaning_of: Callable[[str], Meaning],
+        known: Callable[[object, Place], Iterator[Problem]],
+    ) -> schema.Check:
         """Check of a word of this field; `known` refuses what has no meaning."""
         unrepeated, names = schema.unused(schema.string), self.names.setdefault(field, [])
 
@@ -106,7 +111,9 @@ def read_profile(
     types, numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
     """
     at, reader = Place(file, place), Reader(strict)
-    given = checked(schema.profile(vocabulary, checks=reader.checks(vocabulary, gifts)), value, at)
+    given = checked(
+        schema.profile_of(schema.profile_fields(vocabulary) | reader.checks(vocabulary, gifts)), value, at
+    )
     known = {field: list(dict.fromkeys(names)) for field, names in reader.names.items()}
     single = {field: next(iter(known[field]), None) for field in SINGLE_NAMES}
     warnings = tuple(_warnings(reader.lookups, vocabulary, at))

@@ -240,15 +240,15 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
     return check
 
 
-def profile(
-    vocabulary: Vocabulary, ids: tuple[str, ...] | None = None, checks: Mapping[str, Check] | None = None
-) -> Check:
-    """A profile, every field of which may be absent or null; `ids` are those that its history may have.
+@lru_cache(maxsize=8)
+def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check:
+    """A profile, every field of which may be absent or null; `ids` are those that its history may have."""
+    return profile_of(profile_fields(vocabulary) | {"history": list_of_gifts(ids)})
 
-    `checks` replace those of single fields.
-    """
-    known = {**profile_fields(vocabulary), "history": list_of_gifts(ids), **(checks or {})}
-    return record({field: or_null(check) for field, check in known.items()}, optional=known)
+
+def profile_of(fields: Mapping[str, Check]) -> Check:
+    """A profile by the checks of its fields."""
+    return record({field: or_null(check) for field, check in fields.items()}, optional=fields)
 
 
 def profile_fields(

@@ -1,4 +1,4 @@
-"""Rules on which gifts may be recommended to a person; they hold for every model and every choice of tools.
+"""Rules on which gifts may be recommended; they hold for every model and every choice of tools.
 
 A gift is kept out if it is excluded, meant for another age, sold out, too late, or over the budget while something
 else fits; and of near-doubles one is enough. An unknown field of the catalogue rules nothing out.
@@ -73,21 +73,21 @@ def facts(gifts: Sequence[Gift]) -> Facts:
 
 
 def kept_out(
-    facts: Facts, person: Profile, paid: Floats, excluded: Sequence[int], terms: Terms
+    facts: Facts, profile: Profile, paid: Floats, excluded: Sequence[int], terms: Terms
 ) -> dict[str, Bools]:
     """The gifts (G,) that each rule in force is about, by the name of the rule: those `excluded` are given by place.
 
     `paid` (G,) is what each gift would cost.
     """
     found = {"excluded": np.isin(np.arange(len(paid)), excluded)}
-    if person.age is not None and not terms.any_age:
-        found["age"] = (person.age < facts.youngest) | (person.age > facts.oldest)
+    if profile.age is not None and not terms.any_age:
+        found["age"] = (profile.age < facts.youngest) | (profile.age > facts.oldest)
     if "sold_out" not in terms.allow:
         found["sold_out"] = facts.stock == 0
     if terms.days_left is not None and "late" not in terms.allow:
         found["late"] = facts.earliest() > terms.days_left
-    if person.budget is not None and "over_budget" not in terms.allow:
-        found["over_budget"] = paid > person.budget
+    if profile.budget is not None and "over_budget" not in terms.allow:
+        found["over_budget"] = paid > profile.budget
     return found
 
 

@@ -1,8 +1,7 @@
 """Why a gift is recommended, and what the tools found, in plain words that are true.
 
-The words are facts of the gift and the profile, and the components of the reward that decide whether they are said
-are the true ones. What only a tool can know is said only if that tool ran. Plain reasons against a gift are always
-given.
+The words are facts of the gift and the profile. The true components of the reward decide which of them are given.
+What only a tool can know is given only if that tool ran. Plain reasons against a gift are always given.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,8 +50,8 @@ def reasons(
     paid, first = price_paid(gift), first_offer(gift)
     if isinstance(prices := findings.get("price_comparison"), PriceComparison):
         paid, first = float(prices.price[place]), prices.offer[place]
-    said = [
-        *_for_the_person(gift, profile, components),
+    found = [
+        *_of_the_profile(gift, profile, components),
         *_of_the_budget(paid, profile, components, currency),
         *(
             reason
@@ -61,35 +60,35 @@ def reasons(
         ),
     ]
     if "inventory_check" not in findings:
-        said += _of_the_date(gift, first, inf if days_left is None else days_left)
+        found += _of_the_date(gift, first, inf if days_left is None else days_left)
     if components["quality"] >= HIGH and "review_analysis" not in findings and gift.rating is not None:
-        said.append(f"{gift.rating:.1f} stars")
-    return tuple(said) or ("nothing in particular stands out",)
+        found.append(f"{gift.rating:.1f} stars")
+    return tuple(found) or ("nothing in particular stands out",)
 
 
-def _for_the_person(gift: Gift, profile: Profile, components: Mapping[str, float]) -> list[str]:
-    said = []
+def _of_the_profile(gift: Gift, profile: Profile, components: Mapping[str, float]) -> list[str]:
+    found = []
     whose = POSSESSIVE.get(profile.relationship or "", "their")
     tags, occasions = gift.tags or (), gift.occasions or ()
     shared = [in_words(tag) for tag in tags if tag in profile.hobbies]
     liked = [in_words(tag) for tag in tags if tag in profile.preferences]
     if shared:
-        said.append(f"for {whose} {joined(shared)}")
+        found.append(f"for {whose} {joined(shared)}")
     elif components["category"] >= HIGH:
-        said.append(f"from {in_words(gift.category)}, a category that suits")
+        found.append(f"from {in_words(gift.category)}, a category that suits")
     if liked:
-        said.append(f"{joined(liked)}, as wished")
+        found.append(f"{joined(liked)}, as wished")
     if profile.occasion in occasions:
-        said.append(f"suits {OCCASIONS.get(profile.occasion, f'the {in_words(profile.occasion)}')}")
+        found.append(f"suits {OCCASIONS.get(profile.occasion, f'the {in_words(profile.occasion)}')}")
     if profile.age is not None and gift.age_range is not None:
         youngest, oldest = gift.age_range
         suits = youngest <= profile.age <= oldest
-        said.append(f"suits {whose} age" if suits else f"meant for ages {youngest} to {oldest}")
-    return said
+        found.append(f"suits {whose} age" if suits else f"meant for ages {youngest} to {oldest}")
+    return found
 
 
 def _of_the_date(gift: Gift, first: Offer | None, days_left: float) -> list[str]:
-    """Only what makes it no gift at all: that is said though nobody asked for a check."""
+    """A reason against a gift that is sold out or comes too late, for when the tool that checks it did not run."""
     if gift.stock == 0:
         return ["sold out"]
     if first is None or first.shipping_days <= days_left:

@@ -16,7 +16,7 @@ from trm_np.world.tools import TOOLS, Finding, PriceComparison, price_paid
 
 @dataclass(frozen=True)
 class RecommendedGift:
-    """One gift of an answer: `predicted_reward` is the model's prediction of the gift's reward alone.
+    """One gift of a recommendation: `predicted_reward` is the model's prediction of the gift's reward alone.
 
     It never rises down a list: a gift that a tool or the budget puts behind another gets at most the reward of that.
     `components` are true, by the world's own rule (world/reward.py), of the gift given those before it.
@@ -50,9 +50,9 @@ class SelectedTool:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An answer: gifts and tools in order, probabilities by name with the highest first, supervision steps taken.
+    """Gifts and tools in order, probabilities by name with the highest first, and the supervision steps taken.
 
-    `notes` say which words of the question count as which names; `profile` has the names. Sums are in `currency`.
+    `notes` say which words of the profile count as which names; `profile` has the names. Sums are in `currency`.
     """
 
     profile: Profile
@@ -76,7 +76,7 @@ class Recommendation:
 class Explanation:
     """Explanation of one gift for one profile: the model's view of it, before any tool has run.
 
-    `components` are true, as in an answer. `rank` is its place among all gifts as the model ranks them, from 1;
+    `components` are true, as in a recommendation. `rank` is its place among all gifts as the model ranks them, from 1;
     `influence` says how much each field of the profile raises the predicted reward: its value, less its value without
     that field alone, the greatest first.
     """
@@ -100,7 +100,7 @@ class Explanation:
 
 
 class Pick(NamedTuple):
-    """A gift of the answer: its place in the shortlist, its predicted reward, and its components by name."""
+    """A picked gift: its place in the shortlist, its predicted reward, and its components by name."""
 
     place: int
     reward: float
@@ -119,7 +119,7 @@ def plain(value: Any) -> Any:
 def recommended(
     gift: Gift,
     pick: Pick,
-    person: Profile,
+    profile: Profile,
     findings: Mapping[str, Finding],
     days_left: float | None,
     currency: str,
@@ -136,7 +136,7 @@ def recommended(
         offer=offer,
         predicted_reward=pick.reward,
         components=pick.components,
-        reasons=reasons(gift, person, pick.components, findings, pick.place, days_left, currency),
+        reasons=reasons(gift, profile, pick.components, findings, pick.place, days_left, currency),
     )
 
 
@@ -176,16 +176,16 @@ KEPT_OUT = {
 ADULT = 18
 
 
-def few_gifts(k: int, found: int, possible: Possible, person: Profile) -> Iterator[str]:
-    """A warning if there are fewer gifts than were asked for, with the reasons."""
+def few_gifts(k: int, found: int, possible: Possible, profile: Profile) -> Iterator[str]:
+    """A warning if there are fewer gifts than k, with the reasons."""
     if found >= k:
         return
     kept_out = possible.kept_out | {"alike": int(possible.marks.sum()) - found}
     why = {rule: number for rule, number in kept_out.items() if number}
-    if not found and person.age is not None and set(why) <= {"excluded", "age"} and "age" in why:
-        whom = "a child" if person.age < ADULT else "a person"
-        others = "adults" if person.age < ADULT else "others"
-        yield f"no gift here is meant for {whom} of {person.age:g}; --any-age shows what {others} get"
+    if not found and profile.age is not None and set(why) <= {"excluded", "age"} and "age" in why:
+        whom = "a child" if profile.age < ADULT else "a person"
+        others = "adults" if profile.age < ADULT else "others"
+        yield f"no gift here is meant for {whom} of {profile.age:g}; --any-age shows what {others} get"
     elif why:
         reasons = joined([KEPT_OUT[rule].format(number) for rule, number in why.items()])
         allow = ",".join(rule for rule in why if rule in ALLOWABLE)
@@ -196,8 +196,8 @@ def few_gifts(k: int, found: int, possible: Possible, person: Profile) -> Iterat
         yield f"{found} gift{'' if found == 1 else 's'}, not {k}: there are no more"
 
 
-def too_dear(possible: Possible, person: Profile, currency: str) -> Iterator[str]:
+def too_dear(possible: Possible, profile: Profile, currency: str) -> Iterator[str]:
     """A warning if nothing fits the budget."""
-    if possible.nothing_fits and person.budget is not None:
-        budget = money(person.budget, currency)
+    if possible.nothing_fits and profile.budget is not None:
+        budget = money(profile.budget, currency)
         yield f"nothing fits a budget of {budget}: these come nearest to it, the cheapest first"

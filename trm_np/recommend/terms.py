@@ -1,4 +1,4 @@
-"""The terms on which gifts are asked for: how many, until when, with which tools, and which rules are lifted."""
+"""The options of a recommendation: how many gifts, until when, with which tools, and which rules are lifted."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -29,8 +29,8 @@ CURRENCY = schema.currency.schema | {"description": "Currency of all sums, as it
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 PARAMETERS_SAID: dict[str, tuple[str, Schema]] = {
-    "top": ("Number of gifts. If fewer may be given, a warning says why.", {"default": Terms().k}),
-    "days": ("Days until the gift is needed. Gifts that would come late are left out.", {}),
+    "k": ("Number of gifts. If fewer may be given, a warning says why.", {"default": Terms().k}),
+    "days_left": ("Days until the gift is needed. Gifts that would come late are left out.", {}),
     "strict": (
         "Whether an unknown word is an error, or counts as missing with a warning. A synonym is not unknown.",
         {"default": False},

@@ -47,13 +47,14 @@ def truth(value: object, at: Place) -> Iterator[Problem]:
 
 
 PARAMETERS = {
-    "top": schema.integer(1, GIFTS),
-    "days": schema.integer(0, MOST_DAYS),
+    "k": schema.integer(1, GIFTS),
+    "days_left": schema.integer(0, MOST_DAYS),
     "strict": truth,
     "allow": schema.list_of(schema.name(ALLOWABLE)),
     "any_age": truth,
     "exclude": schema.list_of(schema.string),
 }
+NEW_NAMES = {"top": "k", "days": "days_left"}  # the old ones are accepted until version 0.2
 LISTED = ("allow", "exclude")  # with commas between the names
 check_parameters = schema.record(PARAMETERS, optional=tuple(PARAMETERS))
 
@@ -65,14 +66,14 @@ def read_question(query: str) -> Question:
     except UnicodeDecodeError:
         allowed = ", ".join(PARAMETERS)
         raise HTTPError(400, f"query: found text that is not UTF-8; allowed: {allowed}") from None
-    given = RepeatedKeys([(name, parameter_value(name, text)) for name, text in pairs])
+    named = [(NEW_NAMES.get(name, name), text) for name, text in pairs]
+    given = RepeatedKeys([(name, parameter_value(name, text)) for name, text in named])
     problems = list(check_parameters(given, Place("query")))
     if problems:
         raise HTTPError(400, str(DataError(problems)))
     said: dict[str, Any] = dict(given)
     strict = said.pop("strict", False)
-    named = {{"top": "k", "days": "days_left"}.get(name, name): value for name, value in said.items()}
-    return Question(Terms(**named), strict)
+    return Question(Terms(**said), strict)
 
 
 def parameter_value(name: str, text: str) -> object:
@@ -84,10 +85,10 @@ def parameter_value(name: str, text: str) -> object:
     return {"true": True, "false": False}.get(text, text)
 
 
-def require_few(profiles: int, top: int) -> None:
+def require_few(profiles: int, k: int) -> None:
     """Raise HTTPError for more gifts than one request is answered with."""
-    if profiles * top > GIFTS:
-        found = f"{profiles * top:,} gifts, for {profiles:,} profiles"
+    if profiles * k > GIFTS:
+        found = f"{profiles * k:,} gifts, for {profiles:,} profiles"
         raise HTTPError(413, f"body: found {found}; allowed: at most {GIFTS:,} in all answers")
 
 

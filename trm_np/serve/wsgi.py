@@ -154,7 +154,7 @@ def require_method(path: str, method: str) -> None:
 
 
 def too_late() -> HTTPError:
-    message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller top"
+    message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller k"
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
