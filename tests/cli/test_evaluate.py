@@ -28,9 +28,9 @@ from trm_np.evaluation.diagnostics_text import (
 SECTIONS = [
     "The model on 30 held-out scenarios, with 95 % intervals, and the baselines",
     "One field hidden from the model at a time",
-    "Calibration: what was predicted, and what was true",
+    "Calibration: predicted and true values",
     "Tools: expected (rows) and chosen (columns)",
-    "Categories: expected, among the first three, and what came in place of one missed",
+    "Categories: expected, among the first three, and chosen in place of a missed one",
     "The worst scenarios, 10 of 30",
 ]
 METRIC = r"^category recall@3 +"
@@ -221,8 +221,8 @@ def test_confusion_and_scenarios_worked_by_hand() -> None:
     }
     assert scenario_text(scenario).splitlines() == [
         "0.60  a friend",
-        "      categories 1 of 2: expected art, books; came books, food, home",
-        "      tools 1 of 1: expected trend; came trend, review",
+        "      categories 1 of 2: expected art, books; chosen books, food, home",
+        "      tools 1 of 1: expected trend; chosen trend, review",
         "      reward 0.70 of 0.80: g1, g2, g3",
     ]
 
