@@ -142,7 +142,7 @@ def test_an_interval_without_width_at_0_or_1_is_not_shown(judged: dict[str, Any]
 
 def test_the_tables_of_confusion_are_explained_above_them(judged: dict[str, Any]) -> None:
     lines = evaluation_text(judged).splitlines()
-    for head, said in ((SECTIONS[3], "counts in four cells"), (SECTIONS[4], "instead: what came")):
+    for head, said in ((SECTIONS[3], "counts in four cells"), (SECTIONS[4], "instead: the categories")):
         note, blank = lines[lines.index(head) + 2 : lines.index(head) + 4]
         assert said in note and blank == ""
 

@@ -130,7 +130,7 @@ def categories_text(confusion: Found) -> str:
         chosen = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
         instead.append(", ".join(chosen))
     lines = zip(table(rows).splitlines(), instead, strict=True)
-    return "\n".join(f"{line}  {names}".rstrip() for line, names in lines)
+    return "\n".join(f"{line}  {others}".rstrip() for line, others in lines)
 
 
 def scenario_text(scenario: Found) -> str:
