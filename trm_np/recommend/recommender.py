@@ -379,9 +379,7 @@ class Recommender:
             shares = Shares()
             liking = self.stored.category_share * user.category_probability(self.table.category)
         else:
-            experience, content = model.choice_logits(
-                model.slot_scores(user, self.encoded), inputs, self.encoded.embedding, self.rows
-            )
+            experience, content = model.choice_logits(user, inputs, self.encoded, self.rows)
             shares = model.experience.fitted_shares()
             liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
         categories, tools = user.category_logits.sigmoid().data, likely(user.tool_logits).data
