@@ -9,9 +9,9 @@ from trm_np.evaluation.summary import STRICT, TARGETS, figure, heading, metrics_
 WORST = 10  # scenarios in the last section
 INSTEAD = 3  # categories chosen most often in place of an expected one
 
-TOOLS_NOTE = "on the diagonal the hits; a scenario whose two tools are both wrong counts in four cells"
+TOOLS_NOTE = "hits are on the diagonal; a scenario whose two tools are both wrong counts in four cells"
 CATEGORIES_NOTE = (
-    "both: expected, and among the first three; instead: what came most often where it was missed, how often"
+    "both: expected, and among the first three; instead: the categories most often chosen where it was missed"
 )
 
 Found = Mapping[str, Any]
@@ -27,7 +27,7 @@ def evaluation_text(judged: Found) -> str:
         "One field hidden from the model at a time": hidden_text(
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
-        "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
+        "Calibration: predicted and true values": calibration_text(judged["calibration"]),
         **confusion_texts(judged["confusion"]),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
             map(scenario_text, judged["scenarios"][:WORST])
@@ -55,7 +55,7 @@ def confusion_texts(confusion: Found) -> dict[str, str]:
         head = "Tools: expected (rows) and chosen (columns)"
         texts[head] = f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}"
     if "categories" in confusion:
-        head = "Categories: expected, among the first three, and what came in place of one missed"
+        head = "Categories: expected, among the first three, and chosen in place of a missed one"
         texts[head] = f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
     return texts
 
@@ -127,10 +127,10 @@ def categories_text(confusion: Found) -> str:
         totals = (confusion["expected"][place], confusion["chosen"][place], counts[place])
         rows.append((names[place], *map(str, totals)))
         others = sorted((other for other in range(len(names)) if other != place), key=lambda o: -counts[o])
-        came = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
-        instead.append(", ".join(came))
+        chosen = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
+        instead.append(", ".join(chosen))
     lines = zip(table(rows).splitlines(), instead, strict=True)
-    return "\n".join(f"{line}  {came}".rstrip() for line, came in lines)
+    return "\n".join(f"{line}  {others}".rstrip() for line, others in lines)
 
 
 def scenario_text(scenario: Found) -> str:
@@ -148,9 +148,9 @@ def scenario_text(scenario: Found) -> str:
     )
 
 
-def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> str:
-    hits = len(set(expected) & set(came))
-    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; came {', '.join(came)}"
+def hits_text(kind: str, expected: Sequence[str], chosen: Sequence[str]) -> str:
+    hits = len(set(expected) & set(chosen))
+    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; chosen {', '.join(chosen)}"
 
 
 def cross_validation_text(found: Found) -> str:

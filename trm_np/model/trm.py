@@ -186,29 +186,22 @@ class TRM(nn.Module):
         )
 
     def choice_logits(
-        self, slots: Tensor, profiles: ProfileInputs, gift: Tensor, places: Array
+        self, user: EncodedUser, profiles: ProfileInputs, gifts: EncodedGifts, places: Array
     ) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) of choosing each gift, by experience and by content; only of a model that learned from choices.
+        """Logits (B, G) of choosing each gift, by experience and by content; only of a model that learned from choices.
 
-        `slots` are those of `Outputs`, `gift` (C, U) the embeddings of the gifts, and `places` (C,) their rows in the
-        experience, -1 for a new gift.
+        `places` (G,) are the gifts' rows in the experience, -1 for a new gift.
         """
         assert self.experience is not None
+        slots = self.cross_modal_fusion(user.embedding.u, user.h, gifts.embedding, user.tool_parameters)
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        return experience, self.content_logits(slots, gift, places)
+        return experience, self.content_logits(slots, gifts.embedding, places)
 
     def content_logits(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
-        """Logits (B, C) by content alone, the second that `choice_logits` returns."""
+        """Logits (B, C) by content alone, from `slots` of `Outputs` and gift embeddings (C, U); `places` as above."""
         assert self.experience is not None
         content: Tensor = self.gift_catalogue.gift_logits(slots, gift)
         return content + self.experience.popularity(places)
-
-    def slot_scores(self, user: EncodedUser, gifts: EncodedGifts) -> Tensor:
-        """Slot scores (B, slots) of the recommendation head, which attends to these gifts."""
-        slots: Tensor = self.cross_modal_fusion(
-            user.embedding.u, user.h, gifts.embedding, user.tool_parameters
-        )
-        return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
         """Category logits (B, C) from the user embedding, h, and the taste learned from choices, if any."""

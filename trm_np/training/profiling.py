@@ -41,5 +41,5 @@ def profile_text(measured: StepProfile) -> str:
         )
     rest = total - sum(cost.seconds for cost in measured.costs.values()) / steps
     lines.append(f"{'outside the rules':<34}{rest / total:>7.1%}{rest * 1e3:>8.3f} ms")
-    lines.append(f"{'all':<34}{1:>7.1%}{total * 1e3:>8.3f} ms, of which the measuring itself takes a part")
+    lines.append(f"{'all':<34}{1:>7.1%}{total * 1e3:>8.3f} ms, including the measuring itself")
     return "\n".join(lines)

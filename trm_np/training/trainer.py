@@ -131,7 +131,7 @@ class Trainer:
     def evaluate_initial_model(self) -> None:
         """With choices, evaluate the initial model as epoch 0: its weights are a solution and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
-            self.stopping.step(self.evaluation().quality, 0, self.model)
+            self.stopping.step(self.validate().quality, 0, self.model)
 
     def epoch_rows(self) -> Ints:
         """Rows of the training scenarios of one epoch, in order; each repeats if imagined profiles are used."""
@@ -300,7 +300,7 @@ class Trainer:
 
         Every rank evaluates all scenarios, which takes no longer, and so makes the same decisions.
         """
-        metrics, losses, quality = self.evaluation()
+        metrics, losses, quality = self.validate()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
@@ -308,7 +308,7 @@ class Trainer:
         stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
-    def evaluation(self) -> Evaluation:
+    def validate(self) -> Evaluation:
         """Evaluate on the validation scenarios, after fitting the shares of an experience to them."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
