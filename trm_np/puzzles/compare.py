@@ -1,4 +1,4 @@
-"""Compare with models without recursion that are trained with as much arithmetic."""
+"""Comparison with models without recursion, trained for the same amount of arithmetic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ DEEP = 12  # blocks of the model without recursion
 
 
 def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
-    """Yield models without the carry and without recursion, each with the arithmetic of training with `config`."""
+    """Models without a carry, and without recursion, trained for as much arithmetic as `config`."""
     once = replace(config.model, supervision_steps=1, answer_steps=1)
     deep = replace(once, core_blocks=DEEP, latent_steps=0, cycles=1)
     for name, model in (("the same, N_sup = 1", once), (f"{DEEP} blocks of their own, no recursion", deep)):
@@ -30,8 +30,8 @@ def work(model: PuzzleModelConfig) -> int:
 def compare(
     trainer: PuzzleTrainer, test: Puzzles, seed: int, interrupted: Callable[[], bool]
 ) -> list[dict[str, Any]]:
-    """Train and test each rival on the same puzzles, with as many thinking steps. Raises Interrupted."""
-    found = []
+    """Evaluate each rival on the same puzzles with the same number of steps; raises Interrupted."""
+    results = []
     for name, config in rivals(trainer.config):
         rival = PuzzleTrainer(config, trainer.task, trainer.puzzles, trainer.validation, seed)
         for _ in rival.epochs(interrupted):
@@ -40,5 +40,5 @@ def compare(
         result = evaluate(rival.model, test, trainer.config.model.answer_steps)
         parameters = sum(parameter.size for parameter in rival.model.parameters())
         updates = config.training.epochs * config.training.updates
-        found.append({"name": name, "parameters": parameters, "updates": updates, **result})
-    return found
+        results.append({"name": name, "parameters": parameters, "updates": updates, **result})
+    return results

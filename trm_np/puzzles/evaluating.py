@@ -1,4 +1,4 @@
-"""Evaluate a puzzle model: the share solved after each thinking step, by difficulty, and with halting."""
+"""Shares of puzzles that a model solves: after each step, by difficulty, and where it halts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,10 @@ ALONE = "_only"
 
 
 def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
-    """Evaluate the share of puzzles whose whole board is right.
+    """Shares of puzzles whose whole board is right: after the model's `answer_steps`, and after each of `steps`.
 
-    `solved` is the share after the steps of an answer, and `solved_by_steps` after each of `steps` steps.
-    `solved_by_difficulty` has about four equal groups by the effort of the task. `halting` is the result if the model
-    halts by itself. If the task has a simplest reasoning, its share without guesses is included.
+    `solved_by_difficulty` has about four quarters by the effort of a puzzle. Other shares are those of halting, and of
+    the simplest reasoning without a guess.
     """
     allowed = model.config.answer_steps
     return trajectory_metrics(
@@ -30,7 +29,7 @@ def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]
 def trajectory_metrics(
     trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int
 ) -> dict[str, Any]:
-    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
+    """The metrics of `evaluate` from a trajectory, with `allowed` steps for an answer."""
     right = trajectory.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
@@ -57,12 +56,12 @@ def trajectory_metrics(
 
 
 def without_guesses(task: Task, puzzles: Puzzles) -> dict[str, float]:
-    """The share that the task's simplest reasoning solves alone, if it has one; `singles_only` for Sudoku."""
+    """Share that the simplest reasoning solves alone, if the task has one: `singles_only` of Sudoku."""
     return {f"{task.simplest}{ALONE}": share(puzzles.guesses == 0)} if task.simplest else {}
 
 
 def without_guesses_text(found: dict[str, Any]) -> list[str]:
-    """The lines of text for `without_guesses`: one, or none."""
+    """That share as a line of text, if there is one."""
     shares = {name.removesuffix(ALONE): found[name] for name in found if name.endswith(ALONE)}
     return [f"{name} alone, as a person begins: {solved:.3f} solved" for name, solved in shares.items()]
 
@@ -72,24 +71,24 @@ def share(right: Bools) -> float:
 
 
 def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
-    """At most four groups of about equal size: the least and most rounds of each, and its puzzles as marks."""
+    """At most four groups of similar size: the least and most rounds of each, and marks of its puzzles."""
     ends = sorted(
         {int(end) for end in np.quantile(rounds, np.arange(1, QUARTERS + 1) / QUARTERS, method="lower")}
     )
-    lows = [int(rounds.min()), *(end + 1 for end in ends)]
-    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=False)]
+    lows = [int(rounds.min()), *(end + 1 for end in ends[:-1])]
+    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=True)]
     return [group for group in groups if group[2].any()]
 
 
 def halting(trajectory: Trajectory, solved: Bools, allowed: int) -> dict[str, float]:
-    """The same where each puzzle is thought about until the model halts, at most the steps of an answer."""
+    """Share solved and mean steps where the model halts, or after the `allowed` steps."""
     within = Trajectory(trajectory.boards[:allowed], trajectory.right[:allowed])
     step = within.halted()
     return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}
 
 
 def evaluation_text(found: dict[str, Any]) -> str:
-    """The evaluation as a table of text."""
+    """Text of the evaluation: a table, and lines on cells and halting."""
     steps = marks(found)
     rows: list[tuple[str, Any, Any]] = [("all", found["puzzles"], found["solved_by_steps"])]
     for group in found["solved_by_difficulty"]:
@@ -113,6 +112,6 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def marks(found: dict[str, Any]) -> Sequence[str]:
-    """The steps to show: powers of two, the steps of an answer, and the last."""
+    """Steps in the table: powers of two, and the last."""
     steps = list(map(int, found["solved_by_steps"]))
     return [str(step) for step in steps if step & (step - 1) == 0 or step in (found["steps"], steps[-1])]
