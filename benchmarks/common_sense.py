@@ -88,9 +88,9 @@ def suits(gift: Gift, person: Profile) -> bool:
 
 def realised(recommender: Recommender, answer: Recommendation, days: int | None) -> float:
     """The realised reward of a recommendation with at least one gift."""
-    choices = np.array([[recommender.place[gift.id] for gift in answer.gifts]])
+    choices = np.array([[recommender.catalogue.place[gift.id] for gift in answer.gifts]])
     table = profile_table([answer.profile], recommender.stored.vocabulary)
-    world = (table, recommender.gifts, recommender.table, recommender.implied)
+    world = (table, recommender.gifts, recommender.catalogue.table, recommender.catalogue.implied)
     paid = np.array([[gift.paid for gift in answer.gifts]])
     return float(realised_reward(*world, choices, paid, inf if days is None else days)[0])
 

@@ -199,9 +199,9 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
     given = [next(drawn) for _ in range(profiles)]
     table = profile_table([recommender.check(each).profile for each in given], stored.vocabulary)
     inputs = encode_profiles(table, stored.vocabulary)
-    gifts = encode_gifts(recommender.table, stored.vocabulary, stored.model.gift_features)
+    gifts = encode_gifts(recommender.catalogue.table, stored.vocabulary, stored.model.gift_features)
     contenders: dict[str, Callable[[], Any]] = {
-        "ours": partial(our_answer, stored.model, inputs, recommender.encoded)
+        "ours": partial(our_answer, stored.model, inputs, recommender.catalogue.encoded)
     }
     for name, mode in (("PyTorch eager", "eager"), ("PyTorch compiled", "compiled")):
         if mode == "eager" or not quick:

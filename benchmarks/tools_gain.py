@@ -38,9 +38,11 @@ def realised(recommender: Recommender, people: Sequence[Profile], choose: Choice
     choices = np.array([[place[gift.id] for gift in answer.gifts] for answer in answers])
     paid = np.array([[gift.paid for gift in answer.gifts] for answer in answers])
     vocabulary = recommender.stored.vocabulary
-    implied = implied_categories(recommender.table, vocabulary)
+    implied = implied_categories(recommender.catalogue.table, vocabulary)
     table = profile_table(people, vocabulary)
-    return realised_reward(table, recommender.gifts, recommender.table, implied, choices, paid, DAYS_LEFT)
+    return realised_reward(
+        table, recommender.gifts, recommender.catalogue.table, implied, choices, paid, DAYS_LEFT
+    )
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -21,8 +22,26 @@ for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(number, lambda *_: None)
 
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# A property is tried on 20 examples, and on Hypothesis's 100 by .ci/run: --hypothesis-profile=thorough.
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=20)
+settings.load_profile("quick")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """The tests of a file run in one process, where the models and files that they share are made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On Windows, also where it is only simulated, leave out what it does not promise."""
+    if os.name == "nt" or "tests.windows" in sys.modules:
+        for item in items:
+            if item.get_closest_marker("posix"):
+                item.add_marker(pytest.mark.skip(reason="promised on POSIX alone"))
 
 
 @pytest.fixture(scope="session", autouse=True)

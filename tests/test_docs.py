@@ -62,6 +62,7 @@ def run(words: list[str], folder: Path, said: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "line"), [pair for pair in COMMANDS if "-m venv" not in pair[1]])
 def test_a_command_works(page: str, line: str, folder: Path) -> None:
     """It runs as written, except that training takes one epoch."""
@@ -96,6 +97,7 @@ def programs() -> Iterator[tuple[str, list[str], str]]:
             yield page.name, codes, "".join(printed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pasted", [False, True], ids=["as a script", "pasted"])
 @pytest.mark.parametrize(("page", "codes", "printed"), list(programs()))
 def test_the_code_of_a_page_prints_what_stands_below_it(

@@ -18,19 +18,20 @@ MAY_IMPORT = {
     "text": "",
     "extras": "",
     "process": "",
+    "systems": "",
     "deadline": "",
     "data": "text deadline",
     "importing": "config text extras data",
     "world": "text data",
     "model": "autograd config deadline data world",
-    "storage": "autograd config text data model",
+    "storage": "autograd config text systems data model",
     "evaluation": "autograd config data world model storage",
     "recommend": "autograd text deadline data world model storage",
     "training": "autograd config text extras data world model storage evaluation",
-    "executors": "extras",
+    "executors": "extras systems",
     "puzzles": "autograd config text data model storage training",
     "lab": "autograd config text extras data world model storage evaluation training puzzles",
-    "serve": "text extras process deadline data world model storage recommend",
+    "serve": "text extras systems deadline data world model storage recommend",
     "export": "autograd config extras data world model storage evaluation",
     "cli": "autograd config text extras process data importing storage evaluation recommend training "
     "executors puzzles lab serve export",
@@ -47,6 +48,7 @@ ALLOWED = {"importlib.resources"}
 OF_PROCESSES = {
     "multiprocessing.active_children",
     "multiprocessing.forkserver",
+    "multiprocessing.get_all_start_methods",
     "multiprocessing.get_context",
     "multiprocessing.resource_tracker",
     "multiprocessing.connection.Connection",
@@ -76,7 +78,7 @@ MODULES = dict(modules())
 def room(module: str) -> str:
     """`trm_np.data.load` is in the room `data`; the package itself is in none."""
     parts = module.split(".")
-    return parts[1] if len(parts) > 1 and parts[1] != "__init__" else ""
+    return parts[1] if len(parts) > 1 and parts[1] not in ("__init__", "__main__") else ""
 
 
 def imported(module: str, path: Path) -> Iterator[str]:
@@ -93,7 +95,7 @@ def imported(module: str, path: Path) -> Iterator[str]:
 def forbidden(module: str, path: Path) -> set[str]:
     """The rooms that the file of a module imports, and may not."""
     here = room(module)
-    allowed = {here, *MAY_IMPORT[here].split()} if here else {"recommend"}
+    allowed = {here, *MAY_IMPORT[here].split()} if here else {"recommend", "start"}
     ours = {room(name) for name in imported(module, path) if name.split(".")[0] == "trm_np"}
     return ours - {"", "__version__"} - allowed
 

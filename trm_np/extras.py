@@ -14,6 +14,10 @@ BRINGS = {
 }
 
 
+class ExtraMissing(OSError):
+    """A package that an extra brings is not there."""
+
+
 def needs_extra(what: str, extra: str) -> str:
     """The line that says of `what` which extra it needs, and how to install that."""
     return f"{what} the extra [{extra}]: {pip_install(*BRINGS[extra])}"

@@ -31,31 +31,6 @@ def prepare() -> None:
     fill_streams()
 
 
-def limit(memory: "int | None", seconds: int) -> None:
-    """Let this process have so many bytes of data and seconds of a processor; nothing where there are no such limits.
-
-    More of one is a MemoryError, more of the other a signal that ends it.
-    """
-    try:
-        import resource
-    except ImportError:  # not of POSIX
-        return
-    for kind, most in ((getattr(resource, "RLIMIT_DATA", None), memory), (resource.RLIMIT_CPU, seconds)):
-        if kind is not None and most is not None:
-            hard = resource.getrlimit(kind)[1]
-            resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def most_files() -> "int | None":
-    """How many files this process may have open at a time; None where that is not known."""
-    try:
-        import resource
-    except ImportError:  # not of POSIX
-        return None
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if most == resource.RLIM_INFINITY else int(most)
-
-
 def leave(*_: object) -> "NoReturn":
     """End the process here and now: an exception may be swallowed, or printed, by what is being imported."""
     try:

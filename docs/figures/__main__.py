@@ -8,7 +8,7 @@ import click
 from trm_np.cli.errors import DIVERGED, OneLine, Refusal, refusals, say
 from trm_np.cli.lab_plot import make
 from trm_np.cli.options import named
-from trm_np.cli.running import place_options, run_all
+from trm_np.cli.running import Workers, rows_option, run_all, workers_options
 from trm_np.cli.threads import use_threads
 from trm_np.config import one_of
 
@@ -34,8 +34,9 @@ from trm_np.config import one_of
     metavar="FOLDER",
     help="Output folder of the pictures.",
 )
-@place_options
-def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None, dask: str | None) -> None:
+@rows_option
+@workers_options
+def figures(names: tuple[str, ...], folder: str, out: str, workers: Workers) -> None:
     use_threads(all_cores=False)  # before NumPy is imported
     with refusals():
         from docs.figures.experiments import EXPERIMENTS
@@ -53,7 +54,7 @@ def figures(names: tuple[str, ...], folder: str, out: str, processes: int | None
                 if name not in found:
                     experiment, path = EXPERIMENTS[name], Path(out) / f"{name}.jsonl"
                     dataset = experiment.dataset(shipped)
-                    rows = run_all(experiment.configs, experiment.seeds, dataset, path, processes, dask)
+                    rows = run_all(experiment.configs, experiment.seeds, dataset, path, workers)
                     found[name] = rows
                     table = ablation_text(rows, whole=True) if name == "ablation" else sweep_text(rows)
                     say(f"{name}\n{table}\n")

@@ -12,11 +12,15 @@ from tests.mutations import FOLDER, PARTS, WANTED, Judged, bugs, campaign, judge
 PYTORCH = {"rtol": 1e-3, "atol": 1e-5}  # the tolerances of torch.autograd.gradcheck
 
 
+slow = pytest.mark.slow  # each plants a hundred bugs or more
+
+
 @pytest.fixture(scope="module")
 def results() -> Sequence[Judged]:
     return list(campaign(120, seed=0))
 
 
+@slow
 @pytest.mark.parametrize("part", PARTS)
 def test_the_checks_catch_what_is_planted(results: Sequence[Judged], part: str) -> None:
     survivors = [str(each.bug) for each in results if each.verdict == "survived"]
@@ -24,12 +28,14 @@ def test_the_checks_catch_what_is_planted(results: Sequence[Judged], part: str) 
     assert share_caught(results, part) >= WANTED, survivors
 
 
+@slow
 def test_few_are_set_aside(results: Sequence[Judged]) -> None:
     aside = [each for each in results if each.verdict in ("equivalent", "another function")]
     assert len(aside) < 0.15 * len(results)
     assert all(each.part == "value" for each in results if each.verdict == "another function")
 
 
+@slow
 def test_pytorchs_tolerances_would_let_constants_that_are_slightly_off_pass() -> None:
     slightly_off = [bug for bug in bugs() if bug.kind == "off by 1e-5"][::6]
     assert max(share_caught([judged(bug, **PYTORCH) for bug in slightly_off], part) for part in PARTS) < 0.5
@@ -70,6 +76,7 @@ def test_planting_leaves_the_engine_as_it_was() -> None:
     assert not [name for name in sys.modules if name.startswith("planted")]
 
 
+@slow
 def test_the_table_adds_up(results: Sequence[Judged]) -> None:
     rows = [line.split()[-5:] for line in table(results) if ", all" in line]
     planted, caught, _, survived, aside = (sum(map(int, column)) for column in zip(*rows, strict=True))
@@ -77,6 +84,7 @@ def test_the_table_adds_up(results: Sequence[Judged]) -> None:
     assert caught + survived == planted
 
 
+@slow
 @pytest.mark.parametrize(("tolerances", "code"), [("", 0), ("--rtol 1e-3 --atol 1e-5", 1)])
 def test_the_command_names_the_survivors_and_fails_if_there_are_many(tolerances: str, code: int) -> None:
     result = CliRunner().invoke(main, ["--count", "40", "--seed", "2", *tolerances.split()])

@@ -371,7 +371,7 @@ def test_a_page_of_a_model_in_another_currency_shows_it_and_what_has_no_known_pr
     for gift in document["gifts"][::2]:
         del gift["price"], gift["offers"]
     (tmp_path / "catalogue.json").write_text(json.dumps({"currency": "¥"} | document), encoding="utf-8")
-    with serving(model_file(), "--catalog", str(tmp_path / "catalogue.json")) as process:
+    with serving(model_file(), "--catalogue", str(tmp_path / "catalogue.json")) as process:
         open_with(
             chromium, process, "#budget=100&hobbies=cooking&top=40&any_age=true&allow=sold_out,over_budget"
         )
@@ -484,7 +484,7 @@ def test_a_hostile_name_is_a_text_like_any_other(browser: Any, tmp_path: Path) -
         gift["stock"] = 9
     catalogue = tmp_path / "catalogue.json"
     catalogue.write_text(json.dumps({"gifts": gifts}))
-    with serving(model_file(), "--catalog", str(catalogue)) as other:
+    with serving(model_file(), "--catalogue", str(catalogue)) as other:
         open_with(browser, other, f"#top={len(HOSTILE)}&preferences=affordable&preferences=practical")
         wait_for(browser, f"{len(HOSTILE)} gifts: ")
         cards = shown(browser)["gifts"]

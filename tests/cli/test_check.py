@@ -18,7 +18,7 @@ from trm_np.cli.threads import THREAD_SETTINGS
 from trm_np.cli.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = dict(zip(KINDS, ("--scenarios", "--held-out", "--catalog"), strict=True))
+OPTIONS = dict(zip(KINDS, ("--scenarios", "--held-out", "--catalogue"), strict=True))
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ def test_a_wrong_option_is_refused_before_the_data_are_looked_at() -> None:
     assert (found.exit_code, found.stdout) == (2, "")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes with names")
+@pytest.mark.posix
 def test_a_pipe_that_nobody_writes_to_does_not_hang_the_command(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     command = [sys.executable, str(ROOT / "bin" / "trm-train"), "--check", "--scenarios", "pipe"]

@@ -23,8 +23,9 @@ from tests.importing.sample_tables import write_tables
 from tests.training.small_run import SET, records
 from tests.waiting import HANG
 from trm_np.cli import COMMANDS, trm
+from trm_np.cli.progress import progress
 from trm_np.cli.threads import THREAD_SETTINGS
-from trm_np.cli.train import progress, train
+from trm_np.cli.train import brief, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = ["train", *SET, "--epochs", "1"]
@@ -65,7 +66,14 @@ def script(name: str, *args: str, **environment: str) -> "subprocess.Popen[str]"
 # --------------------------------------------------------------------------------------------- help
 
 
-@pytest.mark.parametrize("name", [[], *([name] for name in COMMANDS)], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    [
+        [],
+        *(pytest.param([name], marks=pytest.mark.slow if name == "gradcheck" else ()) for name in COMMANDS),
+    ],
+    ids=str,
+)
 def test_help_gives_an_example_that_works(
     name: list[str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +89,7 @@ def test_help_gives_an_example_that_works(
     if command[0] == "import":
         write_tables(tmp_path)
     if command[0] == "serve":
+        pytest.importorskip("waitress", reason="the extra [serve] is not installed")
         assert served_until_it_is_told_to_end(*command, "--port", "0") == 0
         return
     result = run(*command)
@@ -173,7 +182,7 @@ def test_a_terminal_gets_a_bar_with_the_time_left(monkeypatch: pytest.MonkeyPatc
     clock = itertools.count(step=10.0)
     monkeypatch.setattr("time.time", lambda: next(clock))
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress(epochs=4, done=1, quiet=False) as show:
+    with progress("training", 3, brief) as show:
         show({"epoch": 2})
         show({"epoch": 3, "validation": {"recommendation_quality": 0.75}})
     text = terminal.getvalue()
@@ -219,7 +228,7 @@ def test_own_files_with_their_own_vocabulary(tmp_path: Path) -> None:
     data = [
         "--scenarios",
         files["training"],
-        "--catalog",
+        "--catalogue",
         files["catalogue"],
         "--held-out",
         files["held_out"],
@@ -385,7 +394,7 @@ BAD_OPTIONS: list[tuple[str, int, str]] = [
     ("train --set dropout.gift_encoder=1", 2, "dropout.gift_encoder"),
     ("train --scenarios nothing.json", 65, "nothing.json: found no such file"),
     ("train --held-out .", 65, "found a folder"),
-    ("train --catalog ../bad.json", 65, "bad.json: gifts"),
+    ("train --catalogue ../bad.json", 65, "bad.json: gifts"),
     ("train --resume", 65, "last.npz: no such file"),
     ("train --out ../bad.json", 73, "bad.json: cannot write there"),
     ("evaluate", 2, "MODEL"),

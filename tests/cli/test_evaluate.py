@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.training.small_run import SET
 from trm_np.cli import trm
-from trm_np.cli.evaluate import progress
+from trm_np.cli.progress import progress
 from trm_np.cli.threads import THREAD_SETTINGS
 from trm_np.evaluation.diagnostics import FIELDS
 from trm_np.evaluation.diagnostics_text import (
@@ -150,7 +150,7 @@ def test_the_tables_of_confusion_are_explained_above_them(judged: dict[str, Any]
 @pytest.mark.parametrize("options", [(), ("--cross-validate",)])
 def test_a_model_of_other_names_asks_for_held_out_scenarios(options: tuple[str, ...], tmp_path: Path) -> None:
     assert run("init", tmp_path / "mine").exit_code == 0
-    data = ("--scenarios", "scenarios"), ("--held-out", "held_out_scenarios"), ("--catalog", "gift_catalog")
+    data = ("--scenarios", "scenarios"), ("--held-out", "held_out_scenarios"), ("--catalogue", "gift_catalog")
     words = [word for option, name in data for word in (option, str(tmp_path / "mine" / f"{name}.json"))]
     result = run("evaluate", train(tmp_path / "model", *words), *options)
     assert (result.exit_code, result.stdout) == (65, "")
@@ -230,6 +230,7 @@ def test_confusion_and_scenarios_worked_by_hand() -> None:
 # --------------------------------------------------------------------------------------- cross-validation
 
 
+@pytest.mark.slow
 def test_cross_validation_prints_its_figures_beside_the_baselines(model: Path) -> None:
     result = run("evaluate", model, "--cross-validate", "--json")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -263,7 +264,7 @@ def test_folds_are_counted_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress(folds=2) as done:
+    with progress("folds", 2) as done:
         done()
         done()
     assert re.search(r"folds.* 50%.* 100%", terminal.getvalue(), re.DOTALL)

@@ -61,7 +61,7 @@ def test_a_reduced_model_is_beside_the_model_and_works_in_every_command(model: P
         assert found["metrics"]["float32"][split] == original[split]
         assert found["metrics"][PRECISIONS[form]][split] == judged[split]
     assert inspected["metrics"] == found["metrics"][PRECISIONS[form]]
-    assert run("recommend", small, "--age", "34", "--top", "1").exit_code == 0
+    assert run("recommend", small, "--age", "34", "-k", "1").exit_code == 0
 
 
 def test_the_loss_in_every_metric_is_printed(model: Path, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_model_of_ones_own_data_needs_its_own_scenarios(tmp_path: Path) -> Non
         held_out=sample_files.held_out(),
         catalogue=sample_files.catalogue(),
     )
-    data = ("--scenarios", files["training"], "--catalog", files["catalogue"])
+    data = ("--scenarios", files["training"], "--catalogue", files["catalogue"])
     held_out = ("--held-out", files["held_out"])
     run("train", *SET, "--epochs", "1", "--quiet", *data, *held_out, "--out", tmp_path / "run")
     model = tmp_path / "run" / "best.npz"
@@ -123,6 +123,7 @@ def test_the_model_itself_is_never_written_over(model: Path, tmp_path: Path) -> 
         refused(model.parent, 73, "is the MODEL itself", model, "--int8", "--out", same)
 
 
+@pytest.mark.posix
 def test_what_cannot_be_written_is_refused_before_any_work(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(
     refused(tmp_path, 2, "an empty name", model, "--int8", "--out", "")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("form", ["--half", "--zipapp"])
 def test_exported_again_a_file_keeps_its_permissions_and_a_link_its_target(
     form: str, model: Path, tmp_path: Path

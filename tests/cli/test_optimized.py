@@ -35,6 +35,7 @@ def test_help_is_whole() -> None:
     assert shown.count("Example: ") == len(names)
 
 
+@pytest.mark.slow
 def test_training_a_program_and_its_answer(tmp_path: Path) -> None:
     bin_trm, model, program = ROOT / "bin" / "trm", tmp_path / "run" / "best.npz", tmp_path / "gifts.pyz"
     run(bin_trm, "train", *SET, "--epochs", "1", "--out", str(model.parent), "--quiet")

@@ -58,6 +58,7 @@ def run(missing: Sequence[str], folder: Path, *commands: str) -> "subprocess.Com
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
 
 
+@pytest.mark.slow
 def test_no_command_needs_the_optional_parts(tmp_path: Path) -> None:
     write_trained(tmp_path / "best.npz")
     more = (TRAIN, "evaluate run/best.npz", "export best.npz --half --out half.npz")

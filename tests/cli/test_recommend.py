@@ -86,7 +86,7 @@ def test_json_is_the_answer_of_the_recommender(model: str, tmp_path: Path) -> No
     expected = json.loads(json.dumps(Recommender.load(model).recommend(PROFILE, k=5, days_left=2).to_dict()))
     (tmp_path / "who.json").write_text(json.dumps(PROFILE, indent=2))
     for way in (PERSON, ["--profile", tmp_path / "who.json"]):
-        result = run(model, *way, "--top", "5", "--days", "2", "--json")
+        result = run(model, *way, "-k", "5", "--days-left", "2", "--json")
         assert (result.exit_code, result.stderr) == (0, "")
         assert json.loads(result.stdout) == expected
 
@@ -119,7 +119,7 @@ def test_a_gift_added_after_training_reaches_the_top_three(model: str, tmp_path:
     person = "--age 30 --budget 200 --hobby photography --hobby travel --preference practical"
     options = [*person.split(), "--relationship", "sister", "--occasion", "birthday"]
     assert "Brand-New Gift" not in run(model, *options).stdout
-    assert "Brand-New Gift" in run(model, *options, "--catalog", path).stdout
+    assert "Brand-New Gift" in run(model, *options, "--catalogue", path).stdout
 
 
 def test_long_names_are_cut_and_long_reasons_wrapped(model: str, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_long_names_are_cut_and_long_reasons_wrapped(model: str, tmp_path: Path)
         for number, gift in enumerate(trained().gifts)
     ]
     path = catalogue(tmp_path / "long.json", *gifts)
-    result = run(model, *PERSON, "--preference", "affordable", "--catalog", path, "--top", "12", "--any-age")
+    result = run(model, *PERSON, "--preference", "affordable", "--catalogue", path, "-k", "12", "--any-age")
     assert result.exit_code == 0
     assert max(map(len, result.stdout.splitlines())) <= WIDTH
     assert len([line for line in result.stdout.splitlines() if re.match(r" +\d+  \d+ very ", line)]) == 12
@@ -140,7 +140,7 @@ def test_long_names_are_cut_and_long_reasons_wrapped(model: str, tmp_path: Path)
 
 def test_a_name_cannot_command_the_terminal(model: str, tmp_path: Path) -> None:
     gifts = [replace(gift, name=f"a\u202eb{number}") for number, gift in enumerate(trained().gifts)]
-    result = run(model, *PERSON, "--catalog", catalogue(tmp_path / "odd.json", *gifts))
+    result = run(model, *PERSON, "--catalogue", catalogue(tmp_path / "odd.json", *gifts))
     assert "\\u202e" in result.stdout and "\u202e" not in result.stdout
 
 
@@ -158,7 +158,7 @@ def test_warnings_go_to_stderr_and_into_the_document(model: str) -> None:
 
 
 def test_more_than_there_is(model: str) -> None:
-    everything = ["--top", "100", "--any-age", "--allow", "sold_out,late", "--allow", "over_budget"]
+    everything = ["-k", "100", "--any-age", "--allow", "sold_out,late", "--allow", "over_budget"]
     result = run(model, *PERSON, *everything, "--exclude", "pocket_poetry, olive_oil_pair", "--json")
     shown = {gift["id"] for gift in json.loads(result.stdout)["gifts"]}
     assert shown == {gift.id for gift in trained().gifts} - {"pocket_poetry", "olive_oil_pair"}
@@ -169,7 +169,7 @@ def test_what_a_person_has_is_not_recommended_again(model: str) -> None:
     """As `history` in a profile is not; without anything else said of the person it will do."""
     had = ["pocket_poetry", "olive_oil_pair"]
     for said in (["--history", ", ".join(had)], ["--history", had[0], "--history", had[1]]):
-        found = json.loads(run(model, *PERSON, *said, "--top", "45", "--json").stdout)
+        found = json.loads(run(model, *PERSON, *said, "-k", "45", "--json").stdout)
         assert found["profile"]["history"] == had
         assert found == asked(model, {**PROFILE, "history": had}, k=45)
         assert not set(had) & {gift["id"] for gift in found["gifts"]}
@@ -187,7 +187,7 @@ def test_a_history_of_what_no_gift_is(model: str) -> None:
         strict.exit_code == 2 and "options: history[0]" in strict.stderr and "pocket_poetry" in strict.stderr
     )
     both = run(model, "--profile", "-", "--history", "pocket_poetry", text="{}")
-    assert both.exit_code == 2 and "--profile says all of the person" in both.stderr
+    assert both.exit_code == 2 and "--profile holds the whole profile" in both.stderr
 
 
 def asked(model: str, profile: dict[str, Any], k: int) -> Any:
@@ -196,17 +196,17 @@ def asked(model: str, profile: dict[str, Any], k: int) -> Any:
 
 def test_all_gifts_sold_out(model: str, tmp_path: Path) -> None:
     path = catalogue(tmp_path / "empty_shelves.json", *(replace(gift, stock=0) for gift in trained().gifts))
-    bare = run(model, *CHRISTMAS, "--catalog", path)
+    bare = run(model, *CHRISTMAS, "--catalogue", path)
     assert bare.exit_code == 0 and bare.stdout.startswith("no gift\n")
     assert bare.stderr.startswith("Warning: no gifts, not 3: of 45, ")
-    found = json.loads(run(model, *CHRISTMAS, "--catalog", path, "--allow", "sold_out", "--json").stdout)
+    found = json.loads(run(model, *CHRISTMAS, "--catalogue", path, "--allow", "sold_out", "--json").stdout)
     assert all("sold out" in gift["reasons"] for gift in found["gifts"]) and len(found["gifts"]) == 3
 
 
 def test_days_are_those_until_the_gift_is_needed(model: str) -> None:
-    christmas = [*CHRISTMAS, "--top", "45", "--any-age", "--allow", "over_budget,sold_out", "--json"]
+    christmas = [*CHRISTMAS, "-k", "45", "--any-age", "--allow", "over_budget,sold_out", "--json"]
     assert json.loads(run(model, *christmas).stdout)["warnings"] == []
-    hurried = json.loads(run(model, *christmas, "--days", "0").stdout)
+    hurried = json.loads(run(model, *christmas, "--days-left", "0").stdout)
     at_once = {gift.id for gift in trained().gifts if min(offer.shipping_days for offer in gift.offers) == 0}
     assert {gift["id"] for gift in hurried["gifts"]} == at_once
     late = 45 - len(at_once)
@@ -223,10 +223,12 @@ LINES = '{"age": 30}\n\n{"age": 300}\nnonsense\n{"hobbies": ["cookin"]}\n{}\n'
 def test_each_line_has_its_answer_or_its_error(model: str, tmp_path: Path) -> None:
     (tmp_path / "people.jsonl").write_text(LINES)
     for source, name, text in (("-", "stdin", LINES), (str(tmp_path / "people.jsonl"), None, None)):
-        result = run(model, "--profile", source, "--top", "1", text=text)
+        result = run(model, "--profile", source, "-k", "1", text=text)
         assert result.exit_code == 65
         name = name or source
-        assert result.stderr == f"Error: {name}: 2 of the lines had no answer; each has its error\n"
+        assert (
+            result.stderr == f"Error: {name}: 2 of the lines have no recommendation, but an error instead\n"
+        )
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         assert [answer["line"] for answer in answers] == [1, 3, 4, 5, 6]
         assert answers[1] == {
@@ -248,7 +250,7 @@ def test_a_batch_without_a_bad_line_exits_0_and_strict_makes_names_errors(model:
 
 
 def test_each_answer_is_written_before_the_next_line_is_read(model: str) -> None:
-    with process(model, "--profile", "-", "--top", "1") as running:
+    with process(model, "--profile", "-", "-k", "1") as running:
         assert running.stdin and running.stdout
         for number, line in enumerate(['{"age": 30}', "nonsense", "{}"], 1):
             running.stdin.write(f"{line}\n")
@@ -312,10 +314,10 @@ def test_ctrl_c_exits_130_with_one_line(model: str) -> None:
 # ------------------------------------------------------------------------------------------ refusals
 
 BAD: list[tuple[list[str], int, str]] = [
-    ([], 2, "nothing is said of the person: give --age, --budget, --hobby"),
-    (["--top", "3", "--strict"], 2, "nothing is said of the person"),
-    (["--age", "30", "--profile", "-"], 2, "--profile says all of the person"),
-    (["--age", "30", "--processes", "2"], 2, "--processes and --dask: one answer is not spread"),
+    ([], 2, "the profile is empty: give --age, --budget, --hobby"),
+    (["-k", "3", "--strict"], 2, "the profile is empty"),
+    (["--age", "30", "--profile", "-"], 2, "--profile holds the whole profile"),
+    (["--age", "30", "--processes", "2"], 2, "--processes and --dask: only with --profile"),
     (
         ["--profile", "-", "--processes", "2", "--dask", "tcp://127.0.0.1:1"],
         2,
@@ -327,11 +329,11 @@ BAD: list[tuple[list[str], int, str]] = [
     (["--budget", "-5"], 2, "options: budget: found -5.0"),
     (["--hobby", "cooking", "--hobby", "cooking"], 2, 'hobbies[1]: found "cooking" again'),
     (["--hobby", "cookin", "--strict"], 2, 'did you mean "cooking"?'),
-    (["--age", "30", "--top", "0"], 2, "--top"),
+    (["--age", "30", "-k", "0"], 2, "-k"),
     (["--age", "30", "--allow", "late,age"], 2, "age is not one of sold_out, late, over_budget"),
-    (["--age", "30", "--days", "-1"], 2, "--days"),
-    (["--age", "30", "--catalog", ""], 2, "an empty name"),
-    (["--age", "30", "--catalog", "nothing.json"], 65, "nothing.json: found no such file"),
+    (["--age", "30", "--days-left", "-1"], 2, "--days-left"),
+    (["--age", "30", "--catalogue", ""], 2, "an empty name"),
+    (["--age", "30", "--catalogue", "nothing.json"], 65, "nothing.json: found no such file"),
     (["--profile", "nothing.json"], 65, "nothing.json: found a file that cannot be read (No such file"),
     (["--profile", "{folder}"], 65, "cannot be read (Is a directory)"),
     (["--profile", "{folder}/empty.json"], 65, "found an empty file"),

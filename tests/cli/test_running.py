@@ -16,9 +16,7 @@ from tests.lab.small_trials import small_trials
 from tests.training.small_run import SET
 from trm_np.cli.errors import Refusal
 from trm_np.cli.running import ended_by_signals
-from trm_np.cli.serve import signals as serve_signals
-from trm_np.cli.signals import ENDING
-from trm_np.cli.train import noted_signals
+from trm_np.cli.signals import ENDING, first_signal
 from trm_np.data.load import load_dataset
 from trm_np.lab.sweep import sweep
 
@@ -66,11 +64,7 @@ def test_a_signal_while_a_row_is_taken_is_an_end_and_no_failed_run(handlers: lis
 
 @pytest.mark.parametrize(
     "handling",
-    [
-        lambda: ended_by_signals(Path("rows")),
-        noted_signals,
-        lambda: serve_signals(unexpected, unexpected),
-    ],
+    [lambda: ended_by_signals(Path("rows")), first_signal, lambda: first_signal(unexpected)],
     ids=["trm lab", "trm train", "trm serve"],
 )
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=str)
@@ -97,11 +91,10 @@ def test_a_second_signal_ends_training_at_once(first: int, second: int, code: in
 import signal, sys
 from trm_np.process import prepare
 prepare()
-from trm_np.cli.signals import interruptible
-from trm_np.cli.train import noted_signals
+from trm_np.cli.signals import first_signal, interruptible
 first, second = map(int, sys.argv[1:])
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-with interruptible(), noted_signals() as received:
+with interruptible(), first_signal() as received:
     signal.raise_signal(first)
     assert received == [first]
     signal.raise_signal(second)

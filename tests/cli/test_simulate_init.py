@@ -38,7 +38,7 @@ def run_init(*args: str) -> Result:
 
 
 def train(folder: str, *args: str) -> Result:
-    options = ("--scenarios", "--held-out", "--catalog")
+    options = ("--scenarios", "--held-out", "--catalogue")
     data = [word for option, name in zip(options, DATA, strict=True) for word in (option, f"{folder}/{name}")]
     return CliRunner().invoke(trm, ["train", *data, "--epochs", "1", "--quiet", *args])
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +35,18 @@ COMMANDS = {
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a shell closes the streams")
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    export_program(write_trained(folder / "best.npz"), folder / "gifts.pyz")
+    (folder / "people.jsonl").write_text('{"age": 34}\n{"age": 43}\n')
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    export_program(write_trained(tmp_path / "best.npz"), tmp_path / "gifts.pyz")
-    (tmp_path / "people.jsonl").write_text('{"age": 34}\n{"age": 43}\n')
-    return tmp_path
+def folder(files: Path, tmp_path: Path) -> Path:
+    """Copies of the files, for one test."""
+    return shutil.copytree(files, tmp_path, dirs_exist_ok=True)
 
 
 def run(folder: Path, command: Sequence[str], redirection: str) -> "subprocess.CompletedProcess[str]":
@@ -47,7 +56,13 @@ def run(folder: Path, command: Sequence[str], redirection: str) -> "subprocess.C
     return subprocess.run(shell, capture_output=True, encoding="utf-8", cwd=folder)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+def marked(*names: str) -> list[Any]:
+    """The names, of which those that take a second or more are left to the slow tests."""
+    slow = ("train", "evaluate", "lab sweep")
+    return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(*COMMANDS))
 def test_a_command_works_without_stdin_and_stderr(name: str, folder: Path) -> None:
     done = run(folder, COMMANDS[name], "<&- 2>&-")
     assert (done.returncode, bool(done.stdout), done.stderr) == (0, True, "")
@@ -55,7 +70,7 @@ def test_a_command_works_without_stdin_and_stderr(name: str, folder: Path) -> No
         load_model(folder / "run" / "best.npz")
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"evaluate", "lab sweep", "export"}))
+@pytest.mark.parametrize("name", marked(*sorted(COMMANDS.keys() - {"evaluate", "lab sweep", "export"})))
 def test_output_that_is_lost_is_said(name: str, folder: Path) -> None:
     done = run(folder, COMMANDS[name], ">&-")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (74, "Error: stdout: Bad file descriptor")

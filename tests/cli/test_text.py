@@ -114,7 +114,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for name, document in documents().items():
         (folder / f"{name}.json").write_bytes(as_windows_writes_it(document))
-    data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalog catalogue.json")
+    data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalogue catalogue.json")
     done = trm(folder, "train", *SET, "--epochs", "1", *data, "--out", "rün 'x'", "--quiet", place="C")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     return folder
@@ -151,7 +151,7 @@ def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folde
     options += [f"--hobby={name}" for name in profile["hobbies"]]
     options += [f"--preference={name}" for name in profile["preferences"]]
     asked = [
-        trm(folder, "recommend", MODEL, "--json", "--top", "100", *way, place=place, text=text)
+        trm(folder, "recommend", MODEL, "--json", "-k", "100", *way, place=place, text=text)
         for way, text in (
             (options, b""),
             (["--profile", "who.json"], b""),
@@ -173,7 +173,7 @@ def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folde
 def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     hobby = vocabulary["hobbies"][0]
-    done = trm(folder, "recommend", MODEL, "--hobby", hobby, "--top", "100", place=place)
+    done = trm(folder, "recommend", MODEL, "--hobby", hobby, "-k", "100", place=place)
     assert done.returncode == 0
     rows = done.stdout.decode().split("\n")
     for name, category in zip(NAMES, vocabulary["categories"], strict=True):
@@ -235,7 +235,7 @@ def test_a_model_is_judged_where_no_letters_beyond_ascii_are_known(folder: Path)
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
 def test_the_command_to_go_on_works_in_a_folder_with_spaces_and_quotes(folder: Path) -> None:
-    data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalog catalogue.json")
+    data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalogue catalogue.json")
     options = [*SET, "--epochs", "4", "--set", "training.evaluate_every=1", *data]
     command = [str(ROOT / "bin" / "trm-train"), *options, "--out", 'it\'s "another" rün']
     held = [sys.executable, str(ROOT / "tests" / "reliability" / "held.py"), *command]

@@ -140,7 +140,7 @@ def test_a_folder_is_refused(kind: str, tmp_path: Path) -> None:
         LOADERS[kind](tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="devices, pipes and sockets with names")
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", KINDS)
 def test_pipes_and_devices_are_not_opened(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

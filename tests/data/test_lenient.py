@@ -1,6 +1,7 @@
 """Profiles in everyday words: what gives a warning, and what is refused."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.data.sample_files import VOCABULARY
 from tests.world import small_world
-from trm_np.data.lenient import Asked, json_value, read_profile
+from trm_np.data import schema
+from trm_np.data.lenient import CheckedProfile, json_value, read_profile
 from trm_np.data.load import load_scenarios, profile_from_json
-from trm_np.data.problems import DataError
+from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Profile
 from trm_np.data.spelling import close_names
 from trm_np.data.strict_json import parse_json
@@ -31,7 +33,7 @@ FULL: dict[str, Any] = {
 
 @given(small_world.PROFILES)
 def test_a_profile_of_known_names_is_read_as_it_is(profile: Profile) -> None:
-    assert read_profile(json_value(profile), small_world.VOCABULARY, "p") == Asked(profile)
+    assert read_profile(json_value(profile), small_world.VOCABULARY, "p") == CheckedProfile(profile)
 
 
 @pytest.mark.parametrize("field", FULL)
@@ -39,8 +41,8 @@ def test_any_field_may_be_absent_or_null(field: str) -> None:
     absent = {key: value for key, value in FULL.items() if key != field}
     found = read_profile(absent, VOCABULARY, "p")
     assert found == read_profile(FULL | {field: None}, VOCABULARY, "p")
-    assert found == Asked(found.profile) and getattr(found.profile, field) in (None, ())
-    assert read_profile({}, VOCABULARY, "p") == Asked(Profile())
+    assert found == CheckedProfile(found.profile) and getattr(found.profile, field) in (None, ())
+    assert read_profile({}, VOCABULARY, "p") == CheckedProfile(Profile())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_record_becomes_the_value_that_its_json_holds(profile: Profile) -> Non
 def test_case_spaces_hyphens_and_apostrophes_do_not_matter(field: str, given: object, known: object) -> None:
     vocabulary, _ = load_scenarios()
     found = read_profile({field: given}, vocabulary, "who.json")
-    assert getattr(found.profile, field) == known and found == Asked(found.profile)
+    assert getattr(found.profile, field) == known and found == CheckedProfile(found.profile)
 
 
 @given(st.data())
@@ -219,6 +221,24 @@ def test_too_many_names_are_refused_before_any_is_looked_up() -> None:
     assert "(100 in all)" in read_profile({"hobbies": names[:100]}, VOCABULARY, "f").warnings[0]
 
 
+def test_a_profile_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[object] = []
+
+    def money(value: object, at: Place) -> Iterator[Problem]:
+        checked.append(value)
+        return iter(())
+
+    monkeypatch.setattr(schema, "money", money)
+    read_profile(FULL | {"hobbies": ["Cooking", "x"]}, VOCABULARY, "p", gifts=IDS)
+    assert checked == [FULL["budget"]]
+
+
+def test_an_unknown_word_given_twice_is_one_problem_for_each_place() -> None:
+    with pytest.raises(DataError) as refused:
+        read_profile({"hobbies": ["x", "x"]}, VOCABULARY, "p", strict=True)
+    assert [problem.place for problem in refused.value.problems] == ["hobbies[0]", "hobbies[1]"]
+
+
 IDS = {"pan": "pan", "trowel": "trowel", "another trowel": "trowel"}
 
 
@@ -226,8 +246,10 @@ def test_unknown_ids_of_a_history_are_left_out_with_one_note() -> None:
     value = {"history": ["sofa", "another trowel", "trowel", "pam"]}
     found = read_profile(value, VOCABULARY, "p", gifts=IDS)
     note = 'left out of the history, since the catalogue does not have it: "sofa", "pam"'
-    assert found == Asked(Profile(history=("trowel",)), notes=(note,))
-    assert read_profile({"history": ["pan"]}, VOCABULARY, "p", gifts=IDS) == Asked(Profile(history=("pan",)))
+    assert found == CheckedProfile(Profile(history=("trowel",)), notes=(note,))
+    assert read_profile({"history": ["pan"]}, VOCABULARY, "p", gifts=IDS) == CheckedProfile(
+        Profile(history=("pan",))
+    )
 
 
 def test_strict_reading_refuses_an_unknown_id() -> None:

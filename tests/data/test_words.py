@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data import sample_files
-from trm_np.data.lenient import Asked, read_profile
+from trm_np.data.lenient import CheckedProfile, read_profile
 from trm_np.data.load import load_dataset, load_scenarios
 from trm_np.data.problems import DataError, Place
 from trm_np.data.records import Profile
@@ -148,7 +148,7 @@ def test_a_misspelt_word_gets_a_suggestion_and_another_word_none(word: str, hint
 
 def test_one_note_lists_all_synonyms() -> None:
     value = {"hobbies": ["Running", "yoga", "fitness", "jogging", "Yoga"], "relationship": "Mums"}
-    assert read_profile(value, SHIPPED, "p") == Asked(
+    assert read_profile(value, SHIPPED, "p") == CheckedProfile(
         Profile(hobbies=("fitness", "wellness"), relationship="mother"),
         notes=("running counts as fitness, yoga as wellness, jogging as fitness, mum as mother",),
     )

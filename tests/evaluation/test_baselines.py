@@ -67,6 +67,7 @@ def test_nothing_beats_the_oracle(seed: int) -> None:
             assert value <= best[name] + 1e-12, name
 
 
+@pytest.mark.slow
 def test_chance_is_what_combinatorics_says() -> None:
     # 2 of 13 categories and 2 of 5 tools expected: a random ranking of the size of the shipped data.
     count = 4000

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.recommend.stored_models import trained
+from tests.recommend.stored_models import outputs_of, trained
 from tests.training.small_run import dataset, new_run, small
 from tests.training.small_run import trainer as small_trainer
 from tests.training.test_learning_from_choices import started, tribal
@@ -49,6 +49,7 @@ def quality(share: float) -> np.ndarray:
     return (rewards + np.array(expected)) / 2
 
 
+@pytest.mark.slow
 def test_the_share_makes_the_lists_of_the_validation_scenarios_better_by_more_than_chance() -> None:
     """Shares are tried from 0 upward; a larger one that was passed over is not better by more than its error."""
     found = fit_category_share(trained().model, task().validation, task())
@@ -66,8 +67,8 @@ def test_the_share_makes_the_lists_of_the_validation_scenarios_better_by_more_th
 def test_a_value_is_the_reward_and_a_share_of_the_probability_of_the_category() -> None:
     people = [scenario.profile for scenario in load_dataset().test[:5]]
     with no_grad():
-        thought = Recommender(stored_with(0.4))._think(people)
-        alone = Recommender(trained())._think(people)
+        thought = outputs_of(Recommender(stored_with(0.4)), people)
+        alone = outputs_of(Recommender(trained()), people)
     likely = np.array(
         [[named[gift.category] for gift in load_dataset().gifts] for named in thought.categories]
     )
@@ -78,7 +79,7 @@ def test_a_value_is_the_reward_and_a_share_of_the_probability_of_the_category() 
 def test_the_scores_by_which_choices_are_judged_are_those_of_a_recommendation() -> None:
     people = [scenario.profile for scenario in load_dataset().test]
     with no_grad():
-        wanted = Recommender(stored_with(0.2))._think(people).value
+        wanted = outputs_of(Recommender(stored_with(0.2)), people).value
     found = choice_scores(trained().model, task().test, task(), category_share=0.2)
     assert found == pytest.approx(wanted, abs=1e-5)
 
@@ -107,7 +108,7 @@ def test_it_is_the_place_in_this_order_that_is_explained() -> None:
     person = load_dataset().test[0].profile
     recommender = Recommender(stored_with(1.0))
     with no_grad():
-        value = recommender._think([person]).value[0]
+        value = outputs_of(recommender, [person]).value[0]
     first, last = (recommender.gifts[place].id for place in (value.argmax(), value.argmin()))
     assert recommender.explain(person, first).rank == 1
     assert recommender.explain(person, last).rank == len(recommender.gifts)
@@ -157,7 +158,7 @@ def test_a_file_without_it_ranks_by_reward_alone(tmp_path: Path) -> None:
     assert load_model(tmp_path / "before.npz").category_share == 0
     person = dataset().test[0].profile
     with no_grad():
-        thought = Recommender.load(tmp_path / "before.npz")._think([person])
+        thought = outputs_of(Recommender.load(tmp_path / "before.npz"), [person])
     assert np.array_equal(thought.value, thought.reward)
 
 

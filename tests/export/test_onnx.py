@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.recommend.stored_models import trained
+from tests.recommend.stored_models import outputs_of, trained
 from tests.training.small_run import small
 from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender
 from trm_np.autograd import no_grad
 from trm_np.data.encode import GiftInputs, ProfileInputs, encode_profiles
 from trm_np.data.tables import profile_table
-from trm_np.export.errors import ExportError, ExtraMissing
+from trm_np.export.errors import ExportError
 from trm_np.export.onnx_file import (
     TOLERANCE,
     drawn_profiles,
@@ -26,6 +26,7 @@ from trm_np.export.onnx_file import (
     onnx_model,
     our_answer,
 )
+from trm_np.extras import ExtraMissing
 from trm_np.model.build import build_model
 from trm_np.storage.checkpoint import StoredModel
 
@@ -96,13 +97,13 @@ def test_the_value_is_what_a_recommendation_ranks_by() -> None:
     drawn = list(drawn_profiles(stored.vocabulary, 9, np.random.default_rng(7)))
     profiles = encode_profiles(profile_table(drawn, stored.vocabulary), stored.vocabulary)
     with no_grad():
-        wanted = recommender._think(drawn).value
+        wanted = outputs_of(recommender, drawn).value
     for gifts in (stored.gifts, stored.gifts[::-1] * 2):
         encoded = encoded_gifts(replace(stored, gifts=gifts))
         picked = np.zeros((9, len(gifts)), np.bool_)
         asked = inputs_of(session, profiles, picked) | given(encoded)
         value, reward = session.run(["value", "reward"], asked)
-        places = [recommender.place[each.id] for each in gifts]
+        places = [recommender.catalogue.place[each.id] for each in gifts]
         np.testing.assert_allclose(value, wanted[:, places], atol=1e-5)
         assert np.abs(value - reward).max() > 0.1
 

@@ -91,6 +91,7 @@ def test_a_refusal_needs_no_more_than_an_answer(program: Path, numpy_alone: Path
     assert done.returncode == 65 and line.startswith("Error: nothing.json: found a file that cannot be read")
 
 
+@pytest.mark.slow
 def test_help_gives_examples_that_work(program: Path) -> None:
     for command in ([], ["recommend"]):
         shown = run(program, *command, "--help")

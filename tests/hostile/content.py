@@ -12,7 +12,8 @@ import numpy as np
 from tests.hostile.forging import content_of, forged, smallest_config, untrained
 from tests.world.small_world import VOCABULARY, gift
 from trm_np.config import ConfigError, flatten, from_flat
-from trm_np.recommend.recommender import ModelError, Recommender
+from trm_np.recommend.outputs import ModelError
+from trm_np.recommend.recommender import Recommender
 from trm_np.storage.checkpoint import CheckpointError
 from trm_np.world.tools import TOOLS
 

@@ -8,12 +8,12 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -81,11 +81,22 @@ def forged(header: Mapping[str, Any] | bytes, content: Mapping[str, Array | byte
     return archive([("header.npy", npy(text(header))), *entries])
 
 
+@contextmanager
+def large_sizes() -> Iterator[None]:
+    """Any size is one for ZIP64; less work than a patch of unittest.mock for each of ten thousand entries."""
+    limit = zipfile.ZIP64_LIMIT  # type: ignore[attr-defined]
+    zipfile.ZIP64_LIMIT = -1  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        zipfile.ZIP64_LIMIT = limit  # type: ignore[attr-defined]
+
+
 class Entry(zipfile.ZipInfo):
     """An entry in the form of ZIP64, which zipfile before Python 3.11.4 gives to none of less than 4 GB."""
 
     def FileHeader(self, zip64: bool | None = None) -> bytes:
-        with patch("zipfile.ZIP64_LIMIT", -1):
+        with large_sizes():
             return super().FileHeader(zip64)
 
 
@@ -97,7 +108,7 @@ def archive(entries: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP
             info.compress_type = compression
             info.external_attr = 0o600 << 16
             # Python 3.10 writes large sizes for large sizes only, even if it is forced to.
-            with patch("zipfile.ZIP64_LIMIT", -1), zipped.open(info, "w", force_zip64=True) as entry:
+            with large_sizes(), zipped.open(info, "w", force_zip64=True) as entry:
                 entry.write(data)
     return file.getvalue()
 

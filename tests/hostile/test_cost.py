@@ -19,7 +19,8 @@ from trm_np.data.load import as_json, load_dataset
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.deadline import TooLate, until
 from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY, MOST_WORK, cost_of
-from trm_np.recommend.recommender import ModelError, Recommender
+from trm_np.recommend.outputs import ModelError
+from trm_np.recommend.recommender import Recommender
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.storage.checkpoint import CheckpointError, load_model
@@ -148,7 +149,7 @@ def test_people_are_looked_at_together_only_as_far_as_memory_goes(tmp_path: Path
     def portion(**more: int) -> int:
         path = model_file(tmp_path, smallest_config(), vocabulary_with(**more))
         recommender, sizes = Recommender(load_model(path)), list[Any]()
-        recommender._answer = lambda asked, _: sizes.append(len(asked)) or iter(())  # type: ignore
+        recommender._recommend = lambda asked, _: sizes.append(len(asked)) or iter(())  # type: ignore
         recommender.recommend_many([{"age": 30}] * 2_000)
         return max(sizes)
 

@@ -49,6 +49,7 @@ def test_all_damage_to_a_small_file_is_refused(damaged: Callable[[], Iterable[by
             read(data)
 
 
+@pytest.mark.slow
 def test_a_sample_of_damage_to_a_model_is_refused(tmp_path: Path) -> None:
     model, rng = smallest(), np.random.default_rng(0)
     some = [

@@ -121,6 +121,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return {each["name"]: each for each in loads(paths, folder, "puzzles", puzzle_file())}
 
 
+@pytest.mark.slow
 def test_every_kind_is_refused_in_one_line_and_does_nothing_else(found: Found) -> None:
     assert len(found) == KINDS + len(HOSTILE)
     assert {name: each for name, each in found.items() if each["error"] != "CheckpointError"} == {}
@@ -129,6 +130,7 @@ def test_every_kind_is_refused_in_one_line_and_does_nothing_else(found: Found) -
     assert [each for each in found.values() if not each["message"].isprintable()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_reason_is_said(found: Found, name: str) -> None:
     assert HOSTILE[name][1] in found[name]["message"]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.importing.sample_tables import write_tables
 from tests.training.small_run import SET
 from trm_np.cli import trm
-from trm_np.cli.import_ import progress
+from trm_np.cli.progress import progress
 from trm_np.importing.columns import FIELDS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_the_example_prints_the_output_in_the_docs(tmp_path: Path, monkeypatch: 
     sizes = re.compile(r"^  shop/\w+\.json: [\d,]+ bytes\n", re.MULTILINE)
     assert sizes.sub("", result.stdout) == printed
     files = ["--scenarios", "shop/scenarios.json", "--held-out", "shop/held_out_scenarios.json"]
-    learning = [*files, "--catalog", "shop/gift_catalog.json", *SET, "--epochs", "1", "--quiet"]
+    learning = [*files, "--catalogue", "shop/gift_catalog.json", *SET, "--epochs", "1", "--quiet"]
     trained = CliRunner().invoke(trm, ["train", *learning])
     assert trained.exit_code == 0, trained.output
 
@@ -73,7 +73,7 @@ def test_a_terminal_shows_the_number_of_rows(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with progress() as arrived:
-        arrived(20_000)
-        arrived(20_000)
-    assert capsys.readouterr().err == "\r20,000 rows read\r40,000 rows read\r\033[K"
+    with progress("rows read") as advance:
+        advance(steps=20_000)
+        advance(steps=20_000)
+    assert re.findall(r"rows read: (\d+)", capsys.readouterr().err)[-1] == "40000"

@@ -39,6 +39,7 @@ def trials(plateau: bool) -> list[Trial]:
     return [Trial(name, config(plateau, **given), 3) for name, given in chosen.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plateau", [True, False])
 def test_training_together_gives_the_bits_of_separate_runs(plateau: bool) -> None:
     chosen = trials(plateau)

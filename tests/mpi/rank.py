@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.puzzles.small_puzzles import precisely_trained
 from tests.training.small_run import SET, small, trained
 from tests.waiting import HANG
 from trm_np.training.ranks import join
 
 BATCHES = 50  # 100 optimizer steps
+EPOCHS = 20  # 80 updates by puzzles
 
 
 def save_weights(folder: Path) -> None:
@@ -18,6 +20,19 @@ def save_weights(folder: Path) -> None:
     t, losses = trained(small(training__epochs=99), BATCHES, ranks)
     totals = [epoch["total"] for epoch in losses]
     np.savez(folder / f"{ranks.size}_{ranks.rank}.npz", weights=t.optimizer.weights, totals=totals)
+
+
+def save_puzzle_state(folder: Path) -> None:
+    """Train on puzzles, and save what this rank would need to go on."""
+    ranks = join()
+    t, records = precisely_trained(EPOCHS, ranks)
+    totals = [record["total"] for record in records]
+    np.savez(
+        folder / f"{ranks.size}_{ranks.rank}.npz",
+        weights=t.optimizer.weights,
+        totals=totals,
+        **t.batch.arrays(),
+    )
 
 
 def train_patiently(folder: Path, *options: str) -> None:
@@ -46,5 +61,5 @@ def fail_alone(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    work = {each.__name__: each for each in (save_weights, train_patiently, fail_alone)}
+    work = {each.__name__: each for each in (save_weights, save_puzzle_state, train_patiently, fail_alone)}
     work[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

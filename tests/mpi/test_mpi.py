@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.mpi.rank import BATCHES
+from tests.mpi.rank import BATCHES, EPOCHS
+from tests.puzzles.small_puzzles import precisely_trained
 from tests.training.small_run import SET, records, small, trained
 from tests.waiting import HANG, wait_until
 from trm_np.storage.checkpoint import load_model
@@ -45,6 +46,14 @@ def train(ranks: int, *options: object) -> "subprocess.Popen[str]":
     return start(ranks, ROOT / "bin" / "trm-train", *SET, *options)
 
 
+SMALL_PUZZLES = {
+    "model.core_width": 8,
+    "model.core_hidden": 8,
+    "model.supervision_steps": 2,
+    "model.answer_steps": 2,
+    "training.epochs": 1,
+    "training.updates": 2,
+}
 SHORT = ("--epochs", 25, "--set", "training.evaluate_every=25")  # 100 optimizer steps
 
 
@@ -74,6 +83,21 @@ def test_after_100_steps_the_weights_are_those_of_one_process_and_identical_acro
     for other in others:
         assert other["weights"].tobytes() == first["weights"].tobytes()
         assert other["totals"].tolist() == first["totals"].tolist()
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_that_learn_puzzles_share_the_places_of_the_batch_and_know_them_all(
+    tmp_path: Path, ranks: int
+) -> None:
+    """The batch of five is shared 3 + 2, or 2 + 2 + 1; every rank could go on alone."""
+    assert finish(start(ranks, "-m", "tests.mpi.rank", "save_puzzle_state", tmp_path)) == (0, "", "")
+    alone, records = precisely_trained(EPOCHS)
+    first, *others = (np.load(tmp_path / f"{ranks}_{rank}.npz") for rank in range(ranks))
+    expected = {"weights": alone.optimizer.weights, **alone.batch.arrays()}
+    for name, values in expected.items():
+        np.testing.assert_allclose(first[name], values, rtol=0, atol=1e-10, err_msg=name)
+        assert {other[name].tobytes() for other in others} == {first[name].tobytes()}, name
+    assert first["totals"].tolist() == pytest.approx([record["total"] for record in records], rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +161,18 @@ def test_what_is_refused_is_said_once_and_nothing_is_written(
     assert (found, out, len(err.splitlines())) == (code, "", 1)
     assert err.startswith(f"Error: {line}")
     assert not (tmp_path / "out").exists()
+
+
+def test_puzzles_are_learned_by_the_command_on_two_ranks_and_gone_on_with_on_one(tmp_path: Path) -> None:
+    """The files that one rank writes for all are complete."""
+    words = ("puzzle", "train", "--count", 20, "--quiet", "--json", "--out", tmp_path / "out")
+    small = [word for key, value in SMALL_PUZZLES.items() for word in ("--set", f"{key}={value}")]
+    code, out, err = finish(start(2, ROOT / "bin" / "trm", *words, *small))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["updates"] == 2
+    code, out, err = finish(start(1, ROOT / "bin" / "trm", *words, *small, "--resume"))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["updates"] == 2
 
 
 def test_a_rank_that_fails_alone_ends_the_others(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_command_answers_by_it(tmp_path: Path) -> None:
     """With the tools that the model selects, which are no part of what is recorded."""
     people = tmp_path / "people.jsonl"
     people.write_text("".join(json.dumps(each["profile"]) + "\n" for each in RECORDED["answers"]))
-    result = CliRunner().invoke(recommend, [str(MODEL), "--profile", str(people), "--days", "30"])
+    result = CliRunner().invoke(recommend, [str(MODEL), "--profile", str(people), "--days-left", "30"])
     assert result.exit_code == 0
     for line, recorded in zip(result.stdout.splitlines(), RECORDED["answers"], strict=True):
         answer = json.loads(line)

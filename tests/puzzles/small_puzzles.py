@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.puzzles.config import PuzzleConfig, resolve
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
+from trm_np.puzzles.model import PuzzleModel
 from trm_np.puzzles.run import PuzzleRun
 from trm_np.puzzles.sets import Puzzles, make_puzzles
 from trm_np.puzzles.sudoku import Sudoku
+from trm_np.puzzles.task import Task
 from trm_np.puzzles.training import PuzzleTrainer
+from trm_np.training.ranks import ALONE, Ranks
+from trm_np.training.trainer import Record
 
 TASK = Sudoku(2, 2)
 SMALL = {
@@ -42,6 +46,20 @@ def small(**settings: Any) -> PuzzleConfig:
 
 def trainer(config: PuzzleConfig, seed: int = 0) -> PuzzleTrainer:
     return PuzzleTrainer(config, TASK, *sets()[:2], seed)
+
+
+class Precise(PuzzleModel):
+    """The model in float64, where rounding differences stay far below real errors."""
+
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
+        super().__init__(config, task, rng)
+        self.astype(np.float64)
+
+
+def precisely_trained(epochs: int, ranks: Ranks = ALONE) -> tuple[PuzzleTrainer, list[Record]]:
+    """A precise trainer after so many epochs, and their records."""
+    t = PuzzleTrainer(small(training__epochs=epochs), TASK, *sets()[:2], 0, Precise, ranks)
+    return t, list(t.epochs())
 
 
 def new_run(folder: Path, config: PuzzleConfig, seed: int = 0, resume: bool = False) -> PuzzleRun:

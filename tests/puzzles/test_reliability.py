@@ -47,6 +47,7 @@ def whole(training: Callable[[Path], Training], tmp_path_factory: pytest.TempPat
     return run.results()
 
 
+@pytest.mark.slow
 def test_a_run_killed_several_times_ends_with_the_same_bytes(
     training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:

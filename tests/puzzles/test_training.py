@@ -21,9 +21,11 @@ from trm_np.puzzles.evaluating import trajectory_metrics
 from trm_np.puzzles.model import Trajectory, unroll
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
+from trm_np.puzzles.training import PuzzleTrainer
 from trm_np.storage.checkpoint import CheckpointError, load_model
 from trm_np.storage.npz import npz_pieces, open_npz
 from trm_np.training.divergence import Diverged
+from trm_np.training.ranks import Ranks
 from trm_np.training.trainer import Interrupted
 
 KNOWN = {TASK.name: TASK}
@@ -44,6 +46,11 @@ def after(updates: int) -> Callable[[], bool]:
 
 
 # ---------------------------------------------------------------------------------------------- the batch
+
+
+def test_a_batch_needs_a_place_for_every_rank() -> None:
+    with pytest.raises(ConfigError, match=r"^training\.batch_size=5: 6 ranks need a puzzle each$"):
+        PuzzleTrainer(small(), TASK, *sets()[:2], 0, ranks=Ranks(rank=0, size=6))
 
 
 def test_a_finished_puzzle_is_replaced_by_a_new_one() -> None:

@@ -1,5 +1,6 @@
 """Two models to ask: one trained for a moment on the shipped data, one untrained for the small world."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -8,10 +9,13 @@ import numpy as np
 
 from tests.training.small_run import small
 from tests.world.small_world import VOCABULARY, gift
+from trm_np import Recommender
 from trm_np.config import resolve
 from trm_np.data.load import load_dataset
+from trm_np.data.records import Profile
 from trm_np.data.task import task_from
 from trm_np.model.build import build_model
+from trm_np.recommend.outputs import Outputs, outputs_for
 from trm_np.storage.checkpoint import StoredModel, save_checkpoint
 from trm_np.training.trainer import Trainer
 from trm_np.world.tools import TOOLS
@@ -43,3 +47,7 @@ def write_trained(path: Path) -> Path:
     stored = trained()
     save_checkpoint(path, "model", stored, extra={"seed": 0, "metrics": {}})
     return path
+
+
+def outputs_of(recommender: Recommender, profiles: Sequence[Profile]) -> Outputs:
+    return outputs_for(recommender.stored, recommender.catalogue, profiles)

@@ -21,7 +21,8 @@ from trm_np.data.tables import Floats, profile_table
 from trm_np.data.task import task_from
 from trm_np.evaluation.metrics import Predictions, ranking
 from trm_np.evaluation.predict import predict
-from trm_np.recommend.recommender import CELLS, SHORTLIST
+from trm_np.recommend.outputs import CELLS
+from trm_np.recommend.selection import SHORTLIST
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
 # In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles, and no ranking differs.

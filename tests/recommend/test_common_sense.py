@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.recommend.stored_models import trained, untrained
+from tests.recommend.stored_models import outputs_of, trained, untrained
 from tests.recommend.test_truth import AGES, PEOPLE
 from tests.world.small_world import GIFTS, PROFILES, gift, partly_known
 from trm_np import Recommender
 from trm_np.autograd import no_grad
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.recommend.common_sense import looks_of, near_doubles
+from trm_np.recommend.outputs import EQUAL, TURN, Equals, equals_for
 from trm_np.recommend.recommendation import Recommendation
-from trm_np.recommend.recommender import EQUAL, TURN, Equals
 from trm_np.recommend.terms import ALLOWABLE
 from trm_np.world.tools import TOOLS
 
@@ -323,7 +323,8 @@ def test_a_dear_gift_comes_first_more_often_among_equals() -> None:
     for scale in (1.0, 150.0):
         gifts = [replace(each, price=scale * (each.price or 0)) for each in pair]
         recommender = Recommender(trained(), gifts)
-        turns.append([recommender._equals(np.array([-1]), [number]).turns for number in range(400)])
+        drawn = [equals_for(trained(), recommender.catalogue, np.array([-1]), [each]) for each in range(400)]
+        turns.append([equals.turns for equals in drawn])
     dear_first = [[of[1] > of[0] for of in each] for each in turns]
     assert dear_first[0] == dear_first[1]
     assert 0.70 < np.mean(dear_first[0]) < 0.80
@@ -337,8 +338,8 @@ def test_bundles_vary_too_and_say_what_they_are_worth() -> None:
         data = found.tools[0].data
         bundles.add(tuple(sorted(data["bundle"])))
         with no_grad():
-            value = shipped()._think([found.profile]).value[0]
-        places = [shipped().place[id] for id in data["bundle"]]
+            value = outputs_of(shipped(), [found.profile]).value[0]
+        places = [shipped().catalogue.place[id] for id in data["bundle"]]
         assert data["value"] == pytest.approx(value[places].sum(), abs=1e-5)
     assert len(bundles) > 2
 

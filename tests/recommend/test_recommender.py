@@ -28,8 +28,9 @@ from trm_np.data.tables import profile_table
 from trm_np.data.task import task_from
 from trm_np.evaluation.predict import predict
 from trm_np.model.trm import TRM
+from trm_np.recommend.catalogue import first_of_doubles
 from trm_np.recommend.recommendation import Recommendation
-from trm_np.recommend.recommender import SHORTLIST, first_of_doubles
+from trm_np.recommend.selection import SHORTLIST
 from trm_np.recommend.terms import ALLOWABLE
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS

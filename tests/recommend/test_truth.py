@@ -231,7 +231,9 @@ def require_true_components(recommender: Recommender, answer: Recommendation) ->
     """Those of the world's reward for the gifts as they stand, at the prices paid and with the ratings believed."""
     budget = answer.profile.budget or np.inf
     stars = next((tool.data for tool in answer.tools if tool.name == "review_analysis"), {})
-    table = recommender.table.take([recommender.table.ids.index(gift.id) for gift in answer.gifts])
+    table = recommender.catalogue.table.take(
+        [recommender.catalogue.table.ids.index(gift.id) for gift in answer.gifts]
+    )
     seen = replace(
         table,
         price=np.array([max(gift.paid, min(gift.price, budget)) for gift in answer.gifts]),
@@ -241,7 +243,7 @@ def require_true_components(recommender: Recommender, answer: Recommendation) ->
     world = (
         profile_table([answer.profile], vocabulary),
         seen,
-        implied_categories(recommender.table, vocabulary),
+        implied_categories(recommender.catalogue.table, vocabulary),
     )
     for place, gift in enumerate(answer.gifts):
         before = np.arange(len(answer.gifts))[None] < place

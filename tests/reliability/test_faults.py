@@ -59,6 +59,7 @@ def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_
             assert found == after or name == "the older", (fault, step)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path) -> None:
     evaluated = Evaluated(tmp_path / "run")
     assert {name for name in FILES if evaluated.before.get(name) != evaluated.after.get(name)} == {
@@ -68,6 +69,7 @@ def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path) -> Non
         evaluated.check(fault, at)
 
 
+@pytest.mark.slow
 def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     new_run(whole, small(**SETTINGS)).train()

@@ -20,6 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return training.results()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("until_done", [kill_until_done, stop_until_done])
 def test_a_run_that_is_ended_again_and_again_ends_with_the_same_bytes(
     until_done: Callable[..., tuple[int, list[str]]], whole: dict[str, bytes], tmp_path: Path
@@ -31,6 +32,7 @@ def test_a_run_that_is_ended_again_and_again_ends_with_the_same_bytes(
     assert training.results() == whole
 
 
+@pytest.mark.slow
 def test_a_run_in_another_time_zone_locale_and_folder_writes_the_same_bytes(
     whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

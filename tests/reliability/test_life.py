@@ -171,7 +171,7 @@ def records_whole(folder: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in text.splitlines()[:-1]]
 
 
-TestRunFolder = pytest.mark.filterwarnings("ignore::ResourceWarning")(RunFolder.TestCase)
+TestRunFolder = pytest.mark.slow(pytest.mark.filterwarnings("ignore::ResourceWarning")(RunFolder.TestCase))
 TestRunFolder.settings = settings(
     max_examples=4, stateful_step_count=10, phases=[Phase.explicit, Phase.generate]
 )

@@ -47,10 +47,9 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(model: Path, *options: str, waitress: bool = True) -> Iterator[ServerProcess]:
-    program = ["-m", "tests.serve.unhurried", "waitress" if waitress else "wsgiref"]
+def serving(model: Path, *options: str) -> Iterator[ServerProcess]:
     process = subprocess.Popen(
-        [sys.executable, *program, "serve", str(model), "--port", "0", *options],
+        [sys.executable, "-m", "tests.serve.unhurried", "serve", str(model), "--port", "0", *options],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent, an
 OF_EACH_KIND = 10
 
 
+@pytest.mark.slow
 def test_every_abuse_is_refused_in_one_line_and_good_questions_are_answered_meanwhile() -> None:
     with serving(model_file()) as server:
         outcomes, faults, _ = campaign(server, range(OF_EACH_KIND * len(KINDS)))

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -301,22 +302,18 @@ def test_a_body_that_ends_by_itself_needs_no_length(application: Application) ->
     assert ask(application, "/recommend", b"{}".ljust(BODY_BYTES + 1), **ends).status == 413
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "end"), [(TimeoutError(), 408, ", in time"), (ConnectionResetError(), 400, "")]
-)
-def test_a_client_that_does_not_go_on_is_refused(
-    application: Application, error: OSError, status: int, end: str
-) -> None:
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()], ids=repr)
+def test_a_client_that_does_not_go_on_is_refused(application: Application, error: OSError) -> None:
     class Broken(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             raise error
 
     broken: dict[str, Any] = {"wsgi.input": Broken()}
-    said = f"body: found fewer bytes; allowed: 2, as Content-Length says{end}"
-    assert ask(application, "/recommend", b"{}", **broken)[::2] == (status, to_json({"error": said}))
+    said = "body: found fewer bytes; allowed: 2, as Content-Length says"
+    assert ask(application, "/recommend", b"{}", **broken)[::2] == (400, to_json({"error": said}))
     in_chunks = broken | {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
-    said = f"body: found fewer bytes; allowed: all to the end{end}"
-    assert ask(application, "/recommend", b"{}", **in_chunks)[::2] == (status, to_json({"error": said}))
+    said = "body: found fewer bytes; allowed: all to the end"
+    assert ask(application, "/recommend", b"{}", **in_chunks)[::2] == (400, to_json({"error": said}))
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/recommend/", "//", "/\r\nx", "/" + "x" * 5000, "/%2e%2e"])
@@ -410,42 +407,75 @@ def test_requests_errors_and_durations_are_counted() -> None:
 # ---------------------------------------------------------------------------------- its environment
 
 
-def test_other_servers_find_the_application_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def of_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Application]]:
+    """The application that other servers find by its name, with these variables set."""
     import trm_np.serve
 
+    def found(**variables: str) -> Application:
+        for name in ("TRM_MODEL", "TRM_TRUST", "TRM_ALLOW_HOST"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        trm_np.serve.application_of_environment.cache_clear()
+        return trm_np.serve.application
+
+    yield found
     trm_np.serve.application_of_environment.cache_clear()
-    monkeypatch.setenv("TRM_MODEL", str(model_file()))
-    application: Any = trm_np.serve.application
+
+
+def test_other_servers_find_the_application_by_name(of_environment: Callable[..., Application]) -> None:
+    import trm_np.serve
+
+    application = of_environment(TRM_MODEL=str(model_file()))
     assert application is trm_np.serve.application
-    assert ask(application, "/health").json["model"] == str(model_file())
-    trm_np.serve.application_of_environment.cache_clear()
+    health = ask(application, "/health", HTTP_HOST="gifts.example")
+    assert health.json["model"] == str(model_file())
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, "TRM_MODEL: not set"), ("nothing.npz", "nothing.npz: no such file")]
+    ("variables", "said"),
+    [
+        ({}, "TRM_MODEL: not set"),
+        ({"TRM_MODEL": "nothing.npz"}, "nothing.npz: no such file"),
+        ({"TRM_MODEL": "best.npz", "TRM_TRUST": "yes"}, 'TRM_TRUST: found "yes"; allowed: 1'),
+    ],
+    ids=str,
 )
 def test_without_a_model_there_is_no_application(
-    monkeypatch: pytest.MonkeyPatch, value: str | None, said: str
+    of_environment: Callable[..., Application], variables: dict[str, str], said: str
 ) -> None:
-    import trm_np.serve
-
-    trm_np.serve.application_of_environment.cache_clear()
-    monkeypatch.delenv("TRM_MODEL", raising=False)
-    if value:
-        monkeypatch.setenv("TRM_MODEL", value)
     with pytest.raises(ValueError, match=f"^{said}"):
-        _ = trm_np.serve.application
+        of_environment(**variables)
+
+
+def test_the_environment_says_which_hosts_are_answered(of_environment: Callable[..., Application]) -> None:
+    application = of_environment(TRM_MODEL=str(model_file()), TRM_ALLOW_HOST="gifts.example, Other.example")
+    hosts = ("localhost:8000", "gifts.example", "other.example:80", "evil.example")
+    assert [ask(application, "/health", HTTP_HOST=host).status for host in hosts] == [200, 200, 200, 400]
+
+
+def test_the_environment_says_whether_the_model_is_trusted(
+    of_environment: Callable[..., Application], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_np.model.cost.MOST_WORK", 1)  # so that an answer of any model costs too much
+    path = str(model_file())
+    for variables in ({}, {"TRM_TRUST": "0"}):
+        with pytest.raises(CheckpointError, match="--trust"):
+            of_environment(TRM_MODEL=path, **variables)
+    application = of_environment(TRM_MODEL=path, TRM_TRUST="1")
+    assert recommend(application, PERSON).status == 200 and application.served.trust
 
 
 def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     application = new_application()
     recommender = application.served.now.recommender
-    answer = recommender.answer
+    answer = recommender.recommend_checked
 
     def too_late(*_: object) -> None:
         raise TooLate
 
-    monkeypatch.setattr(recommender, "answer", too_late)
+    monkeypatch.setattr(recommender, "recommend_checked", too_late)
     application.batches.failures = FAILURES - 1
     assert ask(application, "/health").json["status"] == "ok"
     application.batches.failures = FAILURES
@@ -453,7 +483,7 @@ def test_health_fails_while_nothing_can_be_answered_and_no_longer(monkeypatch: p
     assert failing.status == 503 and failing.json["status"] == "failing"
     assert failing.json["reason"] == "no answer in time"
     monkeypatch.setattr("trm_np.serve.wsgi.HEALTH_SECONDS", HANG)
-    monkeypatch.setattr(recommender, "answer", answer)
+    monkeypatch.setattr(recommender, "recommend_checked", answer)
     assert ask(application, "/health").json["status"] == "ok"
     assert application.batches.failures == 0
 
@@ -473,15 +503,15 @@ def test_a_server_does_not_begin_with_a_model_that_has_no_answer_in_time(
 def test_requests_without_an_answer_are_counted_until_one_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     application = new_application()
     recommender = application.served.now.recommender
-    answer = recommender.answer
+    answer = recommender.recommend_checked
 
     def too_late(*_: object) -> None:
         raise TooLate
 
-    monkeypatch.setattr(recommender, "answer", too_late)
+    monkeypatch.setattr(recommender, "recommend_checked", too_late)
     assert [recommend(application, {"age": 30}).status for _ in range(2)] == [503, 503]
     assert application.batches.failures == 2
-    monkeypatch.setattr(recommender, "answer", answer)
+    monkeypatch.setattr(recommender, "recommend_checked", answer)
     assert recommend(application, {"age": 30}).status == 200
     assert application.batches.failures == 0
 

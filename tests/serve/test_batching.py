@@ -24,7 +24,7 @@ class Answering:
         self.batches: list[list[Any]] = []
         self.began, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
 
-    def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
+    def recommend_checked(self, asked: list[Any], terms: Terms) -> list[Any]:
         self.batches.append(list(asked))
         self.began.release()
         self.go_on.acquire()
@@ -145,8 +145,8 @@ def test_many_threads_at_once_lose_nothing_and_mix_nothing_up() -> None:
 
 def test_those_out_of_time_leave_the_batch_and_the_others_are_answered_together() -> None:
     class Slow(Answering):
-        def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
-            found = super().answer(asked, terms)
+        def recommend_checked(self, asked: list[Any], terms: Terms) -> list[Any]:
+            found = super().recommend_checked(asked, terms)
             if "late" in asked:
                 raise TooLate
             return found
@@ -177,7 +177,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once_and_the_rest_taken_on() 
 
 def test_the_pace_is_that_of_many_profiles() -> None:
     class Quick:
-        def answer(self, asked: list[Any], terms: Terms) -> list[Any]:
+        def recommend_checked(self, asked: list[Any], terms: Terms) -> list[Any]:
             return asked
 
     batches, model = Batches(), Quick()

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.serve.asking import model_file, other_model_file
 from tests.serve.processes import ServerProcess, get, post, reply, serving
 from tests.waiting import wait_until
 from trm_np.cli import trm
+from trm_np.extras import needs_extra
 
 pytest.importorskip("waitress", reason="the extra [serve] is not installed")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
@@ -157,7 +159,7 @@ def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None
             (["--host", "no such host"], 74, "no such host: no such host"),
             (["--host", ""], 2, "an empty name"),
             (["--port", "70000"], 2, "70000"),
-            (["--catalog", "nothing.json"], 65, "nothing.json: found no such file"),
+            (["--catalogue", "nothing.json"], 65, "nothing.json: found no such file"),
         ):
             result = CliRunner().invoke(trm, ["serve", str(own_file), *options])
             assert (result.exit_code, result.stdout) == (code, "")
@@ -168,24 +170,9 @@ def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None
     assert "not a whole .npz file" in result.stderr
 
 
-def test_without_waitress_the_standard_library_serves_and_says_so() -> None:
-    with serving(model_file(), waitress=False) as server:
-        assert len(server.said) == 2
-        assert "for trying out only" in server.said[0] and "needs the extra [serve]: " in server.said[0]
-        client = server.connect()
-        post(client, [PERSON])
-        assert reply(client)[0] == 200
-        too_large = server.connect()
-        too_large.putrequest("POST", "/recommend")
-        too_large.putheader("Content-Type", "application/json")
-        too_large.putheader("Content-Length", str(2**20 + 1))
-        too_large.endheaders()
-        assert reply(too_large) == (
-            413,
-            {"error": "body: found 1,048,577 bytes; allowed: at most 1,048,576 bytes"},
-        )
-        waits = server.connect()
-        post(waits, PERSON)
-        server.process.send_signal(signal.SIGTERM)
-        assert reply(waits)[0] == 200
-        assert server.wait() == (0, "")
+def test_without_waitress_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "trm_np.serve.on_waitress", raising=False)
+    monkeypatch.setitem(sys.modules, "waitress", None)
+    result = CliRunner().invoke(trm, ["serve", "nothing.npz"])
+    assert (result.exit_code, result.stdout) == (74, "")
+    assert result.stderr == f"Error: {needs_extra('trm serve needs', 'serve')}\n"

@@ -11,8 +11,7 @@ import pytest
 from tests.serve.asking import new_application
 from tests.waiting import HANG
 from trm_np.cli.serve import said
-from trm_np.serve import on_wsgiref
-from trm_np.serve.listening import ListenError, addresses, in_words, listen, server_for
+from trm_np.serve.listening import ListenError, addresses, in_words, listen
 
 NOT_OURS = "192.0.2.1"  # of TEST-NET-1, which nobody has
 Known = Callable[..., None]
@@ -91,21 +90,15 @@ def test_addresses_are_written_as_in_a_browser() -> None:
     assert in_words(("127.0.0.1", 8000)) == "127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("waitress", [True, False])
-def test_each_address_is_answered_at_and_said(
-    waitress: bool, known: Known, two_hosts: tuple[str, str]
-) -> None:
-    if waitress:
-        pytest.importorskip("waitress", reason="the extra [serve] is not installed")
+def test_each_address_is_answered_at_and_said(known: Known, two_hosts: tuple[str, str]) -> None:
+    on_waitress = pytest.importorskip("trm_np.serve.on_waitress", reason="the extra [serve] is not installed")
     known(*two_hosts)
     application, listening = new_application(), listen("localhost", 0)
     where = [each.getsockname()[:2] for each in listening]
     assert said(application.served, listening).endswith(
         " at " + " and ".join(f"http://{in_words(each)}/" for each in where)
     )
-    server: Any = (
-        server_for(application, listening) if waitress else on_wsgiref.Server(application, listening)
-    )
+    server = on_waitress.Server(application, listening)
     answering = threading.Thread(target=server.run)
     answering.start()
     try:

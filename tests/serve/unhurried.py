@@ -1,8 +1,6 @@
 """`trm` whose server has no limit of time that a busy machine could reach, and which looks often at its model file.
 
-    python -m tests.serve.unhurried waitress serve MODEL
-
-Without waitress, as where it is not installed: `wsgiref`.
+python -m tests.serve.unhurried serve MODEL
 """
 
 import sys
@@ -11,19 +9,12 @@ from unittest.mock import patch
 from tests.waiting import HANG
 from trm_np.cli import trm
 
-EITHER = ("trm_np.serve.wsgi.SECONDS",)
-OF_WAITRESS = ("trm_np.serve.on_waitress.DRAIN_SECONDS",)
-OF_WSGIREF = ("trm_np.serve.on_wsgiref.Handler.timeout",)
 
-
-def main(server: str, *arguments: str) -> None:
-    if server == "wsgiref":
-        sys.modules["waitress"] = None  # type: ignore[assignment]
-    for name in EITHER + (OF_WSGIREF if server == "wsgiref" else OF_WAITRESS):
-        patch(name, HANG).start()
+def main(*arguments: str) -> None:
+    for name in ("wsgi.SECONDS", "on_waitress.DRAIN_SECONDS"):
+        patch(f"trm_np.serve.{name}", HANG).start()
     patch.dict("trm_np.serve.question.LIMITS", seconds=HANG).start()  # which the page keeps to
-    if server == "waitress":
-        patch.dict("trm_np.serve.on_waitress.ADJUSTMENTS", channel_timeout=HANG).start()
+    patch.dict("trm_np.serve.on_waitress.ADJUSTMENTS", channel_timeout=HANG).start()
     patch("trm_np.serve.served.LOOK_EVERY", 0.05).start()
     trm(arguments)
 

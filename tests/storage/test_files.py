@@ -53,6 +53,7 @@ def test_a_temporary_name_that_is_a_link_is_not_followed(
     assert (tmp_path / "theirs").read_bytes() == b"as it was"
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
 def test_a_file_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "file"
@@ -62,6 +63,7 @@ def test_a_file_keeps_its_permissions(mode: int, tmp_path: Path) -> None:
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"after", mode)
 
 
+@pytest.mark.posix
 def test_a_new_file_has_the_requested_permissions_less_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
@@ -71,7 +73,8 @@ def test_a_new_file_has_the_requested_permissions_less_the_umask(tmp_path: Path)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o750
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.posix
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"before")
@@ -94,6 +97,7 @@ def test_a_link_is_followed(target_exists: bool, tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == [target.parent, target, link]
 
 
+@pytest.mark.posix
 def test_anything_but_a_regular_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
@@ -149,7 +153,7 @@ def another(folder: Path, kind: str) -> Path:
     return ours
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("kind", ["link", pytest.param("pipe", marks=pytest.mark.posix), "folder"])
 def test_a_log_or_lock_that_is_not_a_regular_file_is_refused_and_unchanged(tmp_path: Path, kind: str) -> None:
     ours = another(tmp_path, kind)
     lock = tmp_path / "run" / ".lock"
@@ -167,7 +171,7 @@ def test_a_log_or_lock_that_is_not_a_regular_file_is_refused_and_unchanged(tmp_p
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "times.jsonl", ".lock"])
-@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("kind", ["link", pytest.param("pipe", marks=pytest.mark.posix), "folder"])
 def test_a_run_refuses_such_a_folder_before_it_begins(tmp_path: Path, kind: str, name: str) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
@@ -193,6 +197,7 @@ def test_the_last_of_two_concurrent_writers_wins_with_a_whole_file(
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("file", b"ours")]
 
 
+@pytest.mark.posix
 def test_a_pipe_that_a_link_leads_to_is_refused(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     link = tmp_path / "stdout"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from tests.recommend.stored_models import outputs_of
 from tests.training.small_run import dataset, small
 from trm_np import Recommender
 from trm_np.autograd import Tensor, no_grad
@@ -186,7 +187,7 @@ def test_recommendations_are_in_the_order_of_the_scores(tmp_path: Path) -> None:
     task = task_of(tribal())
     wanted = choice_scores(recommender.stored.model, task.test, task)
     with no_grad():
-        found = recommender._think(people).value
+        found = outputs_of(recommender, people).value
     assert found == pytest.approx(wanted, rel=1e-4)
 
 

@@ -1,6 +1,7 @@
 """Practice: what is imagined, how it is labelled, and where training uses it."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,7 +27,11 @@ from trm_np.training.practice import (
 from trm_np.training.trainer import Interrupted
 
 TASK = task_from(load_dataset(), 96)
-PRACTICE = Practice(TASK, np.random.default_rng(0))
+
+
+@cache
+def practice() -> Practice:
+    return Practice(TASK, np.random.default_rng(0))
 
 
 @given(st.integers(0, 2**32), st.integers(0, 40))
@@ -67,26 +72,26 @@ def test_every_name_is_imagined() -> None:
 
 
 def test_likely_labels_are_as_many_as_usual_and_those_of_the_scenarios() -> None:
-    drawn = PRACTICE.draw(50, np.random.default_rng(1))
+    drawn = practice().draw(50, np.random.default_rng(1))
     assert ((drawn.labels.tools >= 0.5).sum(axis=1) <= 3).all()
     assert drawn.labels.tools.sum(axis=1).mean() == pytest.approx(2, abs=0.2)
     assert drawn.labels.categories.sum(axis=1).mean() == pytest.approx(3, abs=0.3)
-    told = PRACTICE.train.labels
+    told = practice().train.labels
     assert ((told.tools >= 0.5) == (TASK.train.labels.tools > 0)).mean() > 0.95
 
 
 def test_a_category_in_which_nothing_fits_the_budget_is_unlikely() -> None:
     profiles = imagine(TASK.train.profiles, TASK.vocabulary, 30, np.random.default_rng(2))
-    poor = PRACTICE.probabilities(replace(profiles, budget=np.full(30, 46.0))).categories
+    poor = practice().probabilities(replace(profiles, budget=np.full(30, 46.0))).categories
     dear = np.array(TASK.vocabulary.categories) == "experience"
-    assert PRACTICE.cheapest[dear] > 46
+    assert practice().cheapest[dear] > 46
     assert (poor[:, dear] < 0.1).all()
 
 
 def test_votes_say_more_of_new_people_than_popularity() -> None:
     """Log loss of both kinds of labels, for people that no vote was learned from."""
     split = TASK.validation
-    said = PRACTICE.probabilities(split.profiles)
+    said = practice().probabilities(split.profiles)
 
     def log_loss(labels: np.ndarray, likely: np.ndarray) -> float:
         p = np.clip(likely, 1e-6, 1 - 1e-6)
@@ -119,8 +124,8 @@ def test_practice_is_for_few_scenarios() -> None:
 
 @given(st.floats(0, 1), st.integers(0, 2**32))
 def test_mixed_rows_are_told_or_imagined_whole(share: float, seed: int) -> None:
-    told = PRACTICE.train.take(np.arange(16))
-    mixed = PRACTICE.mix(told, share, np.random.default_rng(seed))
+    told = practice().train.take(np.arange(16))
+    mixed = practice().mix(told, share, np.random.default_rng(seed))
     assert len(mixed) == 16
     for row in range(16):
         kept = mixed.profiles.budget[row] == told.profiles.budget[row]
@@ -130,10 +135,10 @@ def test_mixed_rows_are_told_or_imagined_whole(share: float, seed: int) -> None:
 
 
 def test_as_many_are_imagined_as_is_asked_for() -> None:
-    told = PRACTICE.train.take(np.arange(25))
+    told = practice().train.take(np.arange(25))
     rng = np.random.default_rng(0)
     kept = [
-        (PRACTICE.mix(told, 0.75, rng).profiles.budget == told.profiles.budget).mean() for _ in range(200)
+        (practice().mix(told, 0.75, rng).profiles.budget == told.profiles.budget).mean() for _ in range(200)
     ]
     assert np.mean(kept) == pytest.approx(0.25, abs=0.03)
 

@@ -20,7 +20,7 @@ from trm_np.training.divergence import Diverged
 from trm_np.training.trainer import Interrupted
 
 
-@pytest.mark.parametrize("preset", ["tiny", "report"])
+@pytest.mark.parametrize("preset", ["tiny", pytest.param("report", marks=pytest.mark.slow)])
 def test_every_parameter_learns_within_three_steps_and_is_in_one_group(preset: str) -> None:
     # Many masked tokens, so that even two profiles have something for the LM head to guess.
     t = trainer(resolve(preset, settings={"training.mask_probability": "0.5", "training.imagined": "0"}))

@@ -8,8 +8,8 @@ from pkgutil import resolve_name
 
 import click
 
-from trm_np import __version__
 from trm_np.cli.errors import OneLineGroup
+from trm_np.cli.version import version_options
 
 COMMANDS = (
     "evaluate",
@@ -28,8 +28,7 @@ COMMANDS = (
 
 
 class Commands(OneLineGroup):
-    """Each command stands in the module of its name, which is imported if it is asked for: a recommendation starts
-    without the code of the others."""
+    """The commands, each in the module of its name, which is imported only to run or describe that command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -44,12 +43,12 @@ class Commands(OneLineGroup):
 
 @click.group(
     cls=Commands,
-    help="""A Tiny Recursive Model that recommends gifts, from scratch in NumPy.
+    help="""Train a Tiny Recursive Model, and recommend gifts with it.
 
     \b
     Example: trm train --epochs 50 --out checkpoints/short
     """,
 )
-@click.version_option(__version__)
+@version_options
 def trm() -> None:
     pass

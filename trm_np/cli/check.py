@@ -1,4 +1,4 @@
-"""`trm train --check`: all that is wrong with the data files at once, or what was found good."""
+"""`trm train --check`: all problems of the data files, or the number of records in them."""
 
 import json
 from collections import Counter
@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 from trm_np.cli.errors import DATA_REFUSED
 
 if TYPE_CHECKING:
+    from trm_np.cli.options import DataFiles
     from trm_np.data.load import Dataset
     from trm_np.data.problems import Problem
 
 MOST_LINES = 20
 
 
-def check_data(
-    scenarios: str | None, held_out: str | None, catalog: str | None, as_json: bool
-) -> tuple[str, int]:
-    """Check three data files, None being the shipped one; return the text to print and the exit code."""
+def check_data(files: "DataFiles", as_json: bool) -> tuple[str, int]:
+    """Check the data files; return the text to print and the exit code."""
     from trm_np.data.load import load_dataset
     from trm_np.data.problems import DataError
 
     try:
-        data = load_dataset(scenarios, held_out, catalog)
+        data = load_dataset(*files)
     except DataError as error:
         return problems_json(error.problems) if as_json else problem_lines(error.problems), DATA_REFUSED
     return good_json(data) if as_json else good_line(data), 0

@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import Any
@@ -16,6 +16,7 @@ from trm_np.process import INTERRUPTED
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
 DEFAULT_ERRORS = ("strict", "surrogateescape")  # how Python writes unless PYTHONIOENCODING says otherwise
+NEW_SPELLINGS = {"--catalog": "--catalogue", "--days": "--days-left", "--profile": "--timings", "--top": "-k"}
 OF_WRITING = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -36,6 +37,10 @@ class OneLine(click.Command):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = {spelling for parameter in self.params for spelling in parameter.opts}
+        return super().parse_args(ctx, [new for arg in args for new in new_spelling(arg, known)])
 
     def main(
         self,
@@ -61,6 +66,16 @@ class OneLine(click.Command):
                 say(line, err=True)
         give_up_unwritten()
         sys.exit(code)
+
+
+def new_spelling(argument: str, known: Collection[str]) -> list[str]:
+    """The argument; in place of the old spelling of a known option the new one, with a warning. Until version 0.2."""
+    old, equals, value = argument.partition("=")
+    new = NEW_SPELLINGS.get(old)
+    if old in known or new not in known:
+        return [argument]
+    say(f"Warning: {old} is now {new}; the old spelling works until version 0.2", err=True)
+    return [str(new), value] if equals else [str(new)]
 
 
 def give_up_unwritten() -> None:
@@ -153,7 +168,7 @@ def exit_code(error: Exception) -> int | None:
     """
     from trm_np.data.problems import DataError
     from trm_np.lab.results import ResultsError
-    from trm_np.recommend.recommender import ModelError
+    from trm_np.recommend.outputs import ModelError
     from trm_np.storage.checkpoint import CheckpointError
     from trm_np.storage.files import FolderInUse
     from trm_np.training.divergence import Diverged

@@ -1,14 +1,12 @@
 """`trm evaluate`: how good a stored model is, on scenarios it never saw."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import as_json, named, trust
+from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
 
 
@@ -57,20 +55,10 @@ def evaluate(
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()
         if cross_validate:
-            with progress(cross_validation.FOLDS * (seeds or 1)) as done:
+            with progress("folds", cross_validation.FOLDS * (seeds or 1)) as done:
                 found = cross_validation.cross_validate(stored, held_out, range(seeds or 1), done)
             text = diagnostics_text.cross_validation_text(found)
         else:
             found = compare.evaluate_stored(stored, held_out)
             text = diagnostics_text.evaluation_text(found)
         click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))
-
-
-@contextmanager
-def progress(folds: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each fold: it moves a bar on a terminal and does nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    with click.progressbar(length=folds, label="folds", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)

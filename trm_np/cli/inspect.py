@@ -6,29 +6,32 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import (
+    DataFiles,
     as_json,
-    config_from,
     config_options,
     data_options,
     named,
+    parse_config,
     refuse_given,
+    together,
     trust,
 )
 from trm_np.cli.threads import use_threads
+from trm_np.config import Config
 
 
 @click.command(
     cls=OneLine,
     help="""Show data coverage, parameters and settings.
 
-    They are those of a stored MODEL, or those that a run with these options would have.
+    Give a stored MODEL to see its own. Without one, the command shows those of a run with these options.
 
     \b
     Example: trm inspect --preset report
     """,
 )
 @click.argument("model", callback=named, required=False)
-@config_options
+@together("config", parse_config, *config_options)
 @data_options
 @trust
 @as_json
@@ -36,14 +39,8 @@ from trm_np.cli.threads import use_threads
 def inspect(
     context: click.Context,
     model: str | None,
-    preset: str,
-    recipe: str,
-    without: tuple[str, ...],
-    only: tuple[str, ...],
-    settings: tuple[str, ...],
-    scenarios: str | None,
-    held_out: str | None,
-    catalog: str | None,
+    config: Config,
+    files: DataFiles,
     trust: bool,
     as_json: bool,
 ) -> None:
@@ -53,8 +50,7 @@ def inspect(
         from trm_np.text import printable_lines
 
         if model is None:
-            config = config_from(preset, recipe, without, only, settings)
-            found = inspect_new(config, scenarios, held_out, catalog)
+            found = inspect_new(config, *files)
         else:
             refuse_given(
                 context, "a stored MODEL has its own settings and data", allowed=("model", "trust", "as_json")

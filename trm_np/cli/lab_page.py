@@ -12,8 +12,8 @@ from trm_np.cli.options import named
     cls=OneLine,
     help="""Make an HTML page that shows the effect of each switch.
 
-    A reader turns switches and sees the measured metrics. The results must hold all 256 combinations with the same
-    seeds. The page needs no network and no server.
+    The page shows the measured metrics of each combination of the eight switches. The results must have all 256
+    combinations with the same seeds. The page needs no network and no server.
 
     \b
     Example: trm lab page --out ablation.html

@@ -14,8 +14,9 @@ from trm_np.cli.threads import use_threads
     cls=OneLine,
     help="""Draw a run or an ablation as SVG and PNG.
 
-    SOURCE is the folder of a run, or a file of an ablation's results. Drawn of a run are training curves, categories,
-    rewards, and the recursion step by step; of an ablation the effect of each optimization.
+    SOURCE is the folder of a run, or the results of an ablation. For a run, the figures are the training curves, the
+    categories, the rewards, and the recursion step by step. For an ablation, the figure is the effect of each
+    optimization.
 
     \b
     Example: trm lab plot checkpoints/integrated_enhanced

@@ -7,47 +7,50 @@ import click
 
 from trm_np.cli.errors import DIVERGED, OneLine, Refusal, refusals, say
 from trm_np.cli.lab_plot import make
-from trm_np.cli.options import as_json, named
-from trm_np.cli.running import place_options, run_trials
+from trm_np.cli.options import as_json, named, parse_settings
+from trm_np.cli.running import Workers, rows_option, run_trials, workers_options
 from trm_np.cli.threads import use_threads
 
 
 @click.command(
     cls=OneLine,
-    help="""Train variants of the model of Sudoku 6 × 6.
+    help="""Measure the effect of each part of the recursion on Sudoku 6 × 6.
 
-    Each has one thing changed, to measure what it is worth.
-
-    Every variant is trained with every seed for as much arithmetic as the shipped one, a minute or two of one core
-    each, on puzzles that the seed makes. What is interrupted goes on with the same command.
+    Each variant of the model differs from the standard one in one part. It is trained with every seed for the same
+    amount of computation, one or two minutes on one core, on puzzles made from the seed. To continue an interrupted
+    measurement, give the same command.
 
     \b
     Example: trm lab recursion --seeds 2 --epochs 2
     """,
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of seeds, from 0 on."
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Number of seeds, counted from 0.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    help="Epochs of the shipped model; all others get the same arithmetic.",
+    help="Number of epochs of the standard model; the variants get the same amount of computation.",
 )
 @click.option(
     "--figures",
     callback=named,
     metavar="FOLDER",
-    help="Draw what it shows there too, as thinking.svg and .png.",
+    help="Output folder of a figure of the results, thinking.svg and thinking.png.",
 )
-@place_options
+@rows_option
+@workers_options
 @as_json
 def recursion(
     seeds: int,
     epochs: int | None,
     figures: str | None,
     out: str,
-    processes: int | None,
-    dask: str | None,
+    workers: Workers,
     as_json: bool,
 ) -> None:
     use_threads(all_cores=False)
@@ -60,9 +63,9 @@ def recursion(
 
             require_plots()
             make(Path(figures))
-        settings = {} if epochs is None else {"training.epochs": str(epochs)}
-        trials, path = with_seeds(variants(settings), seeds), Path(out) / "thinking.jsonl"
-        found = summarize(run_trials(trials, SUDOKU_6, path, processes, dask, PUZZLES))
+        trials = with_seeds(variants(parse_settings((), epochs)), seeds)
+        path = Path(out) / "thinking.jsonl"
+        found = summarize(run_trials(trials, SUDOKU_6, path, workers, PUZZLES))
         if not found:
             raise Refusal(f"{path}: every run failed", DIVERGED)
         say(json.dumps(found, indent=2) if as_json else recursion_text(found))

@@ -12,9 +12,9 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Make an HTML page that shows a MODEL of Sudoku at work.
+    help="""Make an HTML page that shows how a MODEL solves Sudoku.
 
-    It solves held-out boards step by step, one for each number of rounds that a person needs. Beside them are the
+    On the page the model solves held-out boards step by step, one for each level of difficulty. Beside them are the
     results of `trm lab recursion` with and without recursion. The page needs no network and no server.
 
     \b
@@ -42,7 +42,7 @@ from trm_np.cli.threads import use_threads
     "--figures",
     callback=named,
     metavar="FOLDER",
-    help="Draw a board being solved there too: solving.svg and .png.",
+    help="Output folder of a figure of one board, solving.svg and solving.png.",
 )
 def thinking(model: str, results: str, out: str, figures: str | None) -> None:
     if Path(out).resolve() in (Path(results).resolve(), Path(model).resolve()):

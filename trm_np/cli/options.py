@@ -1,10 +1,12 @@
-"""Options that several commands share, and what they mean together."""
+"""Options that several commands share, and options that a command gets together, as one record."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from trm_np.cli.errors import refusals
 from trm_np.config import PRESETS, RECIPES, SWITCHES, Config, ConfigError, one_of, resolve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -22,83 +24,38 @@ def utf_8(typed: str) -> str:
     return typed.encode(errors="surrogateescape").decode(errors="surrogateescape")
 
 
-recipe_option = click.option(
-    "--recipe", default="report", show_default=True, help=f"Recipe of training: one of {', '.join(RECIPES)}."
-)
-
-
 def names_in(_: click.Context, __: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
     """The names in lists with commas between them."""
     return tuple(name.strip() for each in typed for name in utf_8(each).split(",") if name.strip())
 
 
-def config_options(command: Command) -> Command:
-    """--preset, --recipe, --without, --only and --set."""
-    for option in (
-        click.option(
-            "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as loss.tool=0.3."
-        ),
-        click.option(
-            "--only", multiple=True, metavar="NAME", help="Optimization to leave on, all others off."
-        ),
-        click.option(
-            "--without",
-            multiple=True,
-            metavar="NAME",
-            help=f"Optimization to turn off: {', '.join(SWITCHES)}.",
-        ),
-        recipe_option,
-        click.option(
-            "--preset",
-            default="tiny",
-            show_default=True,
-            help=f"Preset of the model: one of {', '.join(PRESETS)}.",
-        ),
-    ):
-        command = option(command)
-    return command
+def together(
+    name: str, record: Callable[..., Any], *options: Callable[[Command], Command]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command with options that it gets as one argument: `record` of their values.
 
+    An error that `record` raises ends the command as one of its own would.
+    """
 
-def data_options(command: Command) -> Command:
-    """--scenarios, --held-out and --catalog."""
-    for option in (
-        click.option(
-            "--catalog",
-            callback=named,
-            metavar="FILE",
-            help="Catalogue of gifts.  [default: the shipped one]",
-        ),
-        click.option("--held-out", callback=named, metavar="FILE", help="Scenarios to validate and test on."),
-        click.option(
-            "--scenarios", callback=named, metavar="FILE", help="Scenarios to train on, and the vocabulary."
-        ),
-    ):
-        command = option(command)
-    return command
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        def own() -> None:
+            pass
 
+        for option in reversed(options):
+            option(own)
+        parameters: list[click.Parameter] = own.__click_params__  # type: ignore[attr-defined]
 
-trust = click.option(
-    "--trust",
-    is_flag=True,
-    help="Accept a MODEL however costly its answers are. Use it only if you know where the file comes from.",
-)
+        @wraps(command)
+        def with_record(*arguments: Any, **values: Any) -> Any:
+            given = {str(parameter.name): values.pop(str(parameter.name)) for parameter in parameters}
+            with refusals():
+                values[name] = record(**given)
+            return command(*arguments, **values)
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+        with_record.__click_params__ = [*getattr(command, "__click_params__", ()), *parameters]  # type: ignore[attr-defined]
+        return with_record
 
-
-def config_from(
-    preset: str, recipe: str, without: tuple[str, ...], only: tuple[str, ...], settings: tuple[str, ...]
-) -> Config:
-    """The configuration that the options ask for; raises ConfigError."""
-    if only and without:
-        raise ConfigError(
-            "--only turns all other optimizations off already: give --only or --without, not both"
-        )
-    pairs = dict(parse_setting(text) for text in settings)
-    for name in only:
-        one_of(name, SWITCHES, "optimization")
-    off = [name for name in SWITCHES if name not in only] if only else without
-    return resolve(preset, off, pairs, recipe)
+    return decorate
 
 
 def parse_setting(text: str) -> tuple[str, str]:
@@ -106,6 +63,134 @@ def parse_setting(text: str) -> tuple[str, str]:
     if not equals:
         raise ConfigError(f"--set {text}: not of the form key=value")
     return key.strip(), value.strip()
+
+
+def parse_settings(settings: Iterable[str], epochs: int | None) -> dict[str, str]:
+    """The values of --set by key, and that of --epochs; raises ConfigError."""
+    epochs_setting = {} if epochs is None else {"training.epochs": str(epochs)}
+    return dict(map(parse_setting, settings)) | epochs_setting
+
+
+def parse_config(
+    preset: str,
+    recipe: str,
+    without: tuple[str, ...],
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    epochs: int | None = None,
+) -> Config:
+    """The configuration that the options describe; raises ConfigError."""
+    if only and without:
+        raise ConfigError(
+            "--only turns all other optimizations off already: give --only or --without, not both"
+        )
+    for name in only:
+        one_of(name, SWITCHES, "optimization")
+    off = [name for name in SWITCHES if name not in only] if only else without
+    return resolve(preset, off, parse_settings(settings, epochs), recipe)
+
+
+class DataFiles(NamedTuple):
+    """The three files of a training run; None is the shipped one."""
+
+    scenarios: str | None
+    held_out: str | None
+    catalogue: str | None
+
+
+class RunOptions(NamedTuple):
+    """Where a training run is stored, its random seed, and whether it goes on with one that was interrupted."""
+
+    out: str
+    seed: int
+    resume: bool
+
+
+preset_option = click.option(
+    "--preset",
+    default="tiny",
+    show_default=True,
+    help=f"Preset of the model: one of {', '.join(PRESETS)}.",
+)
+recipe_option = click.option(
+    "--recipe",
+    default="report",
+    show_default=True,
+    help=f"Recipe of the training: one of {', '.join(RECIPES)}.",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Setting and its value, such as training.batch_size=8; repeatable.",
+)
+epochs_option = click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Largest number of epochs; the same as --set training.epochs=N.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
+)
+resume_option = click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")
+
+config_options = (
+    preset_option,
+    recipe_option,
+    click.option(
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help=f"Optimization to turn off, repeatable: {', '.join(SWITCHES)}.",
+    ),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME",
+        help="Optimization to leave on, repeatable; the others are turned off.",
+    ),
+    set_option,
+)
+
+data_options = together(
+    "files",
+    DataFiles,
+    click.option(
+        "--scenarios",
+        callback=named,
+        metavar="FILE",
+        help="Training scenarios, and their vocabulary.  [default: the shipped ones]",
+    ),
+    click.option(
+        "--held-out",
+        callback=named,
+        metavar="FILE",
+        help="Validation and test scenarios.  [default: the shipped ones]",
+    ),
+    click.option(
+        "--catalogue",
+        callback=named,
+        metavar="FILE",
+        help="Catalogue of gifts.  [default: the shipped one]",
+    ),
+)
+
+catalogue_option = click.option(
+    "--catalogue",
+    callback=named,
+    metavar="FILE",
+    help="Catalogue of gifts.  [default: the one stored in MODEL]",
+)
+
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Accept a MODEL however much computation it needs. Use it only if you know where the file comes from.",
+)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 
 
 def refuse_given(context: click.Context, reason: str, allowed: tuple[str, ...]) -> None:

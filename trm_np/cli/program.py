@@ -53,21 +53,18 @@ def commands(program: str) -> "OneLineGroup":
     """The commands as a group, in which no MODEL is to be given."""
     import click
 
-    from trm_np import __version__
     from trm_np.cli import trm
     from trm_np.cli.errors import OneLineGroup
+    from trm_np.cli.version import version_options
 
     name = os.path.basename(program)
-    text = (
-        f"A Tiny Recursive Model that recommends gifts, and its program in one file.\n\n\b\nExample: {name} "
-    )
+    text = f"Recommend gifts with a Tiny Recursive Model that is part of this file.\n\n\b\nExample: {name} "
     group = OneLineGroup(help=f"{text}recommend --age 34")
     for command in COMMANDS:
         found = trm.get_command(click.Context(trm), command)
         assert found is not None
         group.add_command(with_model(found, program))
-    version: OneLineGroup = click.version_option(__version__)(group)
-    return version
+    return version_options(group)
 
 
 def with_model(command: "click.Command", program: str) -> "click.Command":

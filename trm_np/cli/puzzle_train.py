@@ -1,73 +1,99 @@
-"""`trm puzzle train`: puzzles, signals, progress, and the run."""
+"""`trm puzzle train`: train a model on puzzles, show the progress, and print the summary."""
 
 import json
-import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import DATA_REFUSED, OneLine, Refusal, refusals, say
-from trm_np.cli.options import as_json, named, parse_setting
+from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, say
+from trm_np.cli.options import (
+    RunOptions,
+    as_json,
+    epochs_option,
+    named,
+    parse_settings,
+    quiet_option,
+    resume_option,
+    seed_option,
+    set_option,
+    together,
+)
+from trm_np.cli.progress import progress
+from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.threads import use_threads
-from trm_np.cli.train import noted_signals, progress
+from trm_np.cli.train import resumable, warn_of_changes
 from trm_np.config import one_of
+from trm_np.training.ranks import join
 
 if TYPE_CHECKING:
     from trm_np.puzzles.sets import HeldOut, Puzzles
     from trm_np.puzzles.task import Task
     from trm_np.training.trainer import Record
 
-COUNT = 4000  # puzzles to learn from
+COUNT = 4000  # puzzles to train on
 
 kind = click.argument("kind", default="sudoku6")
 
 
-@click.command(
-    cls=OneLine,
-    help="""Train on puzzles of a KIND: sudoku6, sudoku9 or maze5.
+@dataclass(frozen=True)
+class GivenPuzzles:
+    """Files of puzzles, None for new ones, and the largest number of puzzles to train on."""
 
-    The model is judged on other puzzles, none of them a twin of one that it learned from.
+    puzzles: str | None
+    held_out: str | None
+    count: int
+
+
+@click.command(
+    cls=OnRanks,
+    help="""Train a model on puzzles of a KIND: sudoku6, sudoku9 or maze5.
+
+    The model is evaluated on other puzzles. None of them is a twin of a puzzle that it was trained on.
 
     \b
     Example: trm puzzle train --seed 1 --out checkpoints/sudoku6_1
     """,
 )
 @kind
-@click.option("--puzzles", callback=named, metavar="FILE", help="Puzzles to learn from.  [default: new ones]")
-@click.option("--held-out", callback=named, metavar="FILE", help="Puzzles to judge on.  [default: new ones]")
-@click.option(
-    "--count",
-    type=click.IntRange(1, 1_000_000),
-    default=COUNT,
-    show_default=True,
-    help="Largest number of puzzles to learn from.",
+@together(
+    "given",
+    GivenPuzzles,
+    click.option(
+        "--puzzles", callback=named, metavar="FILE", help="Puzzles to train on.  [default: new ones]"
+    ),
+    click.option("--held-out", callback=named, metavar="FILE", help="Held-out puzzles.  [default: new ones]"),
+    click.option(
+        "--count",
+        type=click.IntRange(1, 1_000_000),
+        default=COUNT,
+        show_default=True,
+        help="Largest number of puzzles to train on.",
+    ),
 )
-@click.option("--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]")
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Number of epochs; the same as --set training.epochs=N."
+@together(
+    "place",
+    RunOptions,
+    click.option(
+        "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]"
+    ),
+    seed_option,
+    resume_option,
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@together("settings", parse_settings, epochs_option, set_option)
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting, such as model.cycles=2."
+    "--compare",
+    is_flag=True,
+    help="Also train models without recursion, each with the same amount of computation.",
 )
-@click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
-@click.option(
-    "--compare", is_flag=True, help="Also train models without recursion, each for as much arithmetic."
-)
-@click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")
+@quiet_option
 @as_json
 def train(
     kind: str,
-    puzzles: str | None,
-    held_out: str | None,
-    count: int,
-    out: str | None,
-    epochs: int | None,
-    seed: int,
-    settings: tuple[str, ...],
-    resume: bool,
+    given: GivenPuzzles,
+    place: RunOptions,
+    settings: dict[str, str],
     compare: bool,
     quiet: bool,
     as_json: bool,
@@ -76,42 +102,51 @@ def train(
     with refusals():
         from trm_np.puzzles.compare import compare as compared
         from trm_np.puzzles.config import PRESETS, resolve
-        from trm_np.puzzles.evaluating import evaluation_text
         from trm_np.puzzles.run import PuzzleRun
         from trm_np.training.allocator import keep_memory
-        from trm_np.training.trainer import Interrupted
 
-        pairs = dict(parse_setting(text) for text in settings)
-        task = task_named(kind)
-        config = resolve(PRESETS[kind], pairs if epochs is None else pairs | {"training.epochs": str(epochs)})
-        folder = Path(out or f"checkpoints/{kind}")
+        ranks = join()
+        quiet = quiet or not ranks.is_first
+        task, seed = task_named(kind), place.seed
+        config = resolve(PRESETS[kind], settings)
+        folder, epochs = Path(place.out or f"checkpoints/{kind}"), config.training.epochs
         keep_memory()
         if not quiet:
-            most = config.training.epochs
-            say(f"{kind}, seed {seed}, {threads}, {most} epochs, into {folder}", err=True)
-        apart = held_out_puzzles(task, held_out, seed, config.training.extra)
-        learnt = puzzles_to_learn(task, puzzles, count, seed, config.training.extra, apart)
-        run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, resume)
-        for warning in run.warnings if not quiet else ():
-            say(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
+            workers = threads if ranks.size == 1 else f"{ranks.size} ranks with {threads}"
+            say(f"{kind}, seed {seed}, {workers}, {epochs} epochs, into {folder}", err=True)
+        apart = held_out_puzzles(task, given.held_out, seed, config.training.extra)
+        learnt = training_puzzles(task, given, seed, config.training.extra, apart)
+        run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, place.resume, ranks)
+        wait_for_all(ranks)
+        if not quiet:
+            warn_of_changes(run)
+        done = run.trainer.progress.epochs
         with (
-            noted_signals() as received,
-            progress(config.training.epochs, run.trainer.progress.epochs, quiet, solved, line) as show,
+            resumable(place.resume, ranks) as interrupted,
+            progress("training", epochs - done, brief, line, quiet) as show,
         ):
-            try:
-                summary = run.train(lambda: bool(received), show)
-                if compare:
-                    summary["compared"] = compared(run.trainer, apart.test, seed, lambda: bool(received))
-            except Interrupted:
-                command = shlex.join([*sys.argv, *(() if resume else ("--resume",))])
-                raise Refusal(f"interrupted; go on with: {command}", 128 + max(received)) from None
-        if as_json:
+            summary = run.train(interrupted, show)
+            if compare:
+                summary["compared"] = compared(run.trainer, apart.test, seed, interrupted)
+        if as_json and ranks.is_first:
             click.echo(json.dumps(summary, indent=2))
         elif not quiet:
-            say(f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training")
-            say(evaluation_text(summary))
-            for rival in summary.get("compared", ()):
-                say(f"{rival['name']}: {rival['solved']:.3f} solved, {rival['parameters']:,} parameters")
+            say(summary_text(summary))
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    from trm_np.puzzles.evaluating import evaluation_text
+
+    return "\n".join(
+        [
+            f"{summary['parameters']:,} parameters, {summary['seconds']:.1f} s of training",
+            evaluation_text(summary),
+            *(
+                f"{other['name']}: {other['solved']:.3f} solved, {other['parameters']:,} parameters"
+                for other in summary.get("compared", ())
+            ),
+        ]
+    )
 
 
 def task_named(kind: str) -> "Task":
@@ -128,31 +163,33 @@ def held_out_puzzles(task: "Task", file: str | None, seed: int, extra: int) -> "
     return make_held_out(task, seed, extra) if file is None else part_of(task, read_puzzles(file, task))
 
 
-def puzzles_to_learn(
-    task: "Task", file: str | None, count: int, seed: int, extra: int, apart: "HeldOut"
-) -> "Puzzles":
-    """Those of the file, or made, none of them a twin of one held out."""
+def training_puzzles(task: "Task", given: GivenPuzzles, seed: int, extra: int, apart: "HeldOut") -> "Puzzles":
+    """The puzzles of the file, or new ones; none is a twin of a held-out puzzle."""
     import numpy as np
 
     from trm_np.puzzles.files import read_puzzles
     from trm_np.puzzles.sets import make_puzzles, without_twins
 
-    if file is None:
-        return make_puzzles(task, count, np.random.default_rng(seed), extra, set(apart.known))
-    found = without_twins(task, read_puzzles(file, task, count), apart.known)
+    if given.puzzles is None:
+        return make_puzzles(task, given.count, np.random.default_rng(seed), extra, set(apart.known))
+    found = without_twins(task, read_puzzles(given.puzzles, task, given.count), apart.known)
     if not len(found):
         raise Refusal(
-            f"{file}: all its puzzles are twins of those held out; give others to learn from", DATA_REFUSED
+            f"{given.puzzles}: all its puzzles are twins of held-out ones; give others to train on",
+            DATA_REFUSED,
         )
     return found
 
 
-def solved(record: "Record | None") -> str | None:
-    """The share of validation puzzles solved, in the bar, where it has just been measured."""
+def brief(record: "Record | None") -> str | None:
+    """The share of validation puzzles solved, beside the bar, if the model has just been evaluated."""
     return f"solved {record['validation']['solved']:.3f}" if record and "validation" in record else None
 
 
-def line(record: "Record") -> str:
+def line(record: "Record") -> str | None:
+    """A line on an epoch after which the model was evaluated."""
+    if "validation" not in record:
+        return None
     found: dict[str, Any] = record["validation"]
     return (
         f"epoch {record['epoch']:>3}  {record['seconds']:6.1f} s  loss {record['total']:.4f}  "

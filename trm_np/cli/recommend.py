@@ -1,4 +1,4 @@
-"""`trm recommend`: gifts for one person, or for each line of a stream of them."""
+"""`trm recommend`: gifts for one profile, or for each line of a stream of profiles."""
 
 import errno
 import json
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named, names_in, trust, utf_8
+from trm_np.cli.options import as_json, catalogue_option, named, names_in, together, trust, utf_8
+from trm_np.cli.running import Workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
     from trm_np.data.json_lines import Line
-    from trm_np.recommend.lines import Answered
+    from trm_np.recommend.lines import Replies
     from trm_np.recommend.recommendation import Recommendation, RecommendedGift, SelectedTool
     from trm_np.recommend.recommender import Recommender
 
 WIDTH = 100
 MOST_WIDTHS = (36, 14, 30, 6)  # of a gift's name, category, price and reward
 SHOWN_CATEGORIES = 3
-PERSON_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion, --history"
+PROFILE_OPTIONS = "--age, --budget, --hobby, --preference, --relationship, --occasion, --history"
 
 
 def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,206 +38,191 @@ def rules_in(context: click.Context, parameter: click.Parameter, typed: tuple[st
     return rules
 
 
+def given_fields(**fields: Any) -> dict[str, Any]:
+    """The fields of a profile that were given, as values for JSON."""
+    values = {field: list(value) if isinstance(value, tuple) else value for field, value in fields.items()}
+    return {field: value for field, value in values.items() if value not in (None, [])}
+
+
 @click.command(
     cls=OneLine,
-    help="""Recommend gifts for a person with a stored MODEL.
+    help="""Recommend gifts for a profile with a stored MODEL.
 
-    The model selects two tools, whose findings count too. Leave out whatever is not known of the person. A --profile
-    may have a JSON object on each line; on stdin one line is enough. Its lines are answered in JSON, line by line:
-    those at hand first, before more are read. A bad line is answered by its error, and the exit code at the end is 65.
+    The profile describes who receives the gift. Leave out what you do not know. The model selects two tools, and their
+    findings change prices and order.
+
+    A --profile FILE holds one profile as a JSON object, or one on each line. Each line gets a recommendation as one
+    line of JSON, in the same order. Lines of a pipe are processed as they arrive. A bad line gets its error instead,
+    and the exit code is then 65.
 
     \b
     Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
     """,
 )
 @click.argument("model", callback=named)
-@click.option("--age", type=float, help="Age in years of the person who receives the gift.")
-@click.option("--budget", type=float, help="Highest price, in the currency of the catalogue.")
-@click.option(
-    "--hobby",
-    "hobbies",
-    type=utf_8,
-    multiple=True,
-    metavar="NAME",
-    help="Hobby of the person, in your own words; repeatable.",
-)
-@click.option(
-    "--preference",
-    "preferences",
-    type=utf_8,
-    multiple=True,
-    metavar="NAME",
-    help="Preference of the person; repeatable.",
-)
-@click.option(
-    "--relationship", type=utf_8, metavar="NAME", help="Relationship to the person: mother, friend, ..."
-)
-@click.option("--occasion", type=utf_8, metavar="NAME", help="Occasion of the gift: birthday, wedding, ...")
-@click.option(
-    "--history",
-    multiple=True,
-    callback=names_in,
-    metavar="ID,...",
-    help="Ids of gifts that the person has already; they are not recommended.",
+@together(
+    "profile",
+    given_fields,
+    click.option("--age", type=float, help="Age in years."),
+    click.option("--budget", type=float, help="Highest price, in the currency of the catalogue."),
+    click.option(
+        "--hobby",
+        "hobbies",
+        type=utf_8,
+        multiple=True,
+        metavar="NAME",
+        help="Hobby, in your own words; repeatable.",
+    ),
+    click.option(
+        "--preference",
+        "preferences",
+        type=utf_8,
+        multiple=True,
+        metavar="NAME",
+        help="Preference, in your own words; repeatable.",
+    ),
+    click.option(
+        "--relationship", type=utf_8, metavar="NAME", help="Relationship to you: mother, friend, ..."
+    ),
+    click.option("--occasion", type=utf_8, metavar="NAME", help="Occasion: birthday, wedding, ..."),
+    click.option(
+        "--history",
+        multiple=True,
+        callback=names_in,
+        metavar="ID,...",
+        help="Ids of gifts received before; they are not recommended again.",
+    ),
 )
 @click.option(
     "--profile",
+    "file",
     callback=named,
     metavar="FILE",
-    help="JSON profile in place of these options, or one on each line; - is stdin.",
+    help="Profile as a JSON object, or one on each line; - is stdin. It replaces the options above.",
 )
-@click.option("--top", "k", type=click.IntRange(1), default=3, show_default=True, help="Number of gifts.")
-@click.option("--days", type=click.IntRange(0, 36_500), help="Days until the gift is needed.")
-@click.option(
-    "--allow",
-    multiple=True,
-    callback=rules_in,
-    metavar="RULE,...",
-    help=f"Rules to ignore: {', '.join(ALLOWABLE)}.",
-)
-@click.option("--any-age", is_flag=True, help="Allow gifts for another age.")
-@click.option(
-    "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Ids of gifts to leave out."
-)
-@click.option(
-    "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one."
+@together(
+    "terms",
+    Terms,
+    click.option("-k", type=click.IntRange(1), default=Terms().k, show_default=True, help="Number of gifts."),
+    click.option("--days-left", type=click.IntRange(0, 36_500), help="Days until the gift is needed."),
+    click.option(
+        "--allow",
+        multiple=True,
+        callback=rules_in,
+        metavar="RULE,...",
+        help=f"Rules to ignore: {', '.join(ALLOWABLE)}.",
+    ),
+    click.option("--any-age", is_flag=True, help="Allow gifts for another age."),
+    click.option(
+        "--exclude", multiple=True, callback=names_in, metavar="ID,...", help="Ids of gifts to leave out."
+    ),
 )
 @click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
-@click.option(
-    "--processes",
-    type=click.IntRange(min=1),
-    help="Number of processes that answer the lines of --profile, thousands at a time.",
+@together(
+    "workers",
+    Workers,
+    click.option(
+        "--processes",
+        type=click.IntRange(min=1),
+        help="Number of processes for the lines of --profile.  [default: 1]",
+    ),
+    click.option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Dask cluster for the lines of --profile, such as tcp://127.0.0.1:8786.",
+    ),
 )
-@click.option(
-    "--dask",
-    metavar="ADDRESS",
-    help="Dask cluster that answers the lines of --profile, such as tcp://127.0.0.1:8786.",
-)
-@trust
+@together("loading", dict, catalogue_option, trust)
 @as_json
 def recommend(
     model: str,
-    age: float | None,
-    budget: float | None,
-    hobbies: tuple[str, ...],
-    preferences: tuple[str, ...],
-    relationship: str | None,
-    occasion: str | None,
-    history: tuple[str, ...],
-    profile: str | None,
-    k: int,
-    days: int | None,
-    allow: tuple[str, ...],
-    any_age: bool,
-    exclude: tuple[str, ...],
-    catalog: str | None,
+    profile: dict[str, Any],
+    file: str | None,
+    terms: Terms,
     strict: bool,
-    processes: int | None,
-    dask: str | None,
-    trust: bool,
+    workers: Workers,
+    loading: dict[str, Any],
     as_json: bool,
 ) -> None:
-    said = {
-        "age": age,
-        "budget": budget,
-        "hobbies": list(hobbies),
-        "preferences": list(preferences),
-        "history": list(history),
-        "relationship": relationship,
-        "occasion": occasion,
-    }
-    person: dict[str, Any] = {field: value for field, value in said.items() if value not in (None, [])}
-    if profile is None and not person:
-        raise click.UsageError(f"nothing is said of the person: give {PERSON_OPTIONS}, or --profile")
-    if profile is not None and person:
-        raise click.UsageError(f"--profile says all of the person: give it, or {PERSON_OPTIONS}, not both")
-    if profile is None and (processes or dask):
-        raise click.UsageError(
-            "--processes and --dask: one answer is not spread; give --profile with a line for each"
-        )
-    if processes and dask:
-        raise click.UsageError("--processes: a Dask cluster has workers of its own")
-    use_threads(all_cores=False)  # one answer has too little work to share out
+    if file is None and not profile:
+        raise click.UsageError(f"the profile is empty: give {PROFILE_OPTIONS}, or --profile")
+    if file is not None and profile:
+        raise click.UsageError(f"--profile holds the whole profile: give it, or {PROFILE_OPTIONS}, not both")
+    if file is None and workers != Workers():
+        raise click.UsageError("--processes and --dask: only with --profile, whose lines they share")
+    workers.require_one_kind()
+    use_threads(all_cores=False)  # one profile has too little work to share out
     with refusals():
         from trm_np.data.problems import DataError
         from trm_np.recommend.recommender import Recommender
 
-        recommender = Recommender.load(model, catalog, trust)
-        terms = Terms(k, days, None, allow, any_age, exclude)
-        if profile is not None:
-            answer_file(recommender, profile, terms, strict, as_json, processes, dask)
+        recommender = Recommender.load(model, **loading)
+        if file is not None:
+            recommend_file(recommender, file, terms, strict, as_json, workers)
             return
         try:
-            show(answer(recommender, person, terms, strict, "options"), as_json)
+            show(recommend_one(recommender, profile, terms, strict, "options"), as_json)
         except DataError as error:
             raise Refusal(str(error), USAGE) from error
 
 
-def answer_file(
-    recommender: "Recommender",
-    profile: str,
-    terms: Terms,
-    strict: bool,
-    as_json: bool,
-    processes: int | None,
-    dask: str | None,
+def recommend_file(
+    recommender: "Recommender", file: str, terms: Terms, strict: bool, as_json: bool, workers: Workers
 ) -> None:
-    """Answer the one profile of a file, or each of its lines; raises DataError, and Refusal after bad lines."""
+    """Recommend for the one profile of a file, or for each line; raises DataError, and Refusal after bad lines."""
     from trm_np.data.json_lines import read_json_or_lines
 
-    source = "stdin" if profile == "-" else profile
-    with opened(profile) as stream:
-        found: Any = read_json_or_lines(stream, source, live=not os.path.isfile(profile))
+    source = "stdin" if file == "-" else file
+    with opened(file) as stream:
+        found: Any = read_json_or_lines(stream, source, live=not os.path.isfile(file))
         if not isinstance(found, Iterator):
-            show(answer(recommender, found, terms, strict, source), as_json)
+            show(recommend_one(recommender, found, terms, strict, source), as_json)
             return
         bad = 0
-        for answered in answers_to(recommender, found, (terms, strict, source), processes, dask):
-            click.echo(answered.text, nl=False)
-            bad += answered.bad
+        for replies in replies_to(recommender, found, (terms, strict, source), workers):
+            click.echo(replies.text, nl=False)
+            bad += replies.bad
     if bad:
-        raise Refusal(f"{source}: {bad} of the lines had no answer; each has its error", DATA_REFUSED)
+        raise Refusal(
+            f"{source}: {bad} of the lines have no recommendation, but an error instead", DATA_REFUSED
+        )
 
 
-def answer(
-    recommender: "Recommender", person: object, terms: Terms, strict: bool, source: str
+def recommend_one(
+    recommender: "Recommender", profile: object, terms: Terms, strict: bool, source: str
 ) -> "Recommendation":
-    """The answer to one profile; raises DataError."""
-    (found,) = recommender.answer([recommender.check(person, strict, source)], terms)
+    """The recommendation for one profile as a JSON value; raises DataError."""
+    (found,) = recommender.recommend_checked([recommender.check(profile, strict, source)], terms)
     return found
 
 
-def answers_to(
-    recommender: "Recommender",
-    portions: "Iterator[list[Line]]",
-    question: tuple[Any, ...],
-    processes: int | None,
-    dask: str | None,
-) -> "Iterator[Answered]":
-    """Answers to portions of lines: each portion at once, or many lines at a time in other processes."""
-    from trm_np.cli.running import workers
-    from trm_np.recommend.lines import answer_lines, spread
+def replies_to(
+    recommender: "Recommender", portions: "Iterator[list[Line]]", options: tuple[Any, ...], workers: Workers
+) -> "Iterator[Replies]":
+    """Replies to portions of lines: each portion here and at once, or many lines at a time in other processes."""
+    from trm_np.cli.running import executor_of
+    from trm_np.recommend.lines import recommend_lines, spread
 
-    if not processes and dask is None:
-        yield from (answer_lines(recommender, portion, *question) for portion in portions)
+    if workers == Workers():
+        yield from (recommend_lines(recommender, portion, *options) for portion in portions)
         return
-    with workers(dask, processes or 1) as executor:
-        yield from spread(executor, recommender, portions, *question)
+    with executor_of(workers) as executor:
+        yield from spread(executor, recommender, portions, *options)
 
 
-def opened(profile: str) -> "BufferedReader":
+def opened(file: str) -> "BufferedReader":
     """The file or stdin; raises DataError, and OSError if there is no stdin."""
     from trm_np.data.problems import DataError, Place
 
-    if profile == "-":
+    if file == "-":
         if sys.stdin is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdin")
         return cast("BufferedReader", sys.stdin.buffer)
     try:
-        return open(profile, "rb")
+        return open(file, "rb")
     except OSError as error:
         found = f"a file that cannot be read ({error.strerror})"
-        raise DataError([Place(profile).problem(found, "a readable file, or -")]) from error
+        raise DataError([Place(file).problem(found, "a readable file, or -")]) from error
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
@@ -251,17 +237,17 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
     )
 
 
-def recommendation_text(found: "Recommendation") -> str:
-    """The gifts as a table, the reasons under each; then categories, tools and steps."""
+def recommendation_text(recommendation: "Recommendation") -> str:
+    """The gifts as a table, with the reasons below each; then categories, tools and steps."""
     from trm_np.text import printable_lines
 
-    likely = list(found.categories.items())[:SHOWN_CATEGORIES]
+    likely = list(recommendation.categories.items())[:SHOWN_CATEGORIES]
     lines = [
-        *(gift_lines(found.gifts, found.currency) if found.gifts else ["no gift"]),
+        *(gift_lines(recommendation.gifts, recommendation.currency) if recommendation.gifts else ["no gift"]),
         "",
         f"categories: {', '.join(f'{name} {probability:.2f}' for name, probability in likely)}",
-        *tool_lines(found.tools),
-        f"thought {found.steps} of {found.most_steps} steps",
+        *tool_lines(recommendation.tools),
+        f"thought {recommendation.steps} of {recommendation.most_steps} steps",
     ]
     return printable_lines("\n".join(lines))
 

@@ -1,21 +1,19 @@
-"""Many runs for one command: where they run, how they are shown, and what ends them."""
+"""Many runs for one command: where they run, and what ends them."""
 
 import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from trm_np.cli.errors import Refusal, say
-from trm_np.cli.options import Command, named
-from trm_np.cli.signals import ENDING, going_to, handled
+from trm_np.cli.options import named, together
+from trm_np.cli.progress import progress
+from trm_np.cli.signals import first_signal
 from trm_np.config import Config
 
 if TYPE_CHECKING:
@@ -24,28 +22,35 @@ if TYPE_CHECKING:
     from trm_np.lab.trial import AnyTrial, Row
 
 
-def place_options(command: Command) -> Command:
-    """--processes, --dask and --out: where runs are made, and where their rows go."""
-    for option in (
-        click.option(
-            "--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."
-        ),
-        click.option(
-            "--processes",
-            type=click.IntRange(min=1),
-            help="Number of runs at the same time on this machine.  [default: one for each core]",
-        ),
-        click.option(
-            "--out",
-            callback=named,
-            default="checkpoints/lab",
-            show_default=True,
-            metavar="FOLDER",
-            help="Output folder of the rows; runs whose rows are there already are not repeated.",
-        ),
-    ):
-        command = option(command)
-    return command
+class Workers(NamedTuple):
+    """Processes of this machine, or the address of a Dask cluster; raises UsageError for both."""
+
+    processes: int | None = None
+    dask: str | None = None
+
+    def require_one_kind(self) -> None:
+        if self.processes and self.dask is not None:
+            raise click.UsageError("--processes: a Dask cluster has workers of its own")
+
+
+workers_options = together(
+    "workers",
+    Workers,
+    click.option(
+        "--processes",
+        type=click.IntRange(min=1),
+        help="Number of runs at the same time on this machine.  [default: one for each core]",
+    ),
+    click.option("--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."),
+)
+rows_option = click.option(
+    "--out",
+    callback=named,
+    default="checkpoints/lab",
+    show_default=True,
+    metavar="FOLDER",
+    help="Output folder of the results. Runs with a result in it are not repeated.",
+)
 
 
 def run_all(
@@ -53,22 +58,20 @@ def run_all(
     seeds: int,
     dataset: "Dataset",
     path: Path,
-    processes: int | None,
-    dask: str | None,
+    workers: Workers,
 ) -> list["Row"]:
-    """The rows of all configurations with all seeds, from the file or run now; failures are said on stderr."""
+    """The rows of all configurations with all seeds, from the file or run now; failures are printed on stderr."""
     from trm_np.lab.sweep import GIFTS
     from trm_np.lab.trial import with_seeds
 
-    return run_trials(with_seeds(configs, seeds), dataset, path, processes, dask, GIFTS)
+    return run_trials(with_seeds(configs, seeds), dataset, path, workers, GIFTS)
 
 
 def run_trials(
     trials: Sequence["AnyTrial"],
     dataset: Any,
     path: Path,
-    processes: int | None,
-    dask: str | None,
+    workers: Workers,
     kind: "Kind",
 ) -> list["Row"]:
     """The same of trials of any kind."""
@@ -77,16 +80,15 @@ def run_trials(
     from trm_np.storage.files import unlock_folder
     from trm_np.training.run import open_folder
 
-    if dask is not None and processes:
-        raise click.UsageError("--processes: a Dask cluster has workers of its own")
+    workers.require_one_kind()
     lock = open_folder(path.parent)
     try:
         missing = finished(read_rows(path), trials, dataset, kind).count(None)
         started = time.perf_counter()
         with (
             ended_by_signals(path),
-            workers(dask, min(processes or os.cpu_count() or 1, max(missing, 1))) as executor,
-            progress(path.stem, missing) as arrived,
+            executor_of(workers, missing) as executor,
+            progress(path.stem, missing, name_of) as arrived,
         ):
             rows = complete(path, trials, dataset, executor, arrived, kind)
     finally:
@@ -100,53 +102,40 @@ def run_trials(
 
 
 @contextmanager
-def workers(dask: str | None, processes: int) -> Iterator[Executor]:
-    """Where the runs are made: on a cluster, or in processes of this machine."""
-    if dask is not None:
+def executor_of(workers: Workers, tasks: int | None = None) -> Iterator[Executor]:
+    """Yield the cluster, or processes of this machine: no more of them than `tasks`."""
+    if workers.dask is not None:
         from trm_np.executors.dask import dask_workers
 
-        with dask_workers(dask) as executor:
+        with dask_workers(workers.dask) as executor:
             yield executor
     else:
         from trm_np.executors.processes import local_processes
 
-        with local_processes(processes) as executor:
+        processes = workers.processes or os.cpu_count() or 1
+        with local_processes(processes if tasks is None else min(processes, max(tasks, 1))) as executor:
             yield executor
 
 
 class Ended(BaseException):
-    """A signal asks for an end: no error of a run, which would become its row."""
+    """A signal asks for an end: not an error of a run, which would become its row."""
 
 
 @contextmanager
-def ended_by_signals(path: Path) -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP end the runs under way; what is done is kept, and the command says so."""
-    received = 0
+def ended_by_signals(path: Path) -> Iterator[list[int]]:
+    """Within, the first signal ends the runs under way; raises Refusal, which says where the finished ones are."""
 
-    def end(number: int, _: FrameType | None) -> None:
-        nonlocal received
-        received = number
-        for each in going_to(end):
-            signal.signal(each, signal.SIG_IGN)  # the end is on its way
+    def end() -> None:
         raise Ended
 
-    try:
-        with handled(dict.fromkeys(ENDING, end)):
-            yield
-    except Ended:
-        raise Refusal(
-            f"interrupted; finished runs are kept in {path}, and the same command goes on", 128 + received
-        ) from None
-
-
-@contextmanager
-def progress(name: str, runs: int) -> Iterator[Callable[["Row"], None]]:
-    """Yield a function to call with each row that arrives: it moves a bar on a terminal, and does nothing elsewhere."""
-    if runs == 0 or not sys.stderr.isatty():
-        yield lambda row: None
-        return
-    with click.progressbar(length=runs, label=name, file=sys.stderr, item_show_func=name_of) as bar:
-        yield lambda row: bar.update(1, row)
+    with first_signal(end, next_ends=False) as received:
+        try:
+            yield received
+        except Ended:
+            raise Refusal(
+                f"interrupted; finished runs are kept in {path}, and the same command goes on",
+                128 + received[0],
+            ) from None
 
 
 def name_of(row: "Row | None") -> str | None:

@@ -1,23 +1,21 @@
 """`trm serve`: recommendations over HTTP."""
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals, say
-from trm_np.cli.options import named, trust
-from trm_np.cli.signals import HANG_UP, Handler, handled, let_the_next_end
+from trm_np.cli.options import catalogue_option, named, trust
+from trm_np.cli.signals import HANG_UP, Handler, first_signal, handled
 from trm_np.cli.threads import use_threads
 
 if TYPE_CHECKING:
     import socket
 
+    from trm_np.serve.on_waitress import Server
     from trm_np.serve.served import ServedModel
-    from trm_np.serve.wsgi import Application
 
 
 @click.command(
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     /metrics has counters for Prometheus. A MODEL that changes on disk is loaded again without losing a request, and at
     once on SIGHUP. A broken one is refused, and the old one stays. SIGTERM and Ctrl-C end the server once every
     request received is answered, with exit code 0. If that takes more than 10 seconds, it ends with 143 or 130.
-    Install the extra [serve] for more than trying it out.
+    Needs the extra [serve].
 
     \b
     Example: trm serve checkpoints/integrated_enhanced/best.npz
@@ -50,9 +48,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )
-@click.option(
-    "--catalog", callback=named, metavar="FILE", help="Catalogue of gifts in place of the stored one."
-)
+@catalogue_option
 @click.option(
     "--allow-host",
     multiple=True,
@@ -61,55 +57,36 @@ if TYPE_CHECKING:
 )
 @trust
 def serve(
-    model: str, host: str, port: int, catalog: str | None, allow_host: tuple[str, ...], trust: bool
+    model: str, host: str, port: int, catalogue: str | None, allow_host: tuple[str, ...], trust: bool
 ) -> None:
     use_threads(all_cores=False)  # requests are answered beside one another
     with refusals():
         from trm_np.serve.listening import is_loopback, listen
         from trm_np.serve.metrics import Metrics
+        from trm_np.serve.on_waitress import Server
         from trm_np.serve.served import ServedModel
         from trm_np.serve.wsgi import Application
 
         metrics = Metrics()
-        served = ServedModel(model, catalog, metrics, trust)
+        served = ServedModel(model, catalogue, metrics, trust)
         listening = listen(host, port)
         hosts = {name.lower() for name in (host, *allow_host)} if is_loopback(listening) else None
-        run(Application(served, metrics, hosts), served, listening)
+        run(Server(Application(served, metrics, hosts), listening), served, listening)
 
 
-def run(application: "Application", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
+def run(server: "Server", served: "ServedModel", listening: "Sequence[socket.socket]") -> None:
     """Serve until a signal ends it; raises Refusal if requests are left without an answer."""
-    from trm_np.serve.listening import server_for
-
-    server = server_for(application, listening)
-    with signals(server.drain, served.reload) as received:
+    hang_up: dict[int, Handler] = {HANG_UP: lambda *_: served.reload()} if HANG_UP else {}
+    with handled(hang_up), first_signal(server.drain, (signal.SIGTERM, signal.SIGINT)) as received:
         served.watch()
-        say(said(served, listening), err=True)
+        say(address_line(served, listening), err=True)
         unanswered = server.run()
     if unanswered:
         raise Refusal(f"interrupted: {unanswered} requests had no answer in time", 128 + received[0])
 
 
-@contextmanager
-def signals(drain: Callable[[], None], reload: Callable[[], None]) -> Iterator[list[int]]:
-    """SIGTERM and Ctrl-C drain, once: a second one ends the program. SIGHUP reloads. Yields those received."""
-    received: list[int] = []
-
-    def end(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        let_the_next_end(end)
-        drain()
-
-    def hang_up(number: int, _: FrameType | None) -> None:
-        reload()
-
-    handlers: dict[int, Handler] = {signal.SIGTERM: end, signal.SIGINT: end}
-    with handled(handlers | ({HANG_UP: hang_up} if HANG_UP else {})):
-        yield received
-
-
-def said(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
-    """Message on the address of the server and its model."""
+def address_line(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
+    """The model that is served, and its addresses."""
     from trm_np.serve.listening import in_words
     from trm_np.text import printable
 

@@ -1,7 +1,7 @@
-"""Signals that a command handles itself for a while, and those that nobody asked it to handle."""
+"""The signals that end a command: noted while it finishes its work, raised as KeyboardInterrupt elsewhere."""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -31,15 +31,26 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[None]:
             signal.signal(number, before[number])
 
 
-def going_to(handler: Handler) -> list[int]:
-    """The signals that go to this handler now."""
-    return [number for number in ENDING if signal.getsignal(number) == handler]
+@contextmanager
+def first_signal(
+    act: Callable[[], object] = lambda: None, numbers: Sequence[int] = ENDING, next_ends: bool = True
+) -> Iterator[list[int]]:
+    """Within, the first of these signals is noted in the list, and then `act` is called.
 
+    The next one ends the process at once, or is ignored if not `next_ends`.
+    """
+    received: list[int] = []
 
-def let_the_next_end(handler: Handler) -> None:
-    """Make the next signal that would go to this handler end the process at once."""
-    for number in going_to(handler):
-        signal.signal(number, leave if number == signal.SIGINT else signal.SIG_DFL)
+    def handle(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        for each in numbers:
+            if signal.getsignal(each) is handle:
+                ending = leave if each == signal.SIGINT else signal.SIG_DFL
+                signal.signal(each, ending if next_ends else signal.SIG_IGN)
+        act()
+
+    with handled(dict.fromkeys(numbers, handle)):
+        yield received
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from trm_np.cli.errors import OneLine, refusals, say
-from trm_np.cli.options import as_json, named
+from trm_np.cli.options import as_json, named, seed_option
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 
@@ -19,8 +19,8 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
     cls=OneLine,
     help="""Write simulated scenarios and gifts into FOLDER.
 
-    Use them to study the effect of size. Profiles and gifts are drawn at random over the shipped vocabulary, and
-    labelled by the written guide. Existing files are never replaced.
+    Use them to study the effect of the size of the data. Profiles and gifts are drawn at random from the shipped
+    vocabulary, and labelled by the rules of the written guide. Existing files are never replaced.
 
     \b
     Example: trm simulate simulated --scenarios 100 --gifts 500
@@ -48,7 +48,7 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
     show_default=True,
     help="Number of gifts; at least one for each of the 13 categories.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
+@seed_option
 @as_json
 def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, as_json: bool) -> None:
     use_threads(all_cores=False)

@@ -1,11 +1,12 @@
-"""Read a profile in people's own words; a name that the model does not know is left out with a warning."""
+"""Read a profile in everyday words: a word that the model does not know is left out, with a warning."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from trm_np.data import schema
-from trm_np.data.load import profile_from_json
-from trm_np.data.problems import DataError, Place, Problem
+from trm_np.data.load import checked, profile_from
+from trm_np.data.problems import Place, Problem
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import Vocabulary
@@ -15,11 +16,11 @@ from trm_np.text import listed, shown
 
 MOST_EXPLAINED = 5  # unknown words of a profile
 LEVELS = 4  # of nesting: a list of gifts has offers with fields
-LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # the field, and where its names are known from
+LISTS = {"hobbies": "hobbies", "preferences": "preferences"}  # from the field to the list of its names
 SINGLE_NAMES = {"relationship": "relationships", "occasion": "occasions"}
 
 
-class Asked(NamedTuple):
+class CheckedProfile(NamedTuple):
     """A checked profile, warnings of unknown names, and notes of synonyms and of ids without a gift."""
 
     profile: Profile
@@ -27,13 +28,66 @@ class Asked(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Said(NamedTuple):
-    """A word of a profile that is no name as it stands there: where, the list that it is looked for in, its meaning."""
+class Lookup(NamedTuple):
+    """A word of a field that is not a name as it stands, and the meaning that was found for it."""
 
-    place: str
+    field: str
     word: str
-    kind: str
     meaning: Meaning
+
+
+class Reader:
+    """Looks up each word of one profile while the profile is checked.
+
+    `names` are those found for each field. An unknown word is refused only if `strict`.
+    """
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.names: dict[str, list[str]] = {}
+        self.lookups: list[Lookup] = []
+
+    def word(self, field: str, meaning_of: Callable[[str], Meaning], known: schema.Check) -> schema.Check:
+        """Check of a word of this field; `known` refuses what has no meaning."""
+        unrepeated, names = schema.unused(schema.string), self.names.setdefault(field, [])
+
+        @schema.keeps(type="string")
+        def check(value: object, at: Place) -> Iterator[Problem]:
+            require_time()
+            if not isinstance(value, str):
+                yield from known(value, at)
+                return
+            meaning = meaning_of(value)
+            if meaning.name == value:
+                yield from unrepeated(value, at)
+            else:
+                self.lookups.append(Lookup(field, value, meaning))
+                if meaning.name is None and self.strict:
+                    yield from known(value, at)
+            if meaning.name is not None:
+                names.append(meaning.name)
+
+        return check
+
+    def checks(self, vocabulary: Vocabulary, gifts: Mapping[str, str] | None) -> dict[str, schema.Check]:
+        """Checks of the fields that hold words, and of the history if the ids of its gifts are known."""
+        checks = {
+            field: self.word(field, vocabulary.words[kind].meaning, schema.name(getattr(vocabulary, kind)))
+            for field, kind in (LISTS | SINGLE_NAMES).items()
+        }
+        checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_SAID) for field in LISTS}
+        if gifts is not None:
+            known_ids = cache(
+                lambda: schema.in_catalogue(tuple(gifts))
+            )  # slow for many gifts, and seldom needed
+
+            @schema.keeps(type="string")
+            def known_id(id: object, at: Place) -> Iterator[Problem]:
+                yield from known_ids()(id, at)
+
+            gift_id = self.word("history", lambda id: Meaning(gifts.get(id)), known_id)
+            checks["history"] = schema.list_of(gift_id, at_most=schema.MOST_CHOICES)
+        return checks
 
 
 def read_profile(
@@ -43,7 +97,7 @@ def read_profile(
     place: str = "",
     strict: bool = False,
     gifts: Mapping[str, str] | None = None,
-) -> Asked:
+) -> CheckedProfile:
     """One profile: another spelling of a name is that name, as "Mother's Day" is mothers_day, and so is a synonym.
 
     An unknown name counts as missing, with one warning for all of them, or is an error if `strict`. A list keeps a
@@ -51,20 +105,13 @@ def read_profile(
     with a note, or are an error. Raises `DataError` for anything else that `profile_from_json` refuses: wrong
     types, numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
     """
-    at = Place(file, place)
-    said = list(_other_words(value, vocabulary, at))
-    unknown = [each for each in said if each.meaning.name is None]
-    strange = _not_in_catalogue(value, gifts, at)
-    forgiven = {each.place for each in said} - {each.place for each in unknown if strict}
-    forgiven |= {problem.place for problem in strange}
-    problems = [problem for problem in schema.profile(vocabulary)(value, at) if problem.place not in forgiven]
-    if strict:
-        problems += strange
-    if problems:
-        raise DataError(problems)
-    profile = profile_from_json(_known_part(value, vocabulary, gifts), vocabulary, file, place)
-    notes = (*_notes(said), *_notes_of_history([problem.name for problem in strange]))
-    return Asked(profile, tuple(_warnings(unknown, vocabulary, at)), notes)
+    at, reader = Place(file, place), Reader(strict)
+    given = checked(schema.profile(vocabulary, checks=reader.checks(vocabulary, gifts)), value, at)
+    known = {field: list(dict.fromkeys(names)) for field, names in reader.names.items()}
+    single = {field: next(iter(known[field]), None) for field in SINGLE_NAMES}
+    warnings = tuple(_warnings(reader.lookups, vocabulary, at))
+    notes = (*_synonym_notes(reader.lookups), *_history_notes(reader.lookups))
+    return CheckedProfile(profile_from(given | known | single), warnings, notes)
 
 
 def json_value(given: object, levels: int = LEVELS) -> Any:
@@ -86,61 +133,12 @@ def json_value(given: object, levels: int = LEVELS) -> Any:
     return given
 
 
-def _other_words(value: object, vocabulary: Vocabulary, at: Place) -> Iterator[Said]:
-    """The words that are not so written in the vocabulary."""
-    for field, item in value.items() if isinstance(value, dict) else ():
-        if field in LISTS and isinstance(item, list):
-            given = [(at.key(field).item(index), word) for index, word in enumerate(item)]
-        elif field in SINGLE_NAMES:
-            given = [(at.key(field), item)]
-        else:
-            continue
-        kind = (LISTS | SINGLE_NAMES)[field]
-        for where, word in given:
-            require_time()
-            if isinstance(word, str) and (meaning := vocabulary.words[kind].meaning(word)).name != word:
-                yield Said(where.path, word, kind, meaning)
+def _warnings(lookups: Sequence[Lookup], vocabulary: Vocabulary, at: Place) -> Iterator[str]:
+    """One for all unknown words: the names with a similar spelling, or else all names of the list.
 
-
-def _known_part(value: Any, vocabulary: Vocabulary, gifts: Mapping[str, str] | None) -> dict[str, Any]:
-    """A checked value with the names that its words stand for, and of its history the gifts."""
-    known = dict(value)
-    for field, kind in LISTS.items():
-        found = (vocabulary.words[kind].meaning(word).name for word in value.get(field) or ())
-        known[field] = list(dict.fromkeys(name for name in found if name is not None))
-    for field, kind in SINGLE_NAMES.items():
-        word = value.get(field)
-        known[field] = None if word is None else vocabulary.words[kind].meaning(word).name
-    if gifts is not None:
-        had = (gifts[id] for id in value.get("history") or () if id in gifts)
-        known["history"] = list(dict.fromkeys(had))
-    return known
-
-
-def _not_in_catalogue(value: object, gifts: Mapping[str, str] | None, at: Place) -> list[Problem]:
-    """The ids of a history that are not among those of the gifts, if these are known."""
-    history = value.get("history") if isinstance(value, dict) else None
-    if gifts is None or not isinstance(history, list):
-        return []
-    places = [place for place, id in enumerate(history) if isinstance(id, str) and id not in gifts]
-    ids, at = tuple(gifts) if places else (), at.key("history")
-    return [
-        at.item(place).problem(shown(history[place]), schema.KNOWN_ID, history[place], ids)
-        for place in places
-    ]
-
-
-def _notes_of_history(strange: Sequence[str]) -> Iterator[str]:
-    """One for all ids of a history that are no gifts."""
-    if strange:
-        yield f"left out of the history, since the catalogue does not have it: {listed(list(map(shown, strange)))}"
-
-
-def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Iterator[str]:
-    """One for all that is unknown: the names that are spelt nearly so, or else all that there are of the kind.
-
-    They are looked for the first few words only, each of which is compared with all names.
+    Only the first few words are compared with the names, because each is compared with all of them.
     """
+    unknown = [each for each in lookups if each.meaning.name is None and each.field != "history"]
     words = list(dict.fromkeys(each.word for each in unknown))
     if not words:
         return
@@ -148,9 +146,10 @@ def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Ite
     kinds: dict[str, None] = {}
     for each in unknown[:MOST_EXPLAINED]:
         require_time()
-        found = vocabulary.words[each.kind].close(each.word)
+        kind = (LISTS | SINGLE_NAMES)[each.field]
+        found = vocabulary.words[kind].close(each.word)
         close |= dict.fromkeys(found)
-        kinds |= {} if found else {each.kind: None}
+        kinds |= {} if found else {kind: None}
     where = f"{at.file}: {at.path}: " if at.path else f"{at.file}: "
     count = "is not known and counts" if len(words) == 1 else "are not known and count"
     hints = [f"; the closest known: {listed(list(close))}"] if close else []
@@ -158,11 +157,18 @@ def _warnings(unknown: Sequence[Said], vocabulary: Vocabulary, at: Place) -> Ite
     yield f"{where}{listed(list(map(shown, words)))} {count} as missing{''.join(hints)}"
 
 
-def _notes(said: Sequence[Said]) -> Iterator[str]:
+def _synonym_notes(lookups: Sequence[Lookup]) -> Iterator[str]:
     """One for all synonyms: running counts as fitness, yoga as wellness."""
-    used = dict.fromkeys(each.meaning for each in said if each.meaning.synonym is not None)
+    used = dict.fromkeys(each.meaning for each in lookups if each.meaning.synonym is not None)
     parts = [
         f"{synonym} {'as' if number else 'counts as'} {name}" for number, (name, synonym) in enumerate(used)
     ]
     if parts:
         yield listed(parts)
+
+
+def _history_notes(lookups: Sequence[Lookup]) -> Iterator[str]:
+    """One for all ids of a history that are not gifts of the catalogue."""
+    unknown = [shown(each.word) for each in lookups if each.field == "history" and each.meaning.name is None]
+    if unknown:
+        yield f"left out of the history, since the catalogue does not have it: {listed(unknown)}"

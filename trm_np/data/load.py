@@ -87,7 +87,7 @@ def load_scenarios(
     """
     document, file = _document(path, TRAINING_FILE)
     known = _vocabulary(document, vocabulary)
-    refuse_problems(schema.training_file(known, stock), document, Place(file))
+    checked(schema.training_file(known, stock), document, Place(file))
     return known, _scenarios_from(document["scenarios"])
 
 
@@ -99,21 +99,20 @@ def load_held_out(
     Raises `DataError`.
     """
     document, file = _document(path, HELD_OUT_FILE)
-    refuse_problems(schema.held_out_file(vocabulary, stock), document, Place(file))
+    checked(schema.held_out_file(vocabulary, stock), document, Place(file))
     return _held_out_from(document)
 
 
 def load_catalogue(path: FilePath | None, vocabulary: Vocabulary) -> tuple[tuple[Gift, ...], str | None]:
     """Load the gifts of a catalogue, in file order, and the currency that the file names. Raises `DataError`."""
     document, file = _document(path, CATALOGUE_FILE)
-    refuse_problems(schema.catalogue_file(vocabulary), document, Place(file))
+    checked(schema.catalogue_file(vocabulary), document, Place(file))
     return _gifts_from(document), document.get("currency")
 
 
 def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[Gift, ...]:
     """Check a list of JSON values and return its gifts. `file` names the source in a `DataError`."""
-    refuse_problems(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))
-    return _gifts_from({"gifts": value})
+    return _gifts_from({"gifts": checked(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))})
 
 
 def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
@@ -121,15 +120,15 @@ def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: s
 
     `file` and `place` name the source in a `DataError`.
     """
-    refuse_problems(schema.profile(vocabulary), value, Place(file, place))
-    return _profile(value)
+    return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
 
 
-def refuse_problems(check: schema.Check, value: object, at: Place) -> None:
-    """Raise one `DataError` with all problems that a check finds, if there are any."""
+def checked(check: schema.Check, value: object, at: Place) -> Any:
+    """Return a value in which a check finds no problem; raises one `DataError` with all problems otherwise."""
     problems = _problems(check, value, at)
     if problems:
         raise DataError(problems)
+    return value
 
 
 def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
@@ -264,7 +263,7 @@ def scenario_from(value: Any) -> Scenario:
     weights = chosen if isinstance(chosen, dict) else dict.fromkeys(chosen, 1.0)
     return Scenario(
         name=value["name"],
-        profile=_profile(value["profile"]),
+        profile=profile_from(value["profile"]),
         expected_categories=tuple(value.get("expected_categories", ())),
         expected_tools=tuple(value.get("expected_tools", ())),
         chosen=tuple((id, float(weight)) for id, weight in weights.items()),
@@ -272,7 +271,8 @@ def scenario_from(value: Any) -> Scenario:
     )
 
 
-def _profile(value: Any) -> Profile:
+def profile_from(value: Any) -> Profile:
+    """A profile of a JSON value that has been checked."""
     age, budget = value.get("age"), value.get("budget")
     return Profile(
         age=None if age is None else float(age),

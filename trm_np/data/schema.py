@@ -1,5 +1,8 @@
 """The rules of the files. A check looks at one JSON value and yields its problems, in file order.
 
+Each check also has its rule as JSON Schema, which allows every value that the check allows. What JSON Schema cannot
+say, such as that two values agree, only the check says.
+
 A list of the vocabulary that is empty is not known, as where its file cannot be read: then any name passes.
 """
 
@@ -7,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard, cast
 
 from trm_np.data.money import LONGEST_CURRENCY
 from trm_np.data.problems import Place, Problem
@@ -16,13 +19,11 @@ from trm_np.data.strict_json import RepeatedKeys
 from trm_np.data.vocabulary import LISTS, PROFILE_LISTS, Vocabulary
 from trm_np.text import CONTROLS, listed, shown
 
-Check = Callable[[object, Place], Iterator[Problem]]
+Schema = dict[str, Any]
 
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000_000  # in any currency; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
-MOST_SAID = (
-    100  # hobbies of a person, and preferences: one that is unknown is compared with all that are known
-)
+MOST_SAID = 100  # hobbies of a person, and preferences: an unknown one is compared with all that are known
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
@@ -31,6 +32,24 @@ MOST_SYNONYMS = 1_000  # for the names of one list: a model file has them in its
 VOCABULARY_KEYS = (*LISTS, "synonyms")
 KNOWN_ID = "the id of a gift in the catalogue"
 LABELS = ("expected_categories", "expected_tools", "chosen")  # a scenario has at least one of them
+
+
+class Check(Protocol):
+    """A function that yields the problems of a value at a place, with the rule that it keeps as JSON Schema."""
+
+    schema: Schema
+
+    def __call__(self, value: object, at: Place, /) -> Iterator[Problem]: ...
+
+
+def keeps(**schema: Any) -> Callable[[Callable[[object, Place], Iterator[Problem]]], Check]:
+    """Decorator that makes a function a check."""
+
+    def as_check(problems: Callable[[object, Place], Iterator[Problem]]) -> Check:
+        vars(problems)["schema"] = schema
+        return cast(Check, problems)
+
+    return as_check
 
 
 class Stock(NamedTuple):
@@ -60,6 +79,7 @@ def held_out_file(vocabulary: Vocabulary, stock: Stock) -> Check:
     one_list = record({"scenarios": scenarios})
     two_lists = record({"validation": scenarios, "test": scenarios})
 
+    @keeps(anyOf=[one_list.schema, two_lists.schema])
     def check(value: object, at: Place) -> Iterator[Problem]:
         has_one = isinstance(value, dict) and "scenarios" in value
         yield from (one_list if has_one else two_lists)(value, at)
@@ -73,6 +93,7 @@ def catalogue_file(vocabulary: Vocabulary) -> Check:
     return record({"currency": currency, "gifts": gifts}, optional=("currency",))
 
 
+@keeps(type="string", minLength=1, maxLength=LONGEST_CURRENCY)
 def currency(value: object, at: Place) -> Iterator[Problem]:
     """Check of a currency as it is written before a sum, such as "$", "¥" or "EUR"."""
     if not is_text(value) or len(value) > LONGEST_CURRENCY or value != value.strip():
@@ -95,6 +116,7 @@ def synonyms_of(names: tuple[str, ...]) -> Check:
     known = name(names)
     spelt = {singular(each): each for each in names}
 
+    @keeps(type="object", additionalProperties=known.schema, maxProperties=MOST_SYNONYMS)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield at.problem(shown(value), "an object with a name for each synonym")
@@ -135,6 +157,7 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
         optional=(*LABELS, "rejected"),
     )
 
+    @keeps(**fields.schema, anyOf=[{"required": [label]} for label in LABELS])
     def check(value: object, at: Place) -> Iterator[Problem]:
         yield from fields(value, at)
         if not isinstance(value, dict):
@@ -145,11 +168,8 @@ def scenario(vocabulary: Vocabulary, stock: Stock) -> Check:
         for key, given in (("rejected", value.get("rejected")), ("profile.history", history_of(value))):
             for index, one in enumerate(given if isinstance(given, list) else ()):
                 if isinstance(one, str) and one in chosen:
-                    yield (
-                        at.key(key)
-                        .item(index)
-                        .problem(f"{shown(one)}, which is chosen too", "one of the two")
-                    )
+                    place = at.key(key).item(index)
+                    yield place.problem(f"{shown(one)}, which is chosen too", "one of the two")
 
     return check
 
@@ -158,7 +178,9 @@ def choices(ids: tuple[str, ...] | None) -> Check:
     """Check of choices: a list of ids, or an object with a weight for each id."""
     listed_ids, gift_id = list_of_gifts(ids, 1), in_catalogue(ids)
     weight = number(LEAST_WEIGHT, MOST_WEIGHT)
+    weights = {"type": "object", "additionalProperties": weight.schema}
 
+    @keeps(anyOf=[listed_ids.schema, weights | {"minProperties": 1, "maxProperties": MOST_CHOICES}])
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, list):
             yield from listed_ids(value, at)
@@ -181,6 +203,7 @@ def list_of_gifts(ids: tuple[str, ...] | None, at_least: int = 0) -> Check:
     one_by_one = list_of(in_catalogue(ids), at_least, MOST_CHOICES, unique=True)
     known = frozenset(ids or ())
 
+    @keeps(**one_by_one.schema)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, list) and at_least <= len(value) <= MOST_CHOICES:
             found = known.intersection(one for one in value if isinstance(one, str))
@@ -207,6 +230,7 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
         return text
     known = frozenset(ids)
 
+    @keeps(type="string")
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not is_text(value):
             yield at.problem(shown(value), "the id of a gift")
@@ -216,23 +240,35 @@ def in_catalogue(ids: tuple[str, ...] | None) -> Check:
     return check
 
 
-def profile(vocabulary: Vocabulary, ids: tuple[str, ...] | None = None) -> Check:
-    """A profile, every field of which may be absent or null; `ids` are those that its history may have."""
-    known = {
-        "age": number(0, 120),
-        "hobbies": list_of(name(vocabulary.hobbies), at_most=MOST_SAID, unique=True),
-        "relationship": name(vocabulary.relationships),
-        "budget": money,
-        "occasion": name(vocabulary.occasions),
-        "preferences": list_of(name(vocabulary.preferences), at_most=MOST_SAID, unique=True),
-        "history": list_of_gifts(ids),
-    }
+def profile(
+    vocabulary: Vocabulary, ids: tuple[str, ...] | None = None, checks: Mapping[str, Check] | None = None
+) -> Check:
+    """A profile, every field of which may be absent or null; `ids` are those that its history may have.
+
+    `checks` replace those of single fields.
+    """
+    known = {**profile_fields(vocabulary), "history": list_of_gifts(ids), **(checks or {})}
     return record({field: or_null(check) for field, check in known.items()}, optional=known)
+
+
+def profile_fields(
+    vocabulary: Vocabulary, word: Callable[[tuple[str, ...]], Check] | None = None
+) -> dict[str, Check]:
+    """Checks of the fields of a profile; `word` makes those of its words, if they need be no names."""
+    word, unique = (word, False) if word else (name, True)
+    return {
+        "age": number(0, 120),
+        "hobbies": list_of(word(vocabulary.hobbies), at_most=MOST_SAID, unique=unique),
+        "relationship": word(vocabulary.relationships),
+        "budget": money,
+        "occasion": word(vocabulary.occasions),
+        "preferences": list_of(word(vocabulary.preferences), at_most=MOST_SAID, unique=unique),
+        "history": list_of(word(()), at_most=MOST_CHOICES, unique=unique),
+    }
 
 
 def gift(vocabulary: Vocabulary) -> Check:
     """A gift with its offers, stock, reviews and sales; all but id, name and category may be absent or null."""
-    offer = record({"seller": text, "price": money, "shipping_days": count})
     tags_known = vocabulary.hobbies and vocabulary.preferences
     tags = vocabulary.hobbies + vocabulary.preferences if tags_known else ()
     needed = {"id": unused(text), "name": text, "category": name(vocabulary.categories)}
@@ -256,6 +292,7 @@ def expected_category(categories: tuple[str, ...], stocked: Collection[str] | No
     unstocked = frozenset() if stocked is None else frozenset(categories).difference(stocked)
     filled = listed([category for category in categories if category not in unstocked])
 
+    @keeps(**known.schema)
     def check(value: object, at: Place) -> Iterator[Problem]:
         yield from known(value, at)
         if isinstance(value, str) and value in unstocked:
@@ -271,14 +308,16 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
     """An object with exactly these keys, of which the optional ones may be absent."""
     keys = tuple(checks)
     allowed = listed(keys)
+    schema = object_of({key: check.schema for key, check in checks.items()}, optional)
 
+    @keeps(**schema)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield at.problem(shown(value), f"an object with {allowed}")
             return
         yield from repeated_keys(value, at)
-        for key in keys:
-            if key not in value and key not in optional:
+        for key in schema["required"]:
+            if key not in value:
                 yield at.problem(f"no key {shown(key)}", f"an object with {allowed}")
         for key, item in value.items():
             if key in checks:
@@ -288,6 +327,17 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
                 yield at.problem(f"the unknown key {shown(key)}", allowed, name, keys)
 
     return check
+
+
+def object_of(properties: Mapping[str, Schema], optional: Collection[str] = ()) -> Schema:
+    """Schema of an object with exactly these properties, of which the optional ones may be absent."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": {**properties},
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def repeated_keys(value: object, at: Place) -> Iterator[Problem]:
@@ -301,7 +351,9 @@ def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: 
         allowed = f"a list of {at_least}"
     else:
         allowed = f"a list of at least {at_least}" if at_least else "a list"
+    most = {} if at_most is None else {"maxItems": at_most}
 
+    @keeps(type="array", items=item.schema, minItems=at_least, uniqueItems=unique, **most)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, list):
             yield at.problem(shown(value), allowed)
@@ -309,8 +361,8 @@ def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: 
         if len(value) < at_least:
             yield at.problem(f"a list of {len(value)}", allowed)
         if at_most is not None and len(value) > at_most:
-            most = allowed if at_least == at_most else f"a list of at most {at_most}"
-            yield at.problem(f"a list of {len(value)}", most)
+            fewer = allowed if at_least == at_most else f"a list of at most {at_most}"
+            yield at.problem(f"a list of {len(value)}", fewer)
         each = unused(item) if unique else item
         for index, element in enumerate(value[:at_most]):
             yield from each(element, at.item(index))
@@ -325,6 +377,7 @@ def unused(check: Check) -> Check:
     """
     first: dict[str, tuple[str, str]] = {}
 
+    @keeps(**check.schema)
     def check_unused(value: object, at: Place) -> Iterator[Problem]:
         yield from check(value, at)
         if not isinstance(value, str):
@@ -337,9 +390,14 @@ def unused(check: Check) -> Check:
     return check_unused
 
 
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 def or_null(check: Check) -> Check:
     """The same check, for a value that may be null."""
 
+    @keeps(**nullable(check.schema))
     def check_or_null(value: object, at: Place) -> Iterator[Problem]:
         if value is not None:
             yield from check(value, at)
@@ -347,12 +405,14 @@ def or_null(check: Check) -> Check:
     return check_or_null
 
 
+@lru_cache(maxsize=64)
 def name(names: tuple[str, ...]) -> Check:
     """One of these names; any text if they are not known."""
     if not names:
         return text
-    known, looks, allowed = known_by(names)
+    known, looks, allowed = frozenset(names), frozenset(map(composed, names)), f"one of {listed(names)}"
 
+    @keeps(enum=list(names))
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield at.problem(shown(value), allowed)
@@ -363,15 +423,10 @@ def name(names: tuple[str, ...]) -> Check:
     return check
 
 
-@lru_cache(maxsize=64)
-def known_by(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], str]:
-    """Names as they are and as they look, and in words: worked out once, and not for each profile."""
-    return frozenset(names), frozenset(map(composed, names)), f"one of {listed(names)}"
-
-
 def number(low: float, high: int) -> Check:
     """A finite number between two bounds, both allowed."""
 
+    @keeps(type="number", minimum=low, maximum=high)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             yield at.problem(shown(value), f"a number from {low} to {high}")
@@ -382,11 +437,14 @@ def number(low: float, high: int) -> Check:
 money = number(LEAST_MONEY, MOST_MONEY)
 
 
+wide = number(LEAST_MONEY / 100, MOST_MONEY * 100)
+sums = record({"currency": currency, "tiers": list_of(wide, 2, 2), "middle": wide})
+
+
+@keeps(**sums.schema)
 def money_scale(value: object, at: Place) -> Iterator[Problem]:
     """The `Money` of a model file: its middle lies between its two tiers, as that of the shipped data."""
-    wide = number(LEAST_MONEY / 100, MOST_MONEY * 100)
-    sums = {"tiers": list_of(wide, 2, 2), "middle": wide}
-    problems = list(record({"currency": currency} | sums)(value, at))
+    problems = list(sums(value, at))
     yield from problems
     if (
         not problems
@@ -399,6 +457,7 @@ def money_scale(value: object, at: Place) -> Iterator[Problem]:
 def integer(low: int, high: int) -> Check:
     """An integer between two bounds, both allowed; 3.0 is not one."""
 
+    @keeps(type="integer", minimum=low, maximum=high)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             yield at.problem(shown(value), f"an integer from {low} to {high}")
@@ -407,26 +466,33 @@ def integer(low: int, high: int) -> Check:
 
 
 count = integer(0, LARGEST_COUNT)
+two_ages = list_of(integer(0, 120), 2, 2)
 
 
+@keeps(**two_ages.schema)
 def age_range(value: object, at: Place) -> Iterator[Problem]:
     """The youngest and the oldest age, in whole years."""
-    problems = list(list_of(integer(0, 120), 2, 2)(value, at))
+    problems = list(two_ages(value, at))
     yield from problems
     if not problems and isinstance(value, list) and value[0] > value[1]:
         yield at.problem(shown(value), "the youngest age first, then the oldest")
 
 
+@keeps(type="string")
 def string(value: object, at: Place) -> Iterator[Problem]:
     """Any text at all."""
     if not isinstance(value, str):
         yield at.problem(shown(value), "text")
 
 
+@keeps(type="string", minLength=1)
 def text(value: object, at: Place) -> Iterator[Problem]:
     """A name to show."""
     if not is_text(value):
         yield at.problem(shown(value), "text on one line, not blank")
+
+
+offer = record({"seller": text, "price": money, "shipping_days": count})
 
 
 def is_text(value: object) -> TypeGuard[str]:

@@ -1,14 +1,19 @@
 """Run trials in local processes, a new one for each."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children, forkserver, get_context, resource_tracker
+from multiprocessing import active_children, get_all_start_methods, get_context
 from multiprocessing.connection import Connection
+from signal import SIG_IGN, SIGINT, signal
 from threading import Lock, Thread
 from typing import Any
+
+from trm_np.systems import without_interrupts
+
+# Forking this process is unsafe, because it has threads. A server without threads forks, or each process starts anew.
+METHOD = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"
 
 
 class ProcessLost(RuntimeError):
@@ -33,7 +38,7 @@ class Processes(ThreadPoolExecutor):
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Call a function in a new process, and return or raise what it does. Raises ProcessLost."""
-        context = get_context("forkserver")  # forking this process is unsafe, because it has threads
+        context: Any = get_context(METHOD)
         receiver, sender = context.Pipe()
         process = context.Process(target=_send_result, args=(sender, function, arguments, named), daemon=True)
         with self.starting:
@@ -76,18 +81,19 @@ def local_processes(count: int) -> Iterator[Executor]:
 
 def start_server() -> None:
     """Start the server that forks the processes. They ignore Ctrl-C, since this process decides when they end."""
-    for start in (resource_tracker.ensure_running, forkserver.ensure_running):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if METHOD == "forkserver":
+        from multiprocessing import forkserver, resource_tracker
+
+        with without_interrupts():
+            resource_tracker.ensure_running()
+            forkserver.ensure_running()
 
 
 def _send_result(
     sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
-    """Send what the function returns or raises."""
+    """Send what the function returns or raises. Ignores Ctrl-C."""
+    signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with, args=(sender,), daemon=True).start()
     try:
         sender.send((function(*arguments, **named), None))

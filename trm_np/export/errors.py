@@ -3,7 +3,3 @@
 
 class ExportError(ValueError):
     """The model cannot be had in this form."""
-
-
-class ExtraMissing(OSError):
-    """A package that an extra brings is not there."""

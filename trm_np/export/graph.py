@@ -1,6 +1,6 @@
 """ONNX graphs as one writes formulas: a `Value` is what a node gives, and is added and multiplied as a `Tensor` is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +12,12 @@ from onnx import helper, numpy_helper
 from trm_np.autograd import nn
 from trm_np.autograd.ops import Array
 
-# Of ONNX 1.13, of 2022: the oldest in which a mean takes its axes as a Reshape its shape.
-OPSET, IR_VERSION = (
-    18,
-    8,
-)
+OPSET, IR_VERSION = 18, 8  # of 2022: the oldest in which a mean takes its axes as a Reshape its shape
+
+
+def operator(name: str) -> "Callable[[Value, Operand], Value]":
+    """Method that makes a node of its value and another one."""
+    return lambda value, other: value.graph.node(name, value, other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +27,11 @@ class Value:
     graph: "Graph"
     name: str
 
-    def __add__(self, other: "Operand") -> "Value":
-        return self.graph.node("Add", self, other)
-
-    def __sub__(self, other: "Operand") -> "Value":
-        return self.graph.node("Sub", self, other)
-
-    def __mul__(self, other: "Operand") -> "Value":
-        return self.graph.node("Mul", self, other)
-
-    def __truediv__(self, other: "Operand") -> "Value":
-        return self.graph.node("Div", self, other)
-
-    def __matmul__(self, other: "Operand") -> "Value":
-        return self.graph.node("MatMul", self, other)
+    __add__ = operator("Add")
+    __sub__ = operator("Sub")
+    __mul__ = operator("Mul")
+    __truediv__ = operator("Div")
+    __matmul__ = operator("MatMul")
 
     def reshape(self, *shape: int) -> "Value":
         """A length of 0 is that of the same axis before."""
@@ -94,7 +86,7 @@ class Graph:
 
     def input(self, name: str, dtype: Any, shape: Sequence[int | str], default: Array | None = None) -> Value:
         """An input; an axis whose length may be any has a name. One with a default may be left out."""
-        self.inputs.append(helper.make_tensor_value_info(name, onnx_type(dtype), shape))
+        self.inputs.append(value_info(name, dtype, shape))
         if default is not None:
             self.constants[name] = default
         return Value(self, name)
@@ -135,12 +127,6 @@ class Graph:
             self.turned[name] = self.weight(parameter).transpose(1, 0)
         return self.turned[name]
 
-    def concatenate(self, values: Sequence[Operand], axis: int) -> Value:
-        return self.node("Concat", *values, axis=axis)
-
-    def choose(self, condition: Value, value: Operand, other: Operand) -> Value:
-        return self.node("Where", condition, value, other)
-
     def filled_like(self, value: Value, content: Array) -> Value:
         """Array of the shape of `value`, filled with the one number of `content` (1,)."""
         return self.node("ConstantOfShape", self.node("Shape", value), value=numpy_helper.from_array(content))
@@ -153,30 +139,21 @@ class Graph:
     ) -> onnx.ModelProto:
         """The model as ONNX has it: outputs by name, each with its dtype and shape."""
         named = [helper.make_node("Identity", [each[0].name], [name], name) for name, each in outputs.items()]
-        graph = helper.make_graph(
-            [*self.protos, *named],
-            "trm_np",
-            self.inputs,
-            [
-                helper.make_tensor_value_info(name, onnx_type(t), shape)
-                for name, (_, t, shape) in outputs.items()
-            ],
-            [numpy_helper.from_array(array, name) for name, array in self.constants.items()],
-        )
-        opsets = [helper.make_opsetid("", OPSET)]
-        proto = helper.make_model(
-            graph,
-            opset_imports=opsets,
-            ir_version=IR_VERSION,
-            producer_name="trm_np",
-            producer_version=version,
-        )
+        described = [value_info(name, dtype, shape) for name, (_, dtype, shape) in outputs.items()]
+        stored = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
+        graph = helper.make_graph([*self.protos, *named], "trm_np", self.inputs, described, stored)
+        versions = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR_VERSION}
+        proto = helper.make_model(graph, producer_name="trm_np", producer_version=version, **versions)
         helper.set_model_props(proto, dict(properties))
         return proto
 
 
 def integers(*values: int) -> Array:
     return np.array(values, np.int64)
+
+
+def value_info(name: str, dtype: Any, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, onnx_type(dtype), shape)
 
 
 def onnx_type(dtype: Any) -> int:

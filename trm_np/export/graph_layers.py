@@ -76,7 +76,7 @@ def self_attention(
         q, k = (rotate(g, each, *rotation) for each in (q, k))
     scores = q @ k.transpose(0, 1, 3, 2) * width**-0.5
     if padding is not None:
-        scores = g.choose(padding.expand_dims(1, 2), -np.inf, scores)
+        scores = g.node("Where", padding.expand_dims(1, 2), -np.inf, scores)
     seen = g.node("Softmax", scores, axis=-1) @ v
     return linear(g, layer.out_proj, seen.transpose(0, 2, 1, 3).reshape(0, 0, layer.embed_dim))
 
@@ -84,5 +84,5 @@ def self_attention(
 def rotate(g: Graph, x: Value, cos: Value, sin: Value) -> Value:
     """x (B, heads, T, d) by cos and sin (T, d/2, 1): neighbours are the two parts of a complex number."""
     real, imaginary = x.reshape(0, 0, 0, -1, 2).halves()
-    turned = g.concatenate([real * cos - imaginary * sin, imaginary * cos + real * sin], axis=-1)
+    turned = g.node("Concat", real * cos - imaginary * sin, imaginary * cos + real * sin, axis=-1)
     return turned.reshape(0, 0, 0, -1)

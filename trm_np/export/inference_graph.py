@@ -5,8 +5,7 @@ supervision steps are all taken, and each profile keeps the state vector of the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ END = 2**31  # of an axis, wherever it ends
 Outputs = Mapping[str, tuple[Value, Any, tuple[int | str, ...]]]
 
 
-@dataclass(frozen=True)
-class Profiles:
+class Profiles(NamedTuple):
     """The inputs that `data.encode.ProfileInputs` describes, except the masked targets, which only training reads."""
 
     tokens: Value
@@ -42,8 +40,7 @@ class Profiles:
     budget: Value
 
 
-@dataclass(frozen=True)
-class Gifts:
+class Gifts(NamedTuple):
     """Those of `GiftInputs` that a recommendation reads."""
 
     features: Value
@@ -52,8 +49,7 @@ class Gifts:
     age_range: Value
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     u: Value
     hobby: Value
     occasion: Value
@@ -143,7 +139,7 @@ def infer(g: Graph, model: TRM, profiles: Profiles) -> tuple[Value, Value]:
             with g.part(f"step_{step + 1}"):
                 y, z = deep_recursion(g, core, x, y, z, rotation, profiles.padding)
                 now = first_token(y)
-                h = g.choose(going.expand_dims(1), now, h)
+                h = g.node("Where", going.expand_dims(1), now, h)
                 steps = steps + going.cast(np.int64)
                 choice = g.node("ArgMax", linear(g, core.halt_head, now), axis=1, keepdims=0)
                 going = g.node("And", going, g.node("Not", g.node("Equal", choice, np.array(HALT))))
@@ -155,7 +151,7 @@ def embed_question(g: Graph, model: TRM, profiles: Profiles) -> Value:
     with g.part("state_encoder"):
         state = sequential(g, model.decision_heads.state_encoder, profiles.state)
     first = x.cut(1, 0, 1) + state.expand_dims(1)
-    return g.concatenate([first, x.cut(1, 1, END)], axis=1)
+    return g.node("Concat", first, x.cut(1, 1, END), axis=1)
 
 
 def embed(g: Graph, core: Core, tokens: Value) -> Value:
@@ -209,7 +205,7 @@ def user_profiling(g: Graph, part: UserProfiling, profiles: Profiles) -> User:
     occasion = g.node("Gather", g.weight(part.occasion_embedding.weight), profiles.occasion)
     age = sequential(g, part.age_encoder, profiles.age)
     budget = sequential(g, part.budget_encoder, profiles.budget)
-    u = sequential(g, part.encoder, g.concatenate([hobby, preference, occasion, age, budget], axis=-1))
+    u = sequential(g, part.encoder, g.node("Concat", hobby, preference, occasion, age, budget, axis=-1))
     return User(u, hobby, occasion, age, budget)
 
 
@@ -230,7 +226,7 @@ def tool_selection(g: Graph, model: TRM, known: Value, profiles: Profiles) -> Va
     part, config = model.tool_selection, model.config
     words = embed(g, model.core, profiles.tokens.cut(1, 1, END))
     spoken = fold(words, model, 2) * (config.user_width / config.core_width)
-    tokens = sequential(g, part.encoder, g.concatenate([known.expand_dims(1), spoken], axis=1))
+    tokens = sequential(g, part.encoder, g.node("Concat", known.expand_dims(1), spoken, axis=1))
     hidden = tokens + self_attention(g, part.attention, tokens, padding=profiles.padding)
     voting = g.node("Not", profiles.padding.cut(1, 1, END))
     return count_votes(g, part, hidden.cut(1, 1, END), voting)
@@ -274,7 +270,7 @@ def reward_prediction(
     logits = [linear(g, layer, g.node("Relu", x)) for x, layer in zip(hidden, part.component, strict=True)]
     shape = g.node("Shape", logits[0])  # quality is the same for every profile
     everywhere = [g.node("Expand", each, shape) for each in logits]
-    return g.concatenate(everywhere, axis=-1) * COMPONENT_GAIN
+    return g.node("Concat", *everywhere, axis=-1) * COMPONENT_GAIN
 
 
 def fuse(g: Graph, part: RewardPrediction, components: Value) -> Value:

@@ -16,8 +16,8 @@ from trm_np.data.encode import GiftInputs, ProfileInputs, encode_gifts, encode_p
 from trm_np.data.records import Profile
 from trm_np.data.tables import gift_table, profile_table
 from trm_np.data.vocabulary import Vocabulary
-from trm_np.export.errors import ExportError, ExtraMissing
-from trm_np.extras import needs_extra
+from trm_np.export.errors import ExportError
+from trm_np.extras import ExtraMissing, needs_extra
 from trm_np.model.trm import TRM, EncodedGifts
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.storage.files import atomic_write

@@ -8,8 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trm_np.export.errors import ExtraMissing
-from trm_np.extras import needs_extra
+from trm_np.extras import ExtraMissing, needs_extra
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.storage.files import atomic_write
 

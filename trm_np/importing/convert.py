@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from trm_np.data import schema
-from trm_np.data.load import refuse_problems
+from trm_np.data.load import checked
 from trm_np.data.problems import Place
 from trm_np.importing.columns import Column, find_columns
 from trm_np.importing.documents import documents
@@ -36,7 +36,7 @@ def convert(
     its last call. Raises `DataError`.
     """
     if currency is not None:
-        refuse_problems(schema.currency, currency, Place("--currency"))
+        checked(schema.currency, currency, Place("--currency"))
     report = Report()
     files = {"orders": orders, "items": items} | ({"people": people} if people is not None else {})
     tables = {kind: open_table(file) for kind, file in files.items()}

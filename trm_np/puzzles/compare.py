@@ -1,4 +1,4 @@
-"""Comparison with models without recursion, trained for the same amount of arithmetic."""
+"""Compare with models without recursion that are trained with as much arithmetic."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ DEEP = 12  # blocks of the model without recursion
 
 
 def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
-    """Models without a carry, and without recursion, trained for as much arithmetic as `config`."""
+    """Yield models without the carry and without recursion, each with the arithmetic of training with `config`."""
     once = replace(config.model, supervision_steps=1, answer_steps=1)
     deep = replace(once, core_blocks=DEEP, latent_steps=0, cycles=1)
     for name, model in (("the same, N_sup = 1", once), (f"{DEEP} blocks of their own, no recursion", deep)):
@@ -33,7 +33,9 @@ def compare(
     """Evaluate each rival on the same puzzles with the same number of steps; raises Interrupted."""
     results = []
     for name, config in rivals(trainer.config):
-        rival = PuzzleTrainer(config, trainer.task, trainer.puzzles, trainer.validation, seed)
+        rival = PuzzleTrainer(
+            config, trainer.task, trainer.puzzles, trainer.validation, seed, ranks=trainer.ranks
+        )
         for _ in rival.epochs(interrupted):
             pass
         rival.stopping.restore(rival.model)

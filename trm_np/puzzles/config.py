@@ -9,7 +9,7 @@ from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, wit
 # An update moves a weight by less than ten learning rates, so it cannot overflow.
 AT_MOST_ONE = ("learning_rate", "weight_decay", "final", "average", "explore")
 LARGEST_WEIGHT = 1000  # of a loss, or norm of a gradient
-MOST_STEPS = 255  # supervision steps, which are stored as bytes
+MOST_STEPS = 255  # thinking steps, which are stored as bytes
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class PuzzleTrainingConfig:
     beta2: float = 0.95
     weight_decay: float = 0.1
     clip_norm: float = 1.0
-    average: float = 0.995  # of the averaged weights, what an update leaves of those before it
-    halting: float = 0.5  # weight of the loss of halting beside that of the cells
-    explore: float = 0.1  # probability that a puzzle gets a random least number of steps
+    average: float = 0.995  # decay of the exponential moving average of the weights
+    halting: float = 0.5  # weight of the halting loss; that of the cells has weight 1
+    explore: float = 0.1  # probability that a puzzle gets a random minimum of steps
     evaluate_every: int = 10  # epochs
 
 
 @dataclass(frozen=True)
 class PuzzleConfig:
-    """Configuration of a run, stored with the weights."""
+    """All settings of a run. They are stored with the weights."""
 
     model: PuzzleModelConfig = field(default_factory=PuzzleModelConfig)
     training: PuzzleTrainingConfig = field(default_factory=PuzzleTrainingConfig)

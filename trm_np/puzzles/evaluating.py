@@ -1,4 +1,4 @@
-"""Shares of puzzles that a model solves: after each step, by difficulty, and where it halts."""
+"""Evaluate a puzzle model: the share solved after each thinking step, by difficulty, and with halting."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +15,11 @@ ALONE = "_only"
 
 
 def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
-    """Shares of puzzles whose whole board is right: after the model's `answer_steps`, and after each of `steps`.
+    """Evaluate the share of puzzles whose whole board is right.
 
-    `solved_by_difficulty` has about four quarters by the effort of a puzzle. Other shares are those of halting, and of
-    the simplest reasoning without a guess.
+    `solved` is the share after the steps of an answer, and `solved_by_steps` after each of `steps` steps.
+    `solved_by_difficulty` has about four equal groups by the effort of the task. `halting` is the result if the model
+    halts by itself. If the task has a simplest reasoning, its share without guesses is included.
     """
     allowed = model.config.answer_steps
     return trajectory_metrics(
@@ -56,12 +57,12 @@ def trajectory_metrics(
 
 
 def without_guesses(task: Task, puzzles: Puzzles) -> dict[str, float]:
-    """Share that the simplest reasoning solves alone, if the task has one: `singles_only` of Sudoku."""
+    """The share that the task's simplest reasoning solves alone, if it has one; `singles_only` for Sudoku."""
     return {f"{task.simplest}{ALONE}": share(puzzles.guesses == 0)} if task.simplest else {}
 
 
 def without_guesses_text(found: dict[str, Any]) -> list[str]:
-    """That share as a line of text, if there is one."""
+    """The lines of text for `without_guesses`: one, or none."""
     shares = {name.removesuffix(ALONE): found[name] for name in found if name.endswith(ALONE)}
     return [f"{name} alone, as a person begins: {solved:.3f} solved" for name, solved in shares.items()]
 
@@ -71,7 +72,7 @@ def share(right: Bools) -> float:
 
 
 def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
-    """At most four groups of similar size: the least and most rounds of each, and marks of its puzzles."""
+    """At most four groups of about equal size: the least and most rounds of each, and its puzzles as marks."""
     ends = sorted(
         {int(end) for end in np.quantile(rounds, np.arange(1, QUARTERS + 1) / QUARTERS, method="lower")}
     )
@@ -88,7 +89,7 @@ def halting(trajectory: Trajectory, solved: Bools, allowed: int) -> dict[str, fl
 
 
 def evaluation_text(found: dict[str, Any]) -> str:
-    """Text of the evaluation: a table, and lines on cells and halting."""
+    """The evaluation as a table of text."""
     steps = marks(found)
     rows: list[tuple[str, Any, Any]] = [("all", found["puzzles"], found["solved_by_steps"])]
     for group in found["solved_by_difficulty"]:
@@ -112,6 +113,6 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def marks(found: dict[str, Any]) -> Sequence[str]:
-    """Steps in the table: powers of two, and the last."""
+    """The steps to show: powers of two, the steps of an answer, and the last."""
     steps = list(map(int, found["solved_by_steps"]))
     return [str(step) for step in steps if step & (step - 1) == 0 or step in (found["steps"], steps[-1])]

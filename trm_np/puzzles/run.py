@@ -12,6 +12,7 @@ from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model, save_puz
 from trm_np.puzzles.task import Task
 from trm_np.puzzles.training import PuzzleTrainer
 from trm_np.storage.checkpoint import digest
+from trm_np.training.ranks import ALONE, Ranks
 from trm_np.training.run import FolderRun
 
 
@@ -30,13 +31,14 @@ class PuzzleRun(FolderRun):
         seed: int,
         folder: Path,
         resume: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.task, self.test = task, test
         seed = index(seed)
         sets = {"training": puzzles, "validation": validation, "test": test}
         digests = {name: digest([*map(task.text, each.questions)]) for name, each in sets.items()}
-        trainer = PuzzleTrainer(config, task, puzzles, validation, seed)
-        super().__init__(trainer, config, digests, seed, folder, resume)
+        trainer = PuzzleTrainer(config, task, puzzles, validation, seed, ranks=ranks)
+        super().__init__(trainer, config, digests, seed, folder, resume, ranks)
 
     def load(self, path: Path) -> StoredPuzzleModel:
         return load_puzzle_model(path, "training", {self.task.name: self.task})
@@ -60,6 +62,7 @@ class PuzzleRun(FolderRun):
             **found,
         }
         test = {name: found[name] for name in ("solved", "cells")}
-        self.save_model({"validation": self.best_metrics, "test": test})
-        self.end(summary)
+        if self.writes:
+            self.save_model({"validation": self.best_metrics, "test": test})
+            self.end(summary)
         return summary

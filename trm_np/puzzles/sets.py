@@ -1,4 +1,4 @@
-"""Sets of puzzles, generated or from files, no two of them equal up to symmetry."""
+"""Sets of puzzles, generated or from files. No two puzzles of a generated set are equal up to symmetry."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from trm_np.config import ConfigError
 from trm_np.data.tables import Ints, Rows
 from trm_np.puzzles.task import Board, Task
 
-TEST, VALIDATION = 1000, 125  # puzzles that are made to be held out
-APART = 1  # second seed of held-out puzzles, which makes them differ from the others
-MOST_TRIES = 50  # for each puzzle: a small kind has few different ones
+TEST, VALIDATION = 1000, 125  # held-out puzzles to generate
+APART = 1  # seeds a separate generator for the held-out puzzles
+MOST_TRIES = 50  # per puzzle, since a small task has few different ones
 
 
 class TooFewPuzzles(ConfigError):
-    """Refusal of a kind that has fewer puzzles than requested."""
+    """Raised if a task has too few different puzzles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Puzzles(Rows):
 
     @classmethod
     def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":
-        """Puzzles of a task, with their effort computed."""
+        """Make a set from boards and compute the effort of each."""
         efforts = [task.effort(*pair) for pair in zip(questions, answers, strict=True)]
         rounds, guesses = np.array(efforts, np.int64).reshape(-1, 2).T
         return cls(questions, answers, rounds, guesses)
@@ -97,6 +97,6 @@ def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
 
 
 def without_twins(task: Task, puzzles: Puzzles, known: set[bytes]) -> Puzzles:
-    """The puzzles that equal no known one up to symmetry."""
+    """The puzzles whose canonical form is not in `known`."""
     new = [task.canonical(each) not in known for each in puzzles.questions]
     return puzzles.take(np.array(new, bool))

@@ -1,4 +1,4 @@
-"""Solve boards, and show them step by step."""
+"""Solve boards and show the result of each thinking step."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ CHANGED = "*"
 
 
 def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
-    """Solve one board (S,): the prediction after each step, until the model is sure or has taken so many steps."""
+    """Solve one board (S,). The result has the thought after each step, until the model is sure or after `steps`."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
     for step, prediction in enumerate(predictions(model, question[None], steps), start=1):
@@ -34,7 +34,7 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
 
 
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
-    """Solve many boards (N, S): the answer to each once the model is sure or has taken so many steps."""
+    """Solve many boards (N, S) at once. Yields the answer to each, once the model is sure or after `steps` steps."""
     task = model.task
     for question, board, right, taken in zip(questions, *solutions(model, questions, steps), strict=True):
         yield {
@@ -56,7 +56,7 @@ def fault_of(task: Task, question: Board, answer: Board) -> str:
 
 
 def solution_text(task: Task, found: dict[str, Any]) -> str:
-    """Text of the boards after each step, with changed cells marked."""
+    """The boards after each step as text, with changed cells marked."""
     lines = [grid(task, found["question"], ())]
     for thought in found["thoughts"]:
         lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
@@ -65,7 +65,7 @@ def solution_text(task: Task, found: dict[str, Any]) -> str:
 
 
 def ending(found: dict[str, Any]) -> str:
-    """Line on the step of halting, and whether the answer breaks a rule."""
+    """A line about when thinking ended, and whether the answer is right."""
     steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
     end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
     rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"

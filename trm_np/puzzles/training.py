@@ -14,6 +14,7 @@ import numpy as np
 from trm_np.autograd import Tensor
 from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
+from trm_np.config import ConfigError
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
 from trm_np.puzzles.config import PuzzleConfig, PuzzleTrainingConfig
@@ -22,6 +23,7 @@ from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
 from trm_np.training.divergence import Diverged
+from trm_np.training.ranks import ALONE, Ranks
 from trm_np.training.state import copy_into, generator_states, in_json, load_stopping
 from trm_np.training.stopping import EarlyStopping
 from trm_np.training.trainer import Interrupted, Record
@@ -82,7 +84,8 @@ class BatchState:
 class PuzzleTrainer:
     """A model in training on puzzles: `model`, which is evaluated and kept, averages the weights of `learner`.
 
-    `build` makes both models, and `seed` seeds all random numbers. Raises ConfigError if no model can be built.
+    `build` makes both models, and `seed` seeds all random numbers. Each of several `ranks` learns from its share of the
+    batch. Raises ConfigError if no model can be built, or a batch has fewer puzzles than there are ranks.
     """
 
     def __init__(
@@ -93,8 +96,12 @@ class PuzzleTrainer:
         validation: Puzzles,
         seed: int,
         build: type[PuzzleModel] = PuzzleModel,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.task = config, task
+        if config.training.batch_size < ranks.size:
+            batch_size = config.training.batch_size
+            raise ConfigError(f"training.batch_size={batch_size}: {ranks.size} ranks need a puzzle each")
+        self.config, self.task, self.ranks = config, task, ranks
         self.puzzles, self.validation = puzzles, validation
         self.generators = Generators.from_seed(seed)
         self.learner = build(config.model, task, self.generators.init)
@@ -114,11 +121,11 @@ class PuzzleTrainer:
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end. Yields the record of each epoch.
 
-        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true on any rank.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
-                if interrupted():
+                if self.ranks.all_reduce_max(interrupted()):
                     raise Interrupted
                 self.refill()
                 self.update()
@@ -145,12 +152,19 @@ class PuzzleTrainer:
     def update(self) -> None:
         """One supervision step from the carry, with its losses and an update of the weights; the carry goes on."""
         batch, training = self.batch, self.config.training
+        rows = self.ranks.rows(training.batch_size)
+        questions, answers, share = (
+            batch.questions[rows],
+            batch.answers[rows],
+            len(batch.y[rows]) / len(batch.y),
+        )
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
-            carry = self.learner(batch.questions, Carry(Tensor(batch.y), Tensor(batch.z)))
+            carry = self.learner(questions, Carry(Tensor(batch.y[rows]), Tensor(batch.z[rows])))
             outputs = self.learner.decode(carry)
-            cells, halting = losses(outputs, batch.answers)
-            self.add_losses(outputs, cells.item(), halting.item())
-            (cells + halting * training.halting).backward()
+            cells, halting = losses(outputs, answers)
+            self.add_losses(share, cells.item(), halting.item(), solved(outputs, answers).mean())
+            ((cells + halting * training.halting) * share).backward()
+            self.ranks.all_reduce_sum(self.optimizer.gradient)
             norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
             self.optimizer.param_groups[0]["lr"] = self.learning_rate()
@@ -159,15 +173,16 @@ class PuzzleTrainer:
         self.progress.updates += 1
         done = self.updates_done()
         average_(self.model, self.learner, min(training.average, done / (done + RISING)))
-        batch.y, batch.z = carry.y.data, carry.z.data
         batch.steps += 1
-        batch.finished = self.is_finished(outputs).astype(np.uint8)
+        batch.y[rows], batch.z[rows] = carry.y.data, carry.z.data
+        batch.finished[rows] = self.is_finished(outputs, batch.steps[rows], batch.least[rows])
+        for each in (batch.y, batch.z, batch.finished):
+            self.ranks.all_gather(each, rows)
 
-    def is_finished(self, outputs: PuzzleOutputs) -> Bools:
+    def is_finished(self, outputs: PuzzleOutputs, steps: Board, least: Board) -> Bools:
         """Puzzles (B,) that halt after at least the drawn number of steps, or have taken N_sup steps."""
-        batch = self.batch
-        halted: Bools = halts(outputs) & (batch.steps >= batch.least)
-        return halted | (batch.steps >= self.config.model.supervision_steps)
+        halted: Bools = halts(outputs) & (steps >= least)
+        return halted | (steps >= self.config.model.supervision_steps)
 
     def updates_done(self) -> int:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
@@ -179,12 +194,15 @@ class PuzzleTrainer:
         cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * progress))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
-    def add_losses(self, outputs: PuzzleOutputs, cells: float, halting: float) -> None:
-        """Add the losses of an update and the share of solved puzzles to the sums of the epoch; raises Diverged."""
-        self.require_finite("loss cells", cells)
-        self.require_finite("loss halting", halting)
-        share = float(solved(outputs, self.batch.answers).mean())
-        for name, value in (("cells", cells), ("halting", halting), ("solved", share)):
+    def add_losses(self, share: float, *means: float) -> None:
+        """Add an update's losses and solved puzzles to the sums of the epoch; raises Diverged.
+
+        `means` are those of this rank, whose puzzles are a `share` of the batch.
+        """
+        numbers = np.array(means) * share
+        self.ranks.all_reduce_sum(numbers)
+        for name, value in zip((*TERMS, "solved"), numbers.tolist(), strict=True):
+            self.require_finite(f"loss {name}", value)
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
 
     def require_finite(self, what: str, value: float) -> None:

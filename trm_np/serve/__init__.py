@@ -2,7 +2,8 @@
 
     TRM_MODEL=best.npz OPENBLAS_NUM_THREADS=1 gunicorn --threads 8 trm_np.serve:application
 
-`trm serve` runs it in waitress.
+`trm serve` runs it in waitress. Its options are variables here: TRM_ALLOW_HOST has the host names that requests may
+carry, with commas, and TRM_TRUST=1 trusts the model file.
 """
 
 import os
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     application: Application
 
-MODEL_VARIABLE = "TRM_MODEL"
+TRUST = {"": False, "0": False, "1": True}
 
 
 def __getattr__(name: str) -> object:
@@ -26,15 +27,22 @@ def __getattr__(name: str) -> object:
 
 @cache
 def application_of_environment() -> "Application":
-    """Raises ValueError if TRM_MODEL names no model that can be read."""
+    """Raises ValueError for a variable that is wrong, or a model that cannot be read.
+
+    Without TRM_ALLOW_HOST requests may carry any host name: who listens, and where, is not known here.
+    """
     from trm_np.serve.metrics import Metrics
     from trm_np.serve.served import ServedModel
     from trm_np.serve.wsgi import Application
+    from trm_np.text import shown
 
-    path = os.environ.get(MODEL_VARIABLE)
+    path, names, trust = (os.environ.get(f"TRM_{name}", "") for name in ("MODEL", "ALLOW_HOST", "TRUST"))
     if not path:
-        raise ValueError(f"{MODEL_VARIABLE}: not set; allowed: the name of a model file, such as best.npz")
+        raise ValueError("TRM_MODEL: not set; allowed: the name of a model file, such as best.npz")
+    if trust not in TRUST:
+        raise ValueError(f"TRM_TRUST: found {shown(trust)}; allowed: 1, to trust the model file, or 0")
     metrics = Metrics()
-    served = ServedModel(path, None, metrics)
+    served = ServedModel(path, None, metrics, TRUST[trust])
     served.watch()
-    return Application(served, metrics)
+    hosts = {name.strip().lower() for name in names.split(",")} if names else None
+    return Application(served, metrics, hosts)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from trm_np.data.lenient import Asked
+from trm_np.data.lenient import CheckedProfile
 from trm_np.deadline import TooLate, until
 from trm_np.recommend.recommendation import Recommendation
 from trm_np.recommend.recommender import Recommender
@@ -34,7 +34,7 @@ class Overloaded(Exception):
 class Waiting:
     """Profiles, what is asked of them (model, terms), until when, and in the end their answers, or what went wrong."""
 
-    asked: list[Asked]
+    asked: list[CheckedProfile]
     question: tuple[Recommender, Terms]
     deadline: float
     outcome: list[Recommendation] | Exception | None = None
@@ -76,9 +76,9 @@ class Batches:
                 self.admitted -= profiles
 
     def answer(
-        self, recommender: Recommender, asked: list[Asked], terms: Terms, deadline: float
+        self, recommender: Recommender, asked: list[CheckedProfile], terms: Terms, deadline: float
     ) -> list[Recommendation]:
-        """`recommender.answer` for at most PORTION profiles, maybe in one batch with others.
+        """`recommender.recommend_checked` for at most PORTION profiles, maybe in one batch with others.
 
         Raises TooLate if they are not answered by `deadline`, of `time.monotonic`.
         """
@@ -123,7 +123,7 @@ class Batches:
         try:
             began = time.monotonic()
             with until(first):
-                answers = iter(recommender.answer(asked, terms))
+                answers = iter(recommender.recommend_checked(asked, terms))
             if len(asked) >= MANY:
                 now = (time.monotonic() - began) / len(asked)
                 self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)

@@ -1,27 +1,14 @@
-"""Where the server listens, and which server it is."""
+"""Where the server listens."""
 
 import errno
 import os
 import socket
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from trm_np.extras import needs_extra
-from trm_np.serve.wsgi import Application
 from trm_np.text import printable
 
-if TYPE_CHECKING:
-    from trm_np.serve.on_waitress import Server as WaitressServer
-    from trm_np.serve.on_wsgiref import Server as WsgirefServer
-
 BACKLOG = 1024
-TRYING_OUT = (
-    "Warning: without waitress this server is for trying out only: it answers one request at a time, and five "
-    "half-open connections stop it; a server for more needs"
-)
-
-
 NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # as ::1 is where IPv6 is switched off
 
 
@@ -73,17 +60,3 @@ def in_words(address: Any) -> str:
     """127.0.0.1:8000 or [::1]:8000."""
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def server_for(
-    application: Application, listening: Sequence[socket.socket]
-) -> "WaitressServer | WsgirefServer":
-    """A server of the application: waitress, or where that is not installed the standard library's, which says so."""
-    try:
-        from trm_np.serve.on_waitress import Server
-    except ImportError:
-        from trm_np.serve.on_wsgiref import Server as FallBack
-
-        print(needs_extra(TRYING_OUT, "serve"), file=sys.stderr)
-        return FallBack(application, listening)
-    return Server(application, listening)

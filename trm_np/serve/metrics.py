@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from trm_np.serve.forking import after_fork
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, each an upper bound
+INF = float("inf")
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, INF)  # seconds, upper bounds
 
 
 class Metrics:
@@ -22,7 +23,7 @@ class Metrics:
         """Set all counters to zero; each process counts for itself."""
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._durations: Counter[float] = Counter()  # by the least bucket that holds them
+        self._durations: Counter[float] = Counter()  # by each bucket that holds them
         self._seconds = 0.0
         self._profiles = self._reloads = self._refusals = 0
         self._started = time.time()
@@ -37,7 +38,7 @@ class Metrics:
         with self._lock:
             self._profiles += profiles
             self._seconds += seconds
-            self._durations[next((bound for bound in BUCKETS if seconds <= bound), float("inf"))] += 1
+            self._durations.update([bound for bound in BUCKETS if seconds <= bound])
 
     def count_model(self, refused: bool) -> None:
         """A model file that was loaded in place of another, or refused."""
@@ -59,12 +60,11 @@ class Metrics:
             number = sum(number for (_, status), number in requests if status // 100 == first)
             yield f'trm_errors_total{{kind="{name}"}} {number}'
         yield from family("trm_recommend_seconds", "histogram", "Seconds that an answer of /recommend took.")
-        below = 0
-        for bound in (*BUCKETS, float("inf")):
-            below += self._durations[bound]
-            yield f'trm_recommend_seconds_bucket{{le="{as_bound(bound)}"}} {below}'
+        for bound in BUCKETS:
+            le = str(bound).replace("inf", "+Inf")
+            yield f'trm_recommend_seconds_bucket{{le="{le}"}} {self._durations[bound]}'
         yield f"trm_recommend_seconds_sum {self._seconds!r}"
-        yield f"trm_recommend_seconds_count {below}"
+        yield f"trm_recommend_seconds_count {self._durations[BUCKETS[-1]]}"
         for name, what, value in (
             ("trm_profiles_total", "Profiles answered.", self._profiles),
             ("trm_model_reloads_total", "Models loaded in place of another.", self._reloads),
@@ -79,7 +79,3 @@ class Metrics:
 def family(name: str, kind: str, what: str) -> Iterator[str]:
     yield f"# HELP {name} {what}"
     yield f"# TYPE {name} {kind}"
-
-
-def as_bound(bound: float) -> str:
-    return "+Inf" if bound == float("inf") else repr(bound)

@@ -8,39 +8,33 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from waitress import wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from waitress.adjustments import Adjustments  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from waitress.parser import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    HTTPRequestParser,
-    ParsingError,
-)
-from waitress.server import TcpWSGIServer  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from waitress.task import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    ErrorTask,
-    ThreadedTaskDispatcher,
-    WSGITask,
-)
-
-from trm_np.process import most_files
+from trm_np.extras import ExtraMissing, needs_extra
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
 from trm_np.serve.wsgi import Application
+from trm_np.systems import most_files
+
+try:
+    from waitress import parser, task, wasyncore  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from waitress.adjustments import Adjustments  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from waitress.channel import HTTPChannel  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from waitress.server import TcpWSGIServer  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError as error:
+    raise ExtraMissing(needs_extra("trm serve needs", "serve")) from error
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
-# Connections that are closed at a time; descriptors for all else that a server opens.
 ROOM, FILES_KEPT = (
     50,
     64,
-)
+)  # connections that are closed at a time; descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
-    "channel_timeout": 30,  # seconds for a request to arrive, or for an answer to be read
+    "channel_timeout": 30,  # seconds without a byte from or to a client
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
     "max_request_header_size": 2**14,
     "max_request_body_size": 2 * BODY_BYTES,  # with the framing of chunks; the application counts without
@@ -55,23 +49,23 @@ ADJUSTMENTS: dict[str, Any] = {
 }
 
 
-class Request(HTTPRequestParser):  # type: ignore[misc]
+class Request(parser.HTTPRequestParser):  # type: ignore[misc]
     """A request whose head is refused for any fault; some faults waitress would take for a bug of its own."""
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
             super().parse_header(header_plus)
         except ValueError as error:  # of an address, or of a number with too many digits
-            raise ParsingError(str(error)) from error
+            raise parser.ParsingError(str(error)) from error
         first, *fields = header_plus.split(b"\r\n")
         names = [field.partition(b":")[0].strip().lower() for field in fields]
         if b"content-length" in names and b"transfer-encoding" in names:
-            raise ParsingError("Content-Length and Transfer-Encoding, of which one may be given")
+            raise parser.ParsingError("Content-Length and Transfer-Encoding, of which one may be given")
         if names.count(b"host") != 1 and not (first.endswith(b"HTTP/1.0") and b"host" not in names):
-            raise ParsingError(f"{names.count(b'host')} times Host, which is to be given once")
+            raise parser.ParsingError(f"{names.count(b'host')} times Host, which is to be given once")
 
 
-class Refusal(ErrorTask):  # type: ignore[misc]
+class Refusal(task.ErrorTask):  # type: ignore[misc]
     """Reply to a malformed or too large request: an error in JSON, as the application's are."""
 
     def execute(self) -> None:
@@ -82,12 +76,12 @@ class Refusal(ErrorTask):  # type: ignore[misc]
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())
         self.set_close_on_finish()
-        self.channel.server.whole.refused(response.status)
+        self.channel.server.whole.metrics.count_request("other", response.status)
         self.content_length = sum(map(len, response.body))
         self.write(b"".join(response.body))
 
 
-class Answer(WSGITask):  # type: ignore[misc]
+class Answer(task.WSGITask):  # type: ignore[misc]
     """An answer that tells its client, once the server ends, that it is the last on this connection."""
 
     def build_response_header(self) -> bytes:
@@ -98,22 +92,10 @@ class Answer(WSGITask):  # type: ignore[misc]
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """A connection that times out unless a request arrives whole: a byte now and then does not keep it."""
-
     parser_class = Request
     task_class = Answer
     error_task_class = Refusal
     last_activity: float
-    began = 0.0  # when the first bytes of a request came that is not there yet
-
-    def handle_read(self) -> None:
-        unfinished = self.request
-        super().handle_read()
-        if self.request is None:
-            return
-        if self.request is not unfinished:
-            self.began = self.last_activity
-        self.last_activity = self.began
 
     def handle_close(self) -> None:
         """Read what has come before closing: otherwise a client that still sends may lose the answer."""
@@ -175,12 +157,9 @@ class Server:
         if files is not None:
             most = min(self.adjustments.connection_limit, max(files - FILES_KEPT, 2 * ROOM))
             self.adjustments.connection_limit = most
-        self.dispatcher = ThreadedTaskDispatcher()
+        self.dispatcher = task.ThreadedTaskDispatcher()
         self.dispatcher.set_thread_count(self.adjustments.threads)
         self.listeners = [Listener(self, application, each) for each in listening]
-
-    def refused(self, status: int) -> None:
-        self.metrics.count_request("other", status)
 
     def drain(self) -> None:
         """Have `run` come to its end; may be called by a signal handler, and again."""
@@ -223,10 +202,10 @@ class Server:
                 channel.handle_close()
 
     def make_room(self) -> None:
-        """Close the connections that were silent longest, when there are nearly as many as allowed."""
+        """Close those without a whole request that were silent longest, when there are nearly as many as allowed."""
         if len(self.map) >= self.adjustments.connection_limit - ROOM:
-            idle = [channel for channel in self.channels() if channel.idle]
-            for channel in sorted(idle, key=lambda channel: channel.last_activity)[:ROOM]:
+            waiting = [channel for channel in self.channels() if not channel.busy]
+            for channel in sorted(waiting, key=lambda channel: channel.last_activity)[:ROOM]:
                 channel.handle_close()
 
     def out_of_files(self) -> None:

@@ -40,6 +40,7 @@ class Question(NamedTuple):
     strict: bool = False
 
 
+@schema.keeps(type="boolean")
 def truth(value: object, at: Place) -> Iterator[Problem]:
     if not isinstance(value, bool):
         yield at.problem(shown(value), "true or false")
@@ -137,8 +138,6 @@ def read_body(environ: dict[str, Any]) -> bytes:
     whole = f"{length:,}, as Content-Length says" if said else "all to the end"
     try:
         body: bytes = environ["wsgi.input"].read(length)
-    except TimeoutError:
-        raise HTTPError(408, f"body: found fewer bytes; allowed: {whole}, in time") from None
     except OSError:
         raise HTTPError(400, f"body: found fewer bytes; allowed: {whole}") from None
     if len(body) > BODY_BYTES:
@@ -154,15 +153,29 @@ def shown_bytes(digits: str) -> str:
     return f"{int(digits):,} bytes" if len(digits) <= 20 else "a number of more than 20 digits"
 
 
+def word(names: tuple[str, ...]) -> schema.Check:
+    """Check of a word of a profile, which stands for one of these names, or for none."""
+    said = (
+        "A name of the vocabulary in any spelling, or a word of its synonyms."
+        if names
+        else "The id of a gift that the person has already."
+    )
+
+    @schema.keeps(type="string", maxLength=NAME_CHARACTERS, description=said, examples=list(names))
+    def check(value: object, at: Place) -> Iterator[Problem]:
+        if isinstance(value, str) and len(value) > NAME_CHARACTERS:
+            allowed = f"at most {NAME_CHARACTERS:,} characters"
+            yield at.problem(f"a name of {len(value):,} characters", allowed)
+
+    return check
+
+
 def require_modest(value: object, place: str) -> None:
     """Raise DataError for a profile with longer names than any has; anything else passes."""
-    if not isinstance(value, dict):
-        return
-    at = Place("body", place)
+    at, check = Place("body", place), word(())
+    given = value if isinstance(value, dict) else {}
     for field in PROFILE_FIELDS:
-        item = value.get(field)
-        names = item if isinstance(item, list) else [item]
-        for name in names:
-            if isinstance(name, str) and len(name) > NAME_CHARACTERS:
-                allowed = f"at most {NAME_CHARACTERS:,} characters"
-                raise DataError([at.key(field).problem(f"a name of {len(name):,} characters", allowed)])
+        item = given.get(field)
+        for name in item if isinstance(item, list) else [item]:
+            if problems := list(check(name, at.key(field))):
+                raise DataError(problems)

@@ -9,7 +9,8 @@ from typing import Any
 from trm_np import __version__
 from trm_np.data.problems import DataError
 from trm_np.deadline import TooLate, until
-from trm_np.recommend.recommender import ModelError, Recommender
+from trm_np.recommend.outputs import ModelError
+from trm_np.recommend.recommender import Recommender
 from trm_np.serve.forking import after_fork
 from trm_np.serve.http import to_json
 from trm_np.serve.log import say

@@ -56,8 +56,8 @@ def tried(path: str, catalogue: str | None, trust: bool) -> str:
 def main(path: str, catalogue: str | None, trust: bool, memory: int | None, seconds: int) -> None:
     """Run in the other process: print the digest, or why the files are refused, as JSON."""
     from trm_np.data.problems import DataError
-    from trm_np.process import limit
     from trm_np.serve.served import load
+    from trm_np.systems import limit
 
     limit(memory, seconds)
     try:

@@ -10,10 +10,10 @@ from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from trm_np.data.lenient import Asked
+from trm_np.data.lenient import CheckedProfile
 from trm_np.data.problems import DataError
 from trm_np.deadline import TooLate, require_time, until
-from trm_np.recommend.recommender import ModelError
+from trm_np.recommend.outputs import ModelError
 from trm_np.serve.batching import PORTION, Batches, Overloaded
 from trm_np.serve.http import HTTPError, Response, to_json
 from trm_np.serve.log import say
@@ -110,7 +110,9 @@ class Application:
         self.metrics.count_answer(len(asked), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
-    def answers(self, now: Snapshot, asked: list[Asked], question: Question, deadline: float) -> bytes:
+    def answers(
+        self, now: Snapshot, asked: list[CheckedProfile], question: Question, deadline: float
+    ) -> bytes:
         """Answers to a few profiles, in JSON, joined by commas; raises TooLate."""
         found = self.batches.answer(now.recommender, asked, question.terms, deadline)
         return b", ".join(to_json(answer.to_dict()) for answer in found)
@@ -137,7 +139,8 @@ def require_host(said: str, hosts: Collection[str] | None) -> None:
     """Raise HTTPError for another name than those of this machine itself, as a page from elsewhere has it resolved."""
     name = re.sub(r":\d*$", "", said).lower().rstrip(".")
     if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
-        raise HTTPError(400, f"Host: found {shown(said)}; allowed: localhost, and what --allow-host names")
+        allowed = "localhost, and the names given as --allow-host or TRM_ALLOW_HOST"
+        raise HTTPError(400, f"Host: found {shown(said)}; allowed: {allowed}")
 
 
 def require_method(path: str, method: str) -> None:
@@ -160,7 +163,7 @@ def overloaded() -> HTTPError:
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
-def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool) -> list[Asked]:
+def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool) -> list[CheckedProfile]:
     """The profiles, each checked; raises HTTPError for the first that is refused, and TooLate."""
     asked = []
     for index, value in enumerate(profiles):

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trm_np import systems
 from trm_np.text import printable
 
 Piece = bytes | memoryview
@@ -56,12 +57,12 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
         # Not `target`: /dev/stdout may lead to a pipe without a name.
         before = file_status(path)
         first = stat.S_IMODE(before.st_mode) | stat.S_IWUSR if before else mode
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, first)
+        descriptor = systems.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, first)
         try:
             for piece in pieces:
                 write_all(descriptor, piece)
             if before:
-                copy_owner_and_mode(descriptor, before)
+                systems.give_owner_and_permissions(descriptor, before)
             make_safe(descriptor)
         finally:
             os.close(descriptor)
@@ -85,16 +86,6 @@ def file_status(path: Path) -> os.stat_result | None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EEXIST, "it exists and is not a regular file")
     return status
-
-
-def copy_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
-    """Give an open file the permissions of another one and, as far as the system allows, its owner."""
-    now = os.fstat(descriptor)
-    if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
-        with suppress(OSError):
-            os.fchown(descriptor, status.st_uid, status.st_gid)
-    if stat.S_IMODE(os.fstat(descriptor).st_mode) != stat.S_IMODE(status.st_mode):
-        os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
 def append_line(path: Path, line: str) -> None:
@@ -123,7 +114,7 @@ def open_plain(path: Path, flags: int) -> int:
     Raises OSError for a link, and for anything but a regular file. Never blocks on a pipe.
     """
     try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        descriptor = systems.open_file(path, flags, follow_link=False)
     except OSError as error:
         if error.errno in LINK_OR_PIPE:
             raise OSError(errno.EEXIST, f"{path.name} is a link or not a regular file") from error
@@ -201,17 +192,18 @@ def clear_temporaries(folder: Path, names: Iterable[str]) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make renames in a folder survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        make_safe(descriptor)
-    finally:
-        os.close(descriptor)
+    descriptor = systems.open_folder(folder)
+    if descriptor is not None:
+        try:
+            make_safe(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_safe(descriptor: int) -> None:
     """Flush an open file or folder to the disk. Raises OSError; on a file system without fsync it only warns."""
     try:
-        os.fsync(descriptor)
+        systems.sync(descriptor)
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
@@ -236,17 +228,15 @@ def try_to_write(folder: Path) -> None:
 def lock_folder(folder: Path) -> Any:
     """Lock a folder against other writers until the process ends or the returned file is closed.
 
-    The lock is a `flock`, which the kernel frees however the process ends. Raises FolderInUse, which names the holder,
-    and OSError.
+    The system frees the lock however the process ends. Raises FolderInUse, which names the holder, and OSError.
     """
-    import fcntl
     import socket
 
     descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     file = os.fdopen(descriptor, "a+b", buffering=0)  # open as long as the lock is held
     try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            systems.lock(descriptor)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from trm_np import systems
 from trm_np.autograd.ops import Array
 from trm_np.storage.files import Piece
 
@@ -294,8 +295,7 @@ def open_npz(path: str | os.PathLike[str]) -> Npz:
 
 def open_archive(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a model file, or the model in a program. Raises NpzError and OSError."""
-    # Without O_NONBLOCK, opening a named pipe would block.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    descriptor = systems.open_file(path, os.O_RDONLY)
     file = FileIO(descriptor)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

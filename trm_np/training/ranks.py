@@ -50,6 +50,12 @@ class Ranks:
         if self.size > 1:
             self.world.Allreduce(self.mpi.IN_PLACE, numbers, self.mpi.SUM)
 
+    def all_gather(self, numbers: Any, rows: slice) -> None:
+        """Replace all rows of an array but `rows`, which are this rank's own, by those of the other ranks, in place."""
+        if self.size > 1:
+            numbers[: rows.start] = numbers[rows.stop :] = 0
+            self.all_reduce_sum(numbers)
+
     def all_reduce_max(self, number: int) -> int:
         """The largest of the ranks' numbers."""
         if self.size == 1:
