@@ -1,1 +1,1 @@
-"""The model and its training in other frameworks: oracles for ours, and rivals in speed."""
+"""The model and its training in other frameworks, as oracles and rivals in speed."""

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Whether each mirror of the model says what ours says and learns from the same gradients, without dropout.
+"""Check that each mirror of the model has the same outputs and gradients as ours, without dropout.
 
 python benchmarks/mirrors/equality.py                  both presets
 python benchmarks/mirrors/equality.py --preset tiny    one of them
 python benchmarks/mirrors/equality.py --compiled       compiled PyTorch too: minutes for each preset the first time
 
-Each line has the largest relative differences met: at the start and after some training, with tokens to guess and
-with none. Outputs and loss terms may differ by 1e-5, gradients by 1e-4 in float32: rounding. That the mathematics is
-the same shows in float64, where neither may differ by more than 1e-10.
+Each line has the largest relative differences, before and after some training, with and without masked targets. In
+float32, rounding may change outputs and loss terms by 1e-5 and gradients by 1e-4. In float64 none may differ by more
+than 1e-10, which shows that the mathematics is the same.
 """
 
 import sys
@@ -64,7 +64,7 @@ TOLERANCES = {"float32": (1e-5, 1e-4), "float64": (1e-10, 1e-10)}  # of outputs 
 
 
 class Mirror(NamedTuple):
-    """Copy of a trainer: how to make it, the precisions it computes in, and whether it answers as well as learns.
+    """A copy of a trainer: a function that makes it, its precisions, and whether it can compute outputs alone.
 
     The copy has `prepare(batch)` and `outputs_and_gradients(prepared)`, as `ours`; to answer, it has `encode(gifts)`,
     `prepare_profiles(inputs)` and `answer(prepared)`, as `answer_of`.
@@ -83,11 +83,11 @@ COMPILED = {"torch compiled": Mirror(partial(TorchTrainer, mode="compiled"), ("f
 
 
 class MirrorMismatch(AssertionError):
-    """A mirror differs from ours: in which tensor, at which step, by how much."""
+    """Raised if a mirror differs from ours. The message has the tensor, the step and the difference."""
 
 
 class Difference(NamedTuple):
-    """The largest difference of a tensor, relative to its largest element."""
+    """The largest difference in a tensor, relative to its largest element."""
 
     relative: float
     name: str
@@ -100,7 +100,7 @@ class Difference(NamedTuple):
 def check_equal(
     ours: list[Step], theirs: list[Step], outputs_tolerance: float = 1e-5, gradients_tolerance: float = 1e-4
 ) -> dict[str, Difference]:
-    """The largest difference of "outputs", "terms" and "gradients"; raises MirrorMismatch where one is too large."""
+    """The largest differences of "outputs", "terms" and "gradients". Raises MirrorMismatch if one is too large."""
     tolerances = {"outputs": outputs_tolerance, "terms": outputs_tolerance, "gradients": gradients_tolerance}
     if len(ours) != len(theirs):
         raise MirrorMismatch(f"{len(theirs)} supervision steps, not {len(ours)}")
@@ -115,7 +115,7 @@ def check_equal(
 
 
 def differences(kind: str, step: int, ours: Arrays, theirs: Arrays) -> Iterator[Difference]:
-    """Largest difference of each tensor; raises MirrorMismatch where names or shapes differ."""
+    """The largest difference of each tensor. Raises MirrorMismatch if names or shapes differ."""
     if ours.keys() != theirs.keys():
         raise MirrorMismatch(f"{kind} of step {step}: only one has {sorted(ours.keys() ^ theirs.keys())}")
     floor = SMALLEST_OUTPUT
@@ -133,7 +133,7 @@ def differences(kind: str, step: int, ours: Arrays, theirs: Arrays) -> Iterator[
 
 
 def ours(trainer: Trainer, batch: Batch) -> list[Step]:
-    """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
+    """Outputs, loss terms and gradients of each supervision step, without dropout and without updates."""
     model, loss, training = trainer.model, trainer.loss, trainer.model.training
     carry, found = None, []
     model.eval()
@@ -179,7 +179,7 @@ def answer_of(trainer: Trainer, profiles: ProfileInputs, gifts: EncodedGifts) ->
 
 
 def in_precision(trainer: Trainer, batch: Batch, precision: str) -> tuple[Trainer, Batch]:
-    """A trainer with these weights, its optimizer at the start, and the batch, its targets in this precision too."""
+    """Convert a trainer and a batch to another precision. The optimizer is reset."""
     twin = Trainer(trainer.config, trainer.task, SEED)
     twin.model.load_state_dict(trainer.model.state_dict())
     twin.model.astype(precision)
@@ -195,7 +195,7 @@ def in_precision(trainer: Trainer, batch: Batch, precision: str) -> tuple[Traine
 @click.option("--preset", "presets", type=click.Choice(list(PRESETS)), multiple=True, default=list(PRESETS))
 @click.option("--compiled", is_flag=True, help="Check compiled PyTorch too.")
 def main(presets: tuple[str, ...], compiled: bool) -> None:
-    """Compare every mirror with ours, and print how far they are apart; raises MirrorMismatch if too far."""
+    """Compare every mirror with ours and print the differences. Raises MirrorMismatch if one is too large."""
     for preset in presets:
         for line in check_preset(preset, compiled=compiled):
             click.echo(line)
@@ -207,9 +207,9 @@ def check_preset(
     compiled: bool = False,
     at_start: bool = False,
 ) -> Iterator[str]:
-    """A line for each mirror with the largest differences met; raises MirrorMismatch if one is too large.
+    """Print a line for each mirror with its largest differences. Raises MirrorMismatch if one is too large.
 
-    `at_start`: only before training, with tokens to guess.
+    With `at_start`, compare only before training and with masked targets.
     """
     mirrors = MIRRORS | COMPILED if compiled else MIRRORS
     largest: dict[str, dict[str, Difference]] = {name: {} for name in mirrors}
@@ -228,7 +228,7 @@ def check_preset(
 def compare(
     mirror: Mirror, trainer: Trainer, batch: Batch, expected: list[Step], precision: str
 ) -> dict[str, Difference]:
-    """The largest difference of each kind between a copy of the trainer and what ours gives for the batch."""
+    """The largest difference of each kind between a copy of the trainer and ours on a batch."""
     copy, tolerances = mirror.copy(trainer), TOLERANCES[precision]
     found = check_equal(expected, copy.outputs_and_gradients(copy.prepare(batch)), *tolerances)
     if mirror.answers:
@@ -240,7 +240,7 @@ def compare(
 
 
 def situations(preset: str) -> Iterator[tuple[Trainer, Batch]]:
-    """A trainer and a batch: at the start and after some training, with tokens to guess and with none."""
+    """Yield a trainer and a batch: before and after some training, with and without masked targets."""
     config = resolve(preset, settings={"training.batch_size": 16, "training.imagined": 0.0})
     trainer = Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED)
     rng = np.random.default_rng(SEED)

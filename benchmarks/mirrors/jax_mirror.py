@@ -1,8 +1,8 @@
-"""The model and its training once more, in JAX, compiled by XLA: an oracle for ours, and its rival in speed.
+"""The model and its training in JAX, compiled by XLA, as an oracle for ours and a rival in speed.
 
 Pure functions on a dict of weights under our dotted names, with our algebra: gifts are projected once for all profiles,
-and layers are split where they would read a concatenation for each profile and gift. What differs is the engine. What
-each function is for stands at its namesake in trm_np/model.
+and layers are split where they would read a concatenation for each profile and gift. Only the
+engine differs. Each function is documented at the one of the same name in trm_np/model.
 
 One thread: set PJRT_NPROC=1 in the environment, or the process's affinity to one core (`taskset -c 0`,
 `os.sched_setaffinity`), before JAX is first used; its pool then has no second thread, and all work is done by the one
@@ -237,7 +237,7 @@ def profile_user(config: Config, weights: Named, profiles: Named, key: Array | N
 
 
 def match_categories(config: Config, weights: Named, known: Array, keys: Sequence[Array | None]) -> Array:
-    """Category logits (B, C) from what is known of the person (B, U)."""
+    """Category logits (B, C) from the user embedding and h, added (B, U)."""
     name = "category_matching"
     category = weights[f"{name}.category_embedding.weight"]
     x = pair_logits(weights, f"{name}.meeting", known, category) * category
@@ -255,7 +255,7 @@ def select_tools(config: Config, weights: Named, u: Array, h: Array, profiles: N
     words, padding = embed(weights, profiles["tokens"][:, 1:]), profiles["padding"]
     person = u + fold(h, width)
     spoken = fold(words, width) * (width / words.shape[2])
-    said = jnp.concatenate([person[:, None], spoken], axis=1)  # the person in the place of [STATE]
+    said = jnp.concatenate([person[:, None], spoken], axis=1)  # the user in the place of [STATE]
     tokens = two_layers(weights, f"{name}.encoder", jax.nn.relu, said)
     q, k, v = project(weights, f"{name}.attention", tokens, config.model.tool_heads)
     hidden = tokens + attend(weights, f"{name}.attention", q, k, v, padding)
@@ -319,7 +319,7 @@ def score_slots(
 
 
 def decode(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array | None) -> Named:
-    """All that is said on the core's answer h (B, D)."""
+    """All outputs for the core's answer h (B, D)."""
     profiles, gifts = batch.profiles, batch.gifts
     of_profiles, of_gifts, *of_categories, of_slots = [None] * 5 if key is None else jax.random.split(key, 5)
     user = profile_user(config, weights, profiles, of_profiles)
@@ -396,7 +396,7 @@ def smoothed(labels: Array, smoothing: float) -> Array:
 
 
 def leads(scores: Array, expected: Array, at_least: int = 1) -> Array:
-    """Whether (N,) all expected names (N, K) are among the best: as many as are expected, or `at_least`."""
+    """Whether (N,) all expected names (N, K) are among the best ones. Their number is that expected, or `at_least`."""
     rank = jnp.argsort(jnp.argsort(-scores, axis=1), axis=1)
     places = jnp.maximum(expected.sum(axis=1, keepdims=True), at_least)
     return jnp.all((rank < places) | (expected == 0), axis=1)
@@ -439,7 +439,7 @@ def loss_terms(config: Config, weights: Named, carry: Carry, batch: JaxBatch, ou
 
 
 class State(NamedTuple):
-    """State of training: weights, AdamW's moments, how many steps each weight has made, and the dropout key."""
+    """The state of training: weights, AdamW's moments, the number of updates of each weight, and the dropout key."""
 
     weights: Named
     first: Named
@@ -458,7 +458,7 @@ class Step(NamedTuple):
 
 
 def start(config: Config, batch: JaxBatch) -> Carry:
-    """The carry before the first step: nothing thought yet."""
+    """The carry before the first step."""
     shape = *batch.profiles["tokens"].shape, config.model.core_width
     zeros = jnp.zeros(shape, batch.gifts["features"].dtype)
     return Carry(zeros, zeros)
@@ -484,7 +484,7 @@ def clip_by_global_norm(gradients: Named, most: float) -> Named:
 
 
 def adamw(state: State, gradients: Named, groups: Groups) -> State:
-    """`autograd.optim.adamw_update` of every weight that has a gradient; the others are left as they are."""
+    """Apply `autograd.optim.adamw_update` to every weight with a gradient."""
     weights, first, second, steps = (dict(arrays) for arrays in state[:4])
     for name, g in gradients.items():
         group = groups[name]
@@ -492,7 +492,7 @@ def adamw(state: State, gradients: Named, groups: Groups) -> State:
         steps[name] += 1
         first[name] = beta1 * first[name] + (1 - beta1) * g
         second[name] = beta2 * second[name] + (1 - beta2) * g * g
-        # 1 - βᵗ by expm1: as a difference it would lose four digits of float32 in the first steps.
+        # 1 - βᵗ by expm1, since the difference would lose four digits of float32 in the first steps.
         bias1, bias2 = (-jnp.expm1(steps[name] * math.log(beta)) for beta in (beta1, beta2))
         change = first[name] / bias1 / (jnp.sqrt(second[name] / bias2) + group["eps"])
         weights[name] = weights[name] * (1 - rate * group["weight_decay"]) - rate * change
@@ -514,7 +514,9 @@ def learn(
             config, state.weights, carry, batch, drawn if dropout else None
         )
         if "masked_targets" not in batch.profiles:
-            del gradients["core.lm_head.weight"]  # not zero but none: it has no part in the total
+            del gradients[
+                "core.lm_head.weight"
+            ]  # no gradient, rather than a zero one: it has no part in the total
         gradients = clip_by_global_norm(gradients, config.training.clip_norm)
         return (adamw(state._replace(key=key), gradients, groups), carry), terms["total"]
 
@@ -562,7 +564,7 @@ class JaxTrainer:
         return JaxBatch(profiles, arrays(batch.gifts), self._array(batch.picked), arrays(batch.targets))
 
     def _array(self, array: NDArray[Any]) -> Array:
-        """Integers and truth values as they are, all else in the precision of the weights."""
+        """Convert all but integers and booleans to the precision of the weights."""
         precision = self.state.weights["core.lm_head.weight"].dtype
         return jnp.array(array, precision if np.issubdtype(array.dtype, np.floating) else None)
 
@@ -572,7 +574,7 @@ class JaxTrainer:
         return float(total)
 
     def outputs_and_gradients(self, batch: JaxBatch) -> list[tuple[Arrays, dict[str, float], Arrays]]:
-        """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
+        """Outputs, loss terms and gradients of each supervision step, without dropout and without updates."""
         found = []
         carry = start(self.config, batch)
         for _ in range(self.config.model.supervision_steps):

@@ -1,8 +1,8 @@
-"""The model and its training once more, in PyTorch for the CPU: an oracle for ours, and its rival in speed.
+"""The model and its training in PyTorch for the CPU, as an oracle for ours and a rival in speed.
 
 Idiomatic PyTorch with our algebra: gifts are projected once for all profiles, and layers are split where they would
-read a concatenation for each profile and gift. What differs is the engine. Parameters have our names and shapes; what
-each part is for stands at its namesake in trm_np/model.
+read a concatenation for each profile and gift. Only the engine differs. Parameters have our names and shapes. Each
+part is documented at the one of the same name in trm_np/model.
 """
 
 import math
@@ -91,7 +91,7 @@ class TorchBatch(NamedTuple):
 
 
 def single_profiles(batch: Batch) -> list[Batch]:
-    """The batch cut into batches of one profile, padding and gifts kept."""
+    """Split a batch into batches of one profile, with the same padding and gifts."""
 
     def of(row: NDArray[np.integer]) -> Batch:
         targets = NumpyTargets(*(getattr(batch.targets, name)[row] for name in Targets._fields))
@@ -312,7 +312,7 @@ class CategoryMatching(nn.Module):
         self.score = two_layers(width, config.category_hidden, 1, nn.ReLU)
 
     def forward(self, user: Tensor) -> Tensor:
-        """user (B, U), what is known of the person, to category logits (B, C)."""
+        """Category logits (B, C) from the user embedding and h, added (B, U)."""
         category = self.category_embedding.weight
         x = (of_first(self.meeting, user)[:, None] + of_last(self.meeting, category)) * category
         for layer in self.layers:
@@ -334,7 +334,7 @@ class ToolSelection(nn.Module):
     def forward(self, u: Tensor, h: Tensor, words: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """u (B, U), h (B, D) and the words (B, S - 1, D) to tool logits (B, K) and tool parameters (B, W).
 
-        The person stands in the place of [STATE], so that `present` (B, 1, 1, S) holds for person and words.
+        The user takes the place of [STATE], so that `present` (B, 1, 1, S) holds for user and words.
         """
         width = u.shape[1]
         person = u + fold(h, width)
@@ -492,7 +492,7 @@ class TRM(nn.Module):
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head)
 
     def initial_carry(self, profiles: Profiles) -> Carry:
-        """The carry before the first step: nothing thought yet."""
+        """The carry before the first step."""
         shape = (*profiles.tokens.shape, self.core.config.core_width)
         return Carry(profiles.state.new_zeros(shape), profiles.state.new_zeros(shape))
 
@@ -503,7 +503,7 @@ class TRM(nn.Module):
         return self.core(x, carry, profiles)
 
     def decode(self, h: Tensor, profiles: Profiles, gifts: Gifts, picked: Tensor) -> Outputs:
-        """All that is said on the core's answer h (B, D)."""
+        """All outputs for the core's answer h (B, D)."""
         user = self.user_profiling(profiles)
         gift = self.gift_catalogue(gifts)
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
@@ -605,7 +605,7 @@ def kl_divergence(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def leads(scores: Tensor, expected: Tensor, at_least: int = 1) -> Tensor:
-    """Whether (N,) all expected names (N, K) are among the best: as many as are expected, or `at_least`."""
+    """Whether (N,) all expected names (N, K) are among the best ones. Their number is that expected, or `at_least`."""
     rank = scores.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     places = expected.sum(dim=1, keepdim=True).clamp(min=at_least)
     return ((rank < places) | (expected == 0)).all(dim=1)
@@ -639,7 +639,7 @@ def supervise(model: TRM, batch: TorchBatch, carry: Carry, loss: LossConfig) -> 
 
 
 class TorchRecommender:
-    """The model with these weights, as named in ours, to answer with; in the precision of the weights."""
+    """The model for inference, with these weights under our names and in their precision."""
 
     def __init__(
         self,
@@ -657,7 +657,7 @@ class TorchRecommender:
         self.step, self.recommend = self.as_run(self.model.step), self.as_run(self.model.recommend)
 
     def as_run(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as it is, or compiled: whole graphs or an error, and one for each shape."""
+        """The function itself, or compiled to a whole graph for each shape."""
         return function if self.mode == "eager" else torch.compile(function, fullgraph=True, dynamic=False)
 
     def prepare_profiles(self, inputs: ProfileInputs) -> Profiles:
@@ -676,7 +676,7 @@ class TorchRecommender:
         return Gifts(*(self._tensor(getattr(gifts, name)) for name in Gifts._fields))
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
-        """Integers as they are, all else in the precision of the weights."""
+        """Convert all but integers to the precision of the weights."""
         whole = np.issubdtype(array.dtype, np.integer)
         return torch.tensor(array, dtype=torch.int64 if whole else self.parameters[0].dtype)
 
@@ -706,8 +706,10 @@ class TorchRecommender:
 
 
 class TorchTrainer(TorchRecommender):
-    """A copy of our trainer as it stands, in the precision of its weights, in PyTorch: it goes on as ours would, but
-    for dropout, whose dice are PyTorch's own."""
+    """A copy of our trainer in PyTorch, in the precision of its weights.
+
+    It continues as ours would, except for dropout, which draws from PyTorch's generator.
+    """
 
     def __init__(self, trainer: Trainer, mode: Literal["eager", "compiled"], dropout: bool = True) -> None:
         weights = {name: torch.tensor(weight) for name, weight in trainer.model.state_dict().items()}
@@ -758,7 +760,7 @@ class TorchTrainer(TorchRecommender):
         return total
 
     def one_profile_at_a_time(self, profiles: Sequence[TorchBatch]) -> float:
-        """`learn` as a loop over batches of one profile, whose totals are averaged."""
+        """`learn` in a loop over batches of one profile. Returns the mean of their totals."""
         carries = [self.model.initial_carry(profile.profiles) for profile in profiles]
         for _ in range(self.config.model.supervision_steps):
             steps = [
@@ -780,7 +782,7 @@ class TorchTrainer(TorchRecommender):
         return value
 
     def outputs_and_gradients(self, batch: TorchBatch) -> list[tuple[Arrays, dict[str, float], Arrays]]:
-        """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
+        """Outputs, loss terms and gradients of each supervision step, without dropout and without updates."""
         found = []
         with evaluating(self.model):
             carry = self.model.initial_carry(batch.profiles)
@@ -804,7 +806,7 @@ class TorchTrainer(TorchRecommender):
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; the mode before is restored."""
+    """Switch to evaluation mode for a block."""
     training = model.training
     if training:
         model.eval()

@@ -1,6 +1,6 @@
-"""The puzzle model and its training once more, in PyTorch for the CPU: the same weights, names and letters.
+"""The puzzle model and its training in PyTorch for the CPU, with the same weights and names.
 
-What each part is for stands at its namesake in trm_np/puzzles. `mode` is "eager" or "compiled".
+Each part is documented at the one of the same name in trm_np/puzzles. `mode` is "eager" or "compiled".
 """
 
 from typing import Literal

@@ -188,7 +188,7 @@ def test_a_change_without_effect_is_said_to_be_one(
     wait_until(lambda: seen(browser)["table"])
     click(browser, "lr_scheduler")
     assert seen(browser)["measured"] == (
-        "Learning rate scheduler off: the epoch kept and every figure of the test stay the same."
+        "Learning rate scheduler off: the epoch kept and all test figures stay the same."
     )
     assert requested(browser) <= {file.as_uri(), changed.as_uri(), "data:,", "about:blank"}
 

@@ -105,7 +105,7 @@ def test_before_the_first_step_only_what_is_given_stands_there(browser: Any, hel
     assert any((question == each).all() for each in held_out.questions)
     assert found["given"] == np.flatnonzero(question).tolist()
     assert {heard for heard in found["heard"] if not heard.endswith("given")} == {"blank"}
-    assert found["says"].endswith("Nothing is thought yet.")
+    assert found["says"].endswith("No step has been taken yet.")
 
 
 @pytest.mark.parametrize("step", [1, 2, STEPS])
@@ -135,7 +135,7 @@ def test_after_a_step_each_digit_is_as_large_as_it_is_likely(
     count = int(blank.sum())
     if clear[blank].all():
         assert f"{count - len(wrong)} of {count} blanks are right" in found["says"]
-    (said,) = re.findall(r"with probability ([\d.]+)\.", found["says"])
+    (said,) = re.findall(r"a probability of ([\d.]+) of being right", found["says"])
     # Rounded once in the page, and once when it is shown.
     assert float(said) == pytest.approx(thought.right[0], abs=0.01)
 

@@ -22,7 +22,7 @@ from trm_np.puzzles.training import PuzzleTrainer
 def example() -> Task:
     """The class in the docstring, as a reader would paste it."""
     _, _, rest = (inspect.getdoc(page) or "").partition("class Latin")
-    code, _, _ = rest.partition("\n\nA model for them")
+    code, _, _ = rest.partition("\n\nIts models")
     found: dict[str, type[Task]] = {"Task": Task}
     exec(textwrap.dedent(f"import numpy as np\nclass Latin{textwrap.dedent(code)}"), found)
     return found["Latin"]()
