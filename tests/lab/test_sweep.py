@@ -186,6 +186,7 @@ def test_a_process_is_deaf_to_ctrl_c_from_its_first_moment_and_this_one_is_not()
     assert signal.SIGINT not in blocked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_command_and_keeps_what_is_done(number: int, tmp_path: Path) -> None:
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--epochs", "1"]

@@ -653,6 +653,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_loading_takes_little_memory_besides_what_is_loaded(tmp_path: Path) -> None:
     """Two weights of 26 MB, a catalogue of 3 MB: no more of either is in memory than is to stay there."""
     sizes = smallest_config()
