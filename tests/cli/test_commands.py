@@ -321,7 +321,9 @@ def test_threads_are_set_by_preset_unless_the_user_has() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_the_run_which_then_goes_on(tmp_path: Path, number: int, code: int) -> None:
     options = [*SET, "--epochs", "3", "--set", "training.evaluate_every=1"]
     held, train = str(ROOT / "tests" / "reliability" / "held.py"), str(ROOT / "bin" / "trm-train")

@@ -77,7 +77,7 @@ def test_output_that_is_lost_is_said(name: str, folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["train", "help", "inspect"])
+@pytest.mark.parametrize("name", marked("train", "help", "inspect"))
 def test_without_any_stream_the_exit_code_says_so(name: str, folder: Path) -> None:
     assert run(folder, COMMANDS[name], "<&- >&- 2>&-").returncode == 74
     if name == "train":

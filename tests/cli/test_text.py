@@ -233,6 +233,7 @@ def test_a_model_is_judged_where_no_letters_beyond_ascii_are_known(folder: Path)
     assert "ığdır cat" in done.stdout.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent with os.kill")
 def test_the_command_to_go_on_works_in_a_folder_with_spaces_and_quotes(folder: Path) -> None:
     data = shlex.split("--scenarios scenarios.json --held-out held_out.json --catalogue catalogue.json")

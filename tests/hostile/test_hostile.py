@@ -24,6 +24,7 @@ def those(found: Found, key: str, unlike: Any) -> Found:
     return {name: each for name, each in found.items() if each[key] != unlike}
 
 
+@pytest.mark.slow
 def test_every_kind_is_refused_by_one_exception(found: Found) -> None:
     assert len(found) == KINDS >= 40
     assert those(found, "error", unlike="CheckpointError") == {}
@@ -62,20 +63,24 @@ REASONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REASONS)
 def test_the_reason_is_the_first_that_there_is(found: Found, name: str) -> None:
     assert REASONS[name] in found[name]["message"]
 
 
+@pytest.mark.slow
 def test_it_says_so_in_one_line(found: Found) -> None:
     assert [each for each in found.values() if not each["message"].isprintable()] == []
     assert [each for each in found.values() if len(each["message"]) - len(each["path"]) > 500] == []
 
 
+@pytest.mark.slow
 def test_nothing_is_run_written_or_imported(found: Found) -> None:
     assert those(found, "events", unlike=[]) == {}
 
 
+@pytest.mark.slow
 def test_little_memory_is_taken(found: Found) -> None:
     assert [each for each in found.values() if each["bytes"] > MOST_MEMORY] == []
 

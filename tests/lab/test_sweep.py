@@ -188,6 +188,7 @@ def test_worker_processes_ignore_ctrl_c_from_their_start() -> None:
     assert signal.SIGINT not in blocked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_command_and_keeps_finished_runs(number: int, tmp_path: Path) -> None:
     program = [sys.executable, str(ROOT / "bin" / "trm"), "lab", "sweep", "--epochs", "1"]

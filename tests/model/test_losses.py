@@ -37,6 +37,7 @@ def test_the_sigmoid_head_falls_far_below_it(certainty: float) -> None:
     assert tool_loss(right, TWO_OF_FIVE, "sigmoid").item() < 0.01
 
 
+@pytest.mark.slow
 def test_on_the_reports_two_scenarios_the_softmax_head_stalls_where_the_report_saw_it() -> None:
     """Its "0.2780 (stuck)", the floor and a little more: nine words vote, and half of nine votes for each of the
     two right tools leaves something to the wrong ones. The sigmoid head goes on.

@@ -48,7 +48,9 @@ from trm_np.model.word_start import (
 from trm_np.training.trainer import Trainer
 
 SEEDS = st.integers(0, 2**32 - 1)
-STARTED = pytest.mark.parametrize(("preset", "seed"), [("tiny", 0), ("tiny", 1), ("report", 0)])
+STARTED = pytest.mark.parametrize(
+    ("preset", "seed"), [("tiny", 0), ("tiny", 1), pytest.param("report", 0, marks=pytest.mark.slow)]
+)
 
 
 @cache

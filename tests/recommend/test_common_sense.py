@@ -297,6 +297,7 @@ def test_those_of_whom_little_is_known_do_not_all_get_the_same() -> None:
     assert lists == [tuple(ids(shipped().recommend(person | {"budget": 120.0}))) for person in people]
 
 
+@pytest.mark.slow
 def test_what_counts_as_equal_is_worth_nearly_as_much() -> None:
     for relationship in ("mother", "friend", "boss"):
         person = {"relationship": relationship}

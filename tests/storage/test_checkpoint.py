@@ -651,6 +651,7 @@ def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_loading_takes_little_memory_besides_the_model(tmp_path: Path) -> None:
     """The model has two weights of 26 MB and a catalogue of 3 MB. Loading holds no copies of them."""
     sizes = smallest_config()

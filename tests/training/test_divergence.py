@@ -4,6 +4,7 @@ import copy
 import math
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from trm_np.storage.checkpoint import load_model
 from trm_np.training.divergence import Diverged
 from trm_np.training.trainer import Trainer
 
-BAD = [math.nan, math.inf, -math.inf]
+BAD = [math.nan, *(pytest.param(value, marks=pytest.mark.slow) for value in (math.inf, -math.inf))]
 COMPONENTS = [name for name, rate in vars(small().learning_rate).items() if rate]
 METRICS = (
     *("category_match_rate", "tool_match_rate", "average_reward", "recommendation_quality"),
@@ -107,6 +108,7 @@ def spoilt_gradients(t: Trainer, values: Mapping[str, float]) -> Callable[..., f
     return spoil
 
 
+@cache
 def parameter_of(component: str) -> str:
     """One in the middle of the component."""
     part = getattr(trainer(CONFIG).model, component)
@@ -261,12 +263,18 @@ def spoil_second_epoch(place: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"training diverged: {message} in epoch 2, step {step}"
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """One that nothing has stopped."""
+    run = new_run(tmp_path_factory.mktemp("straight"), CONFIG)
+    run.train()
+    return run.trainer
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_what_was_saved_before_stays_and_is_where_training_can_go_on(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str, straight: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = new_run(tmp_path / "straight", CONFIG)
-    straight.train()
     saved: list[dict[str, bytes]] = []
     with monkeypatch.context() as patch, pytest.raises(Diverged):
         spoil_second_epoch(place, patch)
@@ -275,7 +283,7 @@ def test_what_was_saved_before_stays_and_is_where_training_can_go_on(
     assert written(tmp_path / "run") == saved[0]
     resumed = new_run(tmp_path / "run", CONFIG, resume=True)
     resumed.train()
-    assert learnt(resumed.trainer) == learnt(straight.trainer)
+    assert learnt(resumed.trainer) == learnt(straight)
 
 
 @pytest.mark.parametrize("place", PLACES)
