@@ -503,7 +503,10 @@ def test_on_the_way_to_a_recommendation_nothing_but_numpy_is_imported(model_file
         "rooms = {'.'.join(name) if name[0] in ('recommend', 'storage') else name[0] for name in ours}\n"
         "print(*sorted(name for name in first if 'cython' not in name), *sorted(rooms))"
     )
-    recommend = ("common_sense", "reasons", "recommendation", "recommender", "terms")
+    recommend = (
+        *("catalogue", "common_sense", "explanation", "outputs", "reasons"),
+        *("recommendation", "recommender", "selection", "terms"),
+    )
     storage = ("checkpoint", "files", "npz", "precision")
     rooms = [
         *("autograd", "config", "data", "deadline", "model"),
