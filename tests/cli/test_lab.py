@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from trm_np.cli import trm
-from trm_np.cli.lab import combinations
+from trm_np.cli.lab import Base, combinations
 
 
 def lab(*args: str | Path) -> Result:
@@ -34,9 +34,8 @@ def test_a_setting_given_twice_is_refused_and_no_value_of_it_dropped(
 
 
 def test_combinations_are_all_and_named_by_what_varies() -> None:
-    configs = combinations(
-        "tiny", "report", ["training.patience=none,5", "training.augment=true,false", "loss.tool=1"], {}
-    )
+    settings = ("training.patience=none,5", "training.augment=true,false", "loss.tool=1")
+    configs = combinations(Base("tiny", "report", epochs=None, settings=settings))
     assert {name: (c.training.patience, c.training.augment, c.loss.tool) for name, c in configs.items()} == {
         "training.patience=none, training.augment=true": (None, True, 1.0),
         "training.patience=none, training.augment=false": (None, False, 1.0),

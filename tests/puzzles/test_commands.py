@@ -146,7 +146,7 @@ def test_own_files_can_be_used_for_training_and_tests(tmp_path: Path) -> None:
     refused = run(*TRAIN, "--puzzles", "test.csv", "--held-out", "all.csv")
     assert refused.exit_code == 65
     assert refused.stderr.endswith(
-        "Error: test.csv: all its puzzles are twins of those held out; give others to learn from\n"
+        "Error: test.csv: all its puzzles are twins of held-out ones; give others to train on\n"
     )
 
 

@@ -348,9 +348,7 @@ def test_what_takes_too_long_is_given_up_between_two_portions(
     monkeypatch.setattr("trm_np.serve.wsgi.time.monotonic", lambda: next(clock))
     reply = recommend(application, [PERSON] * 10)
     assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
-    assert (
-        reply.json["error"] == "time: found more than 10 seconds; allowed: fewer profiles, or a smaller top"
-    )
+    assert reply.json["error"] == "time: found more than 10 seconds; allowed: fewer profiles, or a smaller k"
 
 
 def test_a_bug_is_told_to_the_log_and_not_to_the_client(
