@@ -45,7 +45,9 @@ def listing(folder: Path) -> dict[str, bytes]:
 # -------------------------------------------------------------------------------------------- in fewer bits
 
 
-@pytest.mark.parametrize("form", PRECISIONS)
+@pytest.mark.parametrize(
+    "form", [pytest.param(form, marks=pytest.mark.slow if form == "half" else ()) for form in PRECISIONS]
+)
 def test_a_reduced_model_is_beside_the_model_and_works_in_every_command(model: Path, form: str) -> None:
     before = model.read_bytes()
     found = json.loads(run("export", model, f"--{form}", "--json").stdout)

@@ -348,6 +348,7 @@ def test_bundles_vary_too_and_say_what_they_are_worth() -> None:
 # ------------------------------------------------------------------------------------- explanations
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(PEOPLE, st.none() | st.integers(0, 12))
 def test_an_explanation_names_the_rules_that_keep_a_gift_out(person: Profile, days_left: int | None) -> None:

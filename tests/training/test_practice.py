@@ -196,6 +196,7 @@ def test_more_scenarios_are_believed_more() -> None:
     assert trainer(small(loss__smoothing=0.1)).loss.smoothing == 0.1
 
 
+@pytest.mark.slow
 def test_a_run_that_imagines_ends_with_the_same_bytes_when_interrupted(tmp_path: Path) -> None:
     config = small(
         training__epochs=4, training__evaluate_every=2, training__imagined=0.5, training__repeats=2

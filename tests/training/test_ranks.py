@@ -77,7 +77,9 @@ def on_ranks(size: int, work: Callable[[Ranks], Any]) -> list[Any]:
 # -------------------------------------------------------------------------------------- the same training
 
 
-@pytest.mark.parametrize(("size", "batch_size", "steps"), [(2, 16, 100), (3, 11, 30)])
+@pytest.mark.parametrize(
+    ("size", "batch_size", "steps"), [pytest.param(2, 16, 100, marks=pytest.mark.slow), (3, 11, 30)]
+)
 def test_ranks_learn_together_what_one_process_learns(size: int, batch_size: int, steps: int) -> None:
     """With everything on, and batches of 9 (5 + 4) among those of 16, or of 3 (1 + 1 + 1) among those of 11."""
     config = small(training__epochs=99, training__batch_size=batch_size)
