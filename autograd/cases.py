@@ -1,4 +1,4 @@
-"""One row for every rule and layer: how to call it, and on what.
+"""Test cases of every rule and layer: a call, and how to draw its arguments.
 
 The table drives the gradient checks of the tests and of `trm gradcheck`; a test fails when a rule has no row.
 """
@@ -15,7 +15,7 @@ from .ops import Array, Rule
 from .tensor import Tensor, concatenate
 
 Draw = Callable[[np.random.Generator], list[Array]]
-DRAWS = 10  # of a case: enough to meet axes of length 1, missing axes, and both
+DRAWS = 10  # of a case: enough for axes of length 1, missing axes, and both
 
 
 @dataclass(frozen=True)

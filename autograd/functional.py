@@ -24,12 +24,12 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 def softmax(x: Tensor) -> Tensor:
-    """Over the last axis."""
+    """Softmax over the last axis."""
     return apply(ops.softmax, x)
 
 
 def log_softmax(x: Tensor) -> Tensor:
-    """Over the last axis."""
+    """Logarithm of the softmax over the last axis."""
     return apply(ops.log_softmax, x)
 
 
@@ -75,7 +75,7 @@ def rms_norm(x: Tensor, eps: float = 1e-6) -> Tensor:
 
 
 def rms_norm_of_sum(x: Tensor, y: Tensor, eps: float = 1e-6) -> Tensor:
-    """`rms_norm` of x + y, of one shape: what follows a residual connection."""
+    """`rms_norm` of x + y of one shape, as after a residual connection."""
     return apply(fused.rms_norm, x, y, eps=eps)
 
 
@@ -132,7 +132,7 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
 
 
 def drop_probability(p: float) -> float:
-    """p. Raises ValueError unless it is in [0, 1)."""
+    """Return p; raises ValueError unless it is in [0, 1)."""
     if not 0 <= p < 1:
         raise ValueError(f"drop probability {p} is not in [0, 1)")
     return p
@@ -147,7 +147,7 @@ def mse_loss(x: Tensor, target: Array) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(logits: Tensor, target: Array) -> Tensor:
-    """Mean over all elements; `target` in [0, 1], of the logits' shape."""
+    """Mean binary cross-entropy over all elements; `target` in [0, 1], of the logits' shape."""
     target = _like("binary_cross_entropy_with_logits", target, logits)
     return apply(fused.binary_cross_entropy_with_logits, logits, target=target)
 

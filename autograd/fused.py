@@ -90,24 +90,24 @@ def attention_weights(q: Array, k: Array, blocked: Array | None) -> Array:
 
 
 def softmax_rows_(p: Array) -> None:
-    """Softmax over the last axis, in place; a row that is -inf throughout becomes zeros."""
+    """Softmax over the last axis, in place; a row of -inf becomes zeros."""
     bounds = np.finfo(p.dtype)
-    # The largest of each row. NumPy reduces a short last axis slowly: a copy with that axis first is faster.
+    # Maximum of each row. NumPy is slow on a short last axis, and faster on a copy with that axis first.
     p -= p.T.copy().max(axis=0, initial=bounds.min).T[..., None]
     np.exp(p, out=p)
     sums = p @ np.ones(p.shape[-1], p.dtype)
-    sums += bounds.tiny  # changes a sum of 0 alone: any other is 1 at least
+    sums += bounds.tiny  # changes only a sum of 0: all others are at least 1
     p /= sums[..., None]
 
 
 def softmax_vjp_(g: Array, p: Array) -> None:
-    """The vjp of p, a softmax over the last axis, in place of the cotangent."""
+    """Vjp of p, a softmax over the last axis; overwrites the cotangent."""
     g -= np.vecdot(g, p)[..., None]
     g *= p
 
 
 def turned(a: Array, rotation: Array) -> Array:
-    """a (..., T, k·d), of whose features two neighbours are one complex number, times `rotation` (T, k·d/2)."""
+    """Multiply a (..., T, k·d), whose neighbouring features form complex numbers, by `rotation` (T, k·d/2)."""
     if a.strides[-1] != a.itemsize:
         a = a.copy()
     pairs = a.view(np.result_type(a, np.complex64)) * rotation
@@ -141,7 +141,7 @@ def self_attention(
 
 
 def unpack_heads(packed: Array, heads: int, rotation: Array | None) -> tuple[Array, Array, Array]:
-    """Queries and keys, turned, and values, (..., heads, T, d) each, of packed (..., T, 3 · heads · d)."""
+    """Rotated queries and keys, and values, (..., heads, T, d) each, of packed (..., T, 3 · heads · d)."""
     width = packed.shape[-1] // 3
     qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
     qk = split_heads(qk if rotation is None else turned(qk, rotation), 2 * heads)
@@ -149,7 +149,7 @@ def unpack_heads(packed: Array, heads: int, rotation: Array | None) -> tuple[Arr
 
 
 def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
-    """`attention` within each head of B queries, each to the G keys that all of them share and to one of its own.
+    """`attention` within each head of B queries, each to G shared keys and one key of its own.
 
     query (B, D); keys (G + B, 2D), keys and values side by side, first the shared ones; gives (B, D). A product
     for each head does what `attention` would need a product for each query and head for.
@@ -161,7 +161,7 @@ def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
     scale = float(q.shape[-1]) ** -0.5
 
     def by_key(q: Array, k: Array) -> Array:
-        """q (heads, B, d) with each of its keys: (heads, B, G + 1)."""
+        """Products (heads, B, G + 1) of q (heads, B, d) with each of its keys."""
         return np.concatenate([q @ k[shared].swapaxes(-1, -2), np.vecdot(q, k[own])[..., None]], axis=-1)
 
     def summed(p: Array, v: Array) -> Array:
@@ -355,14 +355,14 @@ def swiglu_sublayer_value(x: Array, gate_up: Array, down: Array, *, eps: float) 
 
 
 def gate_and_up(weight: Array) -> Array:
-    """(2H, D) as (2, H, D): each makes an array of its own, where passes over halves of rows would be slow."""
+    """View (2H, D) as (2, H, D), since passes over the halves of rows are slow."""
     if len(weight) % 2:
         raise ValueError("needs an even number of rows (gate and up one below the other)")
     return weight.reshape(2, -1, weight.shape[-1])
 
 
 def add_and_norm_(change: Array, x: Array, eps: float) -> Array:
-    """rms_norm(x + change), in the place of `change`."""
+    """Overwrite `change` with rms_norm(x + change)."""
     if change.shape != x.shape:
         raise ValueError("needs summands of one shape")
     change += x
@@ -411,7 +411,7 @@ def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> 
         raise ValueError(f"a target is neither a class below {logits.shape[-1]} nor {ignore_index}")
     count = max(int(kept.sum()), 1)
     index = np.where(kept, target, 0)[..., None]
-    # An ignored row may hold anything: 0 times inf would be no number.
+    # An ignored row may hold anything, and 0 times inf is nan.
     log_p = np.where(kept[..., None], logits, 0)
     log_p -= log_p.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
@@ -430,7 +430,7 @@ def kl_divergence_with_logits(logits: Array, *, target: Array) -> Ruled:
     """KL(target ‖ softmax(logits)) over the last axis, averaged over the others; target rows sum to one."""
     log_p = logits - logits.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-    possible = target > 0  # the others add nothing, also where log_p is -inf
+    possible = target > 0  # other terms are 0, even if log_p is -inf
     terms = np.log(np.where(possible, target, 1)) - np.where(possible, log_p, 0)
     rows = logits.size // logits.shape[-1]
     value = np.sum(target * terms) / rows

@@ -9,11 +9,11 @@ from .tensor import Tensor, no_grad
 
 STEPS = (1e-3, 1e-4, 1e-5)
 RTOL = 1e-6
-ATOL = 1e-12  # what float64 leaves uncertain in a difference quotient of a function of order one
+ATOL = 1e-12  # rounding error of a difference quotient of a function of order one, in float64
 
 
 class GradientError(AssertionError):
-    """backward() and finite differences disagree."""
+    """Disagreement of backward() and finite differences."""
 
 
 def check_grads(
@@ -53,7 +53,7 @@ def check_grads(
             direction = rng.normal(size=tensor.shape)
             direction /= np.linalg.norm(direction)
             analytic = float(np.sum(gradient * direction))
-            # What a direction typically sees: keeps the error relative where this one happens to see little.
+            # Typical size of a directional derivative, so that the error stays relative where this one is small.
             typical = float(np.linalg.norm(gradient)) / tensor.size**0.5
             numeric = _settled_difference(projected, tensor, direction, typical, rtol, atol, name)
             error = max(abs(analytic - numeric) - atol, 0.0)
@@ -68,7 +68,7 @@ def check_grads(
 
 
 def _elsewhere(function: Callable[..., Tensor], tensors: Sequence[Tensor]) -> Tensor:
-    """The result at another point, only to run backward: state that a rule keeps from a call would spoil the next."""
+    """Run backward at another point: a rule that wrongly keeps state between calls would fail the next check."""
     before = [tensor.data for tensor in tensors]
     try:
         for tensor, data in zip(tensors, before, strict=True):
@@ -90,7 +90,7 @@ def _settled_difference(
     atol: float,
     name: str,
 ) -> float:
-    """The first difference quotient that agrees with the one before it, of a step ten times as large."""
+    """The first difference quotient that agrees with that of a step ten times as large."""
     before = _central_difference(projected, tensor, direction, STEPS[0])
     for step in STEPS[1:]:
         now = _central_difference(projected, tensor, direction, step)

@@ -1,4 +1,4 @@
-"""The graph: which value was made from which, and the walk back along it. It knows nodes, not arrays."""
+"""The graph of values and the backward pass along it; it knows nodes, not arrays."""
 
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
@@ -11,8 +11,8 @@ _numbers = count()
 class Node:
     """One value of the graph: the rule that made it, the nodes it was made from, and its vjp.
 
-    `parents` has None where an argument needs no gradient. A leaf has no parents; its vjp keeps the gradient. Nodes are
-    numbered as they are made.
+    `parents` has None for an argument that needs no gradient. A leaf has no parents, and its vjp accumulates the
+    gradient. Numbers rise in the order of creation.
     """
 
     __slots__ = ("name", "number", "parents", "vjp")
@@ -26,7 +26,7 @@ class Node:
         self.vjp = vjp
 
     def free(self) -> None:
-        """Let go of the arrays that the vjp holds. A second walk through here is an error."""
+        """Release the arrays of the vjp; a second backward pass through this node is an error."""
         self.parents = ()
         self.vjp = _freed
 
@@ -38,10 +38,10 @@ def _freed(_: Any) -> Sequence[Any]:
 
 
 def backward_pass(end: Node, g: Any) -> None:
-    """Send the cotangent `g` of `end` back to the leaves: each node once, after all that it flowed into.
+    """Send the cotangent `g` of `end` back to the leaves, visiting each node once, after all nodes made from it.
 
-    A leaf adds each gradient as it arrives. Iterative; a value is made after all that it was made from, so the
-    newest node that waits has its whole cotangent.
+    A leaf accumulates each gradient as it arrives. A value is newer than its arguments, so the newest waiting node
+    already has its whole cotangent.
     """
     cotangents = {end: g}
     waiting = [(-end.number, end)]

@@ -1,4 +1,4 @@
-"""Initial values of parameters, each drawn from the Generator it is given."""
+"""Initial values of parameters, drawn from a Generator."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from .ops import Array
 
 
 class Blank(np.random.Generator):
-    """Draws zeros, for a model that is to be filled: memory that the system hands out only once it is written to."""
+    """Generator of zeros for a model to be filled; the system allocates their memory at the first write."""
 
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
@@ -41,7 +41,7 @@ def xavier_uniform(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def orthogonal(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """A matrix whose rows, or columns if those are fewer, are orthonormal; drawn evenly (Saxe et al. 2014)."""
+    """Uniformly random matrix with orthonormal rows, or columns if those are fewer (Saxe et al. 2014)."""
     q, r = np.linalg.qr(rng.normal(size=(max(shape), min(shape))))
-    q *= np.sign(np.diag(r))  # without this the draw would favour some rotations (Mezzadri 2007)
+    q *= np.sign(np.diag(r))  # without the signs some rotations are more likely (Mezzadri 2007)
     return (q if shape[0] >= shape[1] else q.T).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Layers, under PyTorch's names and with its meanings. Initial values and dropout take a Generator."""
+"""Layers with PyTorch's names and meanings; initial values and dropout take a Generator."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -23,7 +23,7 @@ class Parameter(Tensor):
 
 
 class Module:
-    """Something with parameters: its own and those of the modules it holds, in order of assignment."""
+    """Base class of layers and models; holds parameters and modules, in order of assignment."""
 
     training = True
 
@@ -43,7 +43,7 @@ class Module:
             yield from child.modules()
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """Pairs of dotted name and parameter, in definition order; one that has several names comes by its first."""
+        """Pairs of dotted name and parameter, in order of definition; a shared parameter has its first name."""
         named: dict[Parameter, str] = {}
         for name, parameter in self._every_name(prefix):
             named.setdefault(parameter, name)
@@ -95,7 +95,7 @@ class Module:
             parameter.copy_(state[name])
 
     def astype(self: Member, dtype: Any) -> Member:
-        """Turn every parameter to `dtype`, float64 for gradient checks; an optimizer that has them refuses to step."""
+        """Convert every parameter to `dtype`; an optimizer made before refuses its next step."""
         for parameter in self.parameters():
             parameter.data = float_array(parameter.data, dtype)
             parameter.grad = None
@@ -260,7 +260,7 @@ class MultiheadAttention(Module):
     def attend_to_itself(
         self, x: Tensor, blocked: Array | None = None, rotation: Array | None = None
     ) -> Tensor:
-        """Self-attention of x (..., T, D), its queries and keys turned by `rotation`."""
+        """Self-attention of x (..., T, D), with queries and keys rotated by `rotation`."""
         packed = self.project(x, 0, 3)
         result: Tensor = self.out_proj(F.self_attention(packed, self.num_heads, rotation, blocked))
         return result
@@ -272,7 +272,7 @@ class MultiheadAttention(Module):
         )
 
     def attend_to_shared(self, query: Tensor, seen: Tensor) -> Tensor:
-        """Attention of query (B, D) to seen (G + B, D): the first G rows for all, then one for each alone."""
+        """Attention of query (B, D) to seen (G + B, D): G rows shared by all queries, then one row for each."""
         q, keys = self.project(query, 0, 1), self.project(seen, 1, 3)
         result: Tensor = self.out_proj(F.attention_to_shared(q, keys, self.num_heads))
         return result

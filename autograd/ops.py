@@ -1,4 +1,4 @@
-"""The rules: what each operation computes, and how it sends a gradient back.
+"""The rules: the value of each operation, and the function that sends its gradient back.
 
 A rule takes arrays and returns `(value, vjp)`. The vjp (vector-Jacobian product) maps the cotangent `g` of the
 value, an array of its shape, to one gradient per array argument. Settings are keyword arguments. A rule does not
@@ -32,7 +32,7 @@ def elementwise(rule: Rule) -> Rule:
 
 
 def vjp_reads(*arguments: int) -> Callable[[Rule], Rule]:
-    """Marks a rule whose vjp needs the values of these arguments only: the others may change before backward()."""
+    """Mark a rule whose vjp reads only these arguments; the others may change before backward()."""
 
     def register(rule: Rule) -> Rule:
         VJP_READS[rule] = arguments
@@ -42,7 +42,7 @@ def vjp_reads(*arguments: int) -> Callable[[Rule], Rule]:
 
 
 def unrecorded(rule: Rule) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Marks the function that gives the value of `rule`, to the bit, and keeps nothing for a vjp."""
+    """Mark the function that computes the same bits as `rule` but keeps nothing for a vjp."""
 
     def register(value_alone: Callable[..., Array]) -> Callable[..., Array]:
         @wraps(rule)
@@ -84,7 +84,7 @@ def mul(a: Array, b: Array) -> Ruled:
 @elementwise
 @vjp_reads()
 def scale(a: Array, *, factor: Array | float) -> Ruled:
-    """a · factor, where the factor, a number or an array, is no argument: it gets no gradient."""
+    """a · factor for a number or an array that gets no gradient."""
     return a * factor, lambda g: (g * factor,)
 
 
@@ -103,7 +103,7 @@ def neg(a: Array) -> Ruled:
 
 @elementwise
 def power(a: Array, *, exponent: float) -> Ruled:
-    if exponent == 0:  # 0 · a^-1 is no number where a is 0
+    if exponent == 0:  # 0 · a^-1 is nan where a is 0
         return np.ones_like(a), lambda g: (np.zeros_like(a),)
     return a**exponent, lambda g: (g * (exponent * a ** (exponent - 1)),)
 
@@ -136,7 +136,7 @@ def tanh(a: Array) -> Ruled:
 
 def logistic(a: Array) -> Array:
     """1 / (1 + exp(-a)), to full relative precision where it is small."""
-    e = np.negative(a, out=np.empty_like(a))  # one array throughout: it stays in the cache
+    e = np.negative(a, out=np.empty_like(a))  # a single array, which stays in the cache
     with np.errstate(over="ignore"):  # 1 / (1 + inf) is the limit, 0
         np.exp(e, out=e)
     e += 1
@@ -144,7 +144,7 @@ def logistic(a: Array) -> Array:
 
 
 def no_less_than_lowest(a: Array) -> Array:
-    """`a`, with the lowest finite number for -inf: times the logistic of it, 0, it gives the limit, 0."""
+    """Replace -inf by the lowest finite number, whose product with its logistic is the limit, 0."""
     limited: Array = np.maximum(a, np.finfo(a.dtype).min)
     return limited
 
@@ -270,7 +270,7 @@ def matmul(a: Array, b: Array) -> Ruled:
 
 
 def product(a: Array, b: Array) -> Array:
-    """a @ b, for gradients: where the sum is over a single term, multiplying is several times as fast."""
+    """a @ b for gradients; a sum over one term is computed as a product, which is several times as fast."""
     return a * b if a.shape[-1] == 1 else a @ b
 
 

@@ -20,10 +20,10 @@ class AdamW:
     differ from the defaults given here (and any other entry, such as a name, which is kept). `lr` may be
     changed in `param_groups` between steps. A parameter without a gradient is left as it is.
 
-    The parameters, all of one dtype, move into one array, `weights`, group by group, and `backward()` puts
-    their gradients into another, `gradient`: each parameter keeps a view of its own part. A `.grad` that is to
-    outlive the next `backward()` must be copied. Values and gradients that have been put elsewhere since, also
-    by another optimizer, are taken over at the next `step()`, and a copy or pickle keeps its views.
+    The parameters, all of one dtype, move into one array, `weights`, group by group. `backward()` writes their
+    gradients to another array, `gradient`. Each parameter holds views of both, so copy a `.grad` that must survive
+    the next `backward()`. The next `step()` copies back values and gradients that were replaced since. Copies and
+    pickles of the optimizer keep this layout.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class AdamW:
         return (parameter for group in self.param_groups for parameter in group["params"])
 
     def _lay_out(self) -> None:
-        """Move the parameters into one array, with another for their gradients."""
+        """Move the parameters into one array, and their gradients into another."""
         parameters = list(self._parameters())
         self.weights: Array = np.concatenate([p.data.reshape(-1) for p in parameters])
         self.gradient: Array = np.zeros_like(self.weights)
@@ -74,7 +74,7 @@ class AdamW:
 
     @property
     def moments(self) -> list[tuple[Array, Array]]:
-        """First and second moment of each parameter (see `adamw_update`): views."""
+        """Views of the first and second moment of each parameter, as `adamw_update` defines them."""
         parameters = list(self._parameters())
         first, second = _views(self.first_moment, parameters), _views(self.second_moment, parameters)
         return list(zip(first, second, strict=True))
@@ -84,11 +84,11 @@ class AdamW:
             parameter.grad = None
 
     def gradients(self) -> list[Array]:
-        """All gradients, in as few flat arrays as can be: views of `gradient`."""
+        """Views of all gradients, as few flat arrays as possible."""
         return [self.gradient[place] for _, _, place in self._stretches()]
 
     def step(self, scale: float = 1.0) -> None:
-        """Update the parameters by the gradients times `scale`; the gradients stay as they are."""
+        """Update the parameters by the gradients times `scale`; the gradients do not change."""
         for group, steps, place in self._stretches():
             beta1, beta2 = group["betas"]
             adamw_update(
@@ -110,8 +110,8 @@ class AdamW:
                 parameter._version += 1
 
     def _stretches(self) -> list[tuple[dict[str, Any], int, slice]]:
-        """Group, steps taken so far, and place in the arrays of neighbours that take the next step alike."""
-        self._take_over()
+        """Group, number of steps, and place of each run of neighbouring parameters with equal settings and steps."""
+        self._reclaim()
         stretches: list[tuple[dict[str, Any], int, slice]] = []
         start, counts = 0, iter(self.steps)
         for group in self.param_groups:
@@ -128,8 +128,8 @@ class AdamW:
                 start = stop
         return stretches
 
-    def _take_over(self) -> None:
-        """Bring values and gradients that have been put elsewhere back to their places."""
+    def _reclaim(self) -> None:
+        """Copy values and gradients that were replaced back to their places."""
         for p, data, gradient in self._places:
             if p.data is not data:
                 _copy_exactly(data, p.data, "a parameter")
@@ -165,7 +165,7 @@ def _as_groups(params: Iterable[Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _distinct(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """Each once, by identity, in order: tied weights are met twice. Raises TypeError for anything but a tensor."""
+    """Distinct tensors in order, because tied weights appear twice; raises TypeError for anything but a tensor."""
     listed = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for each in listed:
         if not isinstance(each, Tensor):
@@ -184,7 +184,7 @@ def _copy_exactly(place: Array, value: Array, what: str) -> None:
 
 
 def _views(flat: Array, parameters: Sequence[Tensor]) -> list[Array]:
-    """The part of each parameter in an array that holds them one after the other."""
+    """View of each parameter's part in an array that holds them in order."""
     ends = np.cumsum([p.size for p in parameters])[:-1]
     return [part.reshape(p.shape) for part, p in zip(np.split(flat, ends), parameters, strict=True)]
 
@@ -202,14 +202,14 @@ def adamw_update(
     weight_decay: float,
     scale: float = 1.0,
 ) -> None:
-    """Step number t of flat arrays, in place, by the gradient times `scale`, which is written g here:
+    """Step number t of flat arrays, in place, where g is the gradient times `scale`:
 
     p ← p · (1 - lr·λ);  m ← β₁ m + g;  v ← β₂ v + g²;
     p ← p - lr · (1 - β₁) / (1 - β₁ᵗ) · m / (√(v · (1 - β₂) / (1 - β₂ᵗ)) + ε)
 
-    m and v are kept as sums: 1 - β, which makes them means, is multiplied by where the bias is corrected.
+    m and v are sums; the factors 1 - β of the usual means are part of the bias correction.
     """
-    # With numerator and denominator both over the factor of √v, there is one pass less (Kingma and Ba 2015, section 2).
+    # Dividing numerator and denominator by the factor of √v saves a pass (Kingma and Ba 2015, section 2).
     correction = float((1 - beta2**t) / (1 - beta2)) ** 0.5
     rate = lr * correction * (1 - beta1) / (1 - beta1**t)
     scratch = np.empty(min(CHUNK, p.size), p.dtype)
@@ -229,10 +229,9 @@ def adamw_update(
 
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    """Scale the gradients of these parameters, those that have one, each once, so that their joint L2 norm is at most
-    `max_norm`; returns the norm before.
+    """Scale the gradients of these parameters to a joint L2 norm of at most `max_norm`; returns the norm before.
 
-    (Pascanu, Mikolov and Bengio 2013, algorithm 1.) A norm that is not finite leaves the gradients alone.
+    (Pascanu, Mikolov and Bengio 2013, algorithm 1.) If the norm is not finite, the gradients do not change.
     """
     gradients = [p.grad for p in _distinct(parameters) if p.grad is not None]
     norm = global_norm(gradients)
@@ -244,8 +243,8 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
 
 
 def global_norm(gradients: Sequence[Array]) -> float:
-    """Their joint L2 norm."""
-    # Joined in float64 from chunk to chunk: millions of float32 squares in one sum would lose digits.
+    """Joint L2 norm of the gradients."""
+    # Chunks are summed in float64: one float32 sum of millions of squares would lose digits.
     chunks = (g.reshape(-1)[i : i + CHUNK] for g in gradients for i in range(0, g.size, CHUNK))
     return math.hypot(*map(euclidean_norm, chunks))
 

@@ -1,4 +1,4 @@
-"""Timing by rule: inside `profile()` every rule and every vjp is timed as it runs."""
+"""Timing by rule: `profile()` times every rule and every vjp."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Cost:
 
 @contextmanager
 def profile(costs: dict[str, Cost]) -> Iterator[None]:
-    """Inside, add what each rule costs to `costs`, by the rule's name. Outside, nothing is measured."""
+    """Add the cost of each rule within the block to `costs`, by the name of the rule."""
 
     def timed(rule: Rule) -> Rule:
         cost = costs.setdefault(rule.__name__, Cost())

@@ -1,4 +1,4 @@
-"""Learning rates that follow a metric: ReduceLROnPlateau, with PyTorch's meaning to the last comparison."""
+"""Learning rates that follow a metric: ReduceLROnPlateau, with exactly PyTorch's comparisons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .tensor import Tensor
 
 @dataclass
 class PlateauState:
-    """All that the scheduler remembers between steps."""
+    """State of the scheduler between steps."""
 
     best: float
     bad_evaluations: int = 0
@@ -17,7 +17,7 @@ class PlateauState:
 
 
 class ReduceLROnPlateau:
-    """Multiply each group's learning rate by `factor` when a metric has stopped to improve.
+    """Multiply each group's learning rate by `factor` when a metric has stopped improving.
 
     An improvement (mode "min", threshold_mode "rel") is a value < best · (1 - threshold); "abs" means
     < best - threshold; mode "max" turns both around. `patience` bad evaluations in a row are allowed, the
@@ -62,9 +62,9 @@ class ReduceLROnPlateau:
         self.state = PlateauState(best=float("inf") if mode == "min" else float("-inf"))
 
     def step(self, metric: float | Tensor) -> None:
-        """Take one evaluation of the metric; lower the learning rates if it was one bad one too many."""
+        """Process an evaluation of the metric; lower the learning rates after more than `patience` bad ones."""
         state = self.state
-        metric = float(metric)  # a float32 would compare, and be kept, with fewer digits
+        metric = float(metric)  # a float32 would be compared with fewer digits
         if self.improves(metric):
             state.best = metric
             state.bad_evaluations = 0

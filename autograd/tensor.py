@@ -1,4 +1,4 @@
-"""Tensor: an array that remembers how it was made. `apply` joins the rules (arrays) to the graph (nodes)."""
+"""Tensor: an array with its place in the graph; `apply` runs a rule on arrays and records it as a node."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +15,15 @@ from .ops import Array, Axis, Rule, Vjp
 
 Operand: TypeAlias = "Tensor | Array | float"
 
-# A context variable, so that a thread that only predicts does not switch recording off in one that trains.
+# A context variable, so that no_grad() in one thread does not stop recording in another.
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
-# What each rule is wrapped in while a step is profiled (profile.py).
+# Wraps each rule while a step is profiled (profile.py).
 _meter: ContextVar[Callable[[Rule], Rule] | None] = ContextVar("meter", default=None)
 
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Inside, operations build no graph. Works as a context manager and as a decorator."""
+    """Build no graph within the block; a context manager and a decorator."""
     token = _recording.set(False)
     try:
         yield
@@ -33,7 +33,7 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def metered(meter: Callable[[Rule], Rule]) -> Iterator[None]:
-    """Inside, `meter(rule)` runs in place of every rule."""
+    """Run `meter(rule)` in place of every rule within the block."""
     token = _meter.set(meter)
     try:
         yield
@@ -51,17 +51,17 @@ class Tensor:
     After `backward()` each leaf holds its gradient in `.grad`, an array of its own shape; a further `backward()`
     adds to it.
 
-    `backward()` needs the values of the forward pass. What `copy_()`, `load_state_dict()` or an optimizer's
-    `step()` has changed since is an error there; changes to `.data` or a shared array are not noticed.
+    `backward()` needs the values of the forward pass. It raises an error if `copy_()`, `load_state_dict()` or an
+    optimizer's `step()` has changed them; it does not notice changes to `.data` or to a shared array.
     """
 
     __slots__ = ("_node", "_version", "data", "grad")
-    __array_ufunc__ = None  # so that `array * tensor` is ours to answer, not NumPy's
+    __array_ufunc__ = None  # so that `array * tensor` calls our __rmul__
     __hash__ = object.__hash__  # by identity, though == compares elements
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         self.data: Array = float_array(data, dtype)
-        self._version = 0  # how often the data have been changed in place
+        self._version = 0  # number of changes in place
         self.grad: Array | None = None
         self._node = Node(LEAF, (), self._accumulate) if requires_grad else None
 
@@ -97,7 +97,7 @@ class Tensor:
         backward_pass(self._node, g)
 
     def detach(self) -> "Tensor":
-        """The same data, cut from the graph."""
+        """The same data, outside the graph."""
         return Tensor(self.data, dtype=self.dtype)
 
     def copy_(self, values: Any) -> "Tensor":
@@ -111,13 +111,13 @@ class Tensor:
         return self
 
     def item(self) -> float:
-        """The one element. Raises ValueError for any other number of them."""
+        """The single element; raises ValueError if there are more or none."""
         if self.data.size != 1:
             raise ValueError(f"a tensor of shape {self.shape} is not one number")
         return float(self.data.item())
 
     def numpy(self) -> Array:
-        """The data. Raises RuntimeError where a gradient would be lost."""
+        """The data; raises RuntimeError if the tensor requires a gradient."""
         if self.requires_grad:
             raise RuntimeError("a NumPy array has no gradient: use tensor.detach() to go on without")
         return self.data
@@ -204,11 +204,11 @@ class Tensor:
         return apply(ops.reshape, self, shape=_sizes(shape))
 
     def permute(self, *axes: int | Sequence[int]) -> "Tensor":
-        """All axes, in the order given."""
+        """Reorder all axes."""
         return apply(ops.permute, self, axes=_sizes(axes))
 
     def transpose(self, first: int, second: int) -> "Tensor":
-        """Two axes exchanged."""
+        """Exchange two axes."""
         return apply(ops.transpose, self, first=first, second=second)
 
     def expand(self, *shape: int | Sequence[int]) -> "Tensor":
@@ -234,7 +234,7 @@ def float_array(data: Any, dtype: Any = None) -> Array:
 
 
 def _sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
-    """Numbers given one by one, or as one sequence."""
+    """Numbers passed one by one, or as one sequence."""
     return tuple(given[0]) if len(given) == 1 and isinstance(given[0], Sequence) else given
 
 
@@ -247,16 +247,16 @@ def concatenate(tensors: Sequence[Tensor], axis: int = -1) -> Tensor:
 
 
 def scaled(x: Tensor, other: Operand) -> Tensor:
-    """x · other: a number or an array, which needs no gradient, is not made a tensor of."""
+    """x · other; a number or an array gets no gradient and does not become a tensor."""
     if isinstance(other, Tensor):
         return apply(ops.mul, x, other)
     return apply(ops.scale, x, factor=float_array(other, x.dtype))
 
 
 def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
-    """The value of `rule` on `operands`, joined to the graph if one of them needs a gradient.
+    """The value of `rule` on `operands`, recorded in the graph if one of them needs a gradient.
 
-    Numbers and arrays take the dtype of the tensors beside them, so that float32 stays float32.
+    Numbers and arrays take the dtype of the tensors, so that float32 stays float32.
     """
     tensors = _as_tensors(operands)
     recording, meter = _recording.get(), _meter.get()
@@ -286,7 +286,7 @@ def _as_tensors(operands: Sequence[Operand]) -> Sequence[Tensor]:
 
 
 def _fitted(rule: Rule, vjp: Vjp, tensors: Sequence[Tensor]) -> Vjp:
-    """The vjp, its gradients fitted to the arguments: dtype kept, an elementwise rule's broadcast undone.
+    """Wrap a vjp so that each gradient has the dtype and shape of its argument.
 
     Raises RuntimeError if a value that the vjp reads was changed in place since.
     """

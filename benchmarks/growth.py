@@ -92,7 +92,7 @@ def train(folder: Path) -> Figures:
     from trm_np.data.load import load_dataset
     from trm_np.data.tables import Ints
     from trm_np.data.task import task_from
-    from trm_np.storage.checkpoint import save_checkpoint
+    from trm_np.storage.checkpoint import Checkpoint, save_checkpoint
     from trm_np.training.trainer import Trainer
 
     files = (folder / name for name in FILES)
@@ -109,8 +109,8 @@ def train(folder: Path) -> Figures:
     step = median(timed(learn_from, rows)[1] for rows in batches) / steps
     evaluation = timed(trainer.evaluate, 1)[1]
     header = {"seed": SEED, "best_epoch": 1, "metrics": {}}
-    about = (config, data.vocabulary, data.gifts, data.train, header)
-    saving = timed(save_checkpoint, folder / MODEL_FILE, "model", trainer.model, *about)[1]
+    content = Checkpoint(trainer.model, config, data.vocabulary, data.gifts, data.train)
+    saving = timed(save_checkpoint, folder / MODEL_FILE, "model", content, header)[1]
     return {
         "load s": loading,
         "step ms": step * 1e3,

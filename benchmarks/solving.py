@@ -30,7 +30,7 @@ import click
 import numpy as np
 
 from trm_np.puzzles.config import PRESETS
-from trm_np.puzzles.model import GROUP, PuzzleModel, thoughts
+from trm_np.puzzles.model import GROUP, PuzzleModel, predictions
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.stored import TASKS, load_puzzle_model
 from trm_np.puzzles.training import PuzzleTrainer
@@ -66,20 +66,20 @@ def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
     )
     questions = make_puzzles(task, BOARDS, np.random.default_rng(0), extra=12).questions
     copies = {f"torch {mode}": TorchPuzzles(model, mode) for mode in modes}
-    last = list(thoughts(model, questions[:4], STEPS))[-1].probabilities
+    last = list(predictions(model, questions[:4], STEPS))[-1].probabilities
     for name, copy in copies.items():
-        off = float(np.abs(copy.think(questions[:4], STEPS)[0][-1] - last).max())
+        off = float(np.abs(copy.unroll(questions[:4], STEPS)[0][-1] - last).max())
         if not off <= TOLERANCE:
             raise SystemExit(f"{name}: probabilities differ by {off:.1e}; {TOLERANCE:.0e} is allowed")
         click.echo(f"{name}: probabilities differ by {off:.1e} at most")
 
     def ours(boards: Any, group: int) -> None:
         for first in range(0, len(boards), group):
-            list(thoughts(model, boards[first : first + group], STEPS))
+            list(predictions(model, boards[first : first + group], STEPS))
 
     def theirs(copy: TorchPuzzles, boards: Any, group: int) -> None:
         for first in range(0, len(boards), group):
-            copy.think(boards[first : first + group], STEPS)
+            copy.unroll(boards[first : first + group], STEPS)
 
     single = {"ours": lambda: ours(questions[:1], 1)} | {
         name: lambda copy=copy: theirs(copy, questions[:1], 1) for name, copy in copies.items()
@@ -102,7 +102,7 @@ def learning(kind: str, modes: tuple[str, ...], rounds: int) -> None:
     task, config = TASKS[kind], PRESETS[kind]
     puzzles = make_puzzles(task, config.training.batch_size, np.random.default_rng(0), config.training.extra)
     trainer = PuzzleTrainer(config, task, puzzles, puzzles, 0)
-    trainer.take_new_puzzles()
+    trainer.refill()
     copies = {f"torch {mode}": TorchPuzzleTrainer(trainer, mode) for mode in modes}
     work: dict[str, Work] = {"ours": trainer.update, **{name: copy.update for name, copy in copies.items()}}
     for name, seconds in in_turns(work, rounds * 5).items():

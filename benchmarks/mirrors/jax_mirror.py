@@ -78,7 +78,7 @@ def of_last(weights: Named, name: str, x: Array) -> Array:
     return affine(x, weights[f"{name}.weight"][:, -x.shape[-1] :])
 
 
-def meet(weights: Named, name: str, rows: Array, columns: Array) -> Array:
+def pair_logits(weights: Named, name: str, rows: Array, columns: Array) -> Array:
     """A layer of [row, column], for all pairs: rows (B, v) and columns (G, w) to (B, G, out)."""
     return of_first(weights, name, rows)[:, None] + of_last(weights, name, columns)
 
@@ -189,7 +189,7 @@ def block(weights: Named, name: str, x: Array, heads: int, positions: Array, pad
     return rms_norm(x + linear(weights, f"{name}.swiglu.down", jax.nn.silu(gate) * up))
 
 
-def think(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carry:
+def supervision_step(config: Config, weights: Named, profiles: Named, carry: Carry) -> Carry:
     """Deep recursion: T - 1 latent recursions without gradient, then one with."""
     model = config.model
     x = embed(weights, profiles["tokens"])
@@ -240,7 +240,7 @@ def match_categories(config: Config, weights: Named, known: Array, keys: Sequenc
     """Category logits (B, C) from what is known of the person (B, U)."""
     name = "category_matching"
     category = weights[f"{name}.category_embedding.weight"]
-    x = meet(weights, f"{name}.meeting", known, category) * category
+    x = pair_logits(weights, f"{name}.meeting", known, category) * category
     for place, key in enumerate(keys):
         hidden = jax.nn.relu(linear(weights, f"{name}.layers.{place}.0", x))
         x = x + dropout(hidden, config.dropout.semantic_matcher, key)
@@ -276,10 +276,10 @@ def predict_components(
     category, budget, hobby, occasion, age, quality, diversity = layers
     hidden = (
         linear(weights, category, known[:, None] * gift),
-        meet(weights, budget, user.budget, gifts["price"]),
-        meet(weights, hobby, user.hobby, gift),
-        meet(weights, occasion, user.occasion, gift),
-        meet(weights, age, user.age, gifts["age_range"]),
+        pair_logits(weights, budget, user.budget, gifts["price"]),
+        pair_logits(weights, hobby, user.hobby, gift),
+        pair_logits(weights, occasion, user.occasion, gift),
+        pair_logits(weights, age, user.age, gifts["age_range"]),
         linear(weights, quality, gifts["rating"]),
         of_first(weights, diversity, gift) + of_last(weights, diversity, picked)[:, None],
     )
@@ -318,7 +318,7 @@ def score_slots(
 # ------------------------------------------------------------------------------------------------ all outputs
 
 
-def read(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array | None) -> Named:
+def decode(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array | None) -> Named:
     """All that is said on the core's answer h (B, D)."""
     profiles, gifts = batch.profiles, batch.gifts
     of_profiles, of_gifts, *of_categories, of_slots = [None] * 5 if key is None else jax.random.split(key, 5)
@@ -339,7 +339,7 @@ def read(config: Config, weights: Named, h: Array, batch: JaxBatch, key: Array |
         return two_layers(weights, f"decision_heads.{name}", jax.nn.silu, x)
 
     gift_tokens = head("gift_token_encoder", gifts["token_features"])
-    scored = jax.nn.relu(meet(weights, "decision_heads.gift_scorer_hidden", h, gift_tokens))
+    scored = jax.nn.relu(pair_logits(weights, "decision_heads.gift_scorer_hidden", h, gift_tokens))
     return {
         "category_logits": match_categories(config, weights, known, of_categories),
         "tool_logits": tool_logits,
@@ -465,11 +465,11 @@ def start(config: Config, batch: JaxBatch) -> Carry:
 
 
 def supervise(config: Config, weights: Named, carry: Carry, batch: JaxBatch, key: Array | None) -> Step:
-    """Think once more, read the answer, take the losses and the gradients of their total."""
+    """One supervision step, its losses, and the gradients of their total."""
 
     def total(weights: Named) -> tuple[Array, tuple[Carry, Named, Named]]:
-        after = think(config, weights, batch.profiles, carry)
-        outputs = read(config, weights, after.y[:, 0], batch, key)
+        after = supervision_step(config, weights, batch.profiles, carry)
+        outputs = decode(config, weights, after.y[:, 0], batch, key)
         terms = loss_terms(config, weights, after, batch, outputs)
         return terms["total"], (after, outputs, terms)
 

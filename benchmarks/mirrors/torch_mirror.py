@@ -387,7 +387,9 @@ class RewardPrediction(nn.Module):
             of_first(diversity, gift),
         )
 
-    def meet(self, user: UserEmbedding, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor) -> Tensor:
+    def component_logits(
+        self, user: UserEmbedding, h: Tensor, gift_side: tuple[Tensor, ...], picked: Tensor
+    ) -> Tensor:
         """Component logits (B, G, 7) of profiles and of gifts whose side is known."""
         u = user.u + fold(h, user.u.shape[1])
         gift, price, hobby, occasion, age_range, quality, diversity = gift_side
@@ -489,7 +491,7 @@ class TRM(nn.Module):
         self.gift_catalogue = GiftCatalogue(model, gift_features, dropout.gift_encoder)
         self.cross_modal_fusion = CrossModalFusion(model, dropout.recommendation_head)
 
-    def start(self, profiles: Profiles) -> Carry:
+    def initial_carry(self, profiles: Profiles) -> Carry:
         """The carry before the first step: nothing thought yet."""
         shape = (*profiles.tokens.shape, self.core.config.core_width)
         return Carry(profiles.state.new_zeros(shape), profiles.state.new_zeros(shape))
@@ -507,7 +509,7 @@ class TRM(nn.Module):
         tool_logits, tool_parameters = self.select_tools(user.u, h, profiles)
         mean_picked = (picked / picked.sum(dim=1, keepdim=True).clamp(min=1)) @ gift
         gift_side = self.reward_prediction.gift_side(gifts, gift)
-        components = self.reward_prediction.meet(user, h, gift_side, mean_picked)
+        components = self.reward_prediction.component_logits(user, h, gift_side, mean_picked)
         slots = self.cross_modal_fusion(user.u, h, gift, tool_parameters)
         heads = self.decision_heads
         return Outputs(
@@ -535,7 +537,7 @@ class TRM(nn.Module):
         user = self.user_profiling(profiles)
         tool_logits, _ = self.select_tools(user.u, h, profiles)
         nothing = torch.zeros_like(user.u)
-        components = self.reward_prediction.meet(user, h, gifts.reward_side, nothing)
+        components = self.reward_prediction.component_logits(user, h, gifts.reward_side, nothing)
         return {
             "category_logits": self.category_matching(user.u + fold(h, user.u.shape[1])),
             "tool_logits": tool_logits,
@@ -622,7 +624,7 @@ class Step(NamedTuple):
 
 
 def supervise(model: TRM, batch: TorchBatch, carry: Carry, loss: LossConfig) -> Step:
-    """Think once more, read the answer, and take the losses."""
+    """One supervision step and its losses."""
     carry = model.step(batch.profiles, carry)
     outputs = model.decode(carry.y[:, 0], batch.profiles, batch.gifts, batch.picked)
     terms = loss_terms(model, carry, outputs, batch, loss)
@@ -652,7 +654,7 @@ class TorchRecommender:
         self.model.load_state_dict(weights, assign=True)
         self.parameters = list(self.model.parameters())
         self.mode = mode
-        self.think, self.recommend = self.as_run(self.model.think), self.as_run(self.model.recommend)
+        self.step, self.recommend = self.as_run(self.model.step), self.as_run(self.model.recommend)
 
     def as_run(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as it is, or compiled: whole graphs or an error, and one for each shape."""
@@ -686,9 +688,9 @@ class TorchRecommender:
 
     @torch.inference_mode()
     def answer(self, profiles: Profiles) -> Arrays:
-        """Think until each profile halts, then what `TRM.recommend` says, and the number of "steps" (B,)."""
+        """The outputs of `TRM.recommend` at the step where each profile halts, and the number of "steps" (B,)."""
         with evaluating(self.model):
-            carry = self.model.start(profiles)
+            carry = self.model.initial_carry(profiles)
             h = carry.y[:, 0]
             steps = torch.zeros(len(h), dtype=torch.int64)
             going = torch.ones(len(h), dtype=torch.bool)
@@ -749,7 +751,7 @@ class TorchTrainer(TorchRecommender):
 
     def learn(self, batch: TorchBatch) -> float:
         """Deep supervision, a step after each answer; gives the last total. Raises where it or a norm is not finite."""
-        carry = self.model.start(batch.profiles)
+        carry = self.model.initial_carry(batch.profiles)
         for _ in range(self.config.model.supervision_steps):
             step = self.supervise(self.model, batch, carry, self.config.loss)
             total, carry = self._descend(step.total), step.carry
@@ -757,7 +759,7 @@ class TorchTrainer(TorchRecommender):
 
     def one_profile_at_a_time(self, profiles: Sequence[TorchBatch]) -> float:
         """`learn` as a loop over batches of one profile, whose totals are averaged."""
-        carries = [self.model.start(profile.profiles) for profile in profiles]
+        carries = [self.model.initial_carry(profile.profiles) for profile in profiles]
         for _ in range(self.config.model.supervision_steps):
             steps = [
                 self.supervise(self.model, profile, carry, self.config.loss)
@@ -781,7 +783,7 @@ class TorchTrainer(TorchRecommender):
         """Outputs, loss terms and gradients of each supervision step, without dropout and without taking a step."""
         found = []
         with evaluating(self.model):
-            carry = self.model.start(batch.profiles)
+            carry = self.model.initial_carry(batch.profiles)
             for _ in range(self.config.model.supervision_steps):
                 step = self.supervise(self.model, batch, carry, self.config.loss)
                 step.total.backward()

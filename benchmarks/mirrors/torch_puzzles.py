@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mirrors.torch_mirror import Block, Carry, Core, rms_norm
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.model import PuzzleModel
 from trm_np.puzzles.task import Board
 from trm_np.puzzles.training import PuzzleTrainer
@@ -30,7 +30,7 @@ class PuzzleBlock(Block):
 
 
 class PuzzleCore(Core):
-    def __init__(self, config: ThinkingConfig, tokens: int) -> None:
+    def __init__(self, config: PuzzleModelConfig, tokens: int) -> None:
         super().__init__(config, tokens)
         self.blocks = nn.ModuleList(PuzzleBlock(config) for _ in range(config.core_blocks))
 
@@ -38,7 +38,7 @@ class PuzzleCore(Core):
 class Step(nn.Module):
     """One supervision step on questions (B, S): the carry after it, logits of the cells, and logits of halting."""
 
-    def __init__(self, config: ThinkingConfig, tokens: int) -> None:
+    def __init__(self, config: PuzzleModelConfig, tokens: int) -> None:
         super().__init__()
         self.core = PuzzleCore(config, tokens)
 
@@ -58,15 +58,15 @@ class TorchPuzzles:
         self.step = torch.compile(self.model) if mode == "compiled" else self.model
         self.seen = torch.tensor(model.task.sees)
 
-    def start(self, count: int) -> Carry:
+    def initial_carry(self, count: int) -> Carry:
         dtype = self.model.core.lm_head.weight.dtype
         zeros = torch.zeros(count, self.task.cells, self.config.core_width, dtype=dtype)
         return Carry(zeros, zeros)
 
     @torch.inference_mode()
-    def think(self, questions: Board, steps: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-        """Probabilities of each symbol (steps, B, S, V), and of being right (steps, B), as `thoughts` has them."""
-        tokens, carry = torch.tensor(questions.astype(np.int64)), self.start(len(questions))
+    def unroll(self, questions: Board, steps: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Probabilities of each symbol (steps, B, S, V), and of being right (steps, B), as `predictions` has them."""
+        tokens, carry = torch.tensor(questions.astype(np.int64)), self.initial_carry(len(questions))
         cells, right = [], []
         for _ in range(steps):
             carry, logits, halting = self.step(tokens, carry, self.seen)
@@ -76,14 +76,14 @@ class TorchPuzzles:
 
 
 class TorchPuzzleTrainer(TorchPuzzles):
-    """A copy of our trainer as it stands: an update is one supervision step of the batch that its places hold."""
+    """A copy of our trainer as it stands: an update is one supervision step of the batch that it holds."""
 
     def __init__(self, trainer: PuzzleTrainer, mode: Literal["eager", "compiled"] = "eager") -> None:
         super().__init__(trainer.learner, mode)
-        self.training, places = trainer.config.training, trainer.places
-        self.questions = torch.tensor(places.questions.astype(np.int64))
-        self.answers = torch.tensor(places.answers.astype(np.int64))
-        self.carry = Carry(torch.tensor(places.y), torch.tensor(places.z))
+        self.training, batch = trainer.config.training, trainer.batch
+        self.questions = torch.tensor(batch.questions.astype(np.int64))
+        self.answers = torch.tensor(batch.answers.astype(np.int64))
+        self.carry = Carry(torch.tensor(batch.y), torch.tensor(batch.z))
         self.parameters = list(self.model.parameters())
         self.average = [parameter.detach().clone() for parameter in self.parameters]
         training = self.training

@@ -380,3 +380,14 @@ def test_clipping_skips_what_has_no_gradient_and_takes_a_generator() -> None:
 def test_a_bad_bound_is_refused(max_norm: float) -> None:
     with pytest.raises(ValueError, match="max_norm is"):
         clip_grad_norm_([], max_norm)
+
+
+def test_a_gradient_goes_to_the_optimizer_while_the_values_lie_there_and_nowhere_else_later() -> None:
+    p = nn.Parameter(np.ones(3, np.float32))
+    optimizer = AdamW([p])
+    (p * 2.0).sum().backward()
+    assert p.grad is not None and np.shares_memory(p.grad, optimizer.gradient)
+    p.data, p.grad = p.data.astype(np.float64), None
+    (p * 3.0).sum().backward()
+    assert p.grad.dtype == np.float64 and not np.shares_memory(p.grad, optimizer.gradient)
+    assert optimizer.gradient.tolist() == [2.0] * 3

@@ -14,7 +14,7 @@ from tests.puzzles.small_puzzles import TASK, new_run, small
 from tests.waiting import wait_until
 from trm_np.lab.recursion import STEPS
 from trm_np.lab.thinking import page
-from trm_np.puzzles.model import Thought, thoughts
+from trm_np.puzzles.model import Prediction, predictions
 from trm_np.puzzles.sets import Puzzles, make_test
 from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model
 
@@ -91,8 +91,8 @@ def drag_to(browser: Any, step: int) -> None:
     )
 
 
-def thought_of(stored: StoredPuzzleModel, question: np.ndarray, step: int) -> Thought:
-    return list(thoughts(stored.model, question[None], step))[-1]
+def thought_of(stored: StoredPuzzleModel, question: np.ndarray, step: int) -> Prediction:
+    return list(predictions(stored.model, question[None], step))[-1]
 
 
 def shown_question(found: Seen) -> np.ndarray:

@@ -28,9 +28,9 @@ from trm_np.evaluation.diagnostics_text import (
 SECTIONS = [
     "The model on 30 held-out scenarios, with 95 % intervals, and the baselines",
     "One field hidden from the model at a time",
-    "Calibration: what was predicted, and what was true",
+    "Calibration: predicted and true values",
     "Tools: expected (rows) and chosen (columns)",
-    "Categories: expected, among the first three, and what came in place of one missed",
+    "Categories: expected, among the first three, and chosen in place of a missed one",
     "The worst scenarios, 10 of 30",
 ]
 METRIC = r"^category recall@3 +"
@@ -107,9 +107,15 @@ def test_scenarios_that_were_trained_on_are_warned_of(
     seen = shipped("realistic_user_scenarios.json")["scenarios"]
     new = shipped("held_out_scenarios.json")["test"]
     for scenarios, said in (
-        (seen, "25 of these 25 scenarios were trained on: the figures say nothing of new people"),
-        ([seen[0], *new[:2]], "1 of these 3 scenarios was trained on: the figures say less of new people"),
-        ([*seen[:2], new[0]], "2 of these 3 scenarios were trained on: the figures say less of new people"),
+        (seen, "25 of these 25 scenarios were trained on: the metrics say nothing about new profiles"),
+        (
+            [seen[0], *new[:2]],
+            "1 of these 3 scenarios was trained on: the metrics say less about new profiles",
+        ),
+        (
+            [*seen[:2], new[0]],
+            "2 of these 3 scenarios were trained on: the metrics say less about new profiles",
+        ),
     ):
         assert f"\n{said}\n\n" in run("evaluate", model, "--held-out", held_out(tmp_path, *scenarios)).stdout
     assert judged["trained_on"] == 0
@@ -136,7 +142,7 @@ def test_an_interval_without_width_at_0_or_1_is_not_shown(judged: dict[str, Any]
 
 def test_the_tables_of_confusion_are_explained_above_them(judged: dict[str, Any]) -> None:
     lines = evaluation_text(judged).splitlines()
-    for head, said in ((SECTIONS[3], "counts in four cells"), (SECTIONS[4], "instead: what came")):
+    for head, said in ((SECTIONS[3], "counts in four cells"), (SECTIONS[4], "instead: the categories")):
         note, blank = lines[lines.index(head) + 2 : lines.index(head) + 4]
         assert said in note and blank == ""
 
@@ -215,8 +221,8 @@ def test_confusion_and_scenarios_worked_by_hand() -> None:
     }
     assert scenario_text(scenario).splitlines() == [
         "0.60  a friend",
-        "      categories 1 of 2: expected art, books; came books, food, home",
-        "      tools 1 of 1: expected trend; came trend, review",
+        "      categories 1 of 2: expected art, books; chosen books, food, home",
+        "      tools 1 of 1: expected trend; chosen trend, review",
         "      reward 0.70 of 0.80: g1, g2, g3",
     ]
 

@@ -22,7 +22,7 @@ from trm_np.data.tables import BUDGET_TIERS, budget_tier
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.inspection import coverage_text, inspect_new, inspect_stored
 from trm_np.recommend.recommender import Recommender
-from trm_np.storage.checkpoint import load_model, save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, load_model, save_checkpoint
 from trm_np.training.trainer import Trainer
 
 SUMS = st.floats(0.01, 1e6)
@@ -161,8 +161,8 @@ def model_file(path: Path, money: Money) -> Path:
     data = dataset()
     trainer = Trainer(small(), task_of(data), seed=0)
     vocabulary = replace(data.vocabulary, money=money)
-    content = (trainer.model, small(), vocabulary, data.gifts, data.train)
-    save_checkpoint(path, "model", *content, extra={"seed": 0, "metrics": {}})
+    content = Checkpoint(trainer.model, small(), vocabulary, data.gifts, data.train)
+    save_checkpoint(path, "model", content, extra={"seed": 0, "metrics": {}})
     return path
 
 

@@ -1,5 +1,8 @@
 """Records as columns: nothing lost, nothing moved."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +13,9 @@ from trm_np.data.records import Gift, Offer, Profile, Scenario
 from trm_np.data.tables import (
     AGE_GROUPS,
     BUDGET_TIERS,
+    Bools,
+    Ints,
+    Rows,
     age_group,
     budget_tier,
     gift_table,
@@ -189,3 +195,31 @@ def test_a_larger_number_is_never_in_a_lower_group_or_tier(values: list[float]) 
     ordered = np.sort(values)
     assert (np.diff(age_group(ordered)) >= 0).all()
     assert (np.diff(budget_tier(ordered)) >= 0).all()
+
+
+@dataclass(frozen=True, eq=False)
+class Inner(Rows):
+    number: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Outer(Rows):
+    shared = ("common",)
+
+    ids: tuple[str, ...]
+    marks: Bools
+    inner: Inner
+    unknown: Ints | None
+    common: Ints
+
+
+@pytest.mark.parametrize(
+    "index", [[2, 0, 2], slice(1, None), np.array([True, False, True]), np.array([], int)]
+)
+def test_rows_are_taken_from_every_field_but_the_shared_ones(index: Any) -> None:
+    marks, common = np.eye(3, dtype=bool), np.arange(7)
+    taken = Outer(("a", "b", "c"), marks, Inner(np.arange(3)), None, common).take(index)
+    rows = np.arange(3)[index].tolist()
+    assert taken.ids == tuple("abc"[row] for row in rows)
+    assert np.array_equal(taken.marks, marks[rows]) and taken.inner.number.tolist() == rows
+    assert taken.unknown is None and taken.common is common

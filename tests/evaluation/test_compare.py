@@ -13,9 +13,15 @@ from trm_np.data.load import load_dataset
 from trm_np.data.problems import DataError
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import task_from
-from trm_np.evaluation.compare import evaluate_baselines, judge, judge_stored, learnt_predictions, trained_on
+from trm_np.evaluation.compare import (
+    evaluate,
+    evaluate_baselines,
+    evaluate_stored,
+    learnt_predictions,
+    trained_on,
+)
 from trm_np.evaluation.predict import evaluate_model
-from trm_np.evaluation.summary import judged_text, summary_text
+from trm_np.evaluation.summary import metrics_text, summary_text
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.trainer import Trainer
 
@@ -75,20 +81,21 @@ def test_nobody_is_better_than_the_oracle_and_those_who_look_at_the_profile_beat
 
 
 def test_a_judgement_has_both_splits_and_the_model_as_it_started(started: Trainer) -> None:
-    judged = judge(started.model, started.task, started.config, seed=0)
+    judged = evaluate(started.model, started.task, started.config, seed=0)
     assert list(judged) == ["validation", "test", "baselines", "ranking"]
     assert list(judged["baselines"]) == [*BASELINES, "untrained"]
     on_test = evaluate_baselines(started.task.test, started.task)
     assert {name: judged["baselines"][name] for name in BASELINES} == on_test
     assert judged["baselines"]["untrained"] == judged["test"]  # nothing has been learnt yet
     assert (
-        judge(started.model, started.task, started.config, seed=1)["baselines"]["untrained"] != judged["test"]
+        evaluate(started.model, started.task, started.config, seed=1)["baselines"]["untrained"]
+        != judged["test"]
     )
 
 
 def test_a_stored_model_is_judged_and_examined(tmp_path: Path) -> None:
     summary = new_run(tmp_path, small(training__epochs=1)).train()
-    judged: dict[str, Any] = judge_stored(load_model(tmp_path / "best.npz"), None)
+    judged: dict[str, Any] = evaluate_stored(load_model(tmp_path / "best.npz"), None)
     assert list(judged) == [
         *("preset", "recipe", "test_is_validation", "trained_on", "validation", "test", "baselines"),
         *("ranking", "intervals", "hidden", "calibration", "confusion", "scenarios"),
@@ -103,7 +110,7 @@ def test_a_model_of_another_vocabulary_needs_held_out_scenarios_of_its_own(tmp_p
     stored = load_model(tmp_path / "best.npz")
     other = replace(stored, vocabulary=replace(stored.vocabulary, hobbies=("chess", "gardening")))
     with pytest.raises(DataError, match=r"a vocabulary other than the model's; allowed: .* give --held-out"):
-        judge_stored(other, None)
+        evaluate_stored(other, None)
 
 
 def test_test_scenarios_with_the_profile_of_a_training_scenario_are_counted() -> None:
@@ -121,4 +128,4 @@ def test_only_the_summary_of_a_training_says_that_one_list_chose_the_epoch(tmp_p
     said = "one list serves as validation and as test: its figures also chose the epoch"
     assert summary_text({**summary, "test_is_validation": True}).endswith(f"\n{said}")
     assert "chose the epoch" not in summary_text(summary)
-    assert "chose the epoch" not in judged_text({**summary, "test_is_validation": True})
+    assert "chose the epoch" not in metrics_text({**summary, "test_is_validation": True})

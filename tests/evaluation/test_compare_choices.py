@@ -16,11 +16,11 @@ from trm_np.data.load import Dataset
 from trm_np.data.records import Scenario
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.choices import choice_metrics
-from trm_np.evaluation.compare import judge, judge_stored, learnt_predictions
-from trm_np.evaluation.compare_choices import against_best, judge_choices
+from trm_np.evaluation.compare import evaluate, evaluate_stored, learnt_predictions
+from trm_np.evaluation.compare_choices import against_best, evaluate_choices
 from trm_np.evaluation.diagnostics_text import choice_texts, evaluation_text
 from trm_np.evaluation.predict import choice_scores
-from trm_np.evaluation.summary import baselines_ahead, judged_text, summary_text
+from trm_np.evaluation.summary import baselines_ahead, metrics_text, summary_text
 from trm_np.model.new import Generators, new_model
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.run import Run
@@ -57,7 +57,7 @@ def task() -> Task:
 @pytest.fixture(scope="module")
 def judged(task: Task) -> dict[str, Any]:
     trainer = Trainer(small(), task, 0)
-    return judge(trainer.model, task, trainer.config, 0)["choices"]
+    return evaluate(trainer.model, task, trainer.config, 0)["choices"]
 
 
 def test_the_model_and_every_baseline_are_judged_by_the_same_metrics(
@@ -83,14 +83,14 @@ def test_people_without_choices_are_left_out_and_nothing_is_said_where_nobody_ch
     model = new_model(config, task, Generators.from_seed(0))
     few = csr_array(task.test.chosen.toarray() * (np.arange(6) < 2)[:, None])
     linear = np.zeros(few.shape)
-    found = judge_choices(model, model, linear, replace(task, test=replace(task.test, chosen=few)))
+    found = evaluate_choices(model, model, linear, replace(task, test=replace(task.test, chosen=few)))
     first = replace(task, test=task.test.take([0, 1]))
     assert found["people"] == 2
-    alone = judge_choices(model, model, linear[:2], first)
+    alone = evaluate_choices(model, model, linear[:2], first)
     for metric in alone["against_best"]:
         assert found["test"][metric] == alone["test"][metric]
     nothing = replace(task, test=replace(task.test, chosen=csr_array(few.shape)))
-    assert list(judge(model, nothing, config, 0)) == ["validation", "test", "baselines"]
+    assert list(evaluate(model, nothing, config, 0)) == ["validation", "test", "baselines"]
 
 
 # ------------------------------------------------------------------------------------ against the best baseline
@@ -162,7 +162,7 @@ def test_both_tables_are_printed_where_there_are_both(tmp_path: Path) -> None:
     run = Run(small(training__epochs=1), with_choices(labelled=True), 0, tmp_path)
     summary = run.train()
     text = summary_text(summary)
-    assert "\nheld-out scenarios " in text and "\nchosen for 6 people " in text
+    assert "\nheld-out scenarios " in text and "\nchosen for 6 profiles " in text
     assert max(map(len, text.splitlines())) <= 110
     assert json.loads((tmp_path / "summary.json").read_bytes())["choices"] == summary["choices"]
     summary["choices"]["baselines"]["untrained"]["ndcg_at_10"] = 2.0
@@ -212,18 +212,18 @@ def test_choices_alone_are_enough(tmp_path: Path) -> None:
     data = with_choices(labelled=False)
     summary = Run(small(training__epochs=1), data, 0, tmp_path).train()
     text = summary_text(summary)
-    assert "held-out scenarios" not in text and "\n\nchosen for 6 people " in text
+    assert "held-out scenarios" not in text and "\n\nchosen for 6 profiles " in text
     held_out = tmp_path / "held_out.json"
     held_out.write_text(
         json.dumps({"scenarios": [in_json(scenario) for scenario in data.test]}), encoding="utf-8"
     )
-    found = judge_stored(load_model(tmp_path / "best.npz"), str(held_out))
+    found = evaluate_stored(load_model(tmp_path / "best.npz"), str(held_out))
     json.dumps(found, allow_nan=False)
     assert found["choices"]["test"] == summary["choices"]["test"]
     text = evaluation_text(found)
     for absent in ("Tools: expected", "Categories: expected", "expected ;"):
         assert absent not in text
-    assert "What was chosen: the model against the best baseline, person by person\n---" in text
+    assert "Choices: the model against the best baseline, profile by profile\n---" in text
 
 
 def in_json(scenario: Scenario) -> dict[str, Any]:
@@ -233,4 +233,4 @@ def in_json(scenario: Scenario) -> dict[str, Any]:
 
 def test_labels_alone_say_nothing_of_choices(tmp_path: Path) -> None:
     summary = new_run(tmp_path, small(training__epochs=1)).train()
-    assert "choices" not in summary and "chosen for" not in judged_text(summary)
+    assert "choices" not in summary and "chosen for" not in metrics_text(summary)

@@ -14,7 +14,7 @@ from trm_np.evaluation.diagnostics import (
     by_scenario,
     calibration,
     confusion,
-    examine,
+    diagnose,
     hide_field,
     intervals,
     without_field,
@@ -114,7 +114,7 @@ def test_a_field_is_hidden_from_the_model_and_not_from_the_truth(started: Traine
 
 def test_hiding_the_hobbies_costs_most(started: Trainer) -> None:
     """Even before training: the model starts as a matcher of words, and most of the words are hobbies."""
-    drops = examine(started.model, started.task, dataset())["hidden"]
+    drops = diagnose(started.model, started.task, dataset())["hidden"]
     recall = {field: drops[field]["drop"]["category_recall_at_3"] for field in FIELDS}
     assert max(recall, key=recall.__getitem__) == "hobbies" and recall["hobbies"] > 0.1
 

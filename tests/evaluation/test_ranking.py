@@ -19,7 +19,7 @@ from trm_np.data.tables import LabelTable
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.predict import choice_scores, evaluate_model, infer_split, predict
 from trm_np.evaluation.ranking import CATEGORY_SHARES, fit_category_share, list_values, ranking_figures
-from trm_np.evaluation.summary import judged_text, ranking_text
+from trm_np.evaluation.summary import metrics_text, ranking_text
 from trm_np.export.reduced import export_reduced
 from trm_np.storage.checkpoint import CheckpointError, StoredModel, load_model, save_checkpoint
 from trm_np.world.reward import best_lists, list_reward
@@ -146,15 +146,14 @@ def test_a_run_fits_stores_and_prints_it(tmp_path: Path, monkeypatch: pytest.Mon
     written = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert written["ranking"] == summary["ranking"] and summary["ranking"]["category_share"] == 0.2
     text = ranking_text(summary["ranking"], test_is_validation=False)
-    assert text in judged_text(summary)
+    assert text in metrics_text(summary)
     assert "with 0.2 × category" in text and "test: gifts in expected categories" in text
     assert "validation:" not in ranking_text(summary["ranking"], test_is_validation=True)
 
 
 def test_a_file_without_it_ranks_by_reward_alone(tmp_path: Path) -> None:
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(tmp_path / "before.npz", "model", *content, CONTENT)
+    save_checkpoint(tmp_path / "before.npz", "model", stored, CONTENT)
     assert load_model(tmp_path / "before.npz").category_share == 0
     person = dataset().test[0].profile
     with no_grad():
@@ -171,7 +170,6 @@ def test_a_smaller_file_ranks_as_the_file_that_it_is_made_of(tmp_path: Path) -> 
 @pytest.mark.parametrize("share", [True, "0.1", -0.1, 1.5, 1, None, [0.1]])
 def test_a_file_with_a_share_that_is_none_is_refused(share: object, tmp_path: Path) -> None:
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(tmp_path / "odd.npz", "model", *content, {**CONTENT, "category_share": share})
+    save_checkpoint(tmp_path / "odd.npz", "model", stored, {**CONTENT, "category_share": share})
     with pytest.raises(CheckpointError, match=r"category_share .*; allowed: 0\.0 to 1\.0"):
         load_model(tmp_path / "odd.npz")

@@ -23,7 +23,7 @@ from trm_np.config import Config, flatten, from_flat
 from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.model.build import build_model
-from trm_np.storage.checkpoint import save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, save_checkpoint
 
 Header = dict[str, Any]
 Content = dict[str, Array | bytes]  # arrays by name, or the whole .npy of one
@@ -53,7 +53,7 @@ def untrained(config: Config, vocabulary: Vocabulary, gifts: Sequence[Gift]) -> 
     extra = {"seed": 0, "best_epoch": 1, "metrics": {"validation": {"quality": 0.5}}}
     with TemporaryDirectory() as folder:
         path = Path(folder) / "best.npz"
-        save_checkpoint(path, "model", model, config, vocabulary, gifts, scenarios, extra)
+        save_checkpoint(path, "model", Checkpoint(model, config, vocabulary, gifts, scenarios), extra)
         return path.read_bytes()
 
 

@@ -19,7 +19,7 @@ from trm_np.cli import trm
 from trm_np.model.cost import MOST_MEMORY as MOST_OF_AN_ANSWER
 from trm_np.model.cost import MOST_WORK
 from trm_np.puzzles.config import PRESETS, PuzzleConfig, resolve
-from trm_np.puzzles.model import GROUP, PuzzleModel, think
+from trm_np.puzzles.model import GROUP, PuzzleModel, unroll
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.stored import TASKS, cost_of, load_puzzle_model, save_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
@@ -158,7 +158,7 @@ def test_an_answer_takes_no_more_memory_than_was_worked_out(settings: dict[str, 
     questions = np.zeros((GROUP, 36), np.uint8)
     tracemalloc.start()
     try:
-        think(model, questions, 1)
+        unroll(model, questions, 1)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -14,7 +14,7 @@ from trm_np.lab import gradient_checks
 from trm_np.model.broadcasting import fold
 from trm_np.model.core import Carry, Core
 from trm_np.model.losses import TERMS
-from trm_np.puzzles.model import PuzzleModel, Said
+from trm_np.puzzles.model import PuzzleModel, PuzzleOutputs
 
 
 def test_there_is_a_check_for_every_rule_loss_and_component() -> None:
@@ -39,8 +39,8 @@ def cut_words(x: Tensor, width: int) -> Tensor:
     return fold(x, width) if x.ndim == 2 else fold(x, width).detach()
 
 
-def cut_thought(model: PuzzleModel, carry: Carry) -> Said:
-    return Said(model.core.lm_head(carry.y), model.core.halt_head(carry.y.detach().mean(axis=1)))
+def cut_thought(model: PuzzleModel, carry: Carry) -> PuzzleOutputs:
+    return PuzzleOutputs(model.core.lm_head(carry.y), model.core.halt_head(carry.y.detach().mean(axis=1)))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def cut_thought(model: PuzzleModel, carry: Carry) -> Said:
         (trm_np.model.tool_selection, "fold", cut_words, "component: tool_selection"),
         (Core, "embed", cut_question, "component: core"),
         (Core, "embed", cut_question, "puzzle model, cells and halting"),
-        (PuzzleModel, "read", cut_thought, "puzzle model, cells and halting"),
+        (PuzzleModel, "decode", cut_thought, "puzzle model, cells and halting"),
         # Gradient through every cycle, not only through the last.
         (trm_np.model.core, "no_grad", nullcontext, "recursion: gradient stops at the last cycle"),
     ],

@@ -94,7 +94,7 @@ def drawn(count: int = 3) -> Carry:
 
 
 def test_a_random_start_is_one_for_all_cells_and_puzzles() -> None:
-    start = made(RandomStart).start(3)
+    start = made(RandomStart).initial_carry(3)
     for each in (start.y.data, start.z.data):
         assert (each == each[0, 0]).all()
         assert 0.3 < each.std() < 3
@@ -115,7 +115,7 @@ def test_the_last_step_alone_has_a_gradient_and_the_same_values() -> None:
 def test_without_masks_a_cell_is_known_by_its_own_vector_alone() -> None:
     model = made(Unmasked)
     order = np.random.default_rng(3).permutation(16)
-    before, carry = model(puzzles(), model.start(3)).y.data, model.start(3)
+    before, carry = model(puzzles(), model.initial_carry(3)).y.data, model.initial_carry(3)
     assert not np.allclose(model(puzzles()[:, order], carry).y.data, before[:, order], atol=1e-3)
     model.places.weight.data[...] = model.places.weight.data[order]
     assert np.allclose(model(puzzles()[:, order], carry).y.data, before[:, order], atol=1e-5)

@@ -16,7 +16,7 @@ from trm_np.lab.page import as_script
 from trm_np.lab.recursion import DEEPEST, SHIPPED, STEPS, summarize
 from trm_np.lab.results import ResultsError
 from trm_np.lab.thinking import CURVES, page
-from trm_np.puzzles.model import thoughts
+from trm_np.puzzles.model import predictions
 from trm_np.puzzles.sets import make_test
 from trm_np.puzzles.stored import StoredPuzzleModel, load_puzzle_model
 
@@ -49,7 +49,7 @@ def test_there_is_a_puzzle_of_each_difficulty_and_one_that_is_not_solved(stored:
         assert each["answer"] == TASK.text(test.answers[place])
         assert not any(test.rounds[:place] == each["rounds"]) or each is shown[-1]
     last = [
-        list(thoughts(stored.model, test.questions[[place]], STEPS))[-1].boards[0]
+        list(predictions(stored.model, test.questions[[place]], STEPS))[-1].boards[0]
         for place in ([*map(TASK.text, test.questions)].index(each["question"]) for each in shown)
     ]
     assert any(TASK.text(board) != each["answer"] for board, each in zip(last, shown, strict=True))
@@ -58,10 +58,10 @@ def test_there_is_a_puzzle_of_each_difficulty_and_one_that_is_not_solved(stored:
 def test_the_probabilities_are_those_of_the_model(stored: StoredPuzzleModel) -> None:
     (first, *_) = embedded(page(stored, made_up(1)))["puzzles"]
     question = np.array([[TASK.symbols.index(symbol) for symbol in first["question"]]], np.uint8)
-    for step, thought in enumerate(thoughts(stored.model, question, STEPS)):
+    for step, prediction in enumerate(predictions(stored.model, question, STEPS)):
         digits = np.array(re.findall("..", first["steps"][step]), int).reshape(16, 4)
-        assert np.abs(digits / 100 - thought.probabilities[0, :, 1:]).max() <= 0.0101
-        assert first["right"][step] == pytest.approx(thought.right[0], abs=6e-4)
+        assert np.abs(digits / 100 - prediction.probabilities[0, :, 1:]).max() <= 0.0101
+        assert first["right"][step] == pytest.approx(prediction.right[0], abs=6e-4)
 
 
 def test_the_curves_are_those_of_the_rows_within_what_a_share_can_be(stored: StoredPuzzleModel) -> None:

@@ -91,6 +91,22 @@ def test_every_output_has_its_shape(b: int, g: int, with_picked: bool) -> None:
     }
 
 
+def test_forward_is_a_step_from_the_carry_and_its_outputs() -> None:
+    inputs, gifts, picked = (
+        profile_inputs(PROFILES),
+        gift_inputs(np.arange(4)),
+        np.eye(len(PROFILES), 4, dtype=bool),
+    )
+    with no_grad():
+        first, _ = MODEL(inputs, gifts)
+        carry, outputs = MODEL(inputs, gifts, picked, first)
+        stepped = MODEL.step(inputs, MODEL.step(inputs))
+        expected = MODEL.decode(state_vector(stepped), inputs, gifts, picked)
+    assert np.array_equal(carry.y.data, stepped.y.data) and np.array_equal(carry.z.data, stepped.z.data)
+    for name, value in values(expected).items():
+        assert np.array_equal(getattr(outputs, name).data, value), name
+
+
 @settings(max_examples=15)
 @given(st.integers(1, 5), st.integers(1, 9))
 def test_every_component_hands_on_its_shape(b: int, g: int) -> None:
@@ -296,7 +312,7 @@ def test_thinking_ends_at_once_or_at_the_last_step(
 
 def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_its_weights() -> None:
     model, other, inputs = new_model(), new_model(), profile_inputs(PROFILES)
-    model.core.lay_out_to_answer()
+    model.core.lay_out_for_inference()
     assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
 
     def assert_as_another_with_its_weights() -> None:

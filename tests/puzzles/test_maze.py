@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trm_np.puzzles.config import PuzzleConfig, resolve
 from trm_np.puzzles.maze import GOAL, MAZE_5, OFF, START, WALL, WAY, Maze
-from trm_np.puzzles.model import PuzzleModel, think, thoughts
+from trm_np.puzzles.model import PuzzleModel, predictions, unroll
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.task import BLANK, Board
 
@@ -138,7 +138,8 @@ def test_what_a_cell_says_depends_on_no_cell_that_is_further_than_blocks_reach()
     (start,) = np.flatnonzero(question == START)
     other[start] = BLANK  # no question any more, but a change in one place
     (one, two), (further_one, further_two) = (
-        [thought.probabilities[0] for thought in thoughts(made, each[None], 2)] for each in (question, other)
+        [prediction.probabilities[0] for prediction in predictions(made, each[None], 2)]
+        for each in (question, other)
     )
     grid = question.reshape(9, 9)
     for first, second, reach in ((one, further_one, 2), (two, further_two, 4)):
@@ -164,9 +165,9 @@ def within(grid: Board, start: int, reach: int) -> set[Cell]:
 def test_questions_in_a_batch_are_thought_about_with_their_own_walls() -> None:
     made = model()
     questions = make_puzzles(MAZE_5, 6, np.random.default_rng(0)).questions
-    together = think(made, questions, 3)
+    together = unroll(made, questions, 3)
     for place, question in enumerate(questions):
-        alone = think(made, question[None], 3)
+        alone = unroll(made, question[None], 3)
         assert np.allclose(alone.right[:, 0], together.right[:, place], atol=1e-6)
         assert (alone.boards[:, 0] == together.boards[:, place]).all()
 

@@ -10,15 +10,25 @@ from trm_np.autograd import Tensor, no_grad
 from trm_np.autograd import functional as F
 from trm_np.config import ConfigError
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
-from trm_np.puzzles.model import SURE, Course, PuzzleModel, answer, average_, losses, solved, think, thoughts
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
+from trm_np.puzzles.model import (
+    SURE,
+    PuzzleModel,
+    Trajectory,
+    average_,
+    losses,
+    predictions,
+    solutions,
+    solved,
+    unroll,
+)
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
 from trm_np.puzzles.task import Task
 
 CONFIG = small(model__latent_steps=2, model__cycles=2).model
 
 
-def model(config: ThinkingConfig = CONFIG, task: Task = TASK, seed: int = 0) -> PuzzleModel:
+def model(config: PuzzleModelConfig = CONFIG, task: Task = TASK, seed: int = 0) -> PuzzleModel:
     return PuzzleModel(config, task, np.random.default_rng(seed))
 
 
@@ -57,13 +67,13 @@ def test_heads_that_the_task_has_no_masks_for_are_refused() -> None:
 
 
 def test_nothing_is_thought_right_before_anything_is_learnt() -> None:
-    course = think(model(), sets()[0].questions, 3)
-    assert (course.right < 0.1).all()
+    trajectory = unroll(model(), sets()[0].questions, 3)
+    assert (trajectory.right < 0.1).all()
 
 
 def test_losses_are_those_of_the_cells_and_of_knowing() -> None:
     made, (puzzles, _, _) = model(), sets()
-    said = made.read(made(puzzles.questions, made.start(len(puzzles))))
+    said = made.decode(made(puzzles.questions, made.initial_carry(len(puzzles))))
     cells, halting = losses(said, puzzles.answers)
     p = np.exp(said.cells.data) / np.exp(said.cells.data).sum(axis=2, keepdims=True)
     rows, columns = np.indices(puzzles.answers.shape)
@@ -83,7 +93,9 @@ def test_twins_get_twin_answers_where_digits_keep_their_names() -> None:
     straight = [same_rows(cells) for cells in symmetries.cells]
     questions = puzzles.questions[straight].astype(np.int64)
     moved = np.take_along_axis(questions, symmetries.cells[straight], axis=1).astype(np.uint8)
-    one, other = (next(thoughts(made, each, 1)).probabilities for each in (questions.astype(np.uint8), moved))
+    one, other = (
+        next(predictions(made, each, 1)).probabilities for each in (questions.astype(np.uint8), moved)
+    )
     expected = np.take_along_axis(one, symmetries.cells[straight][:, :, None], axis=1)
     assert sum(straight) > 2
     assert np.allclose(other, expected, atol=1e-5)
@@ -96,16 +108,16 @@ def same_rows(cells: np.ndarray) -> bool:
 
 def test_thinking_in_groups_is_thinking_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     made, (puzzles, _, _) = model(), sets()
-    together = think(made, puzzles.questions, 4)
+    together = unroll(made, puzzles.questions, 4)
     monkeypatch.setattr("trm_np.puzzles.model.GROUP", 5)
-    apart = think(made, puzzles.questions, 4)
+    apart = unroll(made, puzzles.questions, 4)
     assert (together.boards == apart.boards).all()
     assert np.allclose(together.right, apart.right, atol=1e-6)
 
 
 def test_a_puzzle_halts_at_the_first_step_that_is_sure_or_at_the_last() -> None:
     right = np.array([[0.1, SURE, 0.2], [0.95, 0.1, 0.2], [0.99, 0.99, 0.3]], np.float32)
-    assert Course(np.zeros((3, 3, 1), np.uint8), right).halted().tolist() == [1, 0, 2]
+    assert Trajectory(np.zeros((3, 3, 1), np.uint8), right).halted().tolist() == [1, 0, 2]
 
 
 @pytest.mark.parametrize("group", [32, 5])
@@ -116,13 +128,13 @@ def test_an_answer_is_the_thought_at_which_the_model_halts(
     made, (puzzles, _, _) = model(seed=3), sets()
     head = made.core.halt_head
     head.weight.data[...] = np.random.default_rng(0).normal(scale=4, size=head.weight.shape)
-    course, found = think(made, puzzles.questions, 6), answer(made, puzzles.questions, 6)
-    halted = course.halted()
+    trajectory, found = unroll(made, puzzles.questions, 6), solutions(made, puzzles.questions, 6)
+    halted = trajectory.halted()
     assert len(set(halted.tolist())) > 1
     each = np.arange(len(puzzles))
     assert (found.steps == halted + 1).all()
-    assert (found.boards == course.boards[halted, each]).all()
-    assert np.allclose(found.right, course.right[halted, each], atol=1e-5)
+    assert (found.boards == trajectory.boards[halted, each]).all()
+    assert np.allclose(found.right, trajectory.right[halted, each], atol=1e-5)
 
 
 def test_the_average_follows_the_weights() -> None:
@@ -139,7 +151,7 @@ def test_the_average_follows_the_weights() -> None:
 def test_every_parameter_learns() -> None:
     t = trainer(small())
     for _ in range(3):
-        t.take_new_puzzles()
+        t.refill()
         t.update()
     assert all(np.abs(first).max() > 0 for first, _ in t.optimizer.moments)
 
@@ -158,7 +170,7 @@ def test_it_learns_small_boards_and_cannot_without_thinking_again() -> None:
         )
         t = trainer(config)
         list(t.epochs())
-        boards = think(t.model, t.puzzles.questions, steps).boards[-1]
+        boards = unroll(t.model, t.puzzles.questions, steps).boards[-1]
         shares[steps] = float((boards == t.puzzles.answers).all(axis=1).mean())
     assert shares[4] >= 0.75
     assert shares[1] <= 0.5 * shares[4]
@@ -166,12 +178,12 @@ def test_it_learns_small_boards_and_cannot_without_thinking_again() -> None:
 
 def test_nothing_is_computed_in_float64() -> None:
     t = trainer(small())
-    t.take_new_puzzles()
+    t.refill()
     t.update()
     with no_grad():
-        carry = t.learner(t.places.questions, Carry(Tensor(t.places.y), Tensor(t.places.z)))
-        said = t.learner.read(carry)
-    arrays = [*(p.data for p in t.model.parameters()), t.optimizer.weights, t.places.y, t.places.z]
+        carry = t.learner(t.batch.questions, Carry(Tensor(t.batch.y), Tensor(t.batch.z)))
+        said = t.learner.decode(carry)
+    arrays = [*(p.data for p in t.model.parameters()), t.optimizer.weights, t.batch.y, t.batch.z]
     assert {a.dtype for a in [*arrays, carry.y.data, said.cells.data, said.halting.data]} == {
         np.dtype(np.float32)
     }

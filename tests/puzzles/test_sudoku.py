@@ -33,7 +33,7 @@ def generated(name: str, seed: int, extra: int = 0) -> tuple[Board, Board]:
 
 
 def keeps_rules(task: Sudoku, answer: Board) -> bool:
-    """Said again without the product's units."""
+    """PuzzleOutputs again without the product's units."""
     n, grid = task.size, answer.reshape(task.size, task.size)
     boxes = grid.reshape(n // task.box_rows, task.box_rows, n // task.box_columns, task.box_columns)
     lines = [*grid, *grid.T, *boxes.swapaxes(1, 2).reshape(n, n)]

@@ -12,7 +12,7 @@ from trm_np.puzzles import task as page
 from trm_np.puzzles.config import PuzzleConfig, resolve
 from trm_np.puzzles.evaluating import evaluate
 from trm_np.puzzles.files import board_from
-from trm_np.puzzles.model import think
+from trm_np.puzzles.model import unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import load_puzzle_model, save_puzzle_model
 from trm_np.puzzles.task import Symmetries, Task
@@ -74,7 +74,7 @@ def test_the_example_is_learnt_stored_and_answered(tmp_path: Path) -> None:
     save_puzzle_model(path, "model", trainer.model, config, {"seed": 0, "metrics": {}})
     stored = load_puzzle_model(path, tasks={task.name: task})
     assert (
-        think(stored.model, every.questions, 3).boards == think(trainer.model, every.questions, 3).boards
+        unroll(stored.model, every.questions, 3).boards == unroll(trainer.model, every.questions, 3).boards
     ).all()
 
 

@@ -17,8 +17,8 @@ from tests.training.small_run import written
 from trm_np.config import ConfigError, flatten
 from trm_np.puzzles import training
 from trm_np.puzzles.config import PuzzleConfig, from_flat, resolve
-from trm_np.puzzles.evaluating import judged
-from trm_np.puzzles.model import Course, think
+from trm_np.puzzles.evaluating import trajectory_metrics
+from trm_np.puzzles.model import Trajectory, unroll
 from trm_np.puzzles.stored import load_puzzle_model
 from trm_np.puzzles.sudoku import SUDOKU_6
 from trm_np.storage.checkpoint import CheckpointError, load_model
@@ -48,50 +48,50 @@ def after(updates: int) -> Callable[[], bool]:
 
 def test_a_place_takes_a_new_puzzle_once_its_own_is_finished() -> None:
     t = trainer(small(training__explore=0.0))
-    places = t.places
+    batch = t.batch
     seen = []
     for _ in range(9):
-        due = places.finished.astype(bool)
-        before = places.questions.copy()
-        t.take_new_puzzles()
-        assert (places.y[due] == 0).all()
-        assert (places.steps[due] == 0).all()
-        assert (places.questions[~due] == before[~due]).all()
+        due = batch.finished.astype(bool)
+        before = batch.questions.copy()
+        t.refill()
+        assert (batch.y[due] == 0).all()
+        assert (batch.steps[due] == 0).all()
+        assert (batch.questions[~due] == before[~due]).all()
         t.update()
-        seen.append(places.steps.max())
+        seen.append(batch.steps.max())
     assert max(seen) == t.config.model.supervision_steps
-    assert not TASK.broken(places.answers).any()
-    assert (places.questions == places.answers)[places.questions > 0].all()
+    assert not TASK.broken(batch.answers).any()
+    assert (batch.questions == batch.answers)[batch.questions > 0].all()
 
 
 def test_the_carry_is_handed_on_and_no_gradient_through_it() -> None:
     """An update from the carry of the one before is one from a copy of it."""
     t, other = trainer(small()), trainer(small())
     for each in (t, other):
-        each.take_new_puzzles()
+        each.refill()
         each.update()
-    other.places = replace(other.places, y=other.places.y.copy(), z=other.places.z.copy())
+    other.batch = replace(other.batch, y=other.batch.y.copy(), z=other.batch.z.copy())
     for each in (t, other):
         each.update()
     assert (t.optimizer.weights == other.optimizer.weights).all()
-    assert np.abs(t.places.y).max() > 0
+    assert np.abs(t.batch.y).max() > 0
 
 
 def test_thinking_ends_where_the_answer_seems_right_but_not_before_the_drawn_step() -> None:
     t = trainer(small())
-    t.take_new_puzzles()
+    t.refill()
     t.learner.core.halt_head.bias.data[...] = -9, 9  # type: ignore[union-attr]
-    t.places.least[:] = [0, 0, 2, 3, 2]
+    t.batch.least[:] = [0, 0, 2, 3, 2]
     t.update()
-    assert t.places.finished.tolist() == [1, 1, 0, 0, 0]
+    assert t.batch.finished.tolist() == [1, 1, 0, 0, 0]
     t.update()
-    assert t.places.finished.tolist() == [1, 1, 1, 0, 1]
+    assert t.batch.finished.tolist() == [1, 1, 1, 0, 1]
 
 
 def test_drawn_steps_are_rare_and_from_two_to_all() -> None:
     t = trainer(small(training__explore=0.25, training__batch_size=4000))
-    t.take_new_puzzles()
-    counts = np.bincount(t.places.least, minlength=4) / 4000
+    t.refill()
+    counts = np.bincount(t.batch.least, minlength=4) / 4000
     assert counts[1] == 0
     assert counts[[0, 2, 3]] == pytest.approx([0.75, 0.125, 0.125], abs=0.03)
 
@@ -134,10 +134,10 @@ def test_a_run_interrupted_and_resumed_gives_the_same_bits(
 def test_switching_augmentation_off_moves_no_other_dice() -> None:
     plain, twins = trainer(small(training__augment=False)), trainer(small())
     for t in (plain, twins):
-        t.take_new_puzzles()
-    drawn = {TASK.canonical(each) for each in plain.places.questions}
-    assert drawn == {TASK.canonical(each) for each in twins.places.questions}
-    assert all(any((each == known).all() for known in sets()[0].questions) for each in plain.places.questions)
+        t.refill()
+    drawn = {TASK.canonical(each) for each in plain.batch.questions}
+    assert drawn == {TASK.canonical(each) for each in twins.batch.questions}
+    assert all(any((each == known).all() for known in sets()[0].questions) for each in plain.batch.questions)
     assert (plain.learner.core.lm_head.weight.data == twins.learner.core.lm_head.weight.data).all()
 
 
@@ -175,7 +175,7 @@ def test_boards_come_before_cells_and_of_equal_evaluations_the_newest_is_kept(
     ]
     kept = []
     for epoch, boards in enumerate(said, 1):
-        monkeypatch.setattr(training, "think", lambda *_, boards=boards: SimpleNamespace(boards=[boards]))
+        monkeypatch.setattr(training, "unroll", lambda *_, boards=boards: SimpleNamespace(boards=[boards]))
         t.evaluate(epoch)
         kept.append(t.stopping.state.best_epoch)
     assert kept == [1, 1, 3, 3, 5, 6, 7, 7]
@@ -187,7 +187,9 @@ def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_ans
     allowed, steps = 2, 4
     boards = np.repeat(puzzles.answers[None], steps, axis=0)
     boards[:allowed, 1:] = 0  # one board is right in time
-    found = judged(Course(boards, np.zeros((steps, len(puzzles)))), TASK, puzzles, allowed, steps)
+    found = trajectory_metrics(
+        Trajectory(boards, np.zeros((steps, len(puzzles)))), TASK, puzzles, allowed, steps
+    )
     groups = found["solved_by_difficulty"]
     assert sum(group["solved"] * group["puzzles"] for group in groups) == pytest.approx(1)
     assert found["solved"] == pytest.approx(1 / len(puzzles))
@@ -197,8 +199,8 @@ def test_groups_by_difficulty_share_out_what_is_solved_after_the_steps_of_an_ans
 def test_the_summary_says_what_the_model_can(finished: Path) -> None:
     summary = json.loads((finished / "summary.json").read_text())
     stored, (_, _, test) = load_puzzle_model(finished / "best.npz", tasks=KNOWN), sets()
-    course = think(stored.model, test.questions, 3)
-    shares = (course.boards == test.answers).all(axis=2).mean(axis=1)
+    trajectory = unroll(stored.model, test.questions, 3)
+    shares = (trajectory.boards == test.answers).all(axis=2).mean(axis=1)
     assert list(summary["solved_by_steps"].values()) == shares.tolist()
     assert list(summary["solved_by_steps"]) == ["1", "2", "3"]
     assert summary["solved"] == shares[2]
@@ -296,7 +298,7 @@ def test_a_training_file_with_impossible_boards_is_refused(finished: Path, tmp_p
     run = new_run(tmp_path, small())
     with pytest.raises(Interrupted):
         run.train(after(5))
-    run.trainer.places.questions[0, 0] = 77
+    run.trainer.batch.questions[0, 0] = 77
     run.save_last()
     with pytest.raises(CheckpointError, match="questions: found symbol 77; allowed: below 5"):
         new_run(tmp_path, small(), resume=True)

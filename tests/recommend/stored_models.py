@@ -45,8 +45,7 @@ def untrained() -> StoredModel:
 def write_trained(path: Path) -> Path:
     """The trained model as a file."""
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(path, "model", *content, extra={"seed": 0, "metrics": {}})
+    save_checkpoint(path, "model", stored, extra={"seed": 0, "metrics": {}})
     return path
 
 

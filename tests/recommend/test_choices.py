@@ -8,7 +8,7 @@ import pytest
 from tests.training.small_run import dataset, small
 from tests.training.test_learning_from_choices import TRIBES, tribal
 from trm_np import Recommender
-from trm_np.storage.checkpoint import CheckpointError, load_model, save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, CheckpointError, load_model, save_checkpoint
 from trm_np.training.run import Run
 
 
@@ -64,7 +64,9 @@ def test_a_file_with_another_number_of_gifts_is_refused(recommender: Recommender
     stored = recommender.stored
     odd = tmp_path / "odd.npz"
     told = {"seed": 0, "best_epoch": 0, "metrics": {}}
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts[1:], dataset().train[:1])
-    save_checkpoint(odd, "model", *content, told)
+    content = Checkpoint(
+        stored.model, stored.config, stored.vocabulary, stored.gifts[1:], dataset().train[:1]
+    )
+    save_checkpoint(odd, "model", content, told)
     with pytest.raises(CheckpointError, match="choices of 13 gifts, and has 12"):
         load_model(odd)

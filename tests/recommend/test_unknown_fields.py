@@ -14,7 +14,7 @@ from trm_np import Recommender
 from trm_np.cli.recommend import recommendation_text
 from trm_np.data.records import Gift, Profile, Scenario
 from trm_np.recommend.reasons import reasons
-from trm_np.storage.checkpoint import load_model, save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, load_model, save_checkpoint
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS, run_tools
 
@@ -65,8 +65,8 @@ def test_a_model_file_keeps_what_is_unknown_and_what_was_chosen(tmp_path: Path) 
     person = Profile(history=(gifts[3].id,))
     chosen = ((gifts[0].id, 2.5), (gifts[1].id, 1.0))
     scenarios = (*stored.scenarios, Scenario("somebody", person, chosen=chosen, rejected=(gifts[2].id,)))
-    content = (stored.model, stored.config, stored.vocabulary, gifts, scenarios)
-    save_checkpoint(tmp_path / "m.npz", "model", *content, extra={"seed": 0, "metrics": {}})
+    content = Checkpoint(stored.model, stored.config, stored.vocabulary, gifts, scenarios)
+    save_checkpoint(tmp_path / "m.npz", "model", content, extra={"seed": 0, "metrics": {}})
     loaded = load_model(tmp_path / "m.npz")
     assert (loaded.gifts, loaded.scenarios) == (gifts, scenarios)
 

@@ -14,7 +14,7 @@ from tests.recommend.stored_models import trained, write_trained
 from trm_np.serve.metrics import Metrics
 from trm_np.serve.served import ServedModel
 from trm_np.serve.wsgi import Application
-from trm_np.storage.checkpoint import save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, save_checkpoint
 
 
 class Reply(NamedTuple):
@@ -38,8 +38,8 @@ def other_model_file() -> Path:
     """The same model with seed 1, and with an id for each gift that begins with "other"."""
     stored, path = trained(), Path(mkdtemp()) / "other.npz"
     gifts = [replace(gift, id=f"other {gift.id}") for gift in stored.gifts]
-    content = (stored.model, stored.config, stored.vocabulary, gifts, stored.scenarios)
-    save_checkpoint(path, "model", *content, extra={"seed": 1, "metrics": {}})
+    content = Checkpoint(stored.model, stored.config, stored.vocabulary, gifts, stored.scenarios)
+    save_checkpoint(path, "model", content, extra={"seed": 1, "metrics": {}})
     return path
 
 

@@ -29,7 +29,7 @@ from tests.world.small_world import VOCABULARY, gift
 from trm_np import Recommender
 from trm_np.autograd.ops import Array
 from trm_np.config import ADDED, flatten
-from trm_np.storage.checkpoint import CheckpointError, StoredModel, load_model, save_checkpoint
+from trm_np.storage.checkpoint import Checkpoint, CheckpointError, StoredModel, load_model, save_checkpoint
 from trm_np.storage.npz import LARGEST_HEADER, LONGEST_LINE, MOST_MEMBERS, NpzError, npz_pieces
 
 OLD = Path(__file__).with_name("format_2")
@@ -133,10 +133,9 @@ def test_equal_content_is_equal_bytes(folder: Path, name: str, tmp_path: Path) -
     stored = load_model(folder / name, KINDS[name])
     known = ("format", "kind", "preset", "config", "vocabulary", "catalogue_digest")
     extra = {key: value for key, value in stored.header.items() if key not in known}
-    content = (stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
     in_order = content_of((folder / name).read_bytes())[1]
     arrays = {array: stored.arrays[array] for array in in_order if array in stored.arrays}
-    save_checkpoint(tmp_path / name, KINDS[name], stored.model, *content, extra, arrays)
+    save_checkpoint(tmp_path / name, KINDS[name], stored, extra, arrays)
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
@@ -168,9 +167,9 @@ def test_what_could_not_be_read_again_is_not_written(
 def test_a_scenario_that_could_not_be_read_again_is_not_written(folder: Path, tmp_path: Path) -> None:
     stored = load_model(folder / "best.npz")
     longest = replace(stored.scenarios[0], name="x" * LONGEST_LINE)
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, [longest])
+    content = Checkpoint(stored.model, stored.config, stored.vocabulary, stored.gifts, [longest])
     with pytest.raises(NpzError, match=f"allowed: {LONGEST_LINE:,} bytes"):
-        save_checkpoint(tmp_path / "best.npz", "model", *content, {})
+        save_checkpoint(tmp_path / "best.npz", "model", content, {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -593,8 +592,7 @@ def test_a_file_of_format_2_recommends_what_it_did(tmp_path: Path) -> None:
 def stored_again(path: Path) -> StoredModel:
     """Load a file, store it in today's format, and load it again: it is converted once."""
     old = load_model(path)
-    content = (old.model, old.config, old.vocabulary, old.gifts, old.scenarios)
-    save_checkpoint(path, "model", *content, extra=old.header)
+    save_checkpoint(path, "model", old, extra=old.header)
     assert b'"format": 3' in path.read_bytes()
     return load_model(path)
 

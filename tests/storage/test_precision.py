@@ -29,8 +29,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredModel:
 
 
 def written(stored: StoredModel, path: Path, precision: str) -> bytes:
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(path, "model", *content, stored.header, precision=precision)
+    save_checkpoint(path, "model", stored, stored.header, precision=precision)
     return path.read_bytes()
 
 

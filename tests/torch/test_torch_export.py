@@ -28,8 +28,7 @@ def task() -> Task:
 def stored_in(precision: str, folder: Path) -> StoredModel:
     """The trained model, read from a file of this precision."""
     stored = trained()
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(folder / "best.npz", "model", *content, {"seed": 0, "metrics": {}}, precision=precision)
+    save_checkpoint(folder / "best.npz", "model", stored, {"seed": 0, "metrics": {}}, precision=precision)
     return load_model(folder / "best.npz")
 
 

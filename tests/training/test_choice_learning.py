@@ -111,7 +111,7 @@ def judged_as(t: Trainer, qualities: list[float], monkeypatch: pytest.MonkeyPatc
     found = iter(qualities)
     count = len(t.task.validation)
     monkeypatch.setattr(
-        t, "evaluation", lambda: Evaluation({}, {"total": 1.0}, np.full(count, next(found))), raising=True
+        t, "validate", lambda: Evaluation({}, {"total": 1.0}, np.full(count, next(found))), raising=True
     )
 
 

@@ -16,7 +16,7 @@ from trm_np.data.load import Dataset, Scenarios
 from trm_np.data.tables import LabelTable
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluation.compare import evaluate_baselines, learnt_predictions
-from trm_np.evaluation.diagnostics import examine
+from trm_np.evaluation.diagnostics import diagnose
 from trm_np.evaluation.diagnostics_text import evaluation_text
 from trm_np.evaluation.metrics import averages, scenario_values
 from trm_np.evaluation.predict import evaluate_model, evaluation_loss, predict
@@ -220,7 +220,7 @@ def test_a_run_on_scenarios_without_labels_comes_to_an_end_and_its_model_is_eval
     stored = load_model(tmp_path / "best.npz")
     assert stored.scenarios == data.train
     task = task_of(data)
-    examined = {"test_is_validation": False, "trained_on": 0, **summary} | examine(stored.model, task, data)
+    examined = {"test_is_validation": False, "trained_on": 0, **summary} | diagnose(stored.model, task, data)
     text += evaluation_text(examined)
     assert "nan" not in text
     for kind, label in (("categories", "expected_categories"), ("tools", "expected_tools")):

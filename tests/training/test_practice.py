@@ -77,7 +77,7 @@ def test_likely_labels_are_as_many_as_usual_and_those_of_the_scenarios() -> None
 
 def test_a_category_in_which_nothing_fits_the_budget_is_unlikely() -> None:
     profiles = imagine(TASK.train.profiles, TASK.vocabulary, 30, np.random.default_rng(2))
-    poor = PRACTICE.likely(replace(profiles, budget=np.full(30, 46.0))).categories
+    poor = PRACTICE.probabilities(replace(profiles, budget=np.full(30, 46.0))).categories
     dear = np.array(TASK.vocabulary.categories) == "experience"
     assert PRACTICE.cheapest[dear] > 46
     assert (poor[:, dear] < 0.1).all()
@@ -86,7 +86,7 @@ def test_a_category_in_which_nothing_fits_the_budget_is_unlikely() -> None:
 def test_votes_say_more_of_new_people_than_popularity() -> None:
     """Log loss of both kinds of labels, for people that no vote was learned from."""
     split = TASK.validation
-    said = PRACTICE.likely(split.profiles)
+    said = PRACTICE.probabilities(split.profiles)
 
     def log_loss(labels: np.ndarray, likely: np.ndarray) -> float:
         p = np.clip(likely, 1e-6, 1 - 1e-6)
@@ -120,7 +120,7 @@ def test_practice_is_for_few_scenarios() -> None:
 @given(st.floats(0, 1), st.integers(0, 2**32))
 def test_mixed_rows_are_told_or_imagined_whole(share: float, seed: int) -> None:
     told = PRACTICE.train.take(np.arange(16))
-    mixed = PRACTICE.mixed(told, share, np.random.default_rng(seed))
+    mixed = PRACTICE.mix(told, share, np.random.default_rng(seed))
     assert len(mixed) == 16
     for row in range(16):
         kept = mixed.profiles.budget[row] == told.profiles.budget[row]
@@ -133,7 +133,7 @@ def test_as_many_are_imagined_as_is_asked_for() -> None:
     told = PRACTICE.train.take(np.arange(25))
     rng = np.random.default_rng(0)
     kept = [
-        (PRACTICE.mixed(told, 0.75, rng).profiles.budget == told.profiles.budget).mean() for _ in range(200)
+        (PRACTICE.mix(told, 0.75, rng).profiles.budget == told.profiles.budget).mean() for _ in range(200)
     ]
     assert np.mean(kept) == pytest.approx(0.25, abs=0.03)
 

@@ -15,7 +15,7 @@ from tests.training.small_run import dataset, new_run, records, small, trainer, 
 from trm_np.autograd.ops import Array
 from trm_np.config import switches
 from trm_np.data.load import load_dataset
-from trm_np.evaluation.compare import judge_stored
+from trm_np.evaluation.compare import evaluate_stored
 from trm_np.evaluation.predict import evaluate_model
 from trm_np.evaluation.summary import TARGETS, summary_text
 from trm_np.model.losses import TERMS
@@ -196,7 +196,7 @@ def test_the_model_kept_is_the_one_that_the_summary_tells_of(tmp_path: Path, off
 
     assert summary["best_epoch"] == best
     stored = load_model(tmp_path / "best.npz")
-    again = judge_stored(stored, None)
+    again = evaluate_stored(stored, None)
     assert again["test"] == summary["test"] == stored.header["metrics"]["test"]
     assert again["validation"] == summary["validation"]
     assert again["baselines"] == summary["baselines"]

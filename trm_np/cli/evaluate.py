@@ -59,6 +59,6 @@ def evaluate(
                 found = cross_validation.cross_validate(stored, held_out, range(seeds or 1), done)
             text = diagnostics_text.cross_validation_text(found)
         else:
-            found = compare.judge_stored(stored, held_out)
+            found = compare.evaluate_stored(stored, held_out)
             text = diagnostics_text.evaluation_text(found)
         click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))

@@ -96,11 +96,11 @@ def plain_features(profiles: ProfileInputs) -> Floats32:
 
     Age group, budget tier, relationship, occasion, hobbies, preferences, age and budget; zeros where missing.
     """
-    columns = (said_words(profiles), profiles.age / 5, profiles.budget / 4)
+    columns = (word_marks(profiles), profiles.age / 5, profiles.budget / 4)
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def said_words(profiles: ProfileInputs) -> Bools:
+def word_marks(profiles: ProfileInputs) -> Bools:
     """Marks (B, W) of the words in each profile, in the order of `plain_features`."""
     return np.concatenate([profiles.state > 0, profiles.hobbies > 0, profiles.preferences > 0], axis=1)
 

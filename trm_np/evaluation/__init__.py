@@ -1,1 +1,1 @@
-"""How good a model is: predictions, metrics, baselines, and what lies behind the figures."""
+"""Quality of a model: predictions, metrics, baselines, and diagnostics of the metrics."""

@@ -1,4 +1,4 @@
-"""Calibration: of what was given a probability of 0.7, did seven of ten come true?"""
+"""Calibration: the observed frequency of predictions with a given probability."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ BINS = 10
 class Reliability:
     """Predicted and true values in B bins of equal width over [0, 1].
 
-    Edges (B + 1,), counts (B,), means of the predicted and of the true values (B,): nan where a bin is empty.
+    Edges (B + 1,), counts (B,), and means of the predicted and of the true values (B,), nan for an empty bin.
     """
 
     edges: Floats
@@ -23,9 +23,9 @@ class Reliability:
 
 
 def reliability(predicted: Floats, true: Floats, bins: int = BINS) -> Reliability:
-    """The reliability table of predictions, of any shape, and what came true: 0 or 1, or a value between.
+    """Reliability table of predictions of any shape and true values of the same shape, from 0 to 1.
 
-    A bin holds its lower edge, the last one both; values outside [0, 1] are counted in the bin next to them.
+    A bin includes its lower edge, and the last bin both edges. Values outside [0, 1] count in the nearest bin.
     Raises `ValueError` if the shapes differ, there is nothing to count, or a number is not finite.
     """
     if predicted.shape != true.shape or predicted.size == 0:
@@ -43,7 +43,7 @@ def reliability(predicted: Floats, true: Floats, bins: int = BINS) -> Reliabilit
 
 
 def expected_calibration_error(table: Reliability) -> float:
-    """The mean distance between predicted and true in a bin, weighted by how many fell into it.
+    """Mean distance between predicted and true values of the bins, weighted by their counts.
 
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", 2015; with
     bins of equal width as Guo et al., "On calibration of modern neural networks", 2017, use it.

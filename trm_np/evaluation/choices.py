@@ -1,7 +1,6 @@
-"""Metrics on what people chose: the whole catalogue ranked for each, without what they have seen.
+"""Metrics on choices: the whole catalogue is ranked for each profile, except the gifts in its history.
 
-People for whom nothing was chosen are left out. A chosen gift counts as a hit at any weight; NDCG alone reads the
-weights.
+Profiles without choices are left out. A chosen gift is a hit whatever its weight; only NDCG uses the weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +15,14 @@ if TYPE_CHECKING:
 
 PLACES = (1, 3, 10)
 NO_GIFT = -1
-CELLS = 2**20  # people × gifts that are held at a time
+CELLS = 2**20  # profiles × gifts in a batch
 
-# The scores (n, G) of the people in some rows, as `scores.__getitem__` gives those of a table (N, G).
+# Scores (n, G) of some rows: `scores.__getitem__` of a table (N, G), or a function.
 Score = Callable[[slice], Floats]
 
 
 def choice_metrics(scores: Floats, chosen: "csr_array", seen: "csr_array") -> dict[str, float]:
-    """Every metric of the scores (N, G): means of `choice_values`, and `exposure_metrics`."""
+    """Every metric of scores (N, G): the means of `choice_values`, and `exposure_metrics`."""
     if scores.shape != chosen.shape:
         raise ValueError(f"scores must have shape {chosen.shape} like what was chosen, found {scores.shape}")
     lists = top_gifts(scores.__getitem__, seen)
@@ -31,50 +30,50 @@ def choice_metrics(scores: Floats, chosen: "csr_array", seen: "csr_array") -> di
 
 
 def top_gifts(score: Score, seen: "csr_array") -> Ints:
-    """The gifts (N, 10) with the highest scores, best first, of those that a person has not seen.
+    """The ten gifts (N, 10) with the highest scores, best first, among those that a profile has not seen.
 
-    Equal scores are ranked by index. A score of -inf is never recommended, and -1 stands in the places for which no
-    gift is left. Raises `ValueError` for NaN.
+    Equal scores are ranked by index. A gift with a score of -inf is never listed, and -1 fills places without a gift.
+    Raises `ValueError` for NaN.
     """
-    people, gifts = seen.shape
-    lists = np.full((people, PLACES[-1]), NO_GIFT)
-    for rows in portions(people, gifts, CELLS):
+    profiles, gifts = seen.shape
+    lists = np.full((profiles, PLACES[-1]), NO_GIFT)
+    for rows in portions(profiles, gifts, CELLS):
         scores = np.array(score(rows), dtype=np.float64)
         unordered = np.isnan(scores).any(axis=1)
         if unordered.any():
             raise ValueError(f"the scores hold NaN in row {rows.start + int(unordered.argmax())}")
         scores[seen[rows].nonzero()] = -np.inf
-        everyone = np.arange(len(scores))
+        each = np.arange(len(scores))
         for place in range(min(PLACES[-1], gifts)):
             best = scores.argmax(axis=1)
-            left = scores[everyone, best] > -np.inf
+            left = scores[each, best] > -np.inf
             lists[rows, place] = np.where(left, best, NO_GIFT)
-            scores[everyone, best] = -np.inf
+            scores[each, best] = -np.inf
     return lists
 
 
 def choice_values(lists: Ints, chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
-    """Values whose means are the metrics of lists (N, 10): each (M,), one for each of the M people who chose.
+    """Values whose means are the metrics of lists (N, 10), each (M,) for the M profiles with choices.
 
-    With the first k places of a list, and n gifts chosen that were not seen:
+    With n chosen gifts that were not seen, the first k places of a list have these values:
     hit@k is 1 if one of them is there, recall@k = hits / n, precision@k = hits / k, MRR@k = 1 / place of the first
     hit or 0 (Voorhees, "The TREC-8 question answering track report", 1999), and NDCG@k = Σ weight / log2(place + 1)
     over that of the best list (Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002).
     """
-    wanted, people = wanted_of(chosen, seen)
-    gains = gains_of(lists[people], wanted)
+    wanted, rows = wanted_of(chosen, seen)
+    gains = gains_of(lists[rows], wanted)
     hits = (gains > 0).astype(np.float64)
     return _values(hits, gains, np.multiply.accumulate(1 - hits, axis=1), wanted)
 
 
 def chance_values(chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
-    """Expected `choice_values` if each list is drawn at random from the gifts that the person has not seen.
+    """Expected `choice_values` of random lists of the gifts that a profile has not seen.
 
     Each place of m gifts is a hit with probability n / m. All of the first k places miss with probability
     Π (m − n − i) / (m − i), i from 0 to k − 1.
     """
-    wanted, people = wanted_of(chosen, seen)
-    left = (seen.shape[1] - np.diff(seen.indptr)[people])[:, None]
+    wanted, rows = wanted_of(chosen, seen)
+    left = (seen.shape[1] - np.diff(seen.indptr)[rows])[:, None]
     count = np.diff(wanted.indptr)[:, None]
     before = np.arange(PLACES[-1])
     there = before < left
@@ -84,10 +83,10 @@ def chance_values(chosen: "csr_array", seen: "csr_array") -> dict[str, Floats]:
 
 
 def exposure_metrics(lists: Ints, gifts: int) -> dict[str, float]:
-    """Evenness with which the lists (N, 10) use the catalogue of so many gifts.
+    """Evenness with which the lists (N, 10) use a catalogue of so many gifts.
 
-    `coverage` is the share of gifts that are in any list; `gini` is Σ (2i − G − 1) xᵢ / (G Σ xᵢ) of the numbers of
-    lists that hold them, in rising order: 0 if all gifts are in as many, near 1 if a few are in all (Shani and
+    `coverage` is the share of gifts in any list. `gini` is Σ (2i − G − 1) xᵢ / (G Σ xᵢ), where xᵢ are the numbers of
+    lists with each gift in rising order: 0 if all are equal, near 1 if a few gifts fill all lists (Shani and
     Gunawardana, "Evaluating recommendation systems", 2011).
     """
     shown = np.sort(np.bincount(lists[lists != NO_GIFT], minlength=gifts))
@@ -99,20 +98,20 @@ def exposure_metrics(lists: Ints, gifts: int) -> dict[str, float]:
 
 
 def means(values: Mapping[str, Floats]) -> dict[str, float]:
-    """The mean of each value over the people; none where nobody chose."""
+    """Mean of each value over the profiles; empty without choices."""
     return {name: float(value.mean()) for name, value in values.items() if len(value)}
 
 
 def wanted_of(chosen: "csr_array", seen: "csr_array") -> "tuple[csr_array, Ints]":
-    """Weights (M, G) of the gifts chosen and not seen, and the rows (M,) of the people who have any."""
+    """Weights (M, G) of the gifts chosen and not seen, and the rows (M,) of the profiles with any."""
     wanted = chosen - chosen.multiply(seen != 0)
     wanted.eliminate_zeros()
-    people = np.flatnonzero(np.diff(wanted.indptr))
-    return wanted[people], people
+    rows = np.flatnonzero(np.diff(wanted.indptr))
+    return wanted[rows], rows
 
 
 def gains_of(lists: Ints, wanted: "csr_array") -> Floats:
-    """The weights (M, 10) of the gifts in the lists, 0 for those not wanted."""
+    """Weights (M, 10) of the gifts in the lists, 0 for a gift that was not chosen."""
     gains = np.zeros(lists.shape)
     for rows in portions(len(lists), wanted.shape[1], CELLS):
         found = np.take_along_axis(wanted[rows].toarray(), np.maximum(lists[rows], 0), axis=1)
@@ -121,7 +120,7 @@ def gains_of(lists: Ints, wanted: "csr_array") -> Floats:
 
 
 def _values(hits: Floats, gains: Floats, missed: Floats, wanted: "csr_array") -> dict[str, Floats]:
-    """Values from the expected hits in each place (M, 10), and the probability of no hit up to there."""
+    """Values from the expected hits in each place (M, 10), and the probability of no hit up to that place."""
     place = np.arange(1, PLACES[-1] + 1)
     count = np.diff(wanted.indptr)
     first = -np.diff(missed, axis=1, prepend=1.0)
@@ -142,7 +141,7 @@ def _first(values: Floats, k: int) -> Floats:
 
 
 def _largest(wanted: "csr_array") -> Floats:
-    """The ten largest weights (M, 10) of each row, zeros where there are fewer."""
+    """The ten largest weights (M, 10) of each row, filled up with zeros."""
     row = np.repeat(np.arange(wanted.shape[0]), np.diff(wanted.indptr))
     order = np.lexsort((-wanted.data, row))  # rows stay together, so `row` holds for the order too
     place = np.arange(len(row)) - wanted.indptr[row]

@@ -1,4 +1,4 @@
-"""A model's metrics on scenarios it never saw, beside those of the baselines and of the untrained model."""
+"""Metrics of a model on held-out scenarios, beside those of the baselines and of the untrained model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ from trm_np.evaluation.baselines import (
     popularity_predictions,
     random_metrics,
 )
-from trm_np.evaluation.compare_choices import judge_choices
-from trm_np.evaluation.diagnostics import examine
+from trm_np.evaluation.compare_choices import evaluate_choices
+from trm_np.evaluation.diagnostics import diagnose
 from trm_np.evaluation.linear import linear_predictions
 from trm_np.evaluation.metrics import Predictions, evaluate_predictions
 from trm_np.evaluation.predict import best_rewards, evaluate_model, evaluation_loss
@@ -28,14 +28,13 @@ from trm_np.storage.checkpoint import StoredModel
 RANDOM_BASELINE_SEED = 0  # of the random baseline alone; its figures are means over its draws
 
 
-def judge(
+def evaluate(
     model: TRM, task: Task, config: Config, seed: int, category_share: float = 0.0
 ) -> dict[str, dict[str, Any]]:
-    """The metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
+    """Metrics of a model on validation and test scenarios, and of the baselines on the test scenarios.
 
-    One of the baselines is the same model "untrained", as a run with this seed starts it. "ranking" says what the
-    category share, with which the model ranks, does to its lists; where something was chosen for the people of the test
-    scenarios, "choices" has its metrics.
+    The baseline "untrained" is the same model with the initial weights of this seed. "ranking" compares its lists with
+    and without the category share. "choices" has the metrics on choices, if the test scenarios have some.
     """
     untrained = new_model(config, task, Generators.from_seed(seed))
     learnt = learnt_predictions(task.test, task)
@@ -44,7 +43,7 @@ def judge(
     def evaluated(split: Split) -> dict[str, float]:
         return evaluate_model(model, split, task, config.loss, training_loss=training_loss).metrics
 
-    judged: dict[str, dict[str, Any]] = {
+    metrics: dict[str, dict[str, Any]] = {
         "validation": evaluated(task.validation),
         "test": evaluated(task.test),
         "baselines": {
@@ -53,17 +52,17 @@ def judge(
         },
     }
     if model.experience is None:
-        judged["ranking"] = ranking_figures(model, task, category_share)
+        metrics["ranking"] = ranking_figures(model, task, category_share)
     if task.test.chosen.nnz:
         rewards = learnt["linear"].predicted_reward
-        judged["choices"] = judge_choices(model, untrained, rewards, task, category_share)
-    return judged
+        metrics["choices"] = evaluate_choices(model, untrained, rewards, task, category_share)
+    return metrics
 
 
-def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
-    """`judge` and `examine` for a stored model with its own catalogue; `held_out` is a file, the shipped one if None.
+def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+    """Results of `evaluate` and `diagnose` for a stored model with its own catalogue; raises DataError.
 
-    Raises DataError.
+    `held_out` is a file of scenarios, None for the shipped one.
     """
     dataset = stored_dataset(stored, held_out)
     task = task_from(dataset, stored.config.model.gift_features)
@@ -72,13 +71,13 @@ def judge_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
         "recipe": stored.config.recipe,
         "test_is_validation": dataset.shares_held_out,
         "trained_on": trained_on(dataset),
-        **judge(stored.model, task, stored.config, stored.header["seed"], stored.category_share),
-        **examine(stored.model, task, dataset),
+        **evaluate(stored.model, task, stored.config, stored.header["seed"], stored.category_share),
+        **diagnose(stored.model, task, dataset),
     }
 
 
 def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
-    """Dataset of a stored model with the held-out scenarios of a file, or the shipped ones; raises DataError."""
+    """Dataset of a stored model with the held-out scenarios of a file, None for the shipped ones; raises DataError."""
     if held_out is None and stored.vocabulary != load_scenarios()[0]:
         at = Place(f"{HELD_OUT_FILE} (shipped)")
         raise DataError(
@@ -89,7 +88,7 @@ def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
 
 
 def trained_on(dataset: Dataset) -> int:
-    """Number of test scenarios that have the profile of a training scenario."""
+    """Number of test scenarios with the profile of a training scenario."""
     seen = {scenario.profile for scenario in dataset.train}
     return sum(scenario.profile in seen for scenario in dataset.test)
 
@@ -97,22 +96,22 @@ def trained_on(dataset: Dataset) -> int:
 def evaluate_baselines(
     split: Split, task: Task, learnt: Mapping[str, Predictions] | None = None
 ) -> dict[str, dict[str, float]]:
-    """The same metrics of predictions without the model: at random, learnt in simpler ways, and perfect.
+    """Metrics of the baselines: random, learned in simpler ways, and perfect predictions.
 
-    `learnt` are the `learnt_predictions`, to be given where they are known already.
+    `learnt` are the `learnt_predictions`, computed if not given.
     """
     world = (split.labels, split.profiles, task.gifts, task.implied)
     best = best_rewards(split, task)
-    said_of = learnt_predictions(split, task) if learnt is None else learnt
+    learnt = learnt_predictions(split, task) if learnt is None else learnt
     return {
         "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
-        **{name: evaluate_predictions(said, *world, best) for name, said in said_of.items()},
+        **{name: evaluate_predictions(each, *world, best) for name, each in learnt.items()},
         "oracle": evaluate_predictions(oracle_predictions(*world), *world, best),
     }
 
 
 def learnt_predictions(split: Split, task: Task) -> dict[str, Predictions]:
-    """Predictions for a split by the baselines that learn from the task's training scenarios."""
+    """Predictions for a split by the baselines that learn from the training scenarios."""
     train, gifts, implied = task.train, task.gifts, task.implied
     learn = (train.labels, train.profiles)
     features = task.gift_inputs.features.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Metrics of finding what people chose: the model beside the baselines, on test scenarios that have choices."""
+"""Metrics on the choices of the test scenarios: the model beside the baselines."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from trm_np.evaluation.predict import choice_scores
 from trm_np.model.trm import TRM
 
 
-def judge_choices(
+def evaluate_choices(
     model: TRM, untrained: TRM, linear_rewards: Floats, task: Task, category_share: float = 0.0
 ) -> dict[str, Any]:
-    """The metrics of world/choices.py of a model and of all baselines, and how the model differs from the best.
+    """Metrics of choices.py for a model and all baselines, and the model's difference from the best baseline.
 
-    `linear_rewards` (N, G) is what the linear model says of the test scenarios, and with the `category_share` the model
-    ranks. The catalogue is ranked whole, but for each person's history.
+    `linear_rewards` (N, G) are the predictions of the linear model for the test scenarios. The model ranks with the
+    `category_share`. The whole catalogue is ranked, except the history of each profile.
     """
     split, gifts = task.test, len(task.gifts)
     scores, left_out = choice_baselines(task.train, split, task.gifts, task.vocabulary)
@@ -28,16 +28,16 @@ def judge_choices(
         "linear": top_gifts(linear_rewards.__getitem__, split.history),
         "untrained": ranked(untrained, split, task),
     }
-    values = {name: choice_values(found, split.chosen, split.history) for name, found in lists.items()}
+    values = {name: choice_values(each, split.chosen, split.history) for name, each in lists.items()}
     baselines = {"random": means(chance_values(split.chosen, split.history))}
     baselines |= {
-        name: {**means(values[name]), **exposure_metrics(found, gifts)} for name, found in lists.items()
+        name: {**means(values[name]), **exposure_metrics(each, gifts)} for name, each in lists.items()
     }
     ours = ranked(model, split, task, category_share)
     of_model = choice_values(ours, split.chosen, split.history)
     validation = task.validation
-    found = ranked(model, validation, task, category_share)
-    in_validation = choice_values(found, validation.chosen, validation.history)
+    validation_lists = ranked(model, validation, task, category_share)
+    in_validation = choice_values(validation_lists, validation.chosen, validation.history)
     return {
         "people": len(of_model["hit_at_1"]),
         "validation": means(in_validation),
@@ -49,16 +49,16 @@ def judge_choices(
 
 
 def ranked(model: TRM, split: Split, task: Task, category_share: float = 0.0) -> Ints:
-    """The ten gifts (N, 10) that the model ranks first for each person."""
+    """The ten gifts (N, 10) that the model ranks first for each profile."""
     scores = choice_scores(model, split, task, category_share=category_share)
     return top_gifts(scores.__getitem__, split.history)
 
 
 def against_best(model: Values, baselines: dict[str, Values]) -> dict[str, dict[str, Any]]:
-    """Best baseline by each metric, the mean difference of the model from it, and 95 % bounds of the difference.
+    """Best baseline by each metric, the mean difference of the model from it, and its 95 % confidence interval.
 
-    The bootstrap is paired: it draws people, each with the difference between the two values (Efron and Tibshirani,
-    "An introduction to the bootstrap", 1993). The best baseline is chosen on the same people, which favours it.
+    The bootstrap is paired: it resamples profiles with the difference of their two values (Efron and Tibshirani, "An
+    introduction to the bootstrap", 1993). The best baseline is selected on the same profiles, which favours it.
     """
     best = {metric: max(baselines, key=lambda name: baselines[name][metric].mean()) for metric in model}
     differences = {metric: value - baselines[best[metric]][metric] for metric, value in model.items()}

@@ -1,6 +1,6 @@
-"""Details behind the test figures of a model: how certain they are, and where they come from.
+"""Details behind the test metrics of a model: their uncertainty, and their sources.
 
-Nothing here is selected by its result: every metric, field, bin and scenario is reported.
+Every metric, field, bin and scenario is reported; none is selected by its result.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,17 +26,17 @@ FIELDS = tuple(field.name for field in fields(Profile) if field.name in ProfileT
 BOOTSTRAP_SEED = 0
 RESAMPLES = 9999
 CONFIDENCE = 0.95
-CELLS = 2**18  # resamples × scenarios that are held at a time
+CELLS = 2**18  # resamples × scenarios in a batch
 
 Values = dict[str, Floats]
 
 
-def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
-    """The test figures looked into: their intervals, each field hidden, calibration, confusion, every scenario."""
+def diagnose(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
+    """Intervals of the test metrics, metrics with each field hidden, calibration, confusion, and every scenario."""
     split = task.test
     predictions = predict(model, split.profiles, task)
-    values = judged(predictions, split, task)
-    came = {
+    values = values_of(predictions, split, task)
+    selected = {
         "categories": (split.labels.categories, top_categories(predictions.category_scores)),
         "tools": (split.labels.tools, selected_tools(predictions.tool_scores)),
     }
@@ -46,15 +46,15 @@ def examine(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
         "calibration": calibration(predictions, split, task, model.config.tool_head),
         "confusion": {
             kind: confusion(labels[given], chosen[given], getattr(task.vocabulary, kind))
-            for kind, (labels, chosen) in came.items()
+            for kind, (labels, chosen) in selected.items()
             if (given := labels.any(axis=1)).any()
         },
         "scenarios": by_scenario(dataset.test, predictions, values, task, dataset.gifts),
     }
 
 
-def judged(predictions: Predictions, split: Split, task: Task) -> Values:
-    """The `scenario_values` of predictions for a split."""
+def values_of(predictions: Predictions, split: Split, task: Task) -> Values:
+    """`scenario_values` of predictions for a split."""
     world = (split.labels, split.profiles, task.gifts, task.implied)
     return scenario_values(predictions, *world, best_rewards(split, task))
 
@@ -62,12 +62,12 @@ def judged(predictions: Predictions, split: Split, task: Task) -> Values:
 def intervals(
     values: Values, averages: Callable[[Values], Mapping[str, Floats]] = averages
 ) -> dict[str, list[float]]:
-    """95 % confidence intervals [low, high] of the metrics that `averages` makes of values, one for each scenario.
+    """95 % confidence intervals [low, high] of the metrics that `averages` computes from the values of scenarios.
 
-    Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): whole scenarios
-    are drawn with replacement, so that a ratio keeps its pairs. The model and its training data stay as they are. A
-    rate of exactly 1 (or 0) has an interval of no width, which only says that no scenario dissents. Of a single
-    scenario there are no intervals, nor of labels that so few have that a resample may have none.
+    Percentile bootstrap (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 13): it resamples
+    whole scenarios, so that a ratio keeps its pairs, for the given model. A rate of exactly 1 (or 0) has an interval of
+    zero width, because no scenario differs. There are no intervals for a single scenario, or for a metric of labels so
+    rare that a resample may have none.
     """
     from scipy.stats import bootstrap  # type: ignore[import-untyped]  # late: it takes half a second
 
@@ -79,7 +79,7 @@ def intervals(
         found = averages({name: value[rows] for name, value in values.items()})
         return np.stack([found.get(name, np.full(rows.shape[:-1], np.nan)) for name in names])
 
-    with catch_warnings():  # of a metric that some resamples do not have, which is left out
+    with catch_warnings():  # of a metric that is missing in some resamples, and left out
         simplefilter("ignore", RuntimeWarning)
         found = bootstrap(
             (np.arange(count),),
@@ -98,12 +98,12 @@ def intervals(
 def without_field(
     model: TRM, split: Split, task: Task, field: str, seen: Values
 ) -> dict[str, dict[str, float]]:
-    """The metrics where the model does not know one field of the profiles, and how much lower than those `seen`.
+    """Metrics with one field of the profiles hidden from the model, and their drop from those `seen`.
 
-    Only the model: what is right is still judged by the whole profile.
+    The true values still come from the whole profile.
     """
     predictions = predict(model, hide_field(split.profiles, field), task)
-    metrics = averages(judged(predictions, split, task))
+    metrics = averages(values_of(predictions, split, task))
     return {
         "metrics": {name: float(value) for name, value in metrics.items()},
         "drop": {name: float(seen[name] - value) for name, value in metrics.items()},
@@ -111,20 +111,20 @@ def without_field(
 
 
 def hide_field(profiles: ProfileTable, field: str) -> ProfileTable:
-    """The profiles with one field missing in all of them."""
+    """The profiles with one field missing."""
     known = getattr(profiles, field)
     return replace(profiles, **{field: np.full_like(known, np.nan if known.dtype.kind == "f" else MISSING)})
 
 
 def calibration(predictions: Predictions, split: Split, task: Task, tool_head: str) -> dict[str, Any]:
-    """The reliability tables of category and tool probabilities, where labels are given, and of each gift's reward."""
+    """Reliability tables of category and tool probabilities, where labels are given, and of gift rewards."""
     likely = F.softmax if tool_head == "softmax" else F.sigmoid
     pairs = {
         "categories": (F.sigmoid(Tensor(predictions.category_scores)).data, split.labels.categories),
         "tools": (likely(Tensor(predictions.tool_scores)).data, split.labels.tools),
         "reward": (predictions.predicted_reward, reward(split.profiles, task.gifts, task.implied)),
     }
-    found = {}
+    tables = {}
     for name, (predicted, true) in pairs.items():
         given = true.any(axis=1)
         if not given.any():
@@ -133,32 +133,32 @@ def calibration(predictions: Predictions, split: Split, task: Task, tool_head: s
         columns = (table.edges[:-1], table.edges[1:], table.count, table.predicted, table.true)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         keys = ("from", "to", "count", "predicted", "true")
-        found[name] = {
+        tables[name] = {
             "expected_calibration_error": expected_calibration_error(table),
             "bins": [dict(zip(keys, row, strict=True)) for row in rows if row[2]],
         }
-    return found
+    return tables
 
 
 def confusion(labels: Floats, chosen: Ints, names: Sequence[str]) -> dict[str, Any]:
-    """Counts of C names: how often each was expected (N, C), chosen (N, k), and chosen instead of another.
+    """Counts of how often each of C names was expected (N, C), chosen (N, k), and chosen in place of another.
 
-    The diagonal of `counts` (C, C) has the hits. Other entries are numbers of scenarios in which the name of the row
-    was expected and missed, and the name of the column was chosen.
+    The diagonal of `counts` (C, C) has the hits. Any other entry is the number of scenarios in which the name of the
+    row was expected but not chosen, and the name of the column was chosen but not expected.
     """
     expected = labels > 0
-    came = np.zeros_like(expected)
-    np.put_along_axis(came, chosen, True, axis=1)
+    picked = np.zeros_like(expected)
+    np.put_along_axis(picked, chosen, True, axis=1)
 
     def together(rows: Bools, columns: Bools) -> Ints:
         both: Ints = rows.T.astype(np.int64) @ columns.astype(np.int64)
         return both
 
-    counts = together(expected & ~came, came & ~expected) + np.diag((expected & came).sum(axis=0))
+    counts = together(expected & ~picked, picked & ~expected) + np.diag((expected & picked).sum(axis=0))
     return {
         "names": list(names),
         "expected": expected.sum(axis=0).tolist(),
-        "chosen": came.sum(axis=0).tolist(),
+        "chosen": picked.sum(axis=0).tolist(),
         "counts": counts.tolist(),
     }
 
@@ -168,25 +168,25 @@ def by_scenario(
 ) -> list[dict[str, Any]]:
     """Expected and actual results of each scenario, the worst first.
 
-    The score is the mean of three shares: of the expected categories found, of the expected tools selected, and of the
-    best reward possible. Where categories or tools are not given, their share is left out.
+    The score is the mean of three shares: category recall, the share of expected tools that are selected, and the
+    reward relative to the best. Without expected categories or tools, their share is left out.
     """
     categories, tools = top_categories(predictions.category_scores), selected_tools(predictions.tool_scores)
-    found = []
+    results = []
     for row, scenario in enumerate(scenarios):
-        came = [task.vocabulary.categories[index] for index in categories[row]]
+        top = [task.vocabulary.categories[index] for index in categories[row]]
         selected = [task.vocabulary.tools[index] for index in tools[row]]
         shares = [values["reward"][row] / values["best_reward"][row]]
         if scenario.expected_tools:
             shares.insert(0, len(set(selected) & set(scenario.expected_tools)) / len(scenario.expected_tools))
         if scenario.expected_categories:
             shares.insert(0, values["category_recall"][row])
-        found.append(
+        results.append(
             {
                 "name": scenario.name,
                 "score": float(np.mean(shares)),
                 "expected_categories": list(scenario.expected_categories),
-                "categories": came,
+                "categories": top,
                 "expected_tools": list(scenario.expected_tools),
                 "tools": selected,
                 "gifts": [gifts[index].id for index in predictions.choices[row]],
@@ -194,4 +194,4 @@ def by_scenario(
                 "best_reward": float(values["best_reward"][row]),
             }
         )
-    return sorted(found, key=lambda scenario: scenario["score"])
+    return sorted(results, key=lambda scenario: scenario["score"])

@@ -1,24 +1,24 @@
-"""Text of `trm evaluate`: the metrics, then the details behind them, section by section."""
+"""Text of `trm evaluate`: the metrics, then the diagnostics in sections."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, pstdev
 from typing import Any
 
-from trm_np.evaluation.summary import STRICT, TARGETS, figure, heading, judged_text, table, title
+from trm_np.evaluation.summary import STRICT, TARGETS, figure, heading, metrics_text, table, title
 
-WORST = 10  # scenarios that are shown
-INSTEAD = 3  # categories named that came most often in place of one that was expected
+WORST = 10  # scenarios in the last section
+INSTEAD = 3  # categories chosen most often in place of an expected one
 
-TOOLS_NOTE = "on the diagonal the hits; a scenario whose two tools are both wrong counts in four cells"
+TOOLS_NOTE = "hits are on the diagonal; a scenario whose two tools are both wrong counts in four cells"
 CATEGORIES_NOTE = (
-    "both: expected, and among the first three; instead: what came most often where it was missed, how often"
+    "both: expected, and among the first three; instead: the categories most often chosen where it was missed"
 )
 
 Found = Mapping[str, Any]
 
 
 def evaluation_text(judged: Found) -> str:
-    """All sections; of the scenarios the ten worst."""
+    """All sections, with the ten worst scenarios."""
     count = len(judged["scenarios"])
     held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
     sections = {
@@ -27,7 +27,7 @@ def evaluation_text(judged: Found) -> str:
         "One field hidden from the model at a time": hidden_text(
             judged["hidden"], judged["test"], judged["baselines"]["popularity"]
         ),
-        "Calibration: what was predicted, and what was true": calibration_text(judged["calibration"]),
+        "Calibration: predicted and true values": calibration_text(judged["calibration"]),
         **confusion_texts(judged["confusion"]),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
             map(scenario_text, judged["scenarios"][:WORST])
@@ -37,7 +37,7 @@ def evaluation_text(judged: Found) -> str:
 
 
 def choice_texts(choices: Found | None) -> dict[str, str]:
-    """A section on what was chosen, where it is known: in each metric the best baseline, and how the model differs."""
+    """A section on choices, if there are any: for each metric the best baseline and the model's difference from it."""
     if choices is None:
         return {}
     rows = [("chosen gifts", "best baseline", "model above it", "95 %")]
@@ -45,33 +45,35 @@ def choice_texts(choices: Found | None) -> dict[str, str]:
         low, high = against["interval"] or (None, None)
         bounds = "" if low is None else f"{low:+.3f} to {high:+.3f}"
         rows.append((title(name), heading(against["baseline"]), f"{against['difference']:+.3f}", bounds))
-    return {"What was chosen: the model against the best baseline, person by person": table(rows)}
+    return {"Choices: the model against the best baseline, profile by profile": table(rows)}
 
 
 def confusion_texts(confusion: Found) -> dict[str, str]:
-    """A section each for tools and categories, where scenarios expect some."""
+    """Sections for tools and for categories, if the scenarios expect some."""
     texts = {}
     if "tools" in confusion:
         head = "Tools: expected (rows) and chosen (columns)"
         texts[head] = f"{TOOLS_NOTE}\n\n{tools_text(confusion['tools'])}"
     if "categories" in confusion:
-        head = "Categories: expected, among the first three, and what came in place of one missed"
+        head = "Categories: expected, among the first three, and chosen in place of a missed one"
         texts[head] = f"{CATEGORIES_NOTE}\n\n{categories_text(confusion['categories'])}"
     return texts
 
 
 def warned_text(judged: Found) -> str:
-    """The figures, after a warning if the model was trained on what they are of."""
-    text, seen, count = judged_text(judged), judged["trained_on"], len(judged["scenarios"])
+    """The metrics, after a warning if the model was trained on some of the scenarios."""
+    text, seen, count = metrics_text(judged), judged["trained_on"], len(judged["scenarios"])
     if not seen:
         return text
     were, worth = "was" if seen == 1 else "were", "nothing" if seen == count else "less"
-    said = f"{seen} of these {count} scenarios {were} trained on: the figures say {worth} of new people"
-    return f"{said}\n\n{text}"
+    warning = (
+        f"{seen} of these {count} scenarios {were} trained on: the metrics say {worth} about new profiles"
+    )
+    return f"{warning}\n\n{text}"
 
 
 def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[str, float]) -> str:
-    """One table of the metrics with each field hidden, beside those with none hidden, and one of the drops."""
+    """A table of the metrics with each field hidden, beside those with none hidden, and a table of the drops."""
     names = next(iter(hidden.values()))["metrics"]
     values = [("hidden", "nothing", *hidden, "popular")]
     drops = [("lost by hiding", *hidden)]
@@ -83,7 +85,7 @@ def hidden_text(hidden: Found, seen: Mapping[str, float], popularity: Mapping[st
 
 
 def calibration_text(calibration: Found) -> str:
-    """A reliability table each: how many predictions fell between two bounds, their mean, and that of the truth."""
+    """Reliability tables: the number of predictions in each bin, their mean, and the mean of the true values."""
     tables = []
     for name, found in calibration.items():
         rows = [(name, "count", "predicted", "true")]
@@ -102,7 +104,7 @@ def calibration_text(calibration: Found) -> str:
 
 
 def tools_text(confusion: Found) -> str:
-    """Hits on the diagonal; elsewhere how often the tool of the column came where that of the row was missed."""
+    """Hits on the diagonal; elsewhere how often the tool of the column was chosen in place of the row's."""
     numbers = range(1, len(confusion["names"]) + 1)
     rows = [("", *map(str, numbers), "expected", "chosen")]
     for number, name, counts, *both in zip(
@@ -118,21 +120,21 @@ def tools_text(confusion: Found) -> str:
 
 
 def categories_text(confusion: Found) -> str:
-    """For each category how often it was expected, chosen, and both; what came instead where it was missed."""
+    """For each category how often it was expected, chosen, and both, and what was chosen in its place."""
     names = confusion["names"]
     rows, instead = [("", "expected", "chosen", "both")], ["instead"]
     for place, counts in enumerate(confusion["counts"]):
         totals = (confusion["expected"][place], confusion["chosen"][place], counts[place])
         rows.append((names[place], *map(str, totals)))
         others = sorted((other for other in range(len(names)) if other != place), key=lambda o: -counts[o])
-        came = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
-        instead.append(", ".join(came))
+        chosen = [f"{names[other]} {counts[other]}" for other in others[:INSTEAD] if counts[other]]
+        instead.append(", ".join(chosen))
     lines = zip(table(rows).splitlines(), instead, strict=True)
-    return "\n".join(f"{line}  {came}".rstrip() for line, came in lines)
+    return "\n".join(f"{line}  {others}".rstrip() for line, others in lines)
 
 
 def scenario_text(scenario: Found) -> str:
-    """A scenario's score and name, and in a line each what was expected and what came."""
+    """Score and name of a scenario, and lines with what was expected and what was chosen."""
     return "\n      ".join(
         [
             f"{scenario['score']:.2f}  {scenario['name']}",
@@ -146,13 +148,13 @@ def scenario_text(scenario: Found) -> str:
     )
 
 
-def hits_text(kind: str, expected: Sequence[str], came: Sequence[str]) -> str:
-    hits = len(set(expected) & set(came))
-    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; came {', '.join(came)}"
+def hits_text(kind: str, expected: Sequence[str], chosen: Sequence[str]) -> str:
+    hits = len(set(expected) & set(chosen))
+    return f"{kind} {hits} of {len(expected)}: expected {', '.join(expected)}; chosen {', '.join(chosen)}"
 
 
 def cross_validation_text(found: Found) -> str:
-    """The metrics of all folds together, the deviation of single folds, and the baselines in the same folds."""
+    """Metrics of all folds together, the standard deviation over folds, and the baselines in the same folds."""
     rows = [("training scenarios", "mean", "least", "most", "folds", *map(heading, found["baselines"]))]
     for name in (name for name in (*TARGETS, *STRICT) if name in found["pooled"][0]):
         values = [metrics[name] for metrics in found["pooled"]]

@@ -41,7 +41,7 @@ def inspect_new(
 
 
 def inspect_stored(path: FilePath, trust: bool = False) -> dict[str, Any]:
-    """The same of a model file, and its metrics; raises CheckpointError, as `load_model` does."""
+    """Report on a model file, with its metrics; raises CheckpointError, as `load_model` does."""
     stored = load_model(path, trust=trust)
     metrics = stored.header["metrics"]
     return findings(stored.model, stored.config, stored.vocabulary, stored.scenarios, stored.gifts, metrics)
@@ -89,7 +89,7 @@ def count(module: nn.Module) -> int:
 
 
 def coverage(scenarios: Sequence[Scenario], gifts: Sequence[Gift], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Counts of how often the training scenarios use each name, in the order of the vocabulary."""
+    """Counts of each name in the training scenarios, in the order of the vocabulary."""
     profiles = [scenario.profile for scenario in scenarios]
     ages = [profile.age for profile in profiles if profile.age is not None]
     budgets = [profile.budget for profile in profiles if profile.budget is not None]
@@ -140,7 +140,7 @@ def _attention(layer: nn.MultiheadAttention) -> str:
     return f"{packed}, out {_linear(layer.out_proj)}, {layer.num_heads} heads"
 
 
-# How each layer of the engine is written; "nb" means without bias. The first that fits is taken.
+# Text of each kind of layer; "nb" means without bias. The first match counts.
 LAYERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (nn.Linear, _linear),
     (nn.Embedding, lambda layer: "{}x{}".format(*layer.weight.shape)),
@@ -153,7 +153,7 @@ LAYERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
 
 
 def made_of(module: nn.Module) -> str:
-    """The layers of a module, as it holds them."""
+    """Text of the layers of a module, in order."""
     for kind, describe in LAYERS:
         if isinstance(module, kind):
             return describe(module)
@@ -168,7 +168,7 @@ def made_of(module: nn.Module) -> str:
 
 
 def repeated(texts: list[str]) -> str:
-    """Equal neighbours are said once, with their number."""
+    """Join the texts; equal ones appear once, with their number."""
     if len(set(texts)) == 1 and len(texts) > 1:
         return f"{len(texts)} times ({texts[0]})"
     return " | ".join(texts)

@@ -1,4 +1,4 @@
-"""The linear baseline: a logistic regression for each label, a ridge regression for the reward of a pair."""
+"""The linear baseline: a logistic regression for each label, and a ridge regression for rewards of pairs."""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ from trm_np.model.regression import (
 )
 from trm_np.world.reward import reward
 
-MOST_GIFTS = 1000  # so many gifts of a large catalogue, evenly spaced, are enough to learn the reward from
+MOST_GIFTS = 1000  # evenly spaced gifts of a large catalogue, enough to learn the reward
 
 
 def linear_predictions(
@@ -30,26 +30,26 @@ def linear_predictions(
     implied: Bools,
     vocabulary: Vocabulary,
 ) -> Predictions:
-    """Predictions of linear models on the features that the model reads: `profile_features`, gift_features (G, W).
+    """Predictions of linear models on the model's own inputs: `profile_features`, and gift_features (G, W).
 
-    Each label has a logistic regression, one against the rest. Gifts are ranked by their reward, which is a ridge
-    regression on all products of a feature of the profile and a feature of the gift. The strength of each penalty is
-    the one that predicts best in cross-validation over the training scenarios, for labels over those that have some.
+    Each label has a logistic regression, one against the rest. Gifts are ranked by predicted reward, a ridge regression
+    on all products of a profile feature and a gift feature. Cross-validation over the training scenarios, or over those
+    with labels, chooses the strength of each penalty.
     """
-    known = with_constant(profile_features(train_profiles, vocabulary))
-    asked = with_constant(profile_features(profiles, vocabulary))
+    train_features = with_constant(profile_features(train_profiles, vocabulary))
+    features = with_constant(profile_features(profiles, vocabulary))
     described = with_constant(gift_features)
     some = np.linspace(0, len(gifts) - 1, min(len(gifts), MOST_GIFTS)).astype(np.int64)
     rewards = reward(train_profiles, gifts.take(some), implied)
 
     ridge, error = partial(ridge_weights, described[some]), partial(squared_error, described[some])
-    predicted = asked @ fit_best(ridge, error, known, rewards) @ described.T
+    predicted = features @ fit_best(ridge, error, train_features, rewards) @ described.T
 
     def scores(labels: Floats) -> Floats:
         given = labels.any(axis=1)
         if not given.any():
-            return np.zeros((len(asked), labels.shape[1]))
-        return asked @ fit_best(logistic_weights, log_loss, known[given], labels[given])
+            return np.zeros((len(features), labels.shape[1]))
+        return features @ fit_best(logistic_weights, log_loss, train_features[given], labels[given])
 
     return Predictions(
         category_scores=scores(train_labels.categories),

@@ -9,7 +9,7 @@ import numpy as np
 from trm_np.data.tables import Bools, Floats, GiftTable, Ints, LabelTable, ProfileTable
 from trm_np.world.reward import best_lists, list_reward, reward
 
-ROUNDING = 1e-9  # far more than float64 has in a mean
+ROUNDING = 1e-9  # far above the rounding error of a mean
 TOP_CATEGORIES = 3
 TOP_TOOLS = 2
 TOP_GIFTS = 3
@@ -36,17 +36,17 @@ def evaluate_predictions(
     implied: Bools,
     best: Floats | None = None,
 ) -> dict[str, float]:
-    """Every metric by name, all in [0, 1] but the Spearman correlation and the two counts in use.
+    """Every metric by name, all in [0, 1] except the Spearman correlation and the two counts in use.
 
-    Each is over the scenarios that have what it needs, and absent if none has. `best` (N,) is the reward of the best
-    lists there are, searched for if it is not given. Equal scores are ranked by index. Raises `ValueError` for NaN
-    among the scores, or for lists of gifts that `list_reward` refuses.
+    Each is a mean over the scenarios with the labels that it needs, and absent if none has them. `best` (N,) is the
+    reward of the best possible lists, searched for if not given. Equal scores are ranked by index. Raises
+    `ValueError` for NaN among the scores, or for lists of gifts that `list_reward` refuses.
     """
     return metrics_of(predictions, scenario_values(predictions, labels, profiles, gifts, implied, best))
 
 
 def metrics_of(predictions: Predictions, values: Mapping[str, Floats]) -> dict[str, float]:
-    """Every metric of predictions, of which the `scenario_values` are known."""
+    """Every metric of predictions, from their `scenario_values`."""
     metrics: dict[str, Any] = averages(values)
     if not np.isnan(values["category_match"]).all():
         metrics["categories_in_use"] = len(np.unique(top_categories(predictions.category_scores)))
@@ -63,7 +63,7 @@ def scenario_values(
     implied: Bools,
     best: Floats | None = None,
 ) -> dict[str, Floats]:
-    """Values whose means are the metrics: each (N,), one for each scenario, nan where its label is not given.
+    """Values (N,) of each scenario whose means are the metrics, nan where its label is not given.
 
     `best` is as in `evaluate_predictions`, and `ValueError` is raised as there.
     """
@@ -93,7 +93,7 @@ def scenario_values(
 def scenario_quality(values: Mapping[str, Floats]) -> Floats:
     """Values (N,) whose mean is `recommendation_quality`, from `scenario_values`.
 
-    Where categories are not given, they count as matched as often as in the other scenarios.
+    A scenario without categories counts with the mean category match of the others.
     """
     match, reward = values["category_match"], values["reward"]
     unknown = np.isnan(match)
@@ -104,9 +104,9 @@ def scenario_quality(values: Mapping[str, Floats]) -> Floats:
 
 
 def averages(values: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The metrics that are means over scenarios, of their `scenario_values`: (N,), or resamples of them (..., N).
+    """Metrics that are means over scenarios of `scenario_values` (N,), or over resamples of them (..., N).
 
-    Without categories, which then have no metrics, the quality is the reward.
+    Without expected categories, recommendation_quality is the average reward.
     """
     mean = {name: _mean_of_known(value) for name, value in values.items()}
     matched = not np.isnan(mean["category_match"]).all()
@@ -174,13 +174,13 @@ def _ndcg(hits: Floats, expected: Floats) -> Floats:
 
 
 def _all_first(hits: Floats) -> Bools:
-    """Whether everything expected stands before everything else, in hits (N, K) that are in rank order."""
+    """Marks (N,) of rows whose hits (N, K), in rank order, come before all misses."""
     in_order: Bools = np.all(hits[:, :-1] >= hits[:, 1:], axis=1)
     return in_order
 
 
 def _rank_correlation(predicted: Floats, true: Floats) -> Floats:
-    """Spearman's correlation (N,) of two tables (N, G), row by row; 0 where either row is constant."""
+    """Spearman correlation (N,) of the rows of two tables (N, G); 0 if either row is constant."""
     if predicted.shape != true.shape:
         raise ValueError(f"predicted_reward must have shape {true.shape}, found {predicted.shape}")
     _refuse_nan("predicted_reward", predicted)
@@ -192,7 +192,7 @@ def _rank_correlation(predicted: Floats, true: Floats) -> Floats:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks from 1 up; equal values share the mean of their ranks."""
+    """Ranks from 1; equal values get the mean of their ranks."""
     _, group, size = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Floats = (np.cumsum(size) - (size - 1) / 2)[group]
     return ranks
@@ -201,8 +201,8 @@ def _ranks(values: Floats) -> Floats:
 def exceeds_its_error(differences: Floats) -> bool:
     """Whether the mean of paired differences (N,) is larger than its standard error, s / √N.
 
-    A single scenario has no standard error; there any rise counts. If only one of several scenarios rises, mean and
-    error are equal, and rounding must not decide.
+    For a single scenario any rise counts. If only one of several scenarios rises, mean and error are equal, and
+    rounding must not decide.
     """
     count = len(differences)
     error = differences.std(ddof=1) / count**0.5 if count > 1 else 0.0

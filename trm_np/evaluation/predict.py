@@ -122,8 +122,8 @@ def choice_logits(model: TRM, task: Task, inferred: Inferred) -> tuple[Floats, F
         parts = []
         for rows in portions(len(h.data), 1, PROFILES):
             batch = inputs.take(rows)
-            slots = model.slot_scores(model.encode_user(h[rows], batch), gifts)
-            parts.append([x.data for x in model.choice_logits(slots, batch, gifts.embedding, places)])
+            user = model.encode_user(h[rows], batch)
+            parts.append([x.data for x in model.choice_logits(user, batch, gifts, places)])
     experience, content = (np.concatenate(column).astype(np.float64) for column in zip(*parts, strict=True))
     return experience, content
 

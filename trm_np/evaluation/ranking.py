@@ -1,4 +1,4 @@
-"""Weight of the learned categories in the ranking of gifts, where nobody's choices are known.
+"""Category share: the weight of predicted categories in the ranking of a model that did not learn from choices.
 
 A gift is ranked by its predicted reward and a share of the probability of its category
 (`EncodedUser.category_probability`). Choices have shares of their own (`predict.fit_shares`).
@@ -19,11 +19,11 @@ CATEGORY_SHARES = (0.0, 0.05, 0.1, 0.2, 0.4)
 
 
 def fit_category_share(model: TRM, split: Split, task: Task) -> float:
-    """The share that makes the lists of three best for the scenarios of a split that expect categories.
+    """Fit the category share to the lists of three of the scenarios of a split that expect categories.
 
-    The quality of a list is the mean of two figures: its true reward over the best possible, and the part of its gifts
-    in expected categories. Shares are tried from 0 upward; a larger one replaces the one before only if it is better by
-    more than may be chance. It is 0 for a model that learned from choices, and where no categories are expected.
+    The quality of a list is the mean of its reward vs best and of the part of its gifts in expected categories. Shares
+    are tried from 0 upward. A larger share must be better by more than the standard error of the difference. The share
+    is 0 for a model that learned from choices, or without expected categories.
     """
     rows = np.flatnonzero(split.labels.categories.any(axis=1))
     if model.experience is not None or not len(rows):
@@ -32,27 +32,24 @@ def fit_category_share(model: TRM, split: Split, task: Task) -> float:
     best, kept, quality = best_rewards(split, task), 0.0, np.empty(0)
     for share in CATEGORY_SHARES:
         reward, expected = list_values(model, split, task, inferred, share)
-        found = ((reward / best + expected) / 2)[rows]
-        if share == 0 or exceeds_its_error(found - quality):
-            kept, quality = share, found
+        values = ((reward / best + expected) / 2)[rows]
+        if share == 0 or exceeds_its_error(values - quality):
+            kept, quality = share, values
     return kept
 
 
 def list_values(
     model: TRM, split: Split, task: Task, inferred: Inferred, share: float
 ) -> tuple[Floats, Floats]:
-    """True reward (N,) of the lists of three at this share, and the part (N,) of their gifts in expected categories.
-
-    The part is from 0 to 1.
-    """
+    """True reward (N,) of the lists of three at this share, and the part (N,) of their gifts in expected categories."""
     lists = predict(model, split.profiles, task, inferred, share).choices
     expected = np.take_along_axis(split.labels.categories, task.gifts.category[lists], axis=1)
     return list_reward(split.profiles, task.gifts, task.implied, lists), expected.mean(axis=1)
 
 
 def ranking_figures(model: TRM, task: Task, share: float) -> dict[str, Any]:
-    """Effect of the share on the lists of the validation and test scenarios: two figures each, without and with it."""
-    found: dict[str, Any] = {"category_share": share}
+    """Metrics of the lists for validation and test scenarios, by reward alone and with the category share."""
+    metrics: dict[str, Any] = {"category_share": share}
     for name, split in (("validation", task.validation), ("test", task.test)):
         inferred, best = infer_split(model, split, task), best_rewards(split, task).mean()
         rows = np.flatnonzero(split.labels.categories.any(axis=1))
@@ -61,5 +58,5 @@ def ranking_figures(model: TRM, task: Task, share: float) -> dict[str, Any]:
             figures = {"reward_vs_best": float(reward.mean() / best)}
             if len(rows):
                 figures["gifts_in_expected_categories"] = float(expected[rows].mean())
-            found.setdefault(name, {})[key] = figures
-    return found
+            metrics.setdefault(name, {})[key] = figures
+    return metrics

@@ -1,10 +1,10 @@
-"""The text at the end of a run: the report's targets, the held-out figures and the baselines side by side."""
+"""The text at the end of a run: the report's targets, the metrics of the model and those of the baselines."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-# What the report promises by epoch 50; below the line, metrics that are harder to please.
+# Targets of the report for epoch 50, and stricter metrics.
 TARGETS: dict[str, tuple[str, float]] = {
     "category_match_rate": ("at least", 0.80),
     "tool_match_rate": ("at least", 0.70),
@@ -22,8 +22,8 @@ STRICT = (
     "categories_in_use",
     "tools_in_use",
 )
-COUNTS = ("categories_in_use", "tools_in_use")  # chance names most of them
-# What a metric is better by, where a baseline is ahead of the model; the oracle always is.
+COUNTS = ("categories_in_use", "tools_in_use")  # a random baseline uses most names
+# Phrase for a baseline that is ahead of the model; the oracle always is.
 BETTER = {
     "untrained": "untrained",
     "random": "at random",
@@ -35,7 +35,7 @@ BETTER = {
     "item_cosine": "by the cosines of gifts in histories",
     "ease": "by EASE on histories",
 }
-# Above a column of figures, where the name of a baseline would make the table too wide.
+# Headings of columns, where the name of a baseline is too wide.
 SHORT = {
     "popularity": "popular",
     "popular_within_budget": "in budget",
@@ -50,7 +50,7 @@ def is_met(metric: str, value: float) -> bool:
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
-    """Results of a run, in a few lines and a table."""
+    """Results of a run: a few lines and a table."""
     off = [name for name, on in summary["switches"].items() if not on]
     ended = {"epochs": "ran to its last epoch,", "early_stopping": "stopped early, after epoch"}[
         summary["stopped_by"]
@@ -62,11 +62,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         f"kept the model of epoch {summary['best_epoch']}",
     ]
     chosen = ": its figures also chose the epoch" if summary["test_is_validation"] else ""
-    return "\n".join([*lines, "", judged_text(summary) + chosen])
+    return "\n".join([*lines, "", metrics_text(summary) + chosen])
 
 
-def judged_text(judged: Mapping[str, Any]) -> str:
-    """The test figures of a model, with their intervals if they were made, and in a line its validation figures."""
+def metrics_text(judged: Mapping[str, Any]) -> str:
+    """Test metrics of a model, with intervals if given, and a line on the validation scenarios."""
     test, baselines, parts = judged["test"], judged["baselines"], []
     if "category_match_rate" in test or "tool_match_rate" in test:
         parts += [
@@ -86,7 +86,7 @@ def judged_text(judged: Mapping[str, Any]) -> str:
 
 
 def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
-    """Ranking of the gifts in words, and the effect of the categories on the lists of three."""
+    """Effect of the category share on the lists of three."""
     share = ranking["category_share"]
     rows = [("the three gifts shown", "by reward alone", f"with {share:g} × category")]
     for split in ("test",) if test_is_validation else ("validation", "test"):
@@ -98,10 +98,10 @@ def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
 
 
 def choices_texts(choices: Mapping[str, Any]) -> list[str]:
-    """The table of the metrics on what people chose, which baselines are ahead, and which are left out."""
+    """The table of the metrics on choices, the baselines that are ahead, and those that are left out."""
     test, baselines = choices["test"], choices["baselines"]
-    people = "1 person" if choices["people"] == 1 else f"{choices['people']} people"
-    rows = [(f"chosen for {people}", "model", *map(heading, baselines))]
+    profiles = "1 profile" if choices["people"] == 1 else f"{choices['people']} profiles"
+    rows = [(f"chosen for {profiles}", "model", *map(heading, baselines))]
     rows += [(title(name), figure(test, name), *in_all(baselines, name)) for name in test]
     left_out = [f"left out: {heading(name)}, since {why}" for name, why in choices["left_out"].items()]
     strict = [name for name in test if name.endswith("_at_10")]
@@ -111,17 +111,14 @@ def choices_texts(choices: Mapping[str, Any]) -> list[str]:
 def baselines_ahead(
     metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], strict: Iterable[str] = STRICT
 ) -> list[str]:
-    """A line for each strict metric in which a baseline is ahead of the model: which, and both figures.
-
-    Ahead is who is so in the digits that are shown.
-    """
+    """A line for each strict metric in which a baseline is ahead of the model in the digits shown."""
     lines = []
     for name in (name for name in strict if name not in COUNTS and name in metrics):
         figures = {each: baselines[each][name] for each in BETTER if name in baselines.get(each, {})}
         best = max(figures, key=lambda each: figures[each], default="")
-        found, own = figure(figures, best), figure(metrics, name)
-        if best and float(found) > float(own):
-            lines.append(f"{title(name)} is better {BETTER[best]}: {found}, the model {own}")
+        theirs, own = figure(figures, best), figure(metrics, name)
+        if best and float(theirs) > float(own):
+            lines.append(f"{title(name)} is better {BETTER[best]}: {theirs}, the model {own}")
     return lines
 
 
@@ -130,7 +127,7 @@ def figures_text(
     baselines: Mapping[str, Mapping[str, float]],
     intervals: Mapping[str, Sequence[float]] | None = None,
 ) -> str:
-    """Metrics on held-out scenarios beside the report's targets and the baselines; 95 % intervals if given."""
+    """Table of the metrics on held-out scenarios, with targets, baselines, and 95 % intervals if given."""
     rows = [
         ("held-out scenarios", "target", "model", "", *column(intervals, "95 %"), *map(heading, baselines))
     ]
@@ -142,7 +139,7 @@ def figures_text(
 
 
 def against_target(metric: str, value: float) -> tuple[str, str]:
-    """The report's target for a metric and whether it is met, or two blanks where it has none."""
+    """Target of a metric and whether it is met, empty if it has none."""
     if metric not in TARGETS:
         return "", ""
     kind, bound = TARGETS[metric]
@@ -150,12 +147,12 @@ def against_target(metric: str, value: float) -> tuple[str, str]:
 
 
 def column(intervals: Mapping[str, Sequence[float]] | None, cell: str) -> tuple[str, ...]:
-    """A cell of the column of intervals, which is there only if there are any."""
+    """A cell of the column of intervals, or none without intervals."""
     return () if intervals is None else (cell,)
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """Two decimals each; "-" if all scenarios agree on 0 or 1, where the bootstrap gives no width."""
+    """Both bounds with two decimals; "-" for an interval of zero width at 0 or 1."""
     if bounds is None:
         return ""
     agreed = bounds[0] == bounds[1] and bounds[0] in (0, 1)
@@ -175,14 +172,14 @@ def in_all(baselines: Mapping[str, Mapping[str, float]], name: str) -> list[str]
 
 
 def figure(metrics: Mapping[str, float], name: str) -> str:
-    """Three decimals; a count without; "-" for what a baseline does not have."""
+    """A metric with three decimals, a count without, "-" for a missing one."""
     if name not in metrics:
         return "-"
     return f"{metrics[name]:.0f}" if name.endswith("_in_use") else f"{metrics[name]:.3f}"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as aligned columns: the first to the left, the others to the right."""
+    """Rows as aligned columns, the first aligned left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

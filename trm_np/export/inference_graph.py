@@ -1,7 +1,7 @@
-"""The inference of a TRM as an ONNX graph: what `TRM.answer`, `encode_user`, `encode_gifts` and `score_gifts` say.
+"""The inference of a TRM as an ONNX graph: `TRM.infer`, `encode_user`, `encode_gifts` and `score_gifts`.
 
 Every function here has its namesake in trm_np/model, which says what it is for. The recursion is unrolled; the
-supervision steps are all taken, and each profile keeps the answer of the step at which it halted.
+supervision steps are all taken, and each profile keeps the state vector of the step at which it halted.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ Outputs = Mapping[str, tuple[Value, Any, tuple[int | str, ...]]]
 
 
 class Profiles(NamedTuple):
-    """The inputs that `data.encode.ProfileInputs` describes, but for the answers that only training reads."""
+    """The inputs that `data.encode.ProfileInputs` describes, except the masked targets, which only training reads."""
 
     tokens: Value
     padding: Value
@@ -69,7 +69,7 @@ def inference_graph(
     asked = profile_inputs(g, profiles)
     judged = gift_inputs(g, gifts)
     picked = g.input("picked", np.bool_, ("profiles", "gifts"))
-    h, steps = answer(g, model, asked)
+    h, steps = infer(g, model, asked)
     with g.part("user_profiling"):
         user = user_profiling(g, model.user_profiling, asked)
     known = user.u + fold(h, model, 1)
@@ -126,18 +126,18 @@ def gift_inputs(g: Graph, gifts: GiftInputs) -> Gifts:
 # ---------------------------------------------------------------------------------------------------- core
 
 
-def answer(g: Graph, model: TRM, profiles: Profiles) -> tuple[Value, Value]:
+def infer(g: Graph, model: TRM, profiles: Profiles) -> tuple[Value, Value]:
     """h (B, D) at the step where each profile halted, and the number of that step (B,)."""
     core = model.core
     with g.part("core"):
-        x = ask(g, model, profiles)
+        x = embed_question(g, model, profiles)
         y = z = g.filled_like(x, np.zeros(1, np.float32))
         rotation = rotary_positions(g, core, profiles.positions)
         going = g.filled_like(profiles.occasion, np.ones(1, np.bool_))
         h, steps = first_token(y), going.cast(np.int64) * np.array(0)
         for step in range(model.config.supervision_steps):
             with g.part(f"step_{step + 1}"):
-                y, z = think(g, core, x, y, z, rotation, profiles.padding)
+                y, z = deep_recursion(g, core, x, y, z, rotation, profiles.padding)
                 now = first_token(y)
                 h = g.node("Where", going.expand_dims(1), now, h)
                 steps = steps + going.cast(np.int64)
@@ -146,7 +146,7 @@ def answer(g: Graph, model: TRM, profiles: Profiles) -> tuple[Value, Value]:
     return h, steps
 
 
-def ask(g: Graph, model: TRM, profiles: Profiles) -> Value:
+def embed_question(g: Graph, model: TRM, profiles: Profiles) -> Value:
     x = embed(g, model.core, profiles.tokens)
     with g.part("state_encoder"):
         state = sequential(g, model.decision_heads.state_encoder, profiles.state)
@@ -170,7 +170,7 @@ def rotary_positions(g: Graph, core: Core, positions: Value) -> tuple[Value, Val
     return g.node("Cos", angles), g.node("Sin", angles)
 
 
-def think(
+def deep_recursion(
     g: Graph, core: Core, x: Value, y: Value, z: Value, rotation: tuple[Value, Value], padding: Value
 ) -> tuple[Value, Value]:
     """Deep recursion: the next y and z, (B, S, D) each."""
@@ -229,10 +229,10 @@ def tool_selection(g: Graph, model: TRM, known: Value, profiles: Profiles) -> Va
     tokens = sequential(g, part.encoder, g.node("Concat", known.expand_dims(1), spoken, axis=1))
     hidden = tokens + self_attention(g, part.attention, tokens, padding=profiles.padding)
     voting = g.node("Not", profiles.padding.cut(1, 1, END))
-    return count(g, part, hidden.cut(1, 1, END), voting)
+    return count_votes(g, part, hidden.cut(1, 1, END), voting)
 
 
-def count(g: Graph, part: ToolSelection, words: Value, voting: Value) -> Value:
+def count_votes(g: Graph, part: ToolSelection, words: Value, voting: Value) -> Value:
     tools = part.score.weight.shape[0]
     scores = linear(g, part.score, words) * TOOL_GAIN
     with_abstention = g.node("Pad", scores, np.array([0, 0, 0, 0, 0, 1]), 0.0)

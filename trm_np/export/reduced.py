@@ -34,8 +34,7 @@ def export_reduced(stored: StoredModel, path: Path, precision: str, held_out: st
     if not all(after.values()):
         raise ExportError(f"in {precision} its answers are not finite")
     header = {**stored.header, "metrics": after}
-    content = (stored.model, stored.config, stored.vocabulary, stored.gifts, stored.scenarios)
-    save_checkpoint(path, "model", *content, header, precision=precision)
+    save_checkpoint(path, "model", stored, header, precision=precision)
     return {"precision": precision, "metrics": {FULL: before, precision: after}}
 
 

@@ -33,7 +33,7 @@ from trm_np.model.losses import (
 )
 from trm_np.model.tool_selection import TOOL_GAIN
 from trm_np.model.trm import TRM, Outputs, state_vector
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.maze import Maze
 from trm_np.puzzles.model import PuzzleModel, losses
 from trm_np.puzzles.sudoku import Sudoku
@@ -400,7 +400,7 @@ def check_cycles(seed: int) -> float:
 def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     """The losses of a step in the middle of thinking, for every parameter and for what was thought before."""
     rng = np.random.default_rng(seed)
-    settings = ThinkingConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
+    settings = PuzzleModelConfig(core_width=8, core_blocks=1, core_hidden=6, latent_steps=2)
     model = PuzzleModel(settings, task, rng).astype(np.float64)
     for parameter in model.core.halt_head.parameters():
         parameter.data[...] = rng.normal(size=parameter.shape)  # of zeros the gradient ends there
@@ -409,7 +409,7 @@ def check_puzzle_model(seed: int, task: Sudoku | Maze) -> float:
     y, z = (leaf(rng, PROFILES, task.cells, settings.core_width) for _ in range(2))
 
     def function() -> Tensor:
-        cells, halting = losses(model.read(model(questions, Carry(y, z))), answers)
+        cells, halting = losses(model.decode(model(questions, Carry(y, z))), answers)
         return cells + halting
 
     return check_each(function, [("y", y), ("z", z), *model.named_parameters()], rng)

@@ -15,9 +15,9 @@ from trm_np.lab.sweep import Kind
 from trm_np.lab.trial import Row, failed, identity
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import DEEP, work
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, resolve
-from trm_np.puzzles.evaluating import judged
-from trm_np.puzzles.model import PuzzleModel, think
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
+from trm_np.puzzles.evaluating import trajectory_metrics
+from trm_np.puzzles.model import PuzzleModel, unroll
 from trm_np.puzzles.sets import TEST, VALIDATION, make_held_out, make_puzzles
 from trm_np.puzzles.task import Board, Task
 from trm_np.puzzles.training import PuzzleTrainer
@@ -35,9 +35,9 @@ COUNT = 4000  # puzzles to learn from, as `trm puzzle train` makes them
 class RandomStart(PuzzleModel):
     """Thinking starts from a drawn y and z, the same in each cell of each puzzle, as in the paper's code."""
 
-    def start(self, count: int) -> Carry:
+    def initial_carry(self, count: int) -> Carry:
         drawn = np.random.default_rng(0).normal(size=(2, 1, 1, self.config.core_width)).astype(np.float32)
-        zeros = super().start(count)
+        zeros = super().initial_carry(count)
         return Carry(zeros.y + Tensor(drawn[0]), zeros.z + Tensor(drawn[1]))
 
 
@@ -55,7 +55,7 @@ class LastStep(PuzzleModel):
 class Unmasked(PuzzleModel):
     """Every head sees every cell. Where a cell stands is a vector, learnt and added to its symbol's."""
 
-    def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         super().__init__(config, task, rng)
         self.places = nn.Embedding(task.cells, config.core_width, rng=rng)
 
@@ -152,15 +152,15 @@ def run(trial: PuzzleTrial, task: Task) -> Row:
     trainer = PuzzleTrainer(config, task, puzzles, apart.validation, seed, MODELS[trial.variant.model])
     curve = [record for record in trainer.epochs() if "validation" in record]
     trainer.stopping.restore(trainer.model)
-    course = think(trainer.model, apart.test.questions, STEPS)
-    right = (course.boards == apart.test.answers).all(axis=2)
+    trajectory = unroll(trainer.model, apart.test.questions, STEPS)
+    right = (trajectory.boards == apart.test.answers).all(axis=2)
     return {
         "name": trial.name,
         **identity(trial, data_digest(task)),
         "parameters": sum(parameter.size for parameter in trainer.model.parameters()),
         "updates": trainer.updates_done(),
         "best_epoch": trainer.stopping.state.best_epoch,
-        "test": judged(course, task, apart.test, config.model.answer_steps, STEPS),
+        "test": trajectory_metrics(trajectory, task, apart.test, config.model.answer_steps, STEPS),
         "by_rounds": [
             {
                 "rounds": int(rounds),

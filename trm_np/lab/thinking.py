@@ -16,7 +16,7 @@ from trm_np.lab.plots.thinking import draw_solving
 from trm_np.lab.recursion import DEEPEST, ONCE, SHIPPED, STEPS, completed_last, summarize
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.puzzles.model import SURE, PuzzleModel, think, thoughts
+from trm_np.puzzles.model import SURE, PuzzleModel, predictions, unroll
 from trm_np.puzzles.sets import Puzzles, make_test
 from trm_np.puzzles.stored import StoredPuzzleModel
 from trm_np.puzzles.sudoku import Sudoku
@@ -62,10 +62,10 @@ def picture(stored: StoredPuzzleModel, path: Path) -> list[Path]:
     task, test = sudoku_of(stored)
     chosen = one_of_each(stored.model, test)
     place = chosen[(len(chosen) - 1) // 2]
-    seen = list(thoughts(stored.model, test.questions[[place]], STEPS))
-    halted = next((step for step, thought in enumerate(seen, 1) if thought.right[0] >= SURE), STEPS)
+    seen = list(predictions(stored.model, test.questions[[place]], STEPS))
+    halted = next((step for step, prediction in enumerate(seen, 1) if prediction.right[0] >= SURE), STEPS)
     steps = sorted({max(round(part * halted), 1) for part in (0.2, 0.4, 0.7, 1)})
-    likely = [thought.probabilities[0] for thought in seen]
+    likely = [prediction.probabilities[0] for prediction in seen]
     return draw_solving(task, test.questions[place], test.answers[place], likely, steps, path)
 
 
@@ -73,8 +73,8 @@ def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
     """Of each number of rounds of singles the first of the held-out puzzles, from the easiest on; then the first that
     the model does not solve, if none of those is one."""
     chosen = [int(np.flatnonzero(test.rounds == rounds)[0]) for rounds in np.unique(test.rounds)]
-    course = think(model, test.questions, STEPS)
-    wrong = (course.boards[-1] != test.answers).any(axis=1)
+    trajectory = unroll(model, test.questions, STEPS)
+    wrong = (trajectory.boards[-1] != test.answers).any(axis=1)
     others = [] if wrong[chosen].any() else np.flatnonzero(wrong)[:1].tolist()
     return [*chosen, *others]
 
@@ -82,14 +82,14 @@ def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
 def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
     """One puzzle: question and answer, and after each step the probability of each symbol in each cell, in percent."""
     question, answer = test.questions[place], test.answers[place]
-    seen = list(thoughts(model, question[None], STEPS))
+    seen = list(predictions(model, question[None], STEPS))
     return {
         "question": model.task.text(question),
         "answer": model.task.text(answer),
         "rounds": int(test.rounds[place]),
         "guesses": int(test.guesses[place]),
-        "right": [round(float(thought.right[0]), DIGITS) for thought in seen],
-        "steps": [percent(thought.probabilities[0, :, 1:]) for thought in seen],
+        "right": [round(float(prediction.right[0]), DIGITS) for prediction in seen],
+        "steps": [percent(prediction.probabilities[0, :, 1:]) for prediction in seen],
     }
 
 

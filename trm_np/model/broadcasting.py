@@ -1,4 +1,4 @@
-"""Profiles × gifts: profiles (B, W) are rows, gifts (G, W) are columns, and the two broadcast to (B, G, W)."""
+"""Pairs of profiles and gifts: profiles (B, W) as rows and gifts (G, W) as columns broadcast to (B, G, W)."""
 
 from trm_np.autograd import Tensor, nn
 from trm_np.autograd import functional as F
@@ -15,14 +15,14 @@ def as_columns(x: Tensor) -> Tensor:
 
 
 def fold(h: Tensor, width: int) -> Tensor:
-    """(..., D) to (..., width): the D / width pieces of h added; it can so join a narrower vector without a weight."""
+    """Add the D / width pieces of h (..., D) to one vector (..., width): a projection without weights."""
     if h.shape[-1] == width:
         return h
     return h.reshape(*h.shape[:-1], h.shape[-1] // width, width).sum(axis=-2)
 
 
 def score(head: nn.Linear, rows: Tensor, columns: Tensor) -> Tensor:
-    """A logit (B, G, 1) from a hidden layer, of which one part is the profiles', the other the gifts'."""
+    """Logits (B, G, 1) from the parts of a hidden layer: `rows` of the profiles, `columns` of the gifts."""
     assert head.bias is not None
     return F.pair_scores(rows, columns, head.weight, head.bias)
 
@@ -33,5 +33,5 @@ def of_first(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def of_last(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The same of the last columns, without the bias."""
+    """Apply a layer to the last columns of its input, without the bias."""
     return F.linear(x, layer.weight[:, -x.shape[-1] :])

@@ -1,4 +1,4 @@
-"""A model from a configuration and a vocabulary, blank or drawn from a generator."""
+"""Construction of a model from a configuration and a vocabulary."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def build_model(
     rng: np.random.Generator | None = None,
     dropout_rng: np.random.Generator | None = None,
 ) -> TRM:
-    """A model before training, by default a blank one to fill; raises ConfigError if none can be."""
+    """Build a model with random weights, or without a generator one to be filled; raises ConfigError."""
     blank = Blank()
     try:
         return TRM(config, vocabulary, rng or blank, dropout_rng or blank)

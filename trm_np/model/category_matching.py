@@ -1,4 +1,4 @@
-"""Component 2, category matching: how well each category suits the user."""
+"""Component 2, category matching: a logit of each category for a profile."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from trm_np.model.broadcasting import as_columns, as_rows
 
 
 class CategoryMatching(nn.Module):
-    """The user, seen by each category's embedding, feature by feature; the categories then attend to one another."""
+    """Product of the user embedding with each category's embedding; then the categories attend to each other."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class CategoryMatching(nn.Module):
             self.from_taste = nn.Linear(config.user_width, categories, rng=rng)
 
     def forward(self, user: Tensor, taste: Tensor | None = None) -> Tensor:
-        """user (B, U), what is known of the person, and the taste (B, U) of experience to category logits (B, C)."""
+        """Category logits (B, C) from the user embedding and state (B, U), and the taste (B, U) of experience."""
         category = as_columns(self.category_embedding.weight)
         x = self.meeting(as_rows(user), category) * category
         for layer in self.layers:

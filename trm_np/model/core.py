@@ -1,4 +1,4 @@
-"""The recursive core: one small network, applied again and again to its own answer.
+"""The recursive core: one small network, applied repeatedly to its own answer.
 
 In the letters of Jolicoeur-Martineau (2025), "Less is More: Recursive Reasoning with Tiny Networks": x is the
 question, y the answer, z the latent, each (B, S, D).
@@ -61,15 +61,15 @@ class Block(nn.Module):
 
 
 class Core(nn.Module):
-    """Token embedding, the recursion, and the heads that read the answer: tokens and halting.
+    """Token embedding, the recursion, and the heads on the answer: tokens and halting.
 
-    `memories` is the width of the memories beside the tokens of a question, 0 where there are none.
+    `memories` is the width of the memory vectors beside the tokens of a question, 0 if there are none.
     """
 
     def __init__(self, config: CoreConfig, tokens: int, rng: np.random.Generator, memories: int = 0) -> None:
         self.config = config
-        # Standard deviation 1/√D, and √D on the way out, as in the paper's code: the vectors are of unit size
-        # and learn √D times as fast as the same vectors stored at unit size would.
+        # Stored with standard deviation 1/√D and multiplied by √D, as in the paper's code: the vectors have unit size,
+        # and learn √D times as fast as if they were stored at unit size.
         self.scale = config.core_width**0.5
         self.token_embedding = nn.Embedding(tokens, config.core_width, rng=rng, std=1 / self.scale)
         self.blocks = nn.ModuleList(Block(config, rng) for _ in range(config.core_blocks))
@@ -78,8 +78,8 @@ class Core(nn.Module):
         if memories:
             self.remember = nn.Linear(memories, config.core_width, bias=False, rng=rng)
 
-    def lay_out_to_answer(self) -> None:
-        """Keep the same numbers of the blocks column by column: x Wᵀ of a few rows is up to four times as fast."""
+    def lay_out_for_inference(self) -> None:
+        """Store the blocks' weights column by column, which makes x Wᵀ of a few rows up to four times as fast."""
         for parameter in self.blocks.parameters():
             parameter.data = np.asfortranarray(parameter.data)
 
@@ -94,17 +94,17 @@ class Core(nn.Module):
         return Carry(zeros, zeros)
 
     def forward(self, x: Tensor, carry: Carry, positions: Array | None, blocked: Array | None) -> Carry:
-        """Deep recursion on the question x (B, S, D), whose tokens have positions (S,) or none.
+        """Deep recursion on the question x (B, S, D); `positions` (S,) are those of its tokens, None for no positions.
 
-        `blocked`, broadcastable to (B, heads, S, S), is True where a head may not look, from query to key.
+        `blocked`, broadcastable to (B, heads, S, S), is True where a query may not attend to a key.
         """
         width, heads = self.config.core_width, self.config.core_heads
         rotation = None if positions is None else rotation_of(tuple(positions.tolist()), width, heads)
 
-        def f(u: Tensor) -> Tensor:
+        def f(v: Tensor) -> Tensor:
             for block in self.blocks:
-                u = block(u, rotation, blocked)
-            return u
+                v = block(v, rotation, blocked)
+            return v
 
         def latent_recursion(y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
             for _ in range(self.config.latent_steps):
@@ -121,12 +121,12 @@ class Core(nn.Module):
 
 @lru_cache(maxsize=16)
 def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Array:
-    """The same in every step: worked out once. Queries and keys of all heads stand side by side."""
+    """Rotary factors for queries and keys of all heads, cached because they are the same in every step."""
     return nn.rotary_positions(np.array(positions), width // heads, 2 * heads)
 
 
 def halves_to_neighbours(in_proj_weight: Array, heads: int) -> None:
-    """Put what was half a head apart side by side, in place: rows of queries and keys that rotate as a pair."""
+    """Reorder rows of queries and keys in place, so that rotary pairs half a head apart become neighbours."""
     queries_and_keys = in_proj_weight[: 2 * len(in_proj_weight) // 3]
     of_heads = queries_and_keys.reshape(2 * heads, 2, -1, in_proj_weight.shape[1])
     queries_and_keys[...] = of_heads.swapaxes(1, 2).reshape(queries_and_keys.shape)

@@ -1,7 +1,7 @@
-"""Cost of an answer, worked out from settings and sizes before anything is computed, and its limit.
+"""Cost of a recommendation, estimated from settings and sizes before anything is computed, and its limit.
 
-The weights of a model cost no more than the file that holds them. Other things multiply the cost: the number of
-recursions, the squares of list lengths, the number of gifts times widths. A small file can ask for any of them.
+The weights of a model cost no more than the file that holds them. Other factors multiply the cost: the number of
+recursions, the squares of list lengths, the number of gifts times widths. A small file can set any of them.
 """
 
 from typing import NamedTuple
@@ -11,24 +11,24 @@ from trm_np.data.encode import content_width
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.model.core import CoreConfig
 
-# Multiply-adds of an answer, with the gifts encoded: ten times those of the `report` preset.
+# Multiply-adds of a recommendation from encoded gifts: ten times those of the `report` preset.
 MOST_WORK = 25 * 10**9
-MOST_MEMORY = 64 * 2**20  # bytes of an answer, and so many more for each byte of the files:
-MEMORY_OF_A_BYTE = 16
+MOST_MEMORY = 64 * 2**20  # bytes of a recommendation
+MEMORY_OF_A_BYTE = 16  # bytes more for each byte of the files
 
-WORDS = 16  # of a question of usual length
-CALLS = 3_000_000  # multiply-adds in the time that NumPy takes to be called for one block of the core
-LOOKED_AT = 64  # gifts of each answer that are encoded once more, as the tools say they are
+WORDS = 16  # of a profile of usual length
+CALLS = 3_000_000  # multiply-adds in the time of the NumPy calls of one block of the core
+SHORTLIST = 64  # gifts of each recommendation that are encoded again with the findings of the tools
 NAMED = 200  # bytes of a probability by name
-NUMBER = 4  # bytes
+NUMBER = 4  # bytes of a number
 
 
 class CostError(ValueError):
-    """An answer would cost more than the limit, and the file is not trusted."""
+    """Refusal of a file that is not trusted, because a recommendation would cost more than the limit."""
 
 
 class Cost(NamedTuple):
-    """Multiply-adds of an answer, bytes that all answers share, and bytes of each one. An estimate, rather too high."""
+    """Multiply-adds of a recommendation, bytes that all share, and bytes of each: estimates on the high side."""
 
     work: int
     shared: int
@@ -36,31 +36,31 @@ class Cost(NamedTuple):
 
 
 def cost_of(model: ModelConfig, vocabulary: Vocabulary, gifts: int) -> Cost:
-    """The cost of an answer by a model of these settings, from so many gifts."""
+    """Cost of a recommendation by a model of these settings, from so many gifts."""
     core, user, width = model.core_width, model.user_width, model.category_width
     categories, tools = len(vocabulary.categories), len(vocabulary.tools)
     features = max(model.gift_features, content_width(vocabulary))
-    hidden = user + 6 * model.reward_hidden  # of a gift, when it is judged
+    hidden = user + 6 * model.reward_hidden  # of a gift, when it is scored
 
-    recursion, thought = cost_of_thinking(model, model.supervision_steps, WORDS)
+    recursion, numbers = cost_of_recursion(model, model.supervision_steps, WORDS)
     matched = categories * (8 * width**2 + width * model.category_hidden + 2 * width * categories)
     chosen = WORDS * (user * model.tool_width + 5 * model.tool_width**2 + model.tool_width * tools)
     encoded = features * user + user**2 + user * hidden
     projected = 2 * core**2 * model.fusion_layers if model.experienced_gifts else 0
-    judged = gifts * (encoded + user * model.reward_hidden + projected) + LOOKED_AT * encoded
-    work = recursion + matched + chosen + judged
+    scored = gifts * (encoded + user * model.reward_hidden + projected) + SHORTLIST * encoded
+    work = recursion + matched + chosen + scored
 
     gift = NUMBER * (3 * features + 4 * categories + 4 * user + 2 * hidden)
     matching = 6 * categories * width + 2 * model.category_heads * categories**2
     choosing = WORDS * (8 * model.tool_width + 3 * tools)
-    judging = 8 * gifts * model.reward_hidden + (3 * gifts * core if model.experienced_gifts else 0)
-    said = WORDS * features + NAMED * (categories + tools + gifts)
-    each = NUMBER * (thought + matching + choosing + judging) + LOOKED_AT * gift + said
+    scoring = 8 * gifts * model.reward_hidden + (3 * gifts * core if model.experienced_gifts else 0)
+    outputs = WORDS * features + NAMED * (categories + tools + gifts)
+    each = NUMBER * (numbers + matching + choosing + scoring) + SHORTLIST * gift + outputs
     return Cost(work, gifts * gift + 10 * categories * len(vocabulary.hobbies), each)
 
 
-def cost_of_thinking(core: CoreConfig, steps: int, tokens: int) -> tuple[int, int]:
-    """Multiply-adds of so many supervision steps of a core on so many tokens, and the numbers it has at once."""
+def cost_of_recursion(core: CoreConfig, steps: int, tokens: int) -> tuple[int, int]:
+    """Multiply-adds of so many supervision steps of a core on so many tokens, and the numbers that it holds at once."""
     width, hidden = core.core_width, core.core_hidden
     blocks = steps * core.cycles * (core.latent_steps + 1) * core.core_blocks
     block = tokens * (4 * width**2 + 3 * width * hidden + 2 * tokens * width)
@@ -68,7 +68,7 @@ def cost_of_thinking(core: CoreConfig, steps: int, tokens: int) -> tuple[int, in
 
 
 def require_modest(cost: Cost, file_bytes: int) -> None:
-    """Raise CostError for more work or memory than an answer may take by files of so many bytes."""
+    """Raise CostError if the cost exceeds the limit for files of so many bytes."""
     most = MOST_MEMORY + MEMORY_OF_A_BYTE * file_bytes
     for found, allowed, what in (
         (cost.work, MOST_WORK, "multiply-adds"),
@@ -76,5 +76,5 @@ def require_modest(cost: Cost, file_bytes: int) -> None:
     ):
         if found > allowed:
             raise CostError(
-                f"by its settings and sizes an answer takes {found:,} {what}; allowed: {allowed:,}"
+                f"by its settings and sizes inference takes {found:,} {what}; allowed: {allowed:,}"
             )

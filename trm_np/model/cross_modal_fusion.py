@@ -1,4 +1,4 @@
-"""Component 5, cross-modal fusion: the user looks over the gifts and the tool, and says which gifts to give."""
+"""Component 5, cross-modal fusion: the user embedding attends to gifts and tools, and scores the gifts."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from trm_np.config import ModelConfig
 
 
 class CrossModalFusion(nn.Module):
-    """Layers of cross-attention: the query is the user, the keys are the gifts and the tool token."""
+    """Layers of cross-attention, in which the query is the user and the keys are the gifts and a tool token."""
 
     def __init__(
         self, config: ModelConfig, drop: float, rng: np.random.Generator, dropout_rng: np.random.Generator
@@ -28,11 +28,11 @@ class CrossModalFusion(nn.Module):
         )
 
     def forward(self, u: Tensor, h: Tensor, gift: Tensor, tool_parameters: Tensor) -> Tensor:
-        """u (B, U), h (B, D), gift embeddings (G, U), tool parameters (B, W) to slot scores (B, slots)."""
+        """Slot scores (B, slots) from u (B, U), h (B, D), gift embeddings (G, U) and tool parameters (B, W)."""
         query = self.user_projection(u) + h
-        # The gifts are the same for everyone: projected once, not once for each profile.
-        seen = F.concatenate([self.gift_projection(gift), self.tool_projection(tool_parameters)], axis=0)
+        # All profiles share the gifts, which are projected once.
+        keys = F.concatenate([self.gift_projection(gift), self.tool_projection(tool_parameters)], axis=0)
         for layer in self.layers:
-            query = F.rms_norm_of_sum(query, layer.attend_to_shared(query, seen))
+            query = F.rms_norm_of_sum(query, layer.attend_to_shared(query, keys))
         scores: Tensor = self.recommendation_head(query)
         return scores

@@ -1,4 +1,4 @@
-"""State and gift token encoders, which feed the core, and the decision heads on its answer h."""
+"""Encoders of state and gift tokens, and the decision heads on the state vector h."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from trm_np.model.broadcasting import as_columns, as_rows, of_first, of_last, sc
 
 
 class DecisionHeads(nn.Module):
-    """Encoders (state (B, F) and gift token features (G, W) to (·, D)), and heads on h (B, D)."""
+    """Encoders of the state (B, F) and of gift token features (G, W) to width D, and heads on h (B, D)."""
 
     def __init__(
         self, config: ModelConfig, state_width: int, gift_token_width: int, rng: np.random.Generator
@@ -26,7 +26,7 @@ class DecisionHeads(nn.Module):
         self.gift_scorer = nn.Linear(d, 1, rng=rng)
 
     def score_gifts(self, h: Tensor, gift_tokens: Tensor) -> Tensor:
-        """The reward of each gift from h (B, D) and the encoded gift tokens (G, D): (B, G)."""
+        """Reward (B, G) of each gift from h (B, D) and the encoded gift tokens (G, D)."""
         layer = self.gift_scorer_hidden
         of_profiles, of_gifts = of_first(layer, as_rows(h)), of_last(layer, as_columns(gift_tokens))
         return score(self.gift_scorer, of_profiles, of_gifts).reshape(h.shape[0], gift_tokens.shape[0])

@@ -1,4 +1,4 @@
-"""The gift catalogue: each gift's embedding from its features, and a memory that turns slot scores into gift scores."""
+"""The gift catalogue: an encoder of gift features, and a memory that maps slot scores to gift logits."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from trm_np.data.encode import GiftInputs
 
 
 class GiftCatalogue(nn.Module):
-    """Gift features to embeddings as wide as the user, and a memory of prototypes to score them by.
+    """An encoder of gift features to embeddings of the width of the user embedding, and a memory of prototypes.
 
-    A head does not score the gifts of one catalogue: it scores the memory's slots, and a gift's logit is how well
-    it matches the prototypes so weighted. A gift added after training is therefore scored by its features.
+    A head scores the slots of the memory, not the gifts of one catalogue. The logit of a gift is its similarity to the
+    weighted prototypes, so gifts that are added after training are scored by their features.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class GiftCatalogue(nn.Module):
         self.memory = nn.Parameter(normal(rng, (config.gift_slots, width), width**-0.5))
 
     def forward(self, gifts: GiftInputs) -> Tensor:
-        """G gifts to embeddings (G, U)."""
+        """Embeddings (G, U) of G gifts."""
         embeddings: Tensor = self.encoder(Tensor(gifts.features))
         return embeddings
 
     def gift_logits(self, slot_scores: Tensor, gift: Tensor) -> Tensor:
-        """Slot scores (B, slots) and gift embeddings (G, U) to gift logits (B, G)."""
+        """Gift logits (B, G) from slot scores (B, slots) and gift embeddings (G, U)."""
         return (slot_scores @ self.memory) @ gift.transpose(0, 1)

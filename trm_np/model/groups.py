@@ -1,4 +1,4 @@
-"""Parameter groups: one learning rate for each component, weight decay on matrices only."""
+"""Parameter groups: a learning rate for each component, and weight decay on matrices only."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Loss terms that training minimizes, each by its name and unweighted; the total is their weighted sum.
+"""Loss terms by name; training minimizes their weighted sum.
 
-All are means over the batch. The auxiliary terms (masked tokens, halting, the four decision heads) have small
-weights and are reported separately.
+All terms are means over the batch. The auxiliary terms (masked tokens, halting, the four decision heads) have small
+weights, and reports show them separately.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,8 +32,8 @@ WHOLE = dict.fromkeys(TERMS, 1.0)
 class Targets(Rows):
     """True values for B profiles and G gifts.
 
-    categories (B, C), tools (B, K); named (B, C) marks the categories that a hobby names or implies; components
-    (B, G, 7) and reward (B, G) given the gifts picked so far; alone (B, G) is the reward with none picked.
+    categories (B, C) and tools (B, K) are labels. named (B, C) marks the categories that a hobby names or implies.
+    components (B, G, 7) and reward (B, G) depend on the gifts picked so far; alone (B, G) is the reward with none.
     """
 
     categories: Array
@@ -47,7 +47,7 @@ class Targets(Rows):
 def targets_of(
     profiles: ProfileTable, labels: LabelTable, gifts: GiftTable, implied: Array, picked: Array | None = None
 ) -> Targets:
-    """The targets of these profiles, in float32; `picked` (B, G) marks the gifts already in the list."""
+    """Targets of these profiles in float32; `picked` (B, G) marks the gifts already in each list."""
     components = reward_components(profiles, gifts, implied, picked)
     alone = components if picked is None else reward_components(profiles, gifts, implied)
     hobbies = (profiles.hobbies[:, :, None] == np.arange(len(implied))).any(axis=1)
@@ -113,14 +113,14 @@ def loss_terms(
 
 
 def given(targets: Targets) -> dict[str, Array]:
-    """Marks (B,) of the profiles that have labels, for each term that needs them."""
+    """Marks (B,) of the profiles with labels, for each term that needs labels."""
     categories: Array = np.any(targets.categories, axis=1)
     tools: Array = np.any(targets.tools, axis=1)
     return {"category": categories, "tool": tools, "halting": categories | tools}
 
 
 def mean_over(rows: Array, loss: Callable[[Tensor, Array], Tensor], logits: Tensor, target: Array) -> Tensor:
-    """The loss of those rows (B,) alone, 0 if there are none: with a gradient even then, as it is on other ranks."""
+    """Loss of the marked rows (B,) alone; 0 with a zero gradient if none is marked, as other ranks may have some."""
     if rows.all():
         return loss(logits, target)
     return (
@@ -137,7 +137,7 @@ def masked_token_logits(model: TRM, carry: Carry, profiles: ProfileInputs) -> tu
 def logits_of_choices(
     model: TRM, outputs: Outputs, gifts: GiftInputs, choices: Choices | None
 ) -> tuple[Tensor, Choices] | None:
-    """The logits (B, C) by content that the candidates were chosen, and those choices; None without choices."""
+    """Logits (B, C) by content of choosing each candidate, and the choices; None without choices."""
     if choices is None:
         return None
     gift = model.gift_catalogue(gifts.take(choices.gifts))
@@ -145,17 +145,17 @@ def logits_of_choices(
 
 
 def choice_loss(logits: Tensor, choices: Choices) -> Tensor:
-    """Listwise: the divergence of the softmax over the candidates from what was chosen, a mean over those who chose.
+    """Listwise loss: divergence of the softmax over the candidates from the choices, a mean over profiles with choices.
 
     Cao et al. 2007, "Learning to rank: from pairwise approach to listwise approach".
     """
     return mean_over(
-        who_chose(choices), F.kl_divergence_with_logits, logits + Tensor(choices.offset), choices.share
+        with_choices(choices), F.kl_divergence_with_logits, logits + Tensor(choices.offset), choices.share
     )
 
 
-def who_chose(choices: Choices) -> Array:
-    """Marks (B,) of the people who chose something."""
+def with_choices(choices: Choices) -> Array:
+    """Marks (B,) of the profiles with choices."""
     return np.asarray(choices.share.any(axis=1))
 
 
@@ -169,7 +169,7 @@ def smoothed(labels: Array, smoothing: float) -> Array:
 
 
 def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[str, float] = WHOLE) -> Tensor:
-    """The sum of the terms, each times its weight, and times its share if they are those of a part of a batch."""
+    """Sum of the terms, each times its weight, and times its share if they belong to a part of a batch."""
     weights = [getattr(loss, name) * shares[name] for name in TERMS]
     return F.weighted_sum([terms[name] for name in TERMS], weights)
 
@@ -177,10 +177,11 @@ def weighted_total(terms: dict[str, Tensor], loss: LossConfig, shares: Mapping[s
 def shares_of(
     rows: Index, masked_targets: Array, targets: Targets, choices: Choices | None = None
 ) -> dict[str, float]:
-    """Share of each term of a batch that belongs to these rows: the term is the sum over parts of share times term.
+    """Share of these rows in each term of a batch, whose value is the sum of share times term over its parts.
 
-    The share of a mean is counted in the things averaged: masked tokens, named categories, profiles with labels, or
-    profiles. The embedding norms are the same in every part; they are shared by profiles too."""
+    A share counts what the term averages: masked tokens, named categories, profiles with labels, or profiles. The
+    embedding norms are the same in every part and are shared by profiles too.
+    """
 
     def share(count: Array) -> float:
         return float(count[rows].sum()) / max(float(count.sum()), 1)
@@ -190,15 +191,15 @@ def shares_of(
         **{term: share(rows) for term, rows in given(targets).items()},
         "semantic": share(targets.named.sum(axis=1)),
         "masked_tokens": share((masked_targets >= 0).sum(axis=1)),
-        **({} if choices is None else {"choice": share(who_chose(choices))}),
+        **({} if choices is None else {"choice": share(with_choices(choices))}),
     }
 
 
 def tool_loss(logits: Tensor, target: Array, head: str) -> Tensor:
     """Binary cross-entropy of each tool, from a sigmoid for each, or from one softmax over all of them.
 
-    The softmax is the report's head. Its probabilities share one unit: where two of K tools are right the mean
-    cannot fall below 2·ln 2 / K, reached at one half each; for K = 5 that is 0.2773.
+    The softmax is the report's head. Its probabilities sum to one, so with two right tools of K the mean cannot fall
+    below 2·ln 2 / K, which is 0.2773 for K = 5.
     """
     if head == "sigmoid":
         return F.binary_cross_entropy_with_logits(logits, target)
@@ -227,9 +228,9 @@ def embedding_norms(model: TRM) -> Tensor:
 
 
 def is_right(outputs: Outputs, targets: Targets) -> Array:
-    """Whether the outputs (B,) are right: the expected categories and the expected tools lead, as far as given.
+    """Marks (B,) of the profiles whose expected categories and tools lead, as far as labels are given.
 
-    Categories lead anywhere in the first three places. A label given as a probability is expected from one half up.
+    Expected categories lead if they are among the first three. A label that is a probability counts from one half up.
     """
     return leads(outputs.category_logits.data, targets.categories >= 0.5, at_least=3) & leads(
         outputs.tool_logits.data, targets.tools >= 0.5
@@ -237,7 +238,7 @@ def is_right(outputs: Outputs, targets: Targets) -> Array:
 
 
 def leads(scores: Array, expected: Array, at_least: int = 1) -> Array:
-    """Whether (N,) all expected names (N, K) are among the best: as many as are expected, or `at_least`."""
+    """Marks (N,) of rows whose expected names (N, K) are all among the best, as many as expected or `at_least`."""
     rank = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
     places = np.maximum(expected.sum(axis=1, keepdims=True), at_least)
     lead: Array = np.all((rank < places) | (expected == 0), axis=1)

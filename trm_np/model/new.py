@@ -1,4 +1,4 @@
-"""The model as training starts it, and the generators of all that is drawn."""
+"""A new model with its initial weights, and the random generators of training."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -35,20 +35,20 @@ class Generators:
 
 
 def with_experience(config: Config, task: Task) -> Config:
-    """The configuration of a model that has room for experience with every gift, if choices are given."""
+    """Configuration with an experience of every gift, if the task has choices."""
     gifts = len(task.gifts) if task.train.chosen.nnz else 0
     return replace(config, model=replace(config.model, experienced_gifts=gifts))
 
 
 def new_model(config: Config, task: Task, generators: Generators) -> TRM:
-    """The model as training starts it; raises ConfigError if none can be built from the configuration."""
+    """Build a model with the initial weights of training; raises ConfigError."""
     config = with_experience(config, task)
     model = build_model(config, task.vocabulary, generators.init, generators.dropout)
     if config.training.word_start:
         initialize_from_words(model, task, generators.init)
     if model.experience is not None:
         initialize_from_choices(model, task)
-    # As they were drawn when pairs stood half a head apart: a seed keeps its model.
+    # Earlier versions had rotary pairs half a head apart; with this order a seed keeps its model.
     for block in model.core.blocks:
         halves_to_neighbours(block.attention.in_proj_weight.data, config.model.core_heads)
     return model

@@ -1,4 +1,4 @@
-"""Linear and logistic regressions whose penalty is chosen on rows left out of the fit."""
+"""Linear and logistic regressions with a penalty chosen by cross-validation."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from trm_np.data.tables import Floats
 
 FOLDS = 5
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the penalty on squared weights
-MOST_ROWS = 500  # the first scenarios are enough to choose a strength, which does not depend on their number
+MOST_ROWS = 500  # enough to choose a strength, which does not depend on the number of rows
 
 Rows = Any  # a table, dense or sparse
 Fitted = TypeVar("Fitted")
@@ -22,10 +22,10 @@ def fit_best(
     known: Rows,
     strengths: Sequence[float] = STRENGTHS,
 ) -> Fitted:
-    """Fit all rows, with the strength that has the least error on rows left out of the fit.
+    """Fit all rows, with the strength that has the smallest error in cross-validation.
 
-    `fit` takes features (N, F), the known values (N, L) and a strength; `error` takes rows of both and the fitted
-    values. Every FOLDS-th row is left out together. With only one row, the penalty is the strongest.
+    `fit` takes features (N, F), known values (N, L) and a strength; `error` takes features, known values and the result
+    of `fit`. Every FOLDS-th row belongs to one fold. With a single row the strongest penalty is used.
     """
     x, y = features[:MOST_ROWS], known[:MOST_ROWS]
     fold = np.arange(x.shape[0]) % FOLDS
@@ -34,7 +34,7 @@ def fit_best(
     def error_left_out(strength: float) -> float:
         return sum(error(x[out], y[out], fit(x[~out], y[~out], strength)) for out in folds)
 
-    # Of equal errors the strongest penalty counts.
+    # The strongest penalty wins a tie.
     return fit(features, known, min(reversed(strengths), key=error_left_out))
 
 
@@ -72,7 +72,7 @@ def ridge_weights(described: Floats, features: Floats, rewards: Floats, strength
     """Weights (F, W) of a ridge regression of rewards (N, G) on features (N, F) of profiles, described (G, W) of gifts.
 
     The minimum of ‖X W Dᵀ − R‖² + strength · ‖W‖². With XᵀX = V diag(a) Vᵀ and DᵀD = U diag(b) Uᵀ it is
-    W = V [VᵀXᵀR D U / (a bᵀ + strength)] Uᵀ, without ever writing down the products of features.
+    W = V [VᵀXᵀR D U / (a bᵀ + strength)] Uᵀ, without an array of the products of features.
     """
     a, v = np.linalg.eigh(features.T @ features)
     b, u = np.linalg.eigh(described.T @ described)
@@ -81,7 +81,7 @@ def ridge_weights(described: Floats, features: Floats, rewards: Floats, strength
 
 
 def squared_error(described: Floats, features: Floats, rewards: Floats, weights: Floats) -> float:
-    """The sum of squares by which the rewards (N, G) differ from those that weights (F, W) predict."""
+    """Sum of the squared errors of rewards (N, G) predicted by weights (F, W)."""
     return float(((features @ weights @ described.T - rewards) ** 2).sum())
 
 

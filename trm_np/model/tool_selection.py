@@ -1,4 +1,4 @@
-"""Component 3, tool selection: which tools would help this giver, and what to tell them."""
+"""Component 3, tool selection: logits of the tools for a profile, and parameters for them."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from trm_np.config import ModelConfig
 from trm_np.data.tables import Bools
 from trm_np.model.broadcasting import as_rows, fold
 
-# At a learning rate of 1e-4 a weight moves by only 0.003 in 30 steps. The gain makes such a move count in the vote.
+# With a learning rate of 1e-4 a weight changes by only 0.003 in 30 steps; the gain makes such a change matter.
 TOOL_GAIN = 64.0
 
 
 class ToolSelection(nn.Module):
-    """Each word of a profile votes for one tool or for none; its vote depends on the other words."""
+    """Each word of a profile votes for a tool or abstains, in view of the other words."""
 
     def __init__(self, config: ModelConfig, tools: int, rng: np.random.Generator) -> None:
         width = config.tool_width
@@ -28,18 +28,20 @@ class ToolSelection(nn.Module):
         )
 
     def forward(self, u: Tensor, h: Tensor, words: Tensor, padding: Bools) -> tuple[Tensor, Tensor]:
-        """u (B, U), h (B, D) and the words (B, S, D), where `padding` (B, S) is False, to tool logits (B, K) and tool
-        parameters (B, W)."""
-        person = u + fold(h, u.shape[1])
-        spoken = fold(words, u.shape[1]) * (u.shape[1] / words.shape[2])  # as large as u at any widths
-        tokens = self.encoder(F.concatenate([as_rows(person), spoken], axis=1))
+        """Tool logits (B, K) and tool parameters (B, W) from u (B, U), h (B, D) and the words (B, S, D).
+
+        `padding` (B, S) marks places without a word.
+        """
+        user = u + fold(h, u.shape[1])
+        vectors = fold(words, u.shape[1]) * (u.shape[1] / words.shape[2])  # of the size of u at any widths
+        tokens = self.encoder(F.concatenate([as_rows(user), vectors], axis=1))
         blocked = np.insert(padding, 0, False, axis=1)
         hidden = tokens + self.attention(tokens, tokens, tokens, blocked)
-        parameters = self.parameters_encoder(F.concatenate([person, hidden[:, 0]]))
-        return self.count(hidden[:, 1:], ~padding), parameters
+        parameters = self.parameters_encoder(F.concatenate([user, hidden[:, 0]]))
+        return self.count_votes(hidden[:, 1:], ~padding), parameters
 
-    def count(self, words: Tensor, voting: Bools) -> Tensor:
-        """Tool logits (B, K): the votes of the words (B, S, W), less those of an even vote."""
+    def count_votes(self, words: Tensor, voting: Bools) -> Tensor:
+        """Tool logits (B, K): the votes of the words (B, S, W) minus those of an even vote."""
         scores = self.score(words) * TOOL_GAIN
         abstention = Tensor(np.zeros((*scores.shape[:2], 1), scores.dtype))
         ballots = F.softmax(F.concatenate([scores, abstention], axis=2))[..., :-1]
@@ -48,5 +50,5 @@ class ToolSelection(nn.Module):
 
 
 def even_share(tools: int) -> float:
-    """Share of each tool in a vote without a preference; abstention counts as one more choice."""
+    """Share of each tool in a vote without preference; abstention counts as one more tool."""
     return 1 / (tools + 1)

@@ -3,9 +3,9 @@
     carry, outputs = model(profiles, gifts, picked, carry)   # one supervision step, as training takes it
     h, steps = model.infer(profiles)                         # steps until each profile halts, as inference takes them
 
-`decode` computes every output from h; the losses read all of them. A recommendation needs fewer, and picks gifts one
-by one. So it takes the same path in parts, each computed once: `encode_gifts` for the catalogue, `encode_user` for the
-profiles, `pair_logits` for their pairs, and `score_gifts` again after each pick.
+`decode` computes every output from h, for the losses. A recommendation needs fewer outputs, and picks gifts one by one.
+So it runs the same components in parts: `encode_gifts` once for the catalogue, `encode_user` once for the profiles,
+`pair_logits` once for their pairs, and `score_gifts` again after each pick.
 """
 
 from dataclasses import dataclass
@@ -43,12 +43,11 @@ HALT = 1  # of the halt head's two classes (go on, halt)
 
 @dataclass(frozen=True)
 class Outputs:
-    """Outputs of the model for B profiles and G gifts; probabilities are given as logits.
+    """Outputs of the model for B profiles and G gifts; probabilities are logits.
 
-    `components` (B, G, 7) and `reward` (B, G) depend on the gifts picked so far. `gift_logits` are by the
-    recommendation head, `policy_logits` by the core alone, `gift_scores` are the rewards by the gift scorer, all
-    (B, G); `value` and `outcome` (B,). `choice_logits` reads `slots` (B, slots);
-    `h` (B, D) is the state vector.
+    `components` (B, G, 7) and `reward` (B, G) depend on the gifts picked so far. The recommendation head computes
+    `slots` (B, slots) and `gift_logits` (B, G), the policy head `policy_logits` (B, G) from h alone, and the gift
+    scorer the rewards `gift_scores` (B, G). `value` and `outcome` are (B,), and `h` (B, D) is the state vector.
     """
 
     category_logits: Tensor
@@ -75,7 +74,7 @@ class EncodedGifts:
     reward_side: dict[str, Tensor]
 
     def for_each_of(self, profiles: int) -> "EncodedGifts":
-        """B × G gifts as G of each of B profiles."""
+        """Reshape B × G gifts to G gifts of each of B profiles."""
 
         def split(x: Tensor) -> Tensor:
             return x.reshape(profiles, -1, x.shape[-1])
@@ -143,7 +142,7 @@ class TRM(nn.Module):
         state = self.decision_heads.state_encoder(Tensor(profiles.state))
         tokens = [x[:, :1] + state.reshape(state.shape[0], 1, -1), x[:, 1:]]
         if self.experience is not None and profiles.history.shape[1]:
-            tokens.append(self.core.remember(self.experience.of(profiles.history[:, -REMEMBERED:])))
+            tokens.append(self.core.remember(self.experience.embed(profiles.history[:, -REMEMBERED:])))
         return F.concatenate(tokens, axis=1)
 
     def positions_and_mask(self, profiles: ProfileInputs) -> tuple[Array, Array | None]:
@@ -187,29 +186,22 @@ class TRM(nn.Module):
         )
 
     def choice_logits(
-        self, slots: Tensor, profiles: ProfileInputs, gift: Tensor, places: Array
+        self, user: EncodedUser, profiles: ProfileInputs, gifts: EncodedGifts, places: Array
     ) -> tuple[Tensor, Tensor]:
-        """Two logits (B, C) of being chosen: by experience, and by content; for a model that learned from choices.
+        """Logits (B, G) of choosing each gift, by experience and by content; only of a model that learned from choices.
 
-        `slots` are those of `Outputs`, `gift` (C, U) the embeddings of the gifts, and `places` (C,) their rows in the
-        experience, -1 for a new one.
+        `places` (G,) are the gifts' rows in the experience, -1 for a new gift.
         """
         assert self.experience is not None
+        slots = self.cross_modal_fusion(user.embedding.u, user.h, gifts.embedding, user.tool_parameters)
         experience = self.experience.logits(self.experience.taste(profiles), places)
-        return experience, self.content_logits(slots, gift, places)
+        return experience, self.content_logits(slots, gifts.embedding, places)
 
     def content_logits(self, slots: Tensor, gift: Tensor, places: Array) -> Tensor:
-        """The second of the logits that `choose` gives, without the first."""
+        """Logits (B, C) by content alone, from `slots` of `Outputs` and gift embeddings (C, U); `places` as above."""
         assert self.experience is not None
         content: Tensor = self.gift_catalogue.gift_logits(slots, gift)
         return content + self.experience.popularity(places)
-
-    def slot_scores(self, user: EncodedUser, gifts: EncodedGifts) -> Tensor:
-        """Slot scores (B, slots) of the recommendation head, which attends to these gifts."""
-        slots: Tensor = self.cross_modal_fusion(
-            user.embedding.u, user.h, gifts.embedding, user.tool_parameters
-        )
-        return slots
 
     def match_categories(self, u: Tensor, h: Tensor, profiles: ProfileInputs) -> Tensor:
         """Category logits (B, C) from the user embedding, h, and the taste learned from choices, if any."""
@@ -273,9 +265,9 @@ def state_vector(carry: Carry) -> Tensor:
 
 
 def mean_of_picked(picked: Array | None, gift: Tensor, profiles: int) -> Tensor:
-    """The mean embedding (B, U) of the gifts picked so far for each profile, zeros where none is.
+    """Mean embedding (B, U) of the gifts picked so far for each profile, zeros if none is picked.
 
-    `gift` are the gifts of all (G, U), or those of each (B, G, U).
+    `gift` (G, U) are embeddings for all profiles, or (B, G, U) those of each profile.
     """
     if picked is None:
         return Tensor(np.zeros((profiles, gift.shape[-1]), gift.dtype))

@@ -1,4 +1,4 @@
-"""Component 1, user profiling: a profile becomes the user vector u."""
+"""Component 1, user profiling: the user embedding u of a profile."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from trm_np.data.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class UserEmbedding:
-    """u (B, U), and the parts of it that the reward components read: all (B, ·)."""
+    """The user embedding u (B, U), and its inputs (B, ·) that the reward components use."""
 
     u: Tensor
     hobby: Tensor
@@ -23,7 +23,7 @@ class UserEmbedding:
 
 
 class UserProfiling(nn.Module):
-    """Mean hobby and preference embeddings, the occasion's, age and budget encoded; two layers and a LayerNorm."""
+    """Mean embeddings of hobbies and preferences, the occasion's, and encoded age and budget; two layers, LayerNorm."""
 
     def __init__(
         self,

@@ -9,11 +9,11 @@ from trm_np.config import LARGEST_SIZE, ConfigError, flatten, with_settings, wit
 # A weight moves by less than ten learning rates at an update, which so cannot overflow.
 AT_MOST_ONE = ("learning_rate", "weight_decay", "final", "average", "explore")
 LARGEST_WEIGHT = 1000  # of a loss, or norm of a gradient
-MOST_STEPS = 255  # of thinking: the steps of each puzzle in a batch are stored as bytes
+MOST_STEPS = 255  # supervision steps, which are stored as bytes
 
 
 @dataclass(frozen=True)
-class ThinkingConfig:
+class PuzzleModelConfig:
     """Widths and depths, in the terms of the core."""
 
     core_width: int = 64
@@ -27,8 +27,8 @@ class ThinkingConfig:
 
 
 @dataclass(frozen=True)
-class PracticeConfig:
-    """How long, in what portions, and how fast."""
+class PuzzleTrainingConfig:
+    """Length, batch size and rates of training."""
 
     epochs: int = 20
     updates: int = 100  # of the weights, in an epoch: each is one supervision step of a batch
@@ -44,25 +44,25 @@ class PracticeConfig:
     clip_norm: float = 1.0
     average: float = 0.995  # of the averaged weights, what an update leaves of those before it
     halting: float = 0.5  # weight of the loss of halting beside that of the cells
-    explore: float = 0.1  # how often a puzzle is thought about for a drawn number of steps at least
+    explore: float = 0.1  # probability that a puzzle gets a random least number of steps
     evaluate_every: int = 10  # epochs
 
 
 @dataclass(frozen=True)
 class PuzzleConfig:
-    """A run, resolved. It is stored with the weights."""
+    """Configuration of a run, stored with the weights."""
 
-    model: ThinkingConfig = field(default_factory=ThinkingConfig)
-    training: PracticeConfig = field(default_factory=PracticeConfig)
+    model: PuzzleModelConfig = field(default_factory=PuzzleModelConfig)
+    training: PuzzleTrainingConfig = field(default_factory=PuzzleTrainingConfig)
 
 
 PRESETS: dict[str, PuzzleConfig] = {
     "sudoku6": PuzzleConfig(),
     "sudoku9": PuzzleConfig(
-        ThinkingConfig(supervision_steps=8, answer_steps=32),
-        PracticeConfig(epochs=100, evaluate_every=20, extra=12),
+        PuzzleModelConfig(supervision_steps=8, answer_steps=32),
+        PuzzleTrainingConfig(epochs=100, evaluate_every=20, extra=12),
     ),
-    "maze5": PuzzleConfig(training=PracticeConfig(epochs=30, learning_rate=1e-3)),
+    "maze5": PuzzleConfig(training=PuzzleTrainingConfig(epochs=30, learning_rate=1e-3)),
 }
 
 

@@ -1,4 +1,4 @@
-"""How many puzzles a model solves: after each step of thinking, by how hard they are, and when it halts by itself."""
+"""Shares of puzzles that a model solves: after each step, by difficulty, and where it halts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trm_np.data.tables import Bools, Ints
-from trm_np.puzzles.model import Course, PuzzleModel, think
+from trm_np.puzzles.model import PuzzleModel, Trajectory, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.task import Task
 
@@ -15,18 +15,22 @@ ALONE = "_only"
 
 
 def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
-    """Shares of puzzles whose whole board is right: `solved` after the steps of an answer, and after each of so many.
+    """Shares of puzzles whose whole board is right: after the model's `answer_steps`, and after each of `steps`.
 
-    `solved_by_difficulty` has the quarters, as near as can be, by what the task counts as effort; then what halting
-    gives, and what the simplest reasoning alone would, without a guess.
+    `solved_by_difficulty` has about four quarters by the effort of a puzzle. Other shares are those of halting, and of
+    the simplest reasoning without a guess.
     """
     allowed = model.config.answer_steps
-    return judged(think(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps)
+    return trajectory_metrics(
+        unroll(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps
+    )
 
 
-def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: int) -> dict[str, Any]:
-    """The same of puzzles that have been thought about, where an answer is `allowed` so many steps."""
-    right = course.boards == puzzles.answers
+def trajectory_metrics(
+    trajectory: Trajectory, task: Task, puzzles: Puzzles, allowed: int, steps: int
+) -> dict[str, Any]:
+    """The metrics of `evaluate` from a trajectory, with `allowed` steps for an answer."""
+    right = trajectory.boards == puzzles.answers
     solved = right.all(axis=2)
     return {
         "puzzles": len(puzzles),
@@ -46,18 +50,18 @@ def judged(course: Course, task: Task, puzzles: Puzzles, allowed: int, steps: in
             }
             for low, high, among in by_difficulty(puzzles.rounds)
         ],
-        "halting": halting(course, solved, allowed),
+        "halting": halting(trajectory, solved, allowed),
         **without_guesses(task, puzzles),
     }
 
 
 def without_guesses(task: Task, puzzles: Puzzles) -> dict[str, float]:
-    """The share that the simplest reasoning solves alone, where the task has one: `singles_only` of Sudoku."""
+    """Share that the simplest reasoning solves alone, if the task has one: `singles_only` of Sudoku."""
     return {f"{task.simplest}{ALONE}": share(puzzles.guesses == 0)} if task.simplest else {}
 
 
 def without_guesses_text(found: dict[str, Any]) -> list[str]:
-    """The same as a line to read, if there is one."""
+    """That share as a line of text, if there is one."""
     shares = {name.removesuffix(ALONE): found[name] for name in found if name.endswith(ALONE)}
     return [f"{name} alone, as a person begins: {solved:.3f} solved" for name, solved in shares.items()]
 
@@ -67,24 +71,24 @@ def share(right: Bools) -> float:
 
 
 def by_difficulty(rounds: Ints) -> list[tuple[int, int, Bools]]:
-    """At most four groups, about as large: the least and most rounds of each, and which puzzles are in it."""
+    """At most four groups of similar size: the least and most rounds of each, and marks of its puzzles."""
     ends = sorted(
         {int(end) for end in np.quantile(rounds, np.arange(1, QUARTERS + 1) / QUARTERS, method="lower")}
     )
-    lows = [int(rounds.min()), *(end + 1 for end in ends)]
-    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=False)]
+    lows = [int(rounds.min()), *(end + 1 for end in ends[:-1])]
+    groups = [(low, end, (rounds >= low) & (rounds <= end)) for low, end in zip(lows, ends, strict=True)]
     return [group for group in groups if group[2].any()]
 
 
-def halting(course: Course, solved: Bools, allowed: int) -> dict[str, float]:
-    """The same where each puzzle is thought about until the model halts, at most the steps of an answer."""
-    within = Course(course.boards[:allowed], course.right[:allowed])
+def halting(trajectory: Trajectory, solved: Bools, allowed: int) -> dict[str, float]:
+    """Share solved and mean steps where the model halts, or after the `allowed` steps."""
+    within = Trajectory(trajectory.boards[:allowed], trajectory.right[:allowed])
     step = within.halted()
     return {"solved": share(solved[step, np.arange(len(step))]), "mean_steps": float(step.mean() + 1)}
 
 
 def evaluation_text(found: dict[str, Any]) -> str:
-    """The evaluation as a table to read."""
+    """Text of the evaluation: a table, and lines on cells and halting."""
     steps = marks(found)
     rows: list[tuple[str, Any, Any]] = [("all", found["puzzles"], found["solved_by_steps"])]
     for group in found["solved_by_difficulty"]:
@@ -108,6 +112,6 @@ def evaluation_text(found: dict[str, Any]) -> str:
 
 
 def marks(found: dict[str, Any]) -> Sequence[str]:
-    """The steps that are shown: powers of two, and the last."""
+    """Steps in the table: powers of two, and the last."""
     steps = list(map(int, found["solved_by_steps"]))
     return [str(step) for step in steps if step & (step - 1) == 0 or step in (found["steps"], steps[-1])]

@@ -1,14 +1,14 @@
 """A Tiny Recursive Model of puzzles, in the letters of Jolicoeur-Martineau (2025), "Less is More".
 
-The question x has a vector for each cell, and so have the answer y and the latent z. The core (model/core.py) does
-the recursion; its heads read, from y, the symbol of each cell, and whether the answer is right already.
+The question x, the answer y and the latent z have a vector for each cell. The core (model/core.py) does the recursion.
+Its heads compute from y the symbol of each cell, and whether the answer is right.
 
     latent recursion   n times z ← f(x + y + z), then y ← f(y + z)
     deep recursion     T - 1 latent recursions without gradient, then one with
     deep supervision   at most N_sup times: deep recursion, loss, an update, and the carry (y, z), detached, handed on
 
-Cells have no positions. What a cell may see is all that the model knows of the task: row, column and box of Sudoku,
-the open neighbours in a maze.
+Cells have no positions. The attention masks are all that the model knows of the task: each cell sees its row, column
+and box in Sudoku, and its open neighbours in a maze.
 """
 
 from collections.abc import Iterator
@@ -22,28 +22,28 @@ from trm_np.autograd.ops import Array
 from trm_np.config import ConfigError
 from trm_np.data.tables import Bools, Ints
 from trm_np.model.core import Carry, Core
-from trm_np.puzzles.config import ThinkingConfig
+from trm_np.puzzles.config import PuzzleModelConfig
 from trm_np.puzzles.task import Board, Task
 
 GO_ON, HALT = 0, 1  # the halt head's two classes
-RELUCTANCE = 3.0  # how much the first logit to go on is above that to halt: at first no answer is right
-# The probability of being right at which thinking ends. In training it ends at a half, as in the paper; there a puzzle
-# that is left too early comes again.
+HALT_MARGIN = 3.0  # initial logit of going on minus that of halting: at first no answer is right
+# Probability of being right at which inference halts. Training halts at 0.5, as in the paper; a puzzle that halts too
+# early there is drawn again.
 SURE = 0.9
-GROUP = 32  # puzzles thought about at once: with 256 a step takes a third longer for each
+GROUP = 32  # puzzles in a batch of inference: with 256 a step takes a third longer for each
 
 
-class Said(NamedTuple):
-    """Outputs read from an answer: logits of each cell's symbol (B, S, V), and of halting (B, 2)."""
+class PuzzleOutputs(NamedTuple):
+    """Logits of each cell's symbol (B, S, V), and of halting (B, 2)."""
 
     cells: Tensor
     halting: Tensor
 
 
 class PuzzleModel(nn.Module):
-    """The core, with the masks of a task for its heads."""
+    """The core, with the attention masks of a task."""
 
-    def __init__(self, config: ThinkingConfig, task: Task, rng: np.random.Generator) -> None:
+    def __init__(self, config: PuzzleModelConfig, task: Task, rng: np.random.Generator) -> None:
         if config.core_heads != len(task.sees):
             raise ConfigError(
                 f"model.core_heads={config.core_heads}: {task.name} has masks for {len(task.sees)}"
@@ -53,15 +53,15 @@ class PuzzleModel(nn.Module):
         self.blocked = None if task.sees.all() else ~task.sees
         head = self.core.halt_head
         head.weight.data[...] = 0
-        head.bias.data[...] = RELUCTANCE / 2, -RELUCTANCE / 2  # type: ignore[union-attr]
+        head.bias.data[...] = HALT_MARGIN / 2, -HALT_MARGIN / 2  # type: ignore[union-attr]
 
-    def start(self, count: int) -> Carry:
+    def initial_carry(self, count: int) -> Carry:
         """The carry before the first step: y = z = 0."""
         y = np.zeros((count, self.task.cells, self.config.core_width), self.core.token_embedding.weight.dtype)
         return Carry(Tensor(y), Tensor(y.copy()))
 
     def forward(self, questions: Board, carry: Carry) -> Carry:
-        """One supervision step on B questions (B, S); without a latent step there is no recursion: y = f(x)."""
+        """One supervision step on B questions (B, S); without latent steps it is y = f(x), with no recursion."""
         x = self.core.embed(questions)
         if not self.config.latent_steps:
             carry = Carry(x, Tensor(np.zeros_like(x.data)))
@@ -70,113 +70,114 @@ class PuzzleModel(nn.Module):
         after: Carry = self.core(x, carry, None, blocked)
         return after
 
-    def read(self, carry: Carry) -> Said:
-        """Read the answer y: logits of each cell, and of halting from the mean of its cells."""
-        return Said(self.core.lm_head(carry.y), self.core.halt_head(carry.y.mean(axis=1)))
+    def decode(self, carry: Carry) -> PuzzleOutputs:
+        """Compute the outputs from the answer y; halting is computed from the mean over its cells."""
+        return PuzzleOutputs(self.core.lm_head(carry.y), self.core.halt_head(carry.y.mean(axis=1)))
 
 
-def losses(said: Said, answers: Board) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of all cells, and of halting, which is to say whether the whole board is right."""
-    cells = F.cross_entropy(said.cells, answers.astype(np.int64))
-    return cells, F.cross_entropy(said.halting, solved(said, answers).astype(np.int64))
+def losses(outputs: PuzzleOutputs, answers: Board) -> tuple[Tensor, Tensor]:
+    """Cross-entropies of all cells, and of halting, whose target is whether the whole board is right."""
+    cells = F.cross_entropy(outputs.cells, answers.astype(np.int64))
+    return cells, F.cross_entropy(outputs.halting, solved(outputs, answers).astype(np.int64))
 
 
-def solved(said: Said, answers: Board) -> Bools:
-    """Which boards (B,) are right in every cell."""
-    right: Bools = (said.cells.data.argmax(axis=2) == answers).all(axis=1)
+def solved(outputs: PuzzleOutputs, answers: Board) -> Bools:
+    """Marks (B,) of the boards that are right in every cell."""
+    right: Bools = (outputs.cells.data.argmax(axis=2) == answers).all(axis=1)
     return right
 
 
-def halts(said: Said) -> Bools:
-    """Which answers (B,) are more likely right than not, as the model sees it."""
-    found: Bools = said.halting.data[:, HALT] > said.halting.data[:, GO_ON]
-    return found
+def halts(outputs: PuzzleOutputs) -> Bools:
+    """Marks (B,) of the answers that the halting head holds more likely right than wrong."""
+    marks: Bools = outputs.halting.data[:, HALT] > outputs.halting.data[:, GO_ON]
+    return marks
 
 
 def average_(averaged: nn.Module, learner: nn.Module, share: float) -> None:
-    """Exponential moving average of weights, in place: `share` of it stays."""
+    """Update an exponential moving average of weights in place, with decay `share`."""
     for mean, weight in zip(averaged.parameters(), learner.parameters(), strict=True):
         mean.data *= share
         mean.data += (1 - share) * weight.data
 
 
-# ------------------------------------------------------------------------------------------------ thinking
+# ------------------------------------------------------------------------------------------------ inference
 
 
-class Thought(NamedTuple):
-    """After a step: the probability of each symbol in each cell (B, S, V), and that of being right (B,)."""
+class Prediction(NamedTuple):
+    """Probabilities after a step: of each symbol in each cell (B, S, V), and of being `right` (B,)."""
 
     probabilities: Array
     right: Array
 
     @property
     def boards(self) -> Board:
-        """The likeliest symbol of each cell (B, S)."""
-        likeliest: Board = self.probabilities.argmax(axis=2).astype(np.uint8)
-        return likeliest
+        """Most probable symbol of each cell (B, S)."""
+        boards: Board = self.probabilities.argmax(axis=2).astype(np.uint8)
+        return boards
 
 
 @no_grad()
-def step_of_thought(model: PuzzleModel, questions: Board, carry: Carry) -> tuple[Thought, Carry]:
-    """A further step, without gradient."""
+def predict_step(model: PuzzleModel, questions: Board, carry: Carry) -> tuple[Prediction, Carry]:
+    """One supervision step without gradient: its prediction and the next carry."""
     carry = model(questions, carry)
-    said = model.read(carry)
-    return Thought(F.softmax(said.cells).data, F.softmax(said.halting).data[:, HALT]), carry
+    outputs = model.decode(carry)
+    return Prediction(F.softmax(outputs.cells).data, F.softmax(outputs.halting).data[:, HALT]), carry
 
 
-def thoughts(model: PuzzleModel, questions: Board, steps: int) -> Iterator[Thought]:
-    """Yield the model's thoughts on B questions, one after each of so many steps."""
-    carry = model.start(len(questions))
+def predictions(model: PuzzleModel, questions: Board, steps: int) -> Iterator[Prediction]:
+    """Yield the prediction for B questions after each of so many steps."""
+    carry = model.initial_carry(len(questions))
     for _ in range(steps):
-        thought, carry = step_of_thought(model, questions, carry)
-        yield thought
+        prediction, carry = predict_step(model, questions, carry)
+        yield prediction
 
 
-class Course(NamedTuple):
-    """How N puzzles went: the boards (steps, N, S) after each step, and how sure the model was of each (steps, N)."""
+class Trajectory(NamedTuple):
+    """Boards (steps, N, S) of N puzzles after each step, and the probability of each being `right` (steps, N)."""
 
     boards: Board
     right: Array
 
     def halted(self) -> Ints:
-        """The step (N,), from 0, at which the model first was sure of each answer, or the last."""
+        """First step (N,), from 0, at which the model was sure of each board, or the last step."""
         sure = self.right >= SURE
         sure[-1] = True
         first: Ints = sure.argmax(axis=0)
         return first
 
 
-def think(model: PuzzleModel, questions: Board, steps: int) -> Course:
-    """Think about any number of questions (N, S), a group at a time."""
+def unroll(model: PuzzleModel, questions: Board, steps: int) -> Trajectory:
+    """Run so many steps on any number of questions (N, S), a group at a time."""
     boards = np.empty((steps, *questions.shape), np.uint8)
     right = np.empty((steps, len(questions)), np.float32)
     for first in range(0, len(questions), GROUP):
         group = slice(first, first + GROUP)
-        for step, thought in enumerate(thoughts(model, questions[group], steps)):
-            boards[step, group], right[step, group] = thought.boards, thought.right
-    return Course(boards, right)
+        for step, prediction in enumerate(predictions(model, questions[group], steps)):
+            boards[step, group], right[step, group] = prediction.boards, prediction.right
+    return Trajectory(boards, right)
 
 
-class Answers(NamedTuple):
-    """To N questions: the boards (N, S), how sure the model is of each (N,), and after how many steps (N,)."""
+class Solutions(NamedTuple):
+    """Boards (N, S) for N questions, the probability of each being `right` (N,), and the steps taken (N,)."""
 
     boards: Board
     right: Array
     steps: Ints
 
 
-def answer(model: PuzzleModel, questions: Board, steps: int) -> Answers:
-    """Think about each of any number of questions (N, S) until the model is sure, or for so many steps."""
+def solutions(model: PuzzleModel, questions: Board, steps: int) -> Solutions:
+    """Run each of N questions (N, S) until the model is sure, or for so many steps."""
     count = len(questions)
-    found = Answers(np.empty_like(questions), np.empty(count, np.float32), np.zeros(count, np.int64))
+    result = Solutions(np.empty_like(questions), np.empty(count, np.float32), np.zeros(count, np.int64))
     for first in range(0, count, GROUP):
         going = np.arange(first, min(first + GROUP, count))
-        carry = model.start(len(going))
+        carry = model.initial_carry(len(going))
         for step in range(1, steps + 1):
-            thought, carry = step_of_thought(model, questions[going], carry)
-            found.boards[going], found.right[going], found.steps[going] = thought.boards, thought.right, step
-            unsure = thought.right < SURE
+            prediction, carry = predict_step(model, questions[going], carry)
+            result.boards[going], result.right[going] = prediction.boards, prediction.right
+            result.steps[going] = step
+            unsure = prediction.right < SURE
             going, carry = going[unsure], Carry(Tensor(carry.y.data[unsure]), Tensor(carry.z.data[unsure]))
             if not len(going):
                 break
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""Many puzzles: made, or taken from files, each different from all others in more than dress."""
+"""Sets of puzzles, generated or from files, no two of them equal up to symmetry."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,17 +10,17 @@ from trm_np.data.tables import Ints, Rows
 from trm_np.puzzles.task import Board, Task
 
 TEST, VALIDATION = 1000, 125  # puzzles that are made to be held out
-APART = 1  # what sets the dice of puzzles that are held out apart from those of the others
-MOST_TRIES = 50  # for each puzzle: a small kind has few that are different
+APART = 1  # second seed of held-out puzzles, which makes them differ from the others
+MOST_TRIES = 50  # for each puzzle: a small kind has few different ones
 
 
 class TooFewPuzzles(ConfigError):
-    """There are not as many puzzles as asked for."""
+    """Refusal of a kind that has fewer puzzles than requested."""
 
 
 @dataclass(frozen=True, eq=False)
 class Puzzles(Rows):
-    """N questions and their answers (N, S), and how hard each is for a person (N,)."""
+    """N questions and their answers (N, S), and the effort (N,) that each takes a person."""
 
     questions: Board
     answers: Board
@@ -32,7 +32,7 @@ class Puzzles(Rows):
 
     @classmethod
     def of(cls, task: Task, questions: Board, answers: Board) -> "Puzzles":
-        """Puzzles of a task, whose difficulty is found out."""
+        """Puzzles of a task, with their effort computed."""
         efforts = [task.effort(*pair) for pair in zip(questions, answers, strict=True)]
         rounds, guesses = np.array(efforts, np.int64).reshape(-1, 2).T
         return cls(questions, answers, rounds, guesses)
@@ -93,6 +93,6 @@ def part_of(task: Task, puzzles: Puzzles) -> HeldOut:
 
 
 def without_twins(task: Task, puzzles: Puzzles, known: set[bytes]) -> Puzzles:
-    """The puzzles none of whose twins is known."""
+    """The puzzles that equal no known one up to symmetry."""
     new = [task.canonical(each) not in known for each in puzzles.questions]
     return puzzles.take(np.array(new, bool))

@@ -1,22 +1,22 @@
-"""Solve a board step by step, as it can be shown."""
+"""Solve boards, and show them step by step."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from trm_np.puzzles.model import SURE, PuzzleModel, answer, thoughts
+from trm_np.puzzles.model import SURE, PuzzleModel, predictions, solutions
 from trm_np.puzzles.task import BLANK, Board, Task
 
 CHANGED = "*"
 
 
 def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
-    """Solve one board (S,): the thought after each step, until the model is sure or has taken so many steps."""
+    """Solve one board (S,): the prediction after each step, until the model is sure or has taken so many steps."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
-    for step, thought in enumerate(thoughts(model, question[None], steps), start=1):
-        board, right = thought.boards[0], float(thought.right[0])
+    for step, prediction in enumerate(predictions(model, question[None], steps), start=1):
+        board, right = prediction.boards[0], float(prediction.right[0])
         changed = np.flatnonzero(board != before).tolist()
         seen.append({"step": step, "board": task.text(board), "changed": changed, "right": right})
         before = board
@@ -34,9 +34,9 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
 
 
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:
-    """Many boards (N, S) at once: the answer to each, when the model is sure or has taken so many steps."""
+    """Solve many boards (N, S): the answer to each once the model is sure or has taken so many steps."""
     task = model.task
-    for question, board, right, taken in zip(questions, *answer(model, questions, steps), strict=True):
+    for question, board, right, taken in zip(questions, *solutions(model, questions, steps), strict=True):
         yield {
             "question": task.text(question),
             "answer": task.text(board),
@@ -56,7 +56,7 @@ def fault_of(task: Task, question: Board, answer: Board) -> str:
 
 
 def solution_text(task: Task, found: dict[str, Any]) -> str:
-    """The boards one after the other: what has changed is marked, and what was given stands in no other way."""
+    """Text of the boards after each step, with changed cells marked."""
     lines = [grid(task, found["question"], ())]
     for thought in found["thoughts"]:
         lines.append(f"step {thought['step']}: right with probability {thought['right']:.3f}")
@@ -65,7 +65,7 @@ def solution_text(task: Task, found: dict[str, Any]) -> str:
 
 
 def ending(found: dict[str, Any]) -> str:
-    """When thinking ended, and whether it came to an answer."""
+    """Line on the step of halting, and whether the answer breaks a rule."""
     steps = f"{found['steps']} step{'s' if found['steps'] > 1 else ''}"
     end = f"halted after {steps}" if found["halted"] else f"not sure after {steps}"
     rules = f"wrong: {found['fault']}" if found["fault"] else "all rules hold"

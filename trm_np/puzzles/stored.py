@@ -1,6 +1,6 @@
-"""Files of puzzle models: what checkpoint.py is for the recommender, in the same layout and read as strictly.
+"""Files of puzzle models, in the layout of checkpoint.py and checked as strictly.
 
-The header says which task it is of, and its symbols; the masks of the heads are the task's.
+The header names the task and its symbols. The attention masks come from the task.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ import numpy as np
 from trm_np.autograd.init import Blank
 from trm_np.autograd.ops import Array
 from trm_np.config import ConfigError, flatten
-from trm_np.model.cost import NUMBER, Cost, cost_of_thinking, require_modest
-from trm_np.puzzles.config import PuzzleConfig, ThinkingConfig, from_flat
+from trm_np.model.cost import NUMBER, Cost, cost_of_recursion, require_modest
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, from_flat
 from trm_np.puzzles.maze import MAZE_5
 from trm_np.puzzles.model import GROUP, PuzzleModel
 from trm_np.puzzles.sudoku import SUDOKU_6, SUDOKU_9
@@ -38,13 +38,13 @@ from trm_np.storage.npz import npz_pieces, open_npz
 from trm_np.text import listed, shown
 
 TASKS: dict[str, Task] = {task.name: task for task in (SUDOKU_6, SUDOKU_9, MAZE_5)}
-LEARNER = "learner."  # before the name of a weight as it is learnt, of which WEIGHTS are the average
+LEARNER = "learner."  # prefix of the weights that are trained; WEIGHTS are their average
 MAKER = "trm puzzle train makes one, best.npz in its --out folder"
 
 
 @dataclass(frozen=True, eq=False)
 class StoredPuzzleModel:
-    """A model as it was stored, in evaluation mode; `arrays` are what training needs besides."""
+    """A model as it was read, in evaluation mode; `arrays` are the further entries of a training file."""
 
     model: PuzzleModel
     config: PuzzleConfig
@@ -61,7 +61,7 @@ def save_puzzle_model(
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write a "model", or with further entries a "training" file; equal content, equal bytes. Raises WriteError."""
+    """Write a "model" file, or with further entries a "training" file; equal content gives equal bytes."""
     header = {
         "format": FORMAT,
         "kind": f"puzzle {kind}",
@@ -73,7 +73,7 @@ def save_puzzle_model(
 
 
 def identity(task: Task) -> dict[str, Any]:
-    """Identity of a task in a file."""
+    """Fields of a header that identify a task."""
     return {
         "name": task.name,
         "symbols": task.symbols,
@@ -91,7 +91,7 @@ def load_puzzle_model(
 ) -> StoredPuzzleModel:
     """Read a file that `save_puzzle_model` wrote, of one of these tasks; raises CheckpointError.
 
-    A model of which an answer costs more than cost.py allows is refused too, unless it is to `trust`.
+    A model that costs more than cost.py allows is refused too, unless `trust` is set.
     """
     with refusing(path, MAKER), open_npz(path) as file:
         header = read_header(path, file.header, f"puzzle {kind}")
@@ -120,14 +120,14 @@ def load_puzzle_model(
     return StoredPuzzleModel(model.eval(), config, task, header, arrays)
 
 
-def cost_of(model: ThinkingConfig, task: Task) -> Cost:
-    """The cost of an answer, and of as many at once as are thought about together."""
-    work, numbers = cost_of_thinking(model, model.answer_steps, task.cells)
+def cost_of(model: PuzzleModelConfig, task: Task) -> Cost:
+    """Cost of solving one group of puzzles."""
+    work, numbers = cost_of_recursion(model, model.answer_steps, task.cells)
     return Cost(work, 0, GROUP * NUMBER * (numbers + 2 * task.cells * len(task.symbols)))
 
 
 def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:
-    """Arrays for the puzzles that a batch is thinking about, by the names of their entries."""
+    """Empty arrays for the state of a batch, by the names of their entries."""
     batch, width = config.training.batch_size, config.model.core_width
     latent, board, each = (batch, task.cells, width), (batch, task.cells), (batch,)
     return {
@@ -138,7 +138,7 @@ def room_for_places(config: PuzzleConfig, task: Task) -> dict[str, Array]:
 
 
 def read_task(header: Mapping[str, Any], tasks: Mapping[str, Task]) -> Task:
-    """The task that the header names, if it is the one known by that name."""
+    """The known task that the header names; raises ValueError if its symbols or masks differ."""
     found = header.get("task")
     name = found.get("name") if isinstance(found, dict) else None
     if not isinstance(name, str) or name not in tasks:

@@ -1,7 +1,7 @@
-"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down. Where its files go is the business of run.py.
+"""Training of a puzzle model: read `PuzzleTrainer` from `epochs` down; run.py writes its files.
 
-The puzzles of a batch are at different steps of thinking, each with its own y and z. An update of the weights is one
-supervision step for all of them; one that is done thinking, or thinks so, makes room for a new puzzle.
+The puzzles of a batch are at different supervision steps, each with its own y and z. One update of the weights is one
+supervision step for all of them. A puzzle that has halted, or taken all its steps, is replaced by a new one.
 """
 
 import math
@@ -16,8 +16,8 @@ from trm_np.autograd.ops import Array
 from trm_np.autograd.optim import AdamW, clip_factor, global_norm
 from trm_np.data.tables import Bools
 from trm_np.model.core import Carry
-from trm_np.puzzles.config import PracticeConfig, PuzzleConfig
-from trm_np.puzzles.model import PuzzleModel, Said, average_, halts, losses, solved, think
+from trm_np.puzzles.config import PuzzleConfig, PuzzleTrainingConfig
+from trm_np.puzzles.model import PuzzleModel, PuzzleOutputs, average_, halts, losses, solved, unroll
 from trm_np.puzzles.sets import Puzzles
 from trm_np.puzzles.stored import LEARNER
 from trm_np.puzzles.task import Board, Task
@@ -27,13 +27,13 @@ from trm_np.training.stopping import EarlyStopping
 from trm_np.training.trainer import Interrupted, Record
 
 TERMS = ("cells", "halting")
-LESS_THAN_A_CELL = 1e-9  # share of a quality: evaluations that differ by less are equal
-RISING = 10  # updates after which the average is that of about half of them
+LESS_THAN_A_CELL = 1e-9  # relative: evaluations that differ by less are equal
+RISING = 10  # updates until the average has about half of its final memory
 
 
 @dataclass(frozen=True)
 class Generators:
-    """One generator for each purpose, so that switching one thing off does not move the dice of another."""
+    """One generator for each purpose, so that turning one off does not change the numbers of another."""
 
     init: np.random.Generator
     puzzles: np.random.Generator
@@ -48,7 +48,7 @@ class Generators:
 
 @dataclass
 class PuzzleProgress:
-    """Where training stands: finished epochs, updates in the one under way, and sums so far."""
+    """Progress of training: finished epochs, and the updates and sums of the current one."""
 
     epochs: int = 0
     updates: int = 0
@@ -57,8 +57,8 @@ class PuzzleProgress:
 
 
 @dataclass
-class Places:
-    """The places of a batch: B puzzles, the y and z (B, S, D) of each, the steps thought and to think at `least`."""
+class BatchState:
+    """B puzzles, the y and z (B, S, D) of each, the supervision steps taken, and the `least` number of steps."""
 
     y: Array
     z: Array
@@ -66,12 +66,12 @@ class Places:
     answers: Board
     steps: Board
     least: Board
-    finished: Board  # 1 where a new puzzle is due
+    finished: Board  # 1 where a new puzzle takes the place
 
     @classmethod
-    def empty(cls, model: PuzzleModel, count: int) -> "Places":
-        """All waiting for a puzzle."""
-        carry, board = model.start(count), np.zeros((count, model.task.cells), np.uint8)
+    def empty(cls, model: PuzzleModel, count: int) -> "BatchState":
+        """A batch in which each place takes a new puzzle at the next update."""
+        carry, board = model.initial_carry(count), np.zeros((count, model.task.cells), np.uint8)
         steps = np.zeros(count, np.uint8)
         return cls(carry.y.data, carry.z.data, board, board.copy(), steps, steps.copy(), steps + 1)
 
@@ -80,10 +80,9 @@ class Places:
 
 
 class PuzzleTrainer:
-    """A model in training on puzzles; `model`, which is evaluated and kept, is the average of what is learnt.
+    """A model in training on puzzles: `model`, which is evaluated and kept, averages the weights of `learner`.
 
-    `build` makes both of them. Everything random comes from `seed`. Raises ConfigError if no model can be built from
-    the configuration.
+    `build` makes both models, and `seed` seeds all random numbers. Raises ConfigError if no model can be built.
     """
 
     def __init__(
@@ -107,50 +106,50 @@ class PuzzleTrainer:
             betas=(training.beta1, training.beta2),
             weight_decay=training.weight_decay,
         )
-        self.places = Places.empty(self.learner, training.batch_size)
-        # It never stops, and keeps the best; of equals the newest, which has learned at a lower rate.
+        self.batch = BatchState.empty(self.learner, training.batch_size)
+        # It never stops and keeps the best; of equal ones the newest, which was trained at a lower rate.
         self.stopping = EarlyStopping(patience=training.epochs, threshold=-LESS_THAN_A_CELL)
         self.progress = PuzzleProgress()
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every update, says so.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every update, is true.
         """
         while not self.progress.stopped_by:
             while self.progress.updates < self.config.training.updates:
                 if interrupted():
                     raise Interrupted
-                self.take_new_puzzles()
+                self.refill()
                 self.update()
             yield self.end_epoch()
 
-    def take_new_puzzles(self) -> None:
-        """Where a puzzle is finished, another one, each time as one of its twins, and thinking from nothing."""
-        places, dice, training = self.places, self.generators, self.config.training
-        free = np.flatnonzero(places.finished)
-        drawn = dice.puzzles.integers(len(self.puzzles), size=len(free))
-        twins = self.task.draw_symmetries(dice.symmetries, len(free)) if training.augment else None
+    def refill(self) -> None:
+        """Replace finished puzzles by random ones under a random symmetry, with y = z = 0."""
+        batch, generators, training = self.batch, self.generators, self.config.training
+        free = np.flatnonzero(batch.finished)
+        drawn = generators.puzzles.integers(len(self.puzzles), size=len(free))
+        symmetries = self.task.draw_symmetries(generators.symmetries, len(free)) if training.augment else None
         for boards, place in (
-            (self.puzzles.questions, places.questions),
-            (self.puzzles.answers, places.answers),
+            (self.puzzles.questions, batch.questions),
+            (self.puzzles.answers, batch.answers),
         ):
-            place[free] = twins.applied(boards[drawn]) if twins else boards[drawn]
-        start = self.learner.start(len(free))
-        places.y[free], places.z[free] = start.y.data, start.z.data
-        places.steps[free] = places.finished[free] = 0
-        places.least[free] = draw_least(
-            training, self.config.model.supervision_steps, len(free), dice.exploration
+            place[free] = symmetries.applied(boards[drawn]) if symmetries else boards[drawn]
+        carry = self.learner.initial_carry(len(free))
+        batch.y[free], batch.z[free] = carry.y.data, carry.z.data
+        batch.steps[free] = batch.finished[free] = 0
+        batch.least[free] = draw_least(
+            training, self.config.model.supervision_steps, len(free), generators.exploration
         )
 
     def update(self) -> None:
-        """One supervision step: think on from the carry, learn from what is said, and hand the carry on."""
-        places, training = self.places, self.config.training
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows ends up in a number checked below
-            carry = self.learner(places.questions, Carry(Tensor(places.y), Tensor(places.z)))
-            said = self.learner.read(carry)
-            cells, halting = losses(said, places.answers)
-            self.count(said, cells.item(), halting.item())
+        """One supervision step from the carry, with its losses and an update of the weights; the carry goes on."""
+        batch, training = self.batch, self.config.training
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow ends up in a number checked below
+            carry = self.learner(batch.questions, Carry(Tensor(batch.y), Tensor(batch.z)))
+            outputs = self.learner.decode(carry)
+            cells, halting = losses(outputs, batch.answers)
+            self.add_losses(outputs, cells.item(), halting.item())
             (cells + halting * training.halting).backward()
             norm = global_norm(self.optimizer.gradients())
             self.require_finite("gradient norm", norm)
@@ -160,31 +159,31 @@ class PuzzleTrainer:
         self.progress.updates += 1
         done = self.updates_done()
         average_(self.model, self.learner, min(training.average, done / (done + RISING)))
-        places.y, places.z = carry.y.data, carry.z.data
-        places.steps += 1
-        places.finished = self.is_finished(said).astype(np.uint8)
+        batch.y, batch.z = carry.y.data, carry.z.data
+        batch.steps += 1
+        batch.finished = self.is_finished(outputs).astype(np.uint8)
 
-    def is_finished(self, said: Said) -> Bools:
-        """Which places have thought enough: N_sup steps, or until the answer seems right, but as many as drawn."""
-        places = self.places
-        found: Bools = halts(said) & (places.steps >= places.least)
-        return found | (places.steps >= self.config.model.supervision_steps)
+    def is_finished(self, outputs: PuzzleOutputs) -> Bools:
+        """Puzzles (B,) that halt after at least the drawn number of steps, or have taken N_sup steps."""
+        batch = self.batch
+        halted: Bools = halts(outputs) & (batch.steps >= batch.least)
+        return halted | (batch.steps >= self.config.model.supervision_steps)
 
     def updates_done(self) -> int:
         return self.progress.epochs * self.config.training.updates + self.progress.updates
 
     def learning_rate(self) -> float:
-        """That of the next update: a linear rise, then half a period of a cosine (Loshchilov and Hutter 2017)."""
+        """Learning rate of the next update: linear warm-up, then half a cosine (Loshchilov and Hutter 2017)."""
         training, done = self.config.training, self.updates_done()
-        way = done / (training.epochs * training.updates)
-        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * way))
+        progress = done / (training.epochs * training.updates)
+        cosine = training.final + (1 - training.final) * 0.5 * (1 + math.cos(math.pi * progress))
         return training.learning_rate * cosine * min(1.0, (done + 1) / max(training.warmup, 1))
 
-    def count(self, said: Said, cells: float, halting: float) -> None:
-        """Add the losses of an update, and the share solved, to the sums of the epoch; raises Diverged."""
+    def add_losses(self, outputs: PuzzleOutputs, cells: float, halting: float) -> None:
+        """Add the losses of an update and the share of solved puzzles to the sums of the epoch; raises Diverged."""
         self.require_finite("loss cells", cells)
         self.require_finite("loss halting", halting)
-        share = float(solved(said, self.places.answers).mean())
+        share = float(solved(outputs, self.batch.answers).mean())
         for name, value in (("cells", cells), ("halting", halting), ("solved", share)):
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
 
@@ -193,7 +192,7 @@ class PuzzleTrainer:
             raise Diverged(what, value, self.progress.epochs + 1, self.progress.updates)
 
     def end_epoch(self) -> Record:
-        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        """Record of the epoch, with an evaluation if one is due; resets the sums for the next epoch."""
         done, training = self.progress, self.config.training
         means = {name: total / training.updates for name, total in done.sums.items()}
         record: Record = {
@@ -210,22 +209,22 @@ class PuzzleTrainer:
         return record
 
     def evaluate(self, epoch: int) -> dict[str, float]:
-        """Boards solved, and cells right, of the validation puzzles in an answer; the best model is kept.
+        """Shares of solved boards and of right cells on the validation puzzles; keeps the best model.
 
-        Of models that solve as many boards the one with more cells right is better, and of equal ones the newest.
+        Right cells decide between models that solve equally many boards, and the newest of equal models is kept.
         """
         puzzles = self.validation
-        boards = think(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
+        boards = unroll(self.model, puzzles.questions, self.config.model.answer_steps).boards[-1]
         right = boards == puzzles.answers
         solved, cells = right.all(axis=1), right.mean(axis=1)
-        # All cells weigh less than a board.
+        # All cells together weigh less than a board.
         self.stopping.step(solved + cells / len(puzzles), epoch, self.model)
         return {"solved": float(solved.mean()), "cells": float(cells.mean())}
 
-    # ------------------------------------------------------------------------- to go on another day
+    # ------------------------------------------------------------------------- state of a training file
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that training needs to go on, but the average of the weights: values for JSON, and arrays."""
+        """Everything that resuming needs beside the averaged weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
             "generators": generator_states(self.generators),
@@ -241,7 +240,7 @@ class PuzzleTrainer:
                 f"first_moment.{name}": first,
                 f"second_moment.{name}": second,
             }
-        return values, {**arrays, **self.places.arrays()}
+        return values, {**arrays, **self.batch.arrays()}
 
     def load_state(self, values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state`; raises KeyError, TypeError or ValueError if something does not fit."""
@@ -256,7 +255,7 @@ class PuzzleTrainer:
                 (second, "second_moment."),
             ):
                 copy_into(place, arrays[prefix + name])
-        for name, place in self.places.arrays().items():
+        for name, place in self.batch.arrays().items():
             copy_into(place, arrays[name])
         for name, rng in vars(self.generators).items():
             rng.bit_generator.state = values["generators"][name]
@@ -266,8 +265,8 @@ class PuzzleTrainer:
         self.progress = progress
 
 
-def draw_least(training: PracticeConfig, most: int, count: int, rng: np.random.Generator) -> Board:
-    """The steps (K,) that new puzzles are to be thought about at least: 0, or rarely a number from 2 to `most`."""
+def draw_least(training: PuzzleTrainingConfig, most: int, count: int, rng: np.random.Generator) -> Board:
+    """Draw the least number of steps (K,) of new puzzles: mostly 0, with probability `explore` from 2 to `most`."""
     drawn = rng.integers(min(2, most), most, count, endpoint=True)
     return np.where(rng.random(count) < training.explore, drawn, 0).astype(np.uint8)
 

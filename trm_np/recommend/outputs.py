@@ -75,9 +75,7 @@ def outputs_for(stored: StoredModel, catalogue: Catalogue, profiles: Sequence[Pr
         shares = Shares()
         liking = stored.category_share * user.category_probability(catalogue.table.category)
     else:
-        experience, content = model.choice_logits(
-            model.slot_scores(user, gifts), inputs, gifts.embedding, catalogue.rows
-        )
+        experience, content = model.choice_logits(user, inputs, gifts, catalogue.rows)
         shares = model.experience.fitted_shares()
         liking = shares.liking(experience.data.astype(np.float64), content.data.astype(np.float64))
     categories, tools = user.category_logits.sigmoid().data, likely(user.tool_logits).data

@@ -55,7 +55,7 @@ class Recommender:
         if gifts is not None:
             stored = replace(stored, gifts=gifts_from_json(json_value(gifts), stored.vocabulary, "gifts"))
         self.stored = stored
-        stored.model.core.lay_out_to_answer()
+        stored.model.core.lay_out_for_inference()
         with np.errstate(**QUIETLY):
             self.catalogue = prepared(stored)
         self.gifts = self.catalogue.gifts

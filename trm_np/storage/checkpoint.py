@@ -1,9 +1,8 @@
-"""Model files: a `.npz` of plain arrays with a JSON header, read without pickle, refused at the first doubt.
+"""Model files: a `.npz` of plain arrays with a JSON header, read without pickle and checked in full.
 
-The header says everything but the weights, which are the entries "weights.<dotted name>", and the gifts and scenarios,
-which are the entries "catalogue" and "scenarios", one JSON object on each line: a model file is all that a
-recommendation needs. A training file has more entries, those of `Trainer.state`. A model file may hold its weights in
-fewer bits (precision.py), and its header then says so.
+The weights are the entries "weights.<dotted name>". The entries "catalogue" and "scenarios" hold one JSON object per
+line, and the header holds all else that a recommendation needs. A training file has more entries, those of
+`Trainer.state`. A model file may hold its weights in fewer bits (precision.py); its header then names the precision.
 """
 
 import hashlib
@@ -57,7 +56,7 @@ TRUST = "use a smaller model, or --trust (trust=True) if you know where the file
 
 
 class CheckpointError(ValueError):
-    """A model file is refused: which, why, and what to do."""
+    """Refusal of a model file: its path, the reason, and what to do."""
 
     def __init__(self, path: str | PathLike[str], reason: str, advice: str = DAMAGED) -> None:
         if len(reason) > LONGEST_REASON:
@@ -69,18 +68,24 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class StoredModel:
-    """A model as it was stored, in evaluation mode; `scenarios` it was trained on, `arrays` are the rest.
-
-    The weights are float32 for any `precision` that they were stored in. `experience` has the row of each gift, by
-    its id, that the model learned from choices of, whatever the gifts are now.
-    """
+class Checkpoint:
+    """A model, its configuration, the data that a recommendation needs, and the scenarios it was trained on."""
 
     model: TRM
     config: Config
     vocabulary: Vocabulary
     gifts: tuple[Gift, ...]
     scenarios: tuple[Scenario, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel(Checkpoint):
+    """A checkpoint as it was read, its model in evaluation mode; `arrays` are the further entries of a training file.
+
+    The weights are float32, whatever the `precision` of the file. `experience` maps the id of each gift with learned
+    choices to its row.
+    """
+
     header: dict[str, Any]
     arrays: dict[str, Array]
     experience: Mapping[str, int] = field(default_factory=dict)
@@ -91,28 +96,25 @@ class StoredModel:
 
     @property
     def category_share(self) -> float:
-        """How much the probability of a gift's category counts beside its reward (ranking.py)."""
+        """Weight of the category's probability beside the predicted reward (ranking.py)."""
         return float(self.header.get(CATEGORY_SHARE, 0.0))
 
 
 def save_checkpoint(
     path: Path,
     kind: str,
-    model: TRM,
-    config: Config,
-    vocabulary: Vocabulary,
-    gifts: Iterable[Gift],
-    scenarios: Iterable[Scenario],
+    content: Checkpoint,
     extra: Mapping[str, Any],
     arrays: Mapping[str, Array] | None = None,
     precision: str = FULL,
 ) -> None:
-    """Write a model file, or with further entries in header and arrays a training file.
+    """Write a model file, or a training file with further entries in `extra`, for the header, and in `arrays`.
 
     Equal content gives equal bytes. Raises WriteError, NpzError for more than a file may hold, and ValueError for a
     weight that the precision cannot hold.
     """
-    catalogue = lines_of(gifts)
+    config, vocabulary = content.config, content.vocabulary
+    catalogue = lines_of(content.gifts)
     header = {
         "format": FORMAT,
         "kind": kind,
@@ -125,8 +127,8 @@ def save_checkpoint(
         **({} if precision == FULL else {"precision": precision}),
         **extra,
     }
-    weights = as_stored(entries_of(model), precision)
-    texts = {CATALOGUE: catalogue, SCENARIOS: lines_of(scenarios)}
+    weights = as_stored(entries_of(content.model), precision)
+    texts = {CATALOGUE: catalogue, SCENARIOS: lines_of(content.scenarios)}
     as_arrays = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
     atomic_write(path, *npz_pieces(header, {**as_arrays, **weights, **(arrays or {})}))
 
@@ -134,7 +136,7 @@ def save_checkpoint(
 def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = False) -> StoredModel:
     """Read a file that `save_checkpoint` wrote; raises CheckpointError for anything wrong with it.
 
-    A model whose answers cost more than cost.py allows is refused too, unless `trust` is set.
+    A model whose recommendations cost more than cost.py allows is refused too, unless `trust` is set.
     """
     with refusing(path, "trm-train makes one, best.npz in its --out folder"), open_npz(path) as file:
         header = read_header(path, file.header, kind)
@@ -169,7 +171,7 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
 
 @contextmanager
 def refusing(path: str | PathLike[str], maker: str) -> Iterator[None]:
-    """Turn any error of a file into a CheckpointError within the block; `maker` says what makes such a file."""
+    """Turn any error of reading a file into a CheckpointError; `maker` names the command that makes such a file."""
     try:
         yield
     except FileNotFoundError:
@@ -200,7 +202,7 @@ def entries_of(model: nn.Module) -> dict[str, Array]:
 
 
 def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, Array]:
-    """Room for an array beside each weight, under each of these prefixes instead of its own."""
+    """Empty arrays as large as each weight, once for each prefix, by name."""
     return {
         prefix + name.removeprefix(WEIGHTS): np.empty_like(weight)
         for prefix in prefixes
@@ -209,7 +211,7 @@ def beside(weights: Mapping[str, Array], prefixes: Iterable[str]) -> dict[str, A
 
 
 def convert(arrays: Mapping[str, Array], heads: int, betas: tuple[float, float]) -> None:
-    """Convert from the older format, in place. Its moments were means, and its rotating pairs lay half a head apart."""
+    """Convert from the older format, in place: its moments were means, and its rotary pairs were half a head apart."""
     for name, array in arrays.items():
         for moment, beta in zip(MOMENTS, betas, strict=True):
             if name.startswith(moment):
@@ -257,7 +259,7 @@ def advice_on(found: object, kind: str) -> str:
 
 
 def check_metrics(metrics: object) -> None:
-    """Figures by name for each split that the model was judged on; raises ValueError."""
+    """Raise ValueError unless the metrics are numbers by name for each split."""
     splits = list(metrics.values()) if isinstance(metrics, dict) else [None]
     for split in splits:
         if not isinstance(split, dict) or not all(isinstance(figure, float) for figure in split.values()):
@@ -287,7 +289,7 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
     lists = schema.vocabulary_lists()
     refuse(schema.record(lists)(header.get("vocabulary"), Place("header", "vocabulary")))
     names = {name: tuple(header["vocabulary"][name]) for name in lists}
-    # Not among the lists: a program that knows no synonyms reads the model all the same.
+    # Not among the lists, so that a version without synonyms can read the model.
     synonyms = header.get("synonyms", {})
     refuse(
         schema.synonyms(Vocabulary(**names, synonyms={}, money=DOLLARS))(
@@ -298,7 +300,7 @@ def read_vocabulary(header: Mapping[str, Any]) -> Vocabulary:
 
 
 def read_money(header: Mapping[str, Any]) -> Money:
-    """The scale of sums, which the header says where it is not that of the shipped data."""
+    """Currency and budget tiers; a header without them has those of the shipped data."""
     if "money" not in header:
         return DOLLARS
     found = header["money"]
@@ -328,7 +330,7 @@ def read_scenarios(file: Npz, gifts: Sequence[Gift], vocabulary: Vocabulary) -> 
 
 
 def checked_values(lines: Iterable[bytes], check: schema.Check, name: str) -> Iterator[Any]:
-    """The values, one on each line, each checked before the next is read."""
+    """Yield the value of each line, checked before the next line is read."""
     for index, line in enumerate(lines):
         at = Place("content", f"{name}[{index}]")
         value = parse_json(line, f"{at.file}: {at.path}")
@@ -337,7 +339,7 @@ def checked_values(lines: Iterable[bytes], check: schema.Check, name: str) -> It
 
 
 def require_parts(settings: object, entries: int) -> None:
-    """Raise ValueError for settings of a model that ask for more modules in a row than the file has arrays."""
+    """Raise ValueError if the settings ask for more modules of a kind than the file has arrays."""
     for name in ("core_blocks", "fusion_layers"):
         if getattr(settings, name, 0) > entries:
             raise ValueError(f"not the arrays that its settings need: model.{name} is more than {entries}")
@@ -350,6 +352,6 @@ def refuse(problems: Iterable[Problem]) -> None:
 
 def require_finite(arrays: Mapping[str, Array]) -> None:
     for name, value in arrays.items():
-        # Its least and its greatest number: NaN is both, and nothing is made that is as large as the array.
+        # Minimum and maximum: NaN is in both, and no array of the same size is allocated.
         if not np.isfinite([value.min(), value.max()]).all():
             raise ValueError(f"{name} holds a number that is not finite")

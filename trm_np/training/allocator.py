@@ -1,11 +1,10 @@
-"""Memory is kept from step to step, where the system's allocator would give it back and ask for it again."""
+"""Settings of the C library's allocator that keep memory from step to step."""
 
 import os
 import sys
 
-# Of glibc's mallopt (malloc.h), by the variable with which a user sets the same: blocks of this size on are mapped and
-# unmapped one by one; so much may lie free at the end of the heap before it is given back; so much is asked for
-# beyond what is needed.
+# Parameters of glibc's mallopt (malloc.h), by the environment variable that sets the same: the size from which blocks
+# are mapped one by one, the free memory that the heap keeps at its end, and the extra memory of each growth.
 NEVER = 2**30
 SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": (-3, NEVER),
@@ -15,10 +14,10 @@ SETTINGS = {
 
 
 def keep_memory() -> bool:
-    """Let this process keep what it has freed; returns whether it could be arranged (Linux with glibc).
+    """Make the allocator keep freed memory; returns whether that is possible (Linux with glibc).
 
-    A training step frees and needs the same arrays again. Given back in between, each of their pages costs a fault
-    and is zeroed anew. What the user has set stays as it is.
+    Every training step allocates and frees the same arrays. If the memory went back to the system in between, each page
+    would cost a fault and be zeroed again. Variables that the user has set take precedence.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""Conditions that decide the last bit of a run, besides its data, settings and seed."""
+"""Conditions that affect the last bits of a run, beside its data, settings and seed."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ THREADS = "OPENBLAS_NUM_THREADS"  # set by the command before NumPy loads
 
 
 def conditions(ranks: int) -> dict[str, str]:
-    """Machine, Python, NumPy, its linear algebra, and how many threads and processes share the work."""
+    """Machine, Python, NumPy, its linear algebra library, and the numbers of threads and ranks."""
     built: Any = np.show_config(mode="dicts")
     blas = built["Build Dependencies"]["blas"]
     return {
@@ -41,7 +41,7 @@ def kernel() -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Differences between two records of conditions, in words. A condition that was not recorded counts as equal."""
+    """Differences between two records of conditions, in words; a condition that is not recorded counts as equal."""
     return [
         f"{name} was {before[name]}, now {value}"
         for name, value in now.items()

@@ -1,4 +1,4 @@
-"""Time of training steps by place: in the rules, forward and backward, and outside of them."""
+"""Time of training steps: in each rule, forward and backward, and outside the rules."""
 
 import time
 from collections.abc import Iterator
@@ -8,10 +8,7 @@ from trm_np.autograd.profile import Cost, profile
 
 
 class StepProfile:
-    """Cost of the batches learned from inside `measuring`: by rule, and in seconds altogether.
-
-    Each batch takes a few steps.
-    """
+    """Time of the batches that are trained inside `measuring`, in all and by rule."""
 
     def __init__(self, steps_of_a_batch: int) -> None:
         self.costs: dict[str, Cost] = {}
@@ -29,7 +26,7 @@ class StepProfile:
 
 
 def profile_text(measured: StepProfile) -> str:
-    """A table of what one step costs, the dearest rule first; what no rule accounts for comes last."""
+    """A table of the time of one step by rule, the slowest first; time outside the rules comes last."""
     steps = measured.steps
     lines = [
         f"{'one step, by rule':<34}{'share':>7}{'forward':>11}{'calls':>7}{'backward':>11}{'calls':>7}{'made':>10}"
@@ -44,5 +41,5 @@ def profile_text(measured: StepProfile) -> str:
         )
     rest = total - sum(cost.seconds for cost in measured.costs.values()) / steps
     lines.append(f"{'outside the rules':<34}{rest / total:>7.1%}{rest * 1e3:>8.3f} ms")
-    lines.append(f"{'all':<34}{1:>7.1%}{total * 1e3:>8.3f} ms, of which the measuring itself takes a part")
+    lines.append(f"{'all':<34}{1:>7.1%}{total * 1e3:>8.3f} ms, including the measuring itself")
     return "\n".join(lines)

@@ -1,13 +1,13 @@
-"""A training run in a folder: what is written there and when, and how a run goes on from it.
+"""A training run in a folder: the files that it writes, and how it resumes from them.
 
 metrics.jsonl   one object for each epoch
 best.npz        the model of the best evaluation so far
-last.npz        everything that training needs to go on, at each evaluation and when interrupted
-previous.npz    last.npz as it was before, should the disk spoil that one; gone when training is done
-summary.json    what came of it, at the end
-curves.svg      the training curves, drawn by the command where it can (cli/train.py)
-times.jsonl     when each epoch ended, in seconds of training; all else is the same bytes each time
-.lock           locked by the process that writes here
+last.npz        everything that resuming needs, at each evaluation and when interrupted
+previous.npz    the last.npz before, in case that one is damaged; removed at the end
+summary.json    the results, at the end
+curves.svg      the training curves, drawn by the command if matplotlib is there (cli/train.py)
+times.jsonl     the seconds of training at the end of each epoch; all other files are reproducible
+.lock           locked by the process that writes to the folder
 """
 
 import errno
@@ -24,10 +24,11 @@ from trm_np.autograd.ops import Array
 from trm_np.config import Config, completed, flatten, switches
 from trm_np.data.load import Dataset, as_json
 from trm_np.data.task import Task, task_from
-from trm_np.evaluation.compare import judge
+from trm_np.evaluation.compare import evaluate
 from trm_np.evaluation.ranking import fit_category_share
 from trm_np.storage.checkpoint import (
     CATEGORY_SHARE,
+    Checkpoint,
     CheckpointError,
     StoredModel,
     digest,
@@ -60,11 +61,11 @@ FILES = (BEST, LAST, PREVIOUS, METRICS, SUMMARY, CURVES, TIMES)
 
 
 class OutputError(OSError):
-    """The output folder cannot be used."""
+    """Refusal of an output folder."""
 
 
-class Trains(Protocol):
-    """Trainer as a run needs it: its model is the one that is kept, in evaluation and in files."""
+class AnyTrainer(Protocol):
+    """Interface of a trainer; its model is the one that is evaluated and stored."""
 
     @property
     def model(self) -> nn.Module: ...
@@ -89,17 +90,16 @@ class Stored(Protocol):
 class FolderRun:
     """A run of any trainer in a folder, which is locked until `train` ends.
 
-    A new run takes away the files of an earlier one when training begins. With `resume` it goes on from the folder's
-    last.npz, with the same bits as if it had never stopped; `warnings` say under which other conditions the bits may
-    differ. Of several ranks all train, and the first `writes`. Raises ConfigError, CheckpointError, FolderInUse or
-    OutputError before anything is changed.
+    A new run removes the files of an earlier one when training begins. With `resume` it continues from last.npz, bit
+    for bit as if it had never stopped; `warnings` name changed conditions under which bits may differ. All ranks train,
+    and the first one `writes`. Raises ConfigError, CheckpointError, FolderInUse or OutputError before any change.
 
-    `digests` know the data again. What the files hold besides, `write`, `load` and `finish` of a subclass know.
+    `digests` identify the data. A subclass defines the other content of the files, by `write`, `load` and `finish`.
     """
 
     def __init__(
         self,
-        trainer: Trains,
+        trainer: AnyTrainer,
         config: Any,
         digests: dict[str, str],
         seed: int,
@@ -133,7 +133,7 @@ class FolderRun:
         raise NotImplementedError
 
     def finish(self) -> dict[str, Any]:
-        """Judge the best model once on what no choice has seen; write best.npz and summary.json."""
+        """Evaluate the best model once on held-out data; write best.npz and summary.json."""
         raise NotImplementedError
 
     def train(
@@ -159,7 +159,7 @@ class FolderRun:
     def run_epochs(
         self, interrupted: Callable[[], bool], show: Callable[[Record], None], started: float
     ) -> None:
-        """Every epoch that is left, each written when it is done."""
+        """Train the remaining epochs, and write each one at its end."""
         try:
             for record in self.trainer.epochs(interrupted):
                 seconds = round(time.perf_counter() - started, 3)
@@ -179,7 +179,7 @@ class FolderRun:
             self.trainer.stopping.restore(self.trainer.model)
 
     def begin(self) -> None:
-        """Take away what belongs to an earlier run, or to one that was killed; raises OutputError."""
+        """Remove the files of an earlier or killed run; raises OutputError."""
         try:
             clear_temporaries(self.folder, FILES)
             remove(self.folder, [SUMMARY, CURVES] if self.stored else FILES)
@@ -198,7 +198,7 @@ class FolderRun:
             self.lock = None
 
     def save(self, record: Record) -> None:
-        """After an evaluation: where training stands, and the model if it is the one kept."""
+        """After an evaluation, write last.npz, and best.npz if this model is the one kept."""
         if self.trainer.stopping.state.best_epoch == record["epoch"]:
             self.best_metrics = {
                 name: value for name, value in record["validation"].items() if name != "losses"
@@ -212,7 +212,7 @@ class FolderRun:
         self.write(BEST, "model", extra)
 
     def fitted(self) -> dict[str, Any]:
-        """Values fitted to the current model, to be stored with it."""
+        """Values that are fitted to the current model and stored with it."""
         return {}
 
     def save_last(self) -> None:
@@ -229,7 +229,7 @@ class FolderRun:
         self.write(LAST, "training", extra, arrays)
 
     def resume(self) -> Stored:
-        """Take up the training of last.npz, which is returned; raises CheckpointError."""
+        """Load the training state of last.npz; returns that file, raises CheckpointError."""
         path = self.folder / LAST
         try:
             stored = self.load(path)
@@ -257,7 +257,7 @@ class FolderRun:
         return stored
 
     def with_older_offered(self, error: CheckpointError) -> CheckpointError:
-        """The same refusal, with the advice to go on from the older file, if that one can be read."""
+        """The same error, with the advice to resume from the older file if that one can be read."""
         older = self.folder / PREVIOUS
         try:
             epochs = self.load(older).header["training"]["progress"]["epochs"]
@@ -267,13 +267,13 @@ class FolderRun:
         return CheckpointError(error.path, error.reason, advice)
 
     def end(self, summary: dict[str, Any]) -> None:
-        """Write summary.json: training is done."""
+        """Write summary.json, which marks the run as finished."""
         atomic_write(self.folder / SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
         remove(self.folder, [PREVIOUS])
 
 
 class Run(FolderRun):
-    """A run that teaches a recommender by a dataset."""
+    """A run that trains a recommender on a dataset."""
 
     trainer: Trainer
 
@@ -303,20 +303,11 @@ class Run(FolderRun):
         self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
     ) -> None:
         data = self.dataset
-        save_checkpoint(
-            self.folder / name,
-            kind,
-            self.trainer.model,
-            self.config,
-            data.vocabulary,
-            data.gifts,
-            data.train,
-            extra,
-            arrays,
-        )
+        content = Checkpoint(self.trainer.model, self.config, data.vocabulary, data.gifts, data.train)
+        save_checkpoint(self.folder / name, kind, content, extra, arrays)
 
     def category_share(self) -> float:
-        """How much the categories count in the ranking of the trainer's model as it is."""
+        """Category share of the ranking, fitted to the current model."""
         return fit_category_share(self.trainer.model, self.task.validation, self.task)
 
     def fitted(self) -> dict[str, Any]:
@@ -324,9 +315,9 @@ class Run(FolderRun):
         return {CATEGORY_SHARE: share} if share else {}
 
     def finish(self) -> dict[str, Any]:
-        """Judge the best model once on the test scenarios; write best.npz and summary.json."""
+        """Evaluate the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        judged = judge(trainer.model, self.task, self.config, self.seed, self.category_share())
+        judged = evaluate(trainer.model, self.task, self.config, self.seed, self.category_share())
         summary = {
             "preset": self.config.preset,
             "recipe": self.config.recipe,
@@ -366,7 +357,7 @@ def refuse_other_run(
 
 
 def open_folder(folder: Path) -> Any:
-    """Make the folder, lock it, and try to write there while it costs nothing; returns the lock.
+    """Make the folder, lock it, and check before training that it can be written; returns the lock.
 
     Raises FolderInUse and OutputError.
     """
@@ -390,7 +381,7 @@ def open_folder(folder: Path) -> Any:
 
 
 def seconds_before(times: Path) -> float:
-    """Seconds that training has taken so far by times.jsonl; 0 where it does not say."""
+    """Seconds of training so far, from times.jsonl; 0 if it has none."""
     with suppress(OSError, ValueError, KeyError, IndexError, TypeError):
         if times.is_file():  # a pipe would be waited for
             return float(json.loads(times.read_bytes().splitlines()[-1])["seconds"])

@@ -1,4 +1,4 @@
-"""Early stopping: which evaluation is kept, and when to give up waiting for a better one."""
+"""Early stopping: which evaluation to keep, and when to stop waiting for a better one."""
 
 from dataclasses import dataclass, field
 
@@ -12,9 +12,10 @@ from trm_np.evaluation.metrics import exceeds_its_error
 
 @dataclass
 class StoppingState:
-    """All that early stopping remembers besides the weights; `best` is infinitely low while nothing is kept.
+    """State of early stopping, beside the weights.
 
-    `best` is the mean of `best_values`, the quality of the kept evaluation for each validation scenario.
+    `best` is the mean of `best_values`, the quality of each validation scenario in the kept evaluation; -inf if no
+    evaluation is kept.
     """
 
     best: float = float("-inf")
@@ -24,11 +25,11 @@ class StoppingState:
 
 
 class EarlyStopping:
-    """Keep the weights of the best evaluation; stop after `patience` bad ones in a row, at the next.
+    """Keep the weights of the best evaluation; stop at the first bad evaluation after `patience` bad ones in a row.
 
-    An evaluation is better if it improves on the best by more than may be chance: by more than the standard error of
-    the difference, paired by scenario. With a `threshold` it is better if quality > best · (1 + threshold). A tie or
-    NaN never is. Without patience (None) nothing stops, and the newest evaluation is the one kept.
+    An evaluation is better if it improves on the best by more than the standard error of the difference, paired by
+    scenario. With a `threshold` it is better if quality > best · (1 + threshold). A tie or NaN is never better. Without
+    patience (None) training never stops, and the newest evaluation is kept.
     """
 
     def __init__(self, patience: int | None, threshold: float | None = None) -> None:
@@ -38,7 +39,7 @@ class EarlyStopping:
         self.best_weights: dict[str, Array] = {}
 
     def step(self, values: Floats, epoch: int, model: nn.Module) -> bool:
-        """Take one evaluation, the quality (N,) of each validation scenario; returns whether training should stop."""
+        """Process an evaluation, the quality (N,) of each validation scenario; returns whether to stop training."""
         state, quality = self.state, float(values.mean())
         is_newest = self.patience is None and quality == quality  # NaN is not equal to itself
         if self.is_better(values) or is_newest:
@@ -49,7 +50,7 @@ class EarlyStopping:
         return self.patience is not None and state.bad_evaluations > self.patience
 
     def is_better(self, values: Floats) -> bool:
-        """Whether this evaluation beats the one kept by more than may be chance."""
+        """Whether this evaluation is better than the one kept."""
         state, quality = self.state, float(values.mean())
         if self.threshold is not None:
             return quality > state.best * (1 + self.threshold)
@@ -63,13 +64,13 @@ class EarlyStopping:
         return self.state.best > float("-inf")
 
     def require_values(self, scenarios: int) -> None:
-        """Raise ValueError unless a loaded state has the values that the next evaluation is compared with."""
+        """Raise ValueError unless a loaded state has the values to compare the next evaluation with."""
         values = self.state.best_values
         known = len(values) == scenarios and bool(np.isfinite(np.array(values, np.float64)).all())
         if self.threshold is None and self.has_kept and not known:
             raise ValueError(f"best_values must be {scenarios} numbers")
 
     def restore(self, model: nn.Module) -> None:
-        """Give the model the weights kept, if there are any."""
+        """Load the kept weights into the model, if there are any."""
         if self.best_weights:
             model.load_state_dict(self.best_weights)

@@ -1,4 +1,4 @@
-"""Training: read `Trainer` from `epochs` down. Where its files go is the business of run.py."""
+"""Training: read `Trainer` from `epochs` down; run.py writes its files."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,14 +51,14 @@ from trm_np.training.stopping import EarlyStopping
 
 # Of an update, in learning rates: |m| / √v is at most (1 - β₁) / √((1 - β₂)(1 - β₁²/β₂)) < 7.3 (Cauchy and Schwarz).
 LARGEST_UPDATE = 10
-HIDDEN_HISTORIES = 0.3  # share of the people whose histories are hidden
+HIDDEN_HISTORIES = 0.3  # share of the profiles whose histories are hidden
 ADDED_GENERATORS = ("choices", "votes", "imagination")  # files of earlier versions lack these
 
 Record = dict[str, Any]
 
 
 class Interrupted(Exception):
-    """Training was asked to stop, between two batches."""
+    """Signal that training was asked to stop, between two batches."""
 
 
 @dataclass
@@ -74,9 +74,9 @@ class Progress:
 
 
 class Trainer:
-    """A model in training on a task: everything random comes from `seed`. Of several `ranks` each learns from its rows.
+    """A model in training on a task. `seed` seeds all random numbers; each of several `ranks` learns from its rows.
 
-    Raises ConfigError if no model can be built from the configuration, or a batch has fewer rows than there are ranks.
+    Raises ConfigError if no model can be built from the configuration, or if a batch has fewer rows than ranks.
     """
 
     def __init__(self, config: Config, task: Task, seed: int, ranks: Ranks = ALONE) -> None:
@@ -104,17 +104,17 @@ class Trainer:
         )
         self.stopping = EarlyStopping(config.training.patience, config.training.improvement)
         self.progress = Progress()
-        self.step_context: Callable[[], AbstractContextManager[None]] = nullcontext  # a profile, perhaps
+        self.step_context: Callable[[], AbstractContextManager[None]] = nullcontext  # or a StepProfile
 
     @cached_property
     def practice(self) -> Practice | None:
-        """Imagined profiles, where they help; inferred anew from the seed when a run goes on."""
+        """Imagined profiles, where they help; a resumed run infers them again from the seed."""
         return Practice(self.task, Generators.from_seed(self.seed).votes) if self.uses_imagined else None
 
     def epochs(self, interrupted: Callable[[], bool] = lambda: False) -> Iterator[Record]:
         """Train to the end; yields the record of each epoch.
 
-        Raises Diverged, and Interrupted once `interrupted`, asked before every batch, says so on any rank.
+        Raises Diverged, and Interrupted as soon as `interrupted()`, called before every batch, is true on any rank.
         """
         self.evaluate_initial_model()
         while not self.progress.stopped_by:
@@ -129,18 +129,18 @@ class Trainer:
             yield self.end_epoch()
 
     def evaluate_initial_model(self) -> None:
-        """With choices, evaluate the initial model as epoch 0: it is a solution already, and may stay the best."""
+        """With choices, evaluate the initial model as epoch 0: its weights are a solution and may stay the best."""
         if self.model.experience is not None and not self.stopping.has_kept:
-            self.stopping.step(self.evaluation().quality, 0, self.model)
+            self.stopping.step(self.validate().quality, 0, self.model)
 
     def epoch_rows(self) -> Ints:
-        """The scenarios of an epoch, in order: each once, or as often as practice has a place for it."""
+        """Rows of the training scenarios of one epoch, in order; each repeats if imagined profiles are used."""
         return np.tile(
             np.arange(len(self.task.train)), self.config.training.repeats if self.uses_imagined else 1
         )
 
     def begin_epoch(self) -> None:
-        """Shuffle, unless training was interrupted within this epoch."""
+        """Shuffle, unless training resumes within this epoch."""
         if not self.progress.order:
             self.progress.order = self.generators.batches.permutation(self.epoch_rows()).tolist()
 
@@ -150,23 +150,22 @@ class Trainer:
             yield np.array(self.progress.order[first : first + size])
 
     def draw_batch(self, rows: Ints) -> Batch:
-        """The scenarios of these rows as told this time, some replaced by imagined ones, and gifts to judge, the same
-        for all of them.
+        """Draw a batch from the scenarios of these rows, augmented, masked, and some replaced by imagined ones.
 
-        The targets are those of the visible fields.
+        All profiles have the same candidates. The targets are those of the fields that are not masked.
         """
-        task, training, dice = self.task, self.config.training, self.generators
-        told = (self.practice or task).train.take(rows)
+        task, training, generators = self.task, self.config.training, self.generators
+        scenarios = (self.practice or task).train.take(rows)
         if training.augment:
-            told = replace(told, profiles=augment(told.profiles, dice.augmentation))
+            scenarios = replace(scenarios, profiles=augment(scenarios.profiles, generators.augmentation))
         if self.practice:
-            told = self.practice.mixed(told, training.imagined, dice.imagination)
-        profiles, labels = told.profiles, told.labels
-        masked = draw_mask(profiles, training.mask_probability, dice.masking)
-        candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, dice.candidates)
+            scenarios = self.practice.mix(scenarios, training.imagined, generators.imagination)
+        profiles, labels = scenarios.profiles, scenarios.labels
+        masked = draw_mask(profiles, training.mask_probability, generators.masking)
+        candidates = draw_candidates(len(task.gifts), self.config.loss.candidates, generators.candidates)
         gifts = task.gifts.take(candidates)
-        picked = draw_picked(len(told), len(gifts), dice.picking)
-        choices, history = self.draw_choices(told)
+        picked = draw_picked(len(scenarios), len(gifts), generators.picking)
+        choices, history = self.draw_choices(scenarios)
         return Batch(
             encode_profiles(profiles, task.vocabulary, masked, history),
             task.gift_inputs.take(candidates),
@@ -175,16 +174,16 @@ class Trainer:
             choices,
         )
 
-    def draw_choices(self, told: Split) -> tuple[Choices | None, Ints | None]:
-        """Draw candidates to choose among, and the histories (B, H) to show this time; None without choices."""
+    def draw_choices(self, scenarios: Split) -> tuple[Choices | None, Ints | None]:
+        """Draw candidates of a choice, and the histories (B, H) that are not hidden; None without choices."""
         if self.model.experience is None:
             return None, None
-        dice, size = self.generators.choices, self.config.loss.choice_candidates
-        hidden = dice.random(len(told)) < HIDDEN_HISTORIES
-        gifts = told.chosen.shape[1]
-        sample = None if gifts <= size else np.sort(dice.choice(gifts, size, replace=False))
-        choices = choices_among(told.chosen, told.rejected, told.history, hidden, sample)
-        return choices, padded(told.history, hidden)
+        rng, size = self.generators.choices, self.config.loss.choice_candidates
+        hidden = rng.random(len(scenarios)) < HIDDEN_HISTORIES
+        gifts = scenarios.chosen.shape[1]
+        sample = None if gifts <= size else np.sort(rng.choice(gifts, size, replace=False))
+        choices = choices_among(scenarios.chosen, scenarios.rejected, scenarios.history, hidden, sample)
+        return choices, padded(scenarios.history, hidden)
 
     def learn(self, batch: Batch) -> None:
         """Deep supervision: each step starts from the carry of the step before and ends with an update of the weights.
@@ -246,10 +245,10 @@ class Trainer:
                 raise self.diverged(f"{kind} {name}", value)
 
     def require_finite_gradients(self, norm: float) -> None:
-        """Raise Diverged that names the culprit, if the norm of all gradients is not finite.
+        """Raise Diverged, naming a parameter, if the norm of all gradients is not finite.
 
-        What is not finite spreads from the loss backward: of the gradients that it has reached, the last in the
-        model's order is nearest to where it began.
+        Non-finite values spread backward from the loss. Of the gradients that they have reached, the last in the
+        model's order is nearest to their origin.
         """
         if math.isfinite(norm):
             return
@@ -262,9 +261,9 @@ class Trainer:
         raise self.diverged(f"gradient of {name}{f' (and {len(before)} before it)' if before else ''}", value)
 
     def require_room(self) -> None:
-        """Raise Diverged if a learning rate is so high that the next update may be too large for a number.
+        """Raise Diverged if a learning rate is so high that the next update may overflow.
 
-        At up to 1 a weight moves by less than LARGEST_UPDATE at a step, and nothing needs to be looked at.
+        With a rate of at most 1, a weight moves by less than LARGEST_UPDATE in a step, and there is nothing to check.
         """
         for group in self.optimizer.param_groups:
             rate, decay = group["lr"], group["lr"] * group["weight_decay"]
@@ -279,7 +278,7 @@ class Trainer:
         return Diverged(what, value, self.progress.epochs + 1, self.progress.steps)
 
     def end_epoch(self) -> Record:
-        """The epoch's record, with an evaluation if one is due; the next epoch starts from clean sums."""
+        """Record of the epoch, with an evaluation if one is due; resets the sums for the next epoch."""
         done, training = self.progress, self.config.training
         losses = {name: done.sums[name] / done.steps for name in TERMS}
         record: Record = {
@@ -297,11 +296,11 @@ class Trainer:
         return record
 
     def evaluate(self, epoch: int) -> tuple[Record, bool]:
-        """Metrics and losses on the validation scenarios, for scheduler and stopping too; whether to stop.
+        """Evaluate on the validation scenarios, and step scheduler and early stopping; returns whether to stop.
 
-        Every rank evaluates all of it, which takes no longer, and comes to the same decisions.
+        Every rank evaluates all scenarios, which takes no longer, and so makes the same decisions.
         """
-        metrics, losses, quality = self.evaluation()
+        metrics, losses, quality = self.validate()
         self.require_finite("validation loss", losses)
         self.require_finite("validation metric", metrics)
         if self.config.training.plateau:
@@ -309,8 +308,8 @@ class Trainer:
         stop = self.stopping.step(quality, epoch, self.model)
         return {**metrics, "losses": losses}, stop
 
-    def evaluation(self) -> Evaluation:
-        """The model on the validation scenarios, once the shares of an experience are fitted there."""
+    def validate(self) -> Evaluation:
+        """Evaluate on the validation scenarios, after fitting the shares of an experience to them."""
         model, task = self.model, self.task
         with np.errstate(over="ignore", invalid="ignore"):
             inferred = infer_split(model, task.validation, task)
@@ -318,10 +317,10 @@ class Trainer:
                 fit_shares(model, task.validation, task, inferred)
             return evaluate_model(model, task.validation, task, self.config.loss, inferred)
 
-    # ------------------------------------------------------------------------- to go on another day
+    # ------------------------------------------------------------------------- state of a training file
 
     def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """All that training needs to go on, but the weights: values for JSON, and arrays."""
+        """Everything that resuming needs beside the weights: values for JSON, and arrays."""
         values = {
             "progress": asdict(self.progress),
             "generators": generator_states(self.generators),
@@ -368,7 +367,7 @@ class Trainer:
 
 
 def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
-    """Raise ConfigError unless the last and smallest batch of an epoch has a row for every rank."""
+    """Raise ConfigError unless the smallest batch of an epoch, the last one, has a row for every rank."""
     fewest = scenarios % batch_size or batch_size
     if fewest < ranks:
         raise ConfigError(
@@ -378,5 +377,5 @@ def require_rows(scenarios: int, batch_size: int, ranks: int) -> None:
 
 
 def is_masked(inputs: ProfileInputs) -> bool:
-    """Whether there is a token to guess."""
+    """Whether any token is masked."""
     return bool((inputs.masked_targets >= 0).any())

@@ -57,13 +57,13 @@ def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
         for _ in range(BEYOND * settings.supervision_steps * settings.cycles):
             carry = model.step(inputs, carry)
             carries.append(carry)
-        answers = [state_vector(each) for each in carries]
-        users = [model.encode_user(h, inputs) for h in answers]
-        h = np.concatenate([each.data for each in answers]).astype(np.float64)
+        states = [state_vector(each) for each in carries]
+        users = [model.encode_user(h, inputs) for h in states]
+        h = np.concatenate([each.data for each in states]).astype(np.float64)
         return Thoughts(
             categories=np.concatenate([user.category_logits.sigmoid().data for user in users]),
             tools=np.concatenate([likely(user.tool_logits).data for user in users]),
-            halting=np.array([F.softmax(model.core.halt_head(each)).data[0, HALT] for each in answers]),
+            halting=np.array([F.softmax(model.core.halt_head(each)).data[0, HALT] for each in states]),
             change=np.linalg.norm(np.diff(h, axis=0), axis=1) / np.linalg.norm(h[1:], axis=1),
             cycles=settings.cycles,
             trained=settings.supervision_steps,
