@@ -115,7 +115,6 @@ def test_what_a_check_allows_its_schema_allows(name: str) -> None:
         (schema.synonyms(VOCABULARY), {"hobbies": {"novels": "swimming"}}),
         (schema.scenario(VOCABULARY, ANY_STOCK), {"name": "a", "profile": {}}),
     ],
-    ids=str,
 )
 def test_a_schema_refuses_what_its_check_refuses(check: Check, value: Any) -> None:
     assert both_allow(check, value) == (False, False)
