@@ -193,6 +193,7 @@ def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
     return ends == 2 or unseen <= 1
 
 
+@pytest.mark.slow
 def test_a_model_that_thinks_once_sees_too_little_of_any_maze() -> None:
     """A step with n = T = 1 sees 4 cells far, twelve blocks one after the other 12, and 16 steps see all of a maze."""
     rng = np.random.default_rng(0)

@@ -144,6 +144,7 @@ def test_every_parameter_learns() -> None:
     assert all(np.abs(first).max() > 0 for first, _ in t.optimizer.moments)
 
 
+@pytest.mark.slow
 def test_it_learns_small_boards_and_cannot_without_thinking_again() -> None:
     """All puzzles of 4 × 4 as their own test: whether it can, not whether it generalises."""
     shares = {}
