@@ -12,7 +12,10 @@ import pytest
 from tests.training.small_run import SET
 from tests.waiting import HANG
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Windows is simulated on Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Windows is simulated on Linux"),
+]
 ROOT = Path(__file__).resolve().parents[1]
 # Names that mean a device on Windows, whatever follows a point, and characters that no name may have there.
 DEVICES = {

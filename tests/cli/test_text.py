@@ -227,6 +227,7 @@ def test_a_terminal_is_given_text_and_no_commands() -> None:
     assert printable("\u202aa\u202eb\u2066c\u2069") == r"\u202aa\u202eb\u2066c\u2069"
 
 
+@pytest.mark.slow
 def test_a_model_is_judged_where_no_letters_beyond_ascii_are_known(folder: Path) -> None:
     done = trm(folder, "evaluate", MODEL, "--held-out", "held_out.json", place="ASCII")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -206,6 +206,7 @@ def test_a_server_neither_begins_nor_goes_on_with_such_a_model(useless: Path, tm
     assert served.now is before and "is not a finite number" in served.refused
 
 
+@pytest.mark.slow
 def test_well_formed_files_with_hostile_content_cost_little_or_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     with np.errstate(over="ignore"):

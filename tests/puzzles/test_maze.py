@@ -192,6 +192,7 @@ def is_decided(task: Maze, question: Board, cell: int, reach: int) -> bool:
     return ends == 2 or unseen <= 1
 
 
+@pytest.mark.slow
 def test_one_step_sees_too_little_of_any_maze() -> None:
     """A step with n = T = 1 reaches 4 cells, twelve blocks in a row reach 12, and 16 steps reach the whole maze."""
     rng = np.random.default_rng(0)

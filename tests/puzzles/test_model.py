@@ -154,6 +154,7 @@ def test_every_parameter_learns() -> None:
     assert all(np.abs(first).max() > 0 for first, _ in t.optimizer.moments)
 
 
+@pytest.mark.slow
 def test_it_learns_small_boards_but_not_without_recursion() -> None:
     """Train and test on all puzzles of 4 × 4. This tests capacity, not generalization."""
     shares = {}

@@ -136,6 +136,7 @@ def test_without_choices_the_start_is_not_evaluated() -> None:
     assert not t.stopping.has_kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("improvement", ["none", 0.03])
 def test_an_interrupted_run_ends_with_the_same_bytes_and_its_model_loads(
     improvement: object, tmp_path: Path
@@ -157,6 +158,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes_and_its_model_loads(
     assert ndcg == summary["choices"]["test"]["ndcg_at_10"]
 
 
+@pytest.mark.slow
 def test_trials_that_read_along_have_the_bits_of_plain_runs() -> None:
     trials = [Trial("", small(**SHORT, training__patience=patience), 0) for patience in (0, 5)]
     rows = run_together(trials, chosen_data())

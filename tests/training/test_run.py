@@ -127,6 +127,7 @@ def test_going_on_writes_the_best_model_anew(tmp_path: Path, spoil: Callable[[Pa
     assert ((tmp_path / "best.npz").read_bytes(), (tmp_path / "last.npz").read_bytes()) == (best, last)
 
 
+@pytest.mark.slow
 def test_a_new_run_over_an_old_one_leaves_nothing_of_it(finished: Path, tmp_path: Path) -> None:
     new_run(tmp_path, small(training__epochs=5, training__evaluate_every=1), seed=5).train()
     new_run(tmp_path, small(**SHORT)).train()
@@ -186,7 +187,11 @@ def test_a_log_that_lost_lines_is_not_gone_on_with(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------- what is kept
 
 
-@pytest.mark.parametrize("off", [(), ("early_stopping",)], ids=["the best", "the newest"])
+@pytest.mark.parametrize(
+    "off",
+    [(), pytest.param(("early_stopping",), marks=pytest.mark.slow)],
+    ids=["the best", "the newest"],
+)
 def test_the_model_kept_is_the_one_that_the_summary_tells_of(tmp_path: Path, off: tuple[str, ...]) -> None:
     config = small(*off, training__epochs=4, training__evaluate_every=1)
     summary = Run(config, load_dataset(), 0, tmp_path).train()

@@ -112,6 +112,7 @@ def test_a_run_compares_the_quality_of_each_validation_scenario() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_compared_with_survives_an_interruption(tmp_path: Path) -> None:
     config = small(training__epochs=8, training__evaluate_every=1, training__improvement="none")
     new_run(tmp_path / "whole", config).train()
