@@ -76,6 +76,7 @@ def test_folds_depend_only_on_the_seed() -> None:
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_no_model_is_tested_on_its_training_scenarios(
     watched: tuple[dict[str, Any], Watch], stored: StoredModel
 ) -> None:
@@ -102,6 +103,7 @@ def people(profiles: ProfileTable) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_tested_and_done_is_called_after_each_fold(
     watched: tuple[dict[str, Any], Watch],
 ) -> None:
@@ -109,6 +111,7 @@ def test_the_best_weights_are_tested_and_done_is_called_after_each_fold(
     assert len(watch.restored) == watch.announced == 2 * FOLDS
 
 
+@pytest.mark.slow
 def test_the_metrics_of_a_seed_pool_its_folds(found: dict[str, Any]) -> None:
     assert (found["scenarios"], found["folds"], found["seeds"]) == (25, 5, [0, 1])
     for pooled, folds in zip(found["pooled"], found["by_fold"], strict=True):
@@ -122,6 +125,7 @@ def test_the_metrics_of_a_seed_pool_its_folds(found: dict[str, Any]) -> None:
     assert found["pooled"][0] != found["pooled"][1]
 
 
+@pytest.mark.slow
 def test_the_baselines_use_the_same_folds(found: dict[str, Any]) -> None:
     assert list(found["baselines"]) == ["popularity", "nearest_neighbour", "linear"]
     for metrics in found["baselines"].values():
@@ -129,6 +133,7 @@ def test_the_baselines_use_the_same_folds(found: dict[str, Any]) -> None:
         assert 0 < metrics["category_recall_at_3"] < 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures(stored: StoredModel, found: dict[str, Any]) -> None:
     assert cross_validate(stored, None, [1])["pooled"] == found["pooled"][1:]
 
