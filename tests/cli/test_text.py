@@ -270,9 +270,7 @@ def is_safe(shown: ast.expr) -> bool:
 
 OF_THE_PROGRAM = {
     "click.echo(ctx.get_help(), err=True)",
-    "click.echo(answered.text, nl=False)",  # JSON
-    "click.echo('\\r\\x1b[K' if count else '', nl=False, err=True)",
-    "click.echo(f'\\r{count:,} rows read', nl=False, err=True)",
+    "click.echo(replies.text, nl=False)",  # JSON
 }
 
 

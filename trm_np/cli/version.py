@@ -3,6 +3,7 @@
 import click
 
 from trm_np import __version__
+from trm_np.cli.errors import say
 from trm_np.cli.options import Command
 from trm_np.cli.threads import use_threads
 
@@ -37,11 +38,11 @@ def show_version(context: click.Context, _: click.Parameter, given: bool) -> Non
         if verbose:
             raise click.UsageError("--verbose: only with --version")
         return
-    click.echo(f"{context.info_name}, version {__version__}")
+    say(f"{context.info_name}, version {__version__}")
     if verbose:
         use_threads(all_cores=False)
         from trm_np.training.conditions import conditions
 
         for name, value in conditions(ranks=1).items():
-            click.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
     context.exit()
