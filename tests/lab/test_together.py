@@ -65,6 +65,7 @@ def test_the_full_grid_takes_96_trainings_instead_of_256() -> None:
     assert sorted(place for places in found for place in places) == list(range(2 * 256))
 
 
+@pytest.mark.slow
 def test_after_a_divergence_finished_trials_keep_their_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

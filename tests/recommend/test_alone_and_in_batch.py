@@ -92,6 +92,7 @@ def test_many_answers_are_the_answers_to_each(cells: int, monkeypatch: pytest.Mo
             assert one.to_dict() == nearly(alone.to_dict())
 
 
+@pytest.mark.slow
 def test_no_gift_is_given_twice_to_one_whose_shortlist_is_shorter_than_another_s() -> None:
     """Two gifts are in stock: the first person's best and the last that is looked at, which the other would not see."""
     stored = trained()

@@ -46,6 +46,7 @@ sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 def test_each_forked_process_answers_and_watches_the_model(tmp_path: Path) -> None:
     model = shutil.copy(model_file(), tmp_path / "best.npz")
     done = subprocess.run(

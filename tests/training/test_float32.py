@@ -67,7 +67,7 @@ def watched_step(preset: str) -> None:
         trainer.learn(watched_batch(batch))
 
 
-@pytest.mark.parametrize("preset", ["tiny", "report"])
+@pytest.mark.parametrize("preset", ["tiny", pytest.param("report", marks=pytest.mark.slow)])
 def test_a_training_step_makes_no_array_of_float64(preset: str) -> None:
     watched_step(preset)
     assert Watched.made > 1000
