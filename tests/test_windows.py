@@ -30,8 +30,8 @@ FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[ .]$')
 
 def on_windows(code: str, folder: Path, *words: object) -> "subprocess.CompletedProcess[str]":
     """Python with this code, in a process that sees Windows."""
-    options = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning")
-    command = [sys.executable, *options, "-c", f"import tests.windows\n{code}", *map(str, words)]
+    command = [sys.executable, "-X", "warn_default_encoding", "-c", f"import tests.windows\n{code}"]
+    command += map(str, words)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANG, check=False

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -168,3 +169,5 @@ def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = 
 if any(name.startswith("trm_np.") for name in sys.modules):
     raise RuntimeError("modules of trm_np are loaded already: they see the system as it is")
 builtins.__import__ = import_
+# With -X warn_default_encoding: an encoding that is not stated would be cp1252.
+warnings.filterwarnings("error", category=EncodingWarning, module=r"trm_np\b")

@@ -224,6 +224,7 @@ def test_too_many_names_are_refused_before_any_is_looked_up() -> None:
 def test_a_profile_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[object] = []
 
+    @schema.keeps(type="number")
     def money(value: object, at: Place) -> Iterator[Problem]:
         checked.append(value)
         return iter(())

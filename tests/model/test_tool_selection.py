@@ -54,7 +54,7 @@ def ballots(part: ToolSelection, scores: Array) -> Array:
     words = np.zeros((len(scores), 1, W))
     words[:, 0, : scores.shape[1]] = scores
     with no_grad():
-        logits: Array = part.count(Tensor(words), np.ones((len(scores), 1), bool)).data
+        logits: Array = part.count_votes(Tensor(words), np.ones((len(scores), 1), bool)).data
     return logits / CONFIG.tool_vote + even_share(scores.shape[1])
 
 
@@ -97,10 +97,10 @@ def test_the_votes_of_the_words_add_up(padding: Array, tools: int, seed: int) ->
     part, rng = selection(tools, seed), np.random.default_rng(seed)
     hidden = rng.normal(size=(*padding.shape, W))
     with no_grad():
-        together = part.count(Tensor(hidden), ~padding).data
+        together = part.count_votes(Tensor(hidden), ~padding).data
         for row, column in zip(*np.nonzero(~padding), strict=True):
             alone = Tensor(hidden[row : row + 1, column : column + 1])
-            together[row] -= part.count(alone, np.ones((1, 1), bool)).data[0]
+            together[row] -= part.count_votes(alone, np.ones((1, 1), bool)).data[0]
     np.testing.assert_allclose(together, np.zeros((len(padding), tools)), atol=1e-12)
 
 

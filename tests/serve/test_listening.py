@@ -10,7 +10,7 @@ import pytest
 
 from tests.serve.asking import new_application
 from tests.waiting import HANG
-from trm_np.cli.serve import said
+from trm_np.cli.serve import address_line
 from trm_np.serve.listening import ListenError, addresses, in_words, listen
 
 NOT_OURS = "192.0.2.1"  # of TEST-NET-1, which nobody has
@@ -95,7 +95,7 @@ def test_each_address_is_answered_at_and_said(known: Known, two_hosts: tuple[str
     known(*two_hosts)
     application, listening = new_application(), listen("localhost", 0)
     where = [each.getsockname()[:2] for each in listening]
-    assert said(application.served, listening).endswith(
+    assert address_line(application.served, listening).endswith(
         " at " + " and ".join(f"http://{in_words(each)}/" for each in where)
     )
     server = on_waitress.Server(application, listening)

@@ -47,7 +47,7 @@ def lab() -> None:
 
 
 class Base(NamedTuple):
-    """What all runs have in common, but for the settings that differ: --set has those, in each command its own."""
+    """Preset, recipe, epochs and settings of all runs. Each command reads --set in its own way."""
 
     preset: str
     recipe: str

@@ -84,9 +84,9 @@ def start_server() -> None:
     if METHOD == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
-        with without_interrupts():
-            resource_tracker.ensure_running()
-            forkserver.ensure_running()
+        for start in (resource_tracker.ensure_running, forkserver.ensure_running):
+            with without_interrupts():  # once for each: the first of them lets signals through again
+                start()
 
 
 def _send_result(
