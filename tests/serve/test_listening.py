@@ -91,14 +91,16 @@ def test_addresses_are_written_as_in_a_browser() -> None:
 
 
 def test_each_address_is_answered_at_and_said(known: Known, two_hosts: tuple[str, str]) -> None:
-    on_waitress = pytest.importorskip("trm_np.serve.on_waitress", reason="the extra [serve] is not installed")
+    pytest.importorskip("waitress", reason="the extra [serve] is not installed")
+    from trm_np.serve.on_waitress import Server
+
     known(*two_hosts)
     application, listening = new_application(), listen("localhost", 0)
     where = [each.getsockname()[:2] for each in listening]
     assert address_line(application.served, listening).endswith(
         " at " + " and ".join(f"http://{in_words(each)}/" for each in where)
     )
-    server = on_waitress.Server(application, listening)
+    server = Server(application, listening)
     answering = threading.Thread(target=server.run)
     answering.start()
     try:

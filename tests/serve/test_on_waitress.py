@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("trm_np.serve.on_waitress", reason="the extra [serve] is not installed")
+pytest.importorskip("waitress", reason="the extra [serve] is not installed")
 
 from tests.serve.asking import new_application
 from tests.waiting import HANG, wait_until
