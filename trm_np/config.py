@@ -408,7 +408,7 @@ def switches(config: Config) -> dict[str, bool]:
 
 
 def switches_in(settings: Mapping[str, Any]) -> dict[str, bool]:
-    """Each of the report's optimizations: off if all its settings are those from before, else on."""
+    """Whether each of the report's optimizations is on: not all of its settings have their values for off."""
     return {
         name: any(settings[key] != value for key, value in before.items())
         for name, before in SWITCHES.items()

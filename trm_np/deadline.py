@@ -1,4 +1,4 @@
-"""A time by which work is to be done, looked at within it: what runs long asks `require_time` now and then."""
+"""A deadline for long computations, which check it by calls of `require_time`."""
 
 import time
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ BRINGS = {
     "onnx": ("onnx>=1.16", "onnxruntime>=1.19"),
     "cluster": ("distributed>=2024.1",),
     "serve": ("waitress>=3.0.1,<4",),
-    "mpi": ("mpi4py>=4.1", "mpich>=4.1.3"),
+    "mpi": ("mpi4py>=4.1", *(("mpich>=4.1.3",) if sys.platform != "win32" else ())),
 }
 
 

@@ -23,7 +23,7 @@ INTERRUPTED = 128 + SIGINT
 
 
 def prepare() -> None:
-    """Arrange all of this; the first thing that a program does."""
+    """Set up signals and streams; the first call of a program."""
     if getsignal(SIGINT) is default_int_handler:  # else it is ignored, as in the background, or another's
         signal(SIGINT, leave)
         sys.unraisablehook = leave_if_interrupted

@@ -7,14 +7,17 @@ promise where a call is missing.
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-# Windows alone translates ends of lines, and hands open files on to other programs, unless told not to.
+# Without these flags Windows translates ends of lines, and lets other programs inherit open files.
 AS_BYTES = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # without it `open` waits for the other end of a named pipe
+RETRIES = (0.01, 0.03, 0.1, 0.3, 1.0)  # seconds to wait before the next attempt to replace a file
 LOCKED_BYTE = 2**30  # far behind what is written there: Windows lets nobody read a byte that is locked
 
 
@@ -47,8 +50,23 @@ def sync(descriptor: int) -> None:
 
 
 def open_folder(folder: Path) -> int | None:
-    """Open a folder to `sync` it; None on Windows, which keeps names without being asked."""
+    """Open a folder to `sync` it; None on Windows, where a folder cannot be flushed."""
     return None if hasattr(os, "O_BINARY") else os.open(folder, os.O_RDONLY)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file, over another one if there is one; raises OSError.
+
+    Windows refuses to replace a file that another program, such as a virus scanner, has open at this moment.
+    """
+    for wait in RETRIES:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if not hasattr(os, "O_BINARY"):
+                raise
+            time.sleep(wait)
+    os.replace(source, target)
 
 
 def give_owner_and_permissions(descriptor: int, status: os.stat_result) -> None:
@@ -78,7 +96,7 @@ def lock(descriptor: int) -> None:
         finally:
             os.lseek(descriptor, position, os.SEEK_SET)
     else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[attr-defined, unused-ignore]
 
 
 def limit(memory: int | None, seconds: int) -> None:
@@ -90,10 +108,11 @@ def limit(memory: int | None, seconds: int) -> None:
         import resource
     except ImportError:
         return
-    for kind, most in ((getattr(resource, "RLIMIT_DATA", None), memory), (resource.RLIMIT_CPU, seconds)):
+    limits: Any = resource  # which a type checker on Windows finds empty
+    for kind, most in ((getattr(limits, "RLIMIT_DATA", None), memory), (limits.RLIMIT_CPU, seconds)):
         if kind is not None and most is not None:
-            hard = resource.getrlimit(kind)[1]
-            resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+            hard = limits.getrlimit(kind)[1]
+            limits.setrlimit(kind, (most if hard == limits.RLIM_INFINITY else min(most, hard), hard))
 
 
 def most_files() -> int | None:
@@ -102,8 +121,9 @@ def most_files() -> int | None:
         import resource
     except ImportError:
         return None
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if most == resource.RLIM_INFINITY else int(most)
+    limits: Any = resource
+    most = limits.getrlimit(limits.RLIMIT_NOFILE)[0]
+    return None if most == limits.RLIM_INFINITY else int(most)
 
 
 @contextmanager
@@ -111,11 +131,12 @@ def without_interrupts() -> Iterator[None]:
     """Within, processes that are started ignore Ctrl-C, on systems where a process can hand that on."""
     import signal
 
-    if not hasattr(signal, "pthread_sigmask"):
+    signals: Any = signal
+    if not hasattr(signals, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signals.pthread_sigmask(signals.SIG_BLOCK, {signals.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signals.pthread_sigmask(signals.SIG_SETMASK, before)

@@ -26,7 +26,7 @@ SECOND = [
     (signal.SIGTERM, signal.SIGINT, 130),
     (signal.SIGINT, signal.SIGINT, 130),
     (signal.SIGINT, signal.SIGTERM, -signal.SIGTERM),
-    (signal.SIGINT, signal.SIGHUP, 0),
+    *([(signal.SIGINT, signal.SIGHUP, 0)] if hasattr(signal, "SIGHUP") else []),
 ]
 
 
@@ -67,7 +67,7 @@ def test_a_signal_while_a_row_is_taken_is_an_end_and_no_failed_run(handlers: lis
     [lambda: ended_by_signals(Path("rows")), first_signal, lambda: first_signal(unexpected)],
     ids=["trm lab", "trm train", "trm serve"],
 )
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=str)
+@pytest.mark.parametrize("number", ENDING, ids=str)
 def test_a_signal_that_was_ignored_stays_ignored(
     handling: Callable[[], AbstractContextManager[Any]], number: int
 ) -> None:
@@ -84,6 +84,7 @@ def unexpected() -> None:
     raise AssertionError("the signal was to be ignored")
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(("first", "second", "code"), SECOND, ids=str)
 def test_a_second_signal_ends_training_at_once(first: int, second: int, code: int) -> None:
     """One that is ignored stays so though another was received."""
@@ -103,6 +104,7 @@ with interruptible(), first_signal() as received:
     assert subprocess.run(command, capture_output=True, cwd=ROOT).returncode == code
 
 
+@pytest.mark.posix
 def test_nohup_and_a_hang_up(tmp_path: Path) -> None:
     """The first of the two signals ends training, unless it is ignored."""
     options = [*SET, "--epochs", "100000", "--set", "training.patience=none", "--out", str(tmp_path)]

@@ -163,6 +163,7 @@ def lose_the_process(trial: Trial, dataset: Dataset) -> Row:
     return run_trial(trial, dataset)
 
 
+@pytest.mark.posix
 def test_a_lost_process_costs_only_its_own_run(rows: list[Row]) -> None:
     with local_processes(1) as executor:
         lost, kept = (executor.submit(lose_the_process, trial, DATASET) for trial in small_trials()[::2])

@@ -51,8 +51,9 @@ SMALL_PUZZLES = {
     "model.core_hidden": 8,
     "model.supervision_steps": 2,
     "model.answer_steps": 2,
-    "training.epochs": 1,
+    "training.epochs": 12,
     "training.updates": 2,
+    "training.evaluate_every": 1,
 }
 SHORT = ("--epochs", 25, "--set", "training.evaluate_every=25")  # 100 optimizer steps
 
@@ -163,16 +164,26 @@ def test_what_is_refused_is_said_once_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_puzzles_are_learned_by_the_command_on_two_ranks_and_gone_on_with_on_one(tmp_path: Path) -> None:
-    """The files that one rank writes for all are complete."""
-    words = ("puzzle", "train", "--count", 20, "--quiet", "--json", "--out", tmp_path / "out")
+def test_puzzles_interrupted_on_two_ranks_go_on_on_one(tmp_path: Path) -> None:
     small = [word for key, value in SMALL_PUZZLES.items() for word in ("--set", f"{key}={value}")]
-    code, out, err = finish(start(2, ROOT / "bin" / "trm", *words, *small))
+    trm, words = ROOT / "bin" / "trm", ("puzzle", "train", "--count", 20, "--quiet", *small)
+    assert finish(start(1, trm, *words, "--out", tmp_path / "whole")) == (0, "", "")
+
+    words = (*words, "--out", tmp_path / "out")
+    job = start(2, ROOT / "tests" / "reliability" / "held.py", trm, *words)
+    log = tmp_path / "out" / "metrics.jsonl"
+    wait_until(lambda: job.poll() is not None or (log.exists() and log.stat().st_size))
+    job.send_signal(signal.SIGTERM)
+    code, _, err = finish(job)
+    assert code == 128 + signal.SIGTERM
+    assert len(re.findall(r"^Error: interrupted; go on with: .* --resume$", err, re.MULTILINE)) == 1
+    assert 0 < len(records(tmp_path / "out")) < SMALL_PUZZLES["training.epochs"]
+
+    code, out, err = finish(start(1, trm, *words, "--resume", "--json"))
     assert (code, err) == (0, "")
-    assert json.loads(out)["updates"] == 2
-    code, out, err = finish(start(1, ROOT / "bin" / "trm", *words, *small, "--resume"))
-    assert (code, err) == (0, "")
-    assert json.loads(out)["updates"] == 2
+    assert json.loads(out)["epochs_run"] == SMALL_PUZZLES["training.epochs"]
+    whole, resumed = ([record["total"] for record in records(tmp_path / name)] for name in ("whole", "out"))
+    assert resumed == pytest.approx(whole, rel=1e-4)
 
 
 def test_a_rank_that_fails_alone_ends_the_others(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Training runs that are killed or told to stop at random instants, and resumed to the end."""
 
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -11,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.waiting import wait_until
+from trm_np.cli.signals import ENDING
 from trm_np.storage.checkpoint import CheckpointError, load_model
 from trm_np.training.run import BEST, LAST, METRICS, SUMMARY
 
 ROOT = Path(__file__).parents[2]
 RESULTS = (BEST, LAST, METRICS, SUMMARY)
 SHARE_IN_TRAINING = 0.8  # of the kills; the others come at any moment, most of them while it starts
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPS = ENDING
 
 
 class Training:

@@ -141,7 +141,7 @@ def refusals() -> Iterator[None]:
 
 
 def line_of(error: Exception) -> str:
-    """The error in a line. Whoever opens a file names it, so that one of writing without a name is of stdout."""
+    """The error as one line. A write error without a file name is about stdout."""
     if isinstance(error, ImportError):
         return f"a package cannot be loaded: {first_cause(error)}"
     if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:

@@ -184,7 +184,7 @@ def evaluate(
 
 
 def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:
-    """How long to think; raises UsageError for longer than there is a reason to believe in."""
+    """The number of steps; raises UsageError if it is above the largest allowed one."""
     config = stored.config.model
     most = max(DIAL * config.supervision_steps, config.answer_steps)
     if steps is not None and steps > most:

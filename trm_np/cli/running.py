@@ -118,7 +118,7 @@ def executor_of(workers: Workers, tasks: int | None = None) -> Iterator[Executor
 
 
 class Ended(BaseException):
-    """A signal asks for an end: not an error of a run, which would become its row."""
+    """Raised by a signal. A BaseException, so that it does not become the error of a run."""
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Processes(ThreadPoolExecutor):
         sender.close()
         try:
             result, error = receiver.recv()
-        except EOFError:
+        except (EOFError, OSError):
             process.join()
             raise ProcessLost(f"its process was lost (exit code {process.exitcode})") from None
         process.join()

@@ -62,8 +62,8 @@ def inference_graph(
 ) -> tuple[Graph, Outputs]:
     """The graph and its outputs by name, each with dtype and shape; of `profiles` only the widths are read.
 
-    The numbers of profiles, tokens and gifts are free. `gifts` are what is judged where none are given; "value" is what
-    they are ranked by, with this share of their categories.
+    The numbers of profiles, tokens and gifts are free. `gifts` are scored if the caller gives none. "value"
+    ranks them, with this share of their categories.
     """
     g = Graph(model)
     asked = profile_inputs(g, profiles)

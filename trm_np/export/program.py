@@ -20,6 +20,7 @@ from trm_np.storage.npz import open_archive
 FIRST_LINE = b"#!/usr/bin/env python3\n"
 PACKAGES = ("click", "trm_np", "trm_np.autograd", "trm_np.scenarios")
 KEPT = (".py", ".html", ".json")
+LEFT_OUT = "example"  # for `trm init`, which the program does not have
 MAIN = "trm_np/cli/program.py"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 READABLE, EXECUTABLE = 0o644, 0o777  # the latter before the umask
@@ -58,7 +59,7 @@ def package_files(package: str) -> Iterator[tuple[str, bytes]]:
 def files_in(folder: Folder, at: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         name = f"{at}/{entry.name}"
-        if entry.is_dir():
+        if entry.is_dir() and entry.name != LEFT_OUT:
             yield from files_in(entry, name)
         elif entry.name.endswith(KEPT):
             yield name, entry.read_bytes()

@@ -75,7 +75,7 @@ def facts(gifts: Sequence[Gift]) -> Facts:
 def kept_out(
     facts: Facts, profile: Profile, paid: Floats, excluded: Sequence[int], terms: Terms
 ) -> dict[str, Bools]:
-    """The gifts (G,) that each rule in force is about, by the name of the rule: those `excluded` are given by place.
+    """Marks (G,) of the gifts that each active rule excludes, by the name of the rule; `excluded` are places.
 
     `paid` (G,) is what each gift would cost.
     """

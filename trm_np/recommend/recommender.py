@@ -242,6 +242,6 @@ def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> Non
 
 
 def span_of(numbers: Iterable[float | None]) -> tuple[float, float]:
-    """The least and the greatest of those known; anything if none is."""
+    """The minimum and maximum of the known numbers; -inf and inf if none is known."""
     known = [number for number in numbers if number is not None]
     return (min(known), max(known)) if known else (-np.inf, np.inf)

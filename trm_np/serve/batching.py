@@ -1,8 +1,8 @@
 """Requests that wait for the model at the same time are answered together, several times as fast as one by one.
 
-There is no thread for it: whichever request gets hold of the model answers the one that has waited longest, and
-with it those behind that ask the same of the same model; then it lets go. So each request is answered in its turn,
-by any thread.
+There is no separate thread. The request that holds the model handles the one that has waited longest, together with
+later ones for the same model and terms, and then releases the model. Requests are therefore handled in order, by any
+thread.
 """
 
 import threading
@@ -32,7 +32,7 @@ class Overloaded(Exception):
 
 @dataclass(eq=False)
 class Waiting:
-    """Profiles, what is asked of them (model, terms), until when, and in the end their answers, or what went wrong."""
+    """A waiting request: profiles, model and terms, the deadline, and later its recommendations or error."""
 
     asked: list[CheckedProfile]
     question: tuple[Recommender, Terms]
@@ -45,7 +45,7 @@ class Batches:
     """A model that one thread at a time holds, and those that wait for it, in order.
 
     `admitted` profiles are taken on, each of which takes `pace` seconds among many; 0 before any were answered.
-    `failures` in a row have been the last of what it was asked: without an answer at their deadline, or an error.
+    `failures` counts the latest requests in a row that ended with an error, or too late.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Batches:
         after_fork(self.begin)
 
     def begin(self) -> None:
-        """Nobody holds the model, and nobody waits."""
+        """Reset locks, queue and counters."""
         self.failures = 0
         self.lock, self.admitted, self.pace = threading.Lock(), 0, 0.0
         self.model = threading.Lock()
@@ -113,9 +113,9 @@ class Batches:
         return batch
 
     def _answer_together(self, batch: list[Waiting]) -> None:
-        """Answer all of a batch; if that fails, each alone, so that it fails for none but the one it is due to.
+        """Handle a batch of requests. If that fails, handle each alone, so that only the faulty one fails.
 
-        Those who are out of time leave it, and the others begin again.
+        Requests that are out of time leave the batch, and the others begin again.
         """
         recommender, terms = batch[0].question
         asked = [profile for each in batch for profile in each.asked]

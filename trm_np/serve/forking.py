@@ -6,7 +6,7 @@ from weakref import WeakMethod
 
 
 def after_fork(renew: Callable[[], None]) -> None:
-    """Call a method in every process that is forked from now on, while its object lives; nothing where none can be."""
+    """Call a method after each fork in the child, while its object lives; without fork, do nothing."""
     method = WeakMethod(renew)
 
     def call() -> None:

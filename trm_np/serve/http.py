@@ -1,4 +1,4 @@
-"""Answers over HTTP: what every one of them says, and the errors, one line each."""
+"""HTTP responses: headers that all of them have, and errors of one line."""
 
 import json
 from http import HTTPStatus

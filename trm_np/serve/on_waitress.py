@@ -82,7 +82,7 @@ class Refusal(task.ErrorTask):  # type: ignore[misc]
 
 
 class Answer(task.WSGITask):  # type: ignore[misc]
-    """An answer that tells its client, once the server ends, that it is the last on this connection."""
+    """A response that closes its connection if the server is draining."""
 
     def build_response_header(self) -> bytes:
         if self.channel.server.whole.draining and len(self.channel.requests) == 1:

@@ -1,8 +1,7 @@
 """The OpenAPI 3.1 document of the server: what requests may hold, and what answers do hold.
 
-What a check of data/schema.py or question.py keeps to, that check says. Synonyms count as the names that they stand
-for, and words that the model does not know as missing: in a request the vocabulary gives examples, in an answer it is
-all that can stand there.
+Schemas of requests come from the checks of data/schema.py and question.py. A request may contain any words: the names
+of the vocabulary are examples. A response contains only names of the vocabulary.
 """
 
 from collections.abc import Iterator
@@ -51,7 +50,7 @@ ERRORS = {
 
 
 def document(vocabulary: Vocabulary) -> dict[str, Any]:
-    """The document for a model with this vocabulary, but for its `servers`: a request says at what prefix it stands."""
+    """The document for a model with this vocabulary, without `servers`, which depend on the request."""
     health = "State of the server, and the model that it uses."
     about = "Gifts for a person, recommended by a Tiny Recursive Model."
     return {
@@ -116,7 +115,7 @@ def answer(description: str, kind: str, content: Schema) -> dict[str, Any]:
 
 
 def profile(vocabulary: Vocabulary) -> Schema:
-    """A profile as it may be asked for."""
+    """The schema of a profile in a request."""
     fields = schema.profile_fields(vocabulary, word)
     return schema.record({name: schema.or_null(check) for name, check in fields.items()}, fields).schema
 

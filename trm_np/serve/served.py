@@ -1,4 +1,4 @@
-"""The model that answers, and what puts another in its place while it does."""
+"""The served model, and the thread that replaces it when its file changes."""
 
 import os
 import threading
@@ -30,7 +30,7 @@ Signature = tuple[
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A model, and what is said of it at /model, /openapi.json and /health: a request sees one, from beginning to end.
+    """A model with its responses for /model, /openapi.json and /health. A request uses one snapshot throughout.
 
     `signature` is that of the files that it was read from.
     """
@@ -43,7 +43,7 @@ class Snapshot:
 
 
 class ServedModel:
-    """The snapshot `now` of a model file and maybe a catalogue file; `refused` says why a later one is not it.
+    """The snapshot `now` of a model file and perhaps a catalogue file; `refused` says why a newer file is not used.
 
     A thread looks at the files, in each process: a request never does. It has `looked` last at a time of
     `time.monotonic`; None before.

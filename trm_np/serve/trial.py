@@ -20,7 +20,7 @@ CODE = BEGIN + "from trm_np.serve.trial import main; main(**given)"
 
 
 class TrialError(ValueError):
-    """A file is refused, by the process that tried it or by what became of it."""
+    """The process that tried a file has refused it, or has failed."""
 
 
 def tried(path: str, catalogue: str | None, trust: bool) -> str:

@@ -1,4 +1,4 @@
-"""The WSGI application (PEP 3333): which path answers what."""
+"""The WSGI application (PEP 3333) and its paths."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ class Application:
     """Answers requests with the model that is served when they begin."""
 
     def __init__(self, served: ServedModel, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
-        """`hosts` are the names by which it is asked, besides those of this machine itself; any if `None`."""
+        """`hosts` are the allowed names in Host, besides those of this machine; `None` allows any name."""
         self.hosts = hosts
         self.served = served
         self.metrics = metrics
@@ -136,7 +136,7 @@ class Application:
 
 
 def require_host(said: str, hosts: Collection[str] | None) -> None:
-    """Raise HTTPError for another name than those of this machine itself, as a page from elsewhere has it resolved."""
+    """Raise HTTPError for a name in Host that is not allowed, as in an attack by DNS rebinding."""
     name = re.sub(r":\d*$", "", said).lower().rstrip(".")
     if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
         allowed = "localhost, and the names given as --allow-host or TRM_ALLOW_HOST"
@@ -144,7 +144,7 @@ def require_host(said: str, hosts: Collection[str] | None) -> None:
 
 
 def require_method(path: str, method: str) -> None:
-    """Raise HTTPError for a path that there is not, or a method that it does not have."""
+    """Raise HTTPError for an unknown path, or a method that the path does not have."""
     if path not in METHODS:
         raise HTTPError(404, f"path: found {shown(path)}; allowed: {', '.join(METHODS)}")
     allowed = "GET, HEAD" if METHODS[path] == "GET" else METHODS[path]

@@ -66,7 +66,7 @@ def atomic_write(path: Path, *pieces: Piece, mode: int = 0o666) -> None:
             make_safe(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, target)
+        systems.replace(temporary, target)
         sync_folder(target.parent)
     except BaseException as error:
         with suppress(OSError):
@@ -150,7 +150,7 @@ def keep_as(path: Path, older: Path) -> None:
     temporary = temporary_of(older)
     with suppress(OSError):
         os.link(path, temporary)
-        os.replace(temporary, older)
+        systems.replace(temporary, older)
     with suppress(OSError):
         os.unlink(temporary)
 
