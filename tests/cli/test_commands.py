@@ -165,6 +165,13 @@ def test_an_old_spelling_works_for_one_version_with_one_line(command: str, old: 
     assert f" {old} " not in run(command, "--help").stdout
 
 
+def test_a_command_that_has_moved_says_where() -> None:
+    found = run("lab", "figures", "--figures", "folder", "depth")
+    assert found.exit_code == 2
+    assert found.stderr == "Error: trm lab figures is now: python docs/figures, in a checkout\n"
+    assert "figures" not in run("lab", "--help").stdout
+
+
 def test_the_profile_of_recommend_is_no_old_spelling(trained: Path) -> None:
     Path("profile.json").write_text('{"age": 34}')
     result = run("recommend", trained / "best.npz", "--profile", "profile.json", "--top", "2", "--json")

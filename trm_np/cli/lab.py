@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from trm_np.cli.errors import OneLineGroup, refusals, say
+from trm_np.cli.errors import USAGE, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import plot
 from trm_np.cli.lab_recursion import recursion
@@ -153,6 +153,20 @@ def sweep(
 
         rows = run_all(combinations(base), seeds, load_dataset(*files), Path(out) / "sweep.jsonl", workers)
         say(json.dumps(rows) if as_json else sweep_text(rows))
+
+
+@lab.command(
+    hidden=True,
+    context_settings={"ignore_unknown_options": True},
+    help="""Say what has replaced this command; until version 0.2.
+
+    \b
+    Example: trm lab figures depth
+    """,
+)
+@click.argument("words", nargs=-1)
+def figures(words: tuple[str, ...]) -> None:
+    raise Refusal("trm lab figures is now: python docs/figures, in a checkout", USAGE)
 
 
 def in_json(effect: "Effect") -> dict[str, Any]:
