@@ -51,7 +51,7 @@ def cost_of(model: ModelConfig, vocabulary: Vocabulary, gifts: int) -> Cost:
     work = recursion + matched + chosen + scored
 
     gift = NUMBER * (3 * features + 4 * categories + 4 * user + 2 * hidden)
-    matching = 6 * categories * width + 2 * model.category_heads * categories**2
+    matching = categories * (6 * width + 2 * model.category_heads * categories + 2 * model.category_hidden)
     choosing = WORDS * (8 * model.tool_width + 3 * tools)
     scoring = 8 * gifts * model.reward_hidden + (3 * gifts * core if model.experienced_gifts else 0)
     outputs = WORDS * features + NAMED * (categories + tools + gifts)
