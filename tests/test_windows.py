@@ -61,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect", "run/best.npz"),
         ("export", "run/best.npz", "--zipapp", "--out", "gift.pyz"),
         ("puzzle", "make", "sudoku6", "--count", "3", "--out", "three.csv"),
+        ("lab", "sweep", *SET, "--seeds", "1", "--processes", "1", "--out", "lab"),
     ],
     ids=lambda words: words[0],
 )

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,27 @@ def test_the_longest_possible_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     atomic_write(path, b"whole")
     assert path.read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(("refusals", "is_replaced"), [(3, True), (99, False)])
+def test_on_windows_a_file_that_is_open_for_a_moment_is_replaced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusals: int, is_replaced: bool
+) -> None:
+    path, replace, left = tmp_path / "file", os.replace, iter(range(refusals))
+    path.write_bytes(b"before")
+
+    def busy(source: Path, target: Path) -> None:
+        if next(left, None) is not None:
+            raise PermissionError(errno.EACCES, "in use")
+        replace(source, target)
+
+    monkeypatch.setattr("trm_np.systems.RETRIES", (0.0,) * 5)
+    monkeypatch.setattr("trm_np.systems.os.replace", busy)
+    monkeypatch.setattr("trm_np.systems.os.O_BINARY", 0, raising=False)
+    with nullcontext() if is_replaced else pytest.raises(WriteError, match="in use"):
+        atomic_write(path, b"after")
+    assert path.read_bytes() == (b"after" if is_replaced else b"before")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 CANNOT = ("EINVAL", "ENOSYS", "ENOTSUP", "ENOLCK")
