@@ -56,11 +56,12 @@ class Running:
 
     def end(self) -> int:
         """Number of requests left without an answer."""
-        if self.thread.is_alive():
+        try:
             self.server.drain()
-        self.thread.join(HANG)
-        for each in self.sockets:
-            each.close()
+            self.thread.join(HANG)
+        finally:
+            for each in self.sockets:
+                each.close()
         return self.unanswered
 
 
@@ -186,6 +187,22 @@ def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: 
     assert answers.count(b"200 OK") == 50
     running.thread.join(HANG)
     running.server.drain()  # once more, when all is over
+    assert running.end() == 0
+
+
+def test_the_server_does_not_end_before_the_thread_that_ends_it_has_woken_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (listener,) = running.server.listeners
+    pull = listener.pull_trigger
+
+    def pull_late() -> None:
+        pull()
+        wait_until(lambda: not listener.accepting)
+        running.thread.join(0.2)  # it cannot end yet; it would, and close the trigger, if it did not wait
+        pull()
+
+    monkeypatch.setattr(listener, "pull_trigger", pull_late)
     assert running.end() == 0
 
 

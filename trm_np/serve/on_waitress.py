@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,10 +26,8 @@ except ImportError as error:
 
 DRAIN_SECONDS = 10.0
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
-ROOM, FILES_KEPT = (
-    50,
-    64,
-)  # connections that are closed at a time; descriptors for all else that a server opens
+ROOM = 50  # connections that are closed at a time
+FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
@@ -151,6 +150,7 @@ class Server:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no fault
         self.metrics = application.metrics
         self.draining = self.said = False
+        self.ending = threading.RLock()  # a signal may arrive while its own thread holds it
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
         files = most_files()
@@ -162,10 +162,11 @@ class Server:
         self.listeners = [Listener(self, application, each) for each in listening]
 
     def drain(self) -> None:
-        """Have `run` come to its end; may be called by a signal handler, and again."""
-        if not self.draining:
-            self.draining = True
-            self.listeners[0].pull_trigger()
+        """Have `run` come to its end; may be called by a signal handler, by another thread, and again."""
+        with self.ending:  # or the trigger is closed, and its descriptor another file's, before it is pulled
+            if not self.draining:
+                self.draining = True
+                self.listeners[0].pull_trigger()
 
     def run(self) -> int:
         """Answer until `drain`, then all that has been received; returns how many requests had no answer in time."""
@@ -179,8 +180,9 @@ class Server:
         unanswered = sum(channel.busy for channel in self.channels())
         for channel in self.channels():
             channel.handle_close()
-        for listener in self.listeners:
-            listener.trigger.close()
+        with self.ending:
+            for listener in self.listeners:
+                listener.trigger.close()
         self.dispatcher.set_thread_count(0)
         return unanswered
 
