@@ -8,6 +8,7 @@ python tests/campaign.py content --count 2000
 python tests/campaign.py kills --count 300
 python tests/campaign.py signals --count 60
 python tests/campaign.py faults
+python tests/campaign.py faults --poor
 """
 
 import os
@@ -178,15 +179,16 @@ def ended(what: str, until_done: UntilDone, count: int, seed: int) -> None:
 
 
 @campaign.command()
-def faults() -> None:
+@click.option("--poor", is_flag=True, help="On a disk without fsync, second names and locks.")
+def faults(poor: bool) -> None:
     """A crash, a short write and five errors at every step of saving an evaluation."""
     with memory_folder() as name:
         evaluated = Evaluated(Path(name, "run"))
         tried, broken = 0, list[str]()
-        for fault, at in trials(evaluated.save):
+        for fault, at in trials(evaluated.save, poor=poor):
             tried += 1
             try:
-                evaluated.check(fault, at)
+                evaluated.check(fault, at, poor)
             except AssertionError as error:
                 broken.append(str(error))
     for line in broken:
