@@ -5,6 +5,7 @@ python tests/campaign.py flips
 python tests/campaign.py edits --count 100000
 python tests/campaign.py hostile
 python tests/campaign.py content --count 2000
+python tests/campaign.py served --count 2000
 python tests/campaign.py kills --count 300
 python tests/campaign.py signals --count 60
 python tests/campaign.py faults
@@ -15,6 +16,7 @@ import os
 import resource
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ import click
 import numpy as np
 
 from tests.hostile import content, damage, forging, kinds, watching
+from tests.hostile.offering import Offering
 from tests.reliability.faults import FAULTS, Evaluated, trials
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from trm_np.config import resolve
@@ -35,7 +38,7 @@ from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.training.run import Run
 
 MEGABYTE = 2**20
-LONGEST_LOAD, LONGEST_LIFE = 1.0, 2.0  # seconds
+LONGEST_LOAD, LONGEST_LIFE, LONGEST_RESPONSE = 1.0, 2.0, 0.5  # seconds
 LONGEST_USE = 3.0  # with every allocation traced, which takes several times as long
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
 OPTIONS = (
@@ -65,6 +68,12 @@ def memory_folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 
 
+def trained(folder: Path) -> bytes:
+    """A model file of the `tiny` preset, trained for an epoch in this folder."""
+    Run(resolve("tiny", settings={"training.epochs": "1"}), load_dataset(), 0, folder).train()
+    return (folder / "best.npz").read_bytes()
+
+
 def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -88,8 +97,7 @@ def edits(count: int, seed: int) -> None:
     """Random edits of a model file of the `tiny` preset, trained for an epoch."""
     with memory_folder() as name:
         folder = Path(name)
-        Run(resolve("tiny", settings={"training.epochs": "1"}), load_dataset(), 0, folder).train()
-        model = (folder / "best.npz").read_bytes()
+        model = trained(folder)
         damage.outcomes(folder, model, [model[:-1]])
         before = peak_memory()
         found = damage.outcomes(folder, model, damage.edits(model, count, np.random.default_rng(seed)))
@@ -143,6 +151,39 @@ def hostile_content(count: int, seed: int) -> None:
         f"at most {slowest:.2f} s of a processor and {most / MEGABYTE:.1f} MB, and 16 bytes for each byte"
     )
     end(f"{count:,} files, seed {seed}: {counts}; {figures}", slowest > LONGEST_USE or most > MOST_MEMORY)
+
+
+@campaign.command()
+@click.option("--count", default=2000, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def served(count: int, seed: int) -> None:
+    """Offer files with hostile content to a server, and the good file after each that it takes, while a client asks."""
+    of_others: list[tuple[float, float]] = []  # when another model than the good one may have answered
+    with memory_folder() as name:
+        good, path = trained(Path(name)), Path(name, "served.npz")
+        path.write_bytes(good)
+        with Offering(path) as offering:
+            digest = offering.served()
+            for data in content.files(count, np.random.default_rng(seed)):
+                began = time.monotonic()
+                if offering.takes(data):
+                    offering.takes(good)
+                    of_others.append((began, time.monotonic()))
+            swapped = offering.takes(good) and offering.served() == digest
+    own = [
+        each
+        for each in offering.responses
+        if not any(begin <= each.at + each.seconds and each.at <= end for begin, end in of_others)
+    ]
+    median, slow = np.quantile([each.seconds for each in own], [0.5, 0.99])
+    failed = sum(each.status != 200 for each in own)
+    figures = (
+        f"the good model answered {len(own):,} requests, median {median:.3f} s, 99 % within {slow:.3f} s, "
+        f"{failed} with another status than 200, and was {'' if swapped else 'not '}loaded again in the end"
+    )
+    taken = len(of_others)
+    what = f"{count:,} files, seed {seed}: {taken:,} loaded, {count - taken:,} refused"
+    end(f"{what}; {figures}", slow > LONGEST_RESPONSE or failed > 0 or not swapped)
 
 
 @campaign.command()
