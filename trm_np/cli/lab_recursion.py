@@ -48,7 +48,8 @@ def recursion(
 ) -> None:
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.lab.recursion import PUZZLES, recursion_text, summarize, variants, with_seeds
+        from trm_np.lab.recursion import PUZZLES, recursion_text, summarize, variants
+        from trm_np.lab.trial import with_seeds
         from trm_np.puzzles.sudoku import SUDOKU_6
 
         if figures:

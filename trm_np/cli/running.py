@@ -19,7 +19,7 @@ from trm_np.config import Config
 if TYPE_CHECKING:
     from trm_np.data.load import Dataset
     from trm_np.lab.sweep import Kind
-    from trm_np.lab.trial import AnyTrial, Row
+    from trm_np.lab.trial import Row, Trial
 
 
 class Workers(NamedTuple):
@@ -66,7 +66,7 @@ def run_all(
 
 
 def run_trials(
-    trials: Sequence["AnyTrial"],
+    trials: Sequence["Trial[Any]"],
     dataset: Any,
     path: Path,
     workers: Workers,
