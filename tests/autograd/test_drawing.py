@@ -23,7 +23,7 @@ FIGURES = Path(__file__).resolve().parents[2] / "docs" / "figures"
 
 @dataclass
 class Seen:
-    """What a reader of the picture sees: texts and frames of the boxes, and the arrows in their order."""
+    """A picture as a reader sees it: texts and frames of the boxes, and the arrows in their order."""
 
     texts: list[list[str]]
     frames: list[tuple[float, float, float, float]]
