@@ -37,7 +37,11 @@ class OneLine(click.Command):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings = {
+            "help_option_names": ["-h", "--help"],
+            "show_default": True,
+            **self.context_settings,
+        }
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {spelling for parameter in self.params for spelling in parameter.opts}
