@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = "trm_np"
 html_static_path = [str(ROOT / "docs" / "book" / "style.css")]
 html_css_files = ["style.css"]
+html_show_search_summary = False  # summaries are fetched, which browsers refuse for files on disk
 html_copy_source = False
 html_show_sphinx = False
 
