@@ -1,0 +1,1 @@
+"""The coding exercises of the lessons: a file to fill in for each lesson, hints, and checks of what was written."""
