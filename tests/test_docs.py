@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs.figures.experiments import EXPERIMENTS
+from docs.notebooks.notebook import cells
 from tests.lab.small_trials import made_up
 from trm_np.data.load import load_dataset
 from trm_np.lab.trial import data_digest
@@ -71,7 +73,14 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     if draws or words[:2] == ["lab", "plot"]:
         pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     if program == ".venv/bin/python":
-        run([str(ROOT / words[0]), *words[1:], *([] if draws else ["--seeds", "1", "--epochs", "1"])], folder)
+        run(
+            [
+                str(ROOT / words[0]),
+                *words[1:],
+                *([] if words[0].startswith("docs/") else ["--seeds", "1", "--epochs", "1"]),
+            ],
+            folder,
+        )
         return
     name = program.removeprefix(".venv/bin/")
     training = (name == "trm-train" or words[:2] == ["puzzle", "train"]) and "--epochs" not in words
@@ -111,6 +120,79 @@ def test_the_code_of_a_page_prints_what_stands_below_it(
         found = run(["-W", "error", "-"], folder, said=here + "\n".join(codes))
     lines = found.splitlines()
     assert [line for line in printed.splitlines() if line not in lines] == []
+
+
+LESSONS = sorted((ROOT / "docs" / "lessons").glob("*.md"))
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("notebooks")
+    written = run([str(ROOT / "docs" / "notebooks"), str(out)], ROOT).splitlines()
+    assert written == [str(out / f"{page.stem}.ipynb") for page in LESSONS]
+    return out
+
+
+def opened(page: Path, notebooks: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads((notebooks / f"{page.stem}.ipynb").read_text("utf-8"))["cells"]
+    return cells
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_has_the_text_code_and_output_of_its_lesson(page: Path, notebooks: Path) -> None:
+    cells = opened(page, notebooks)
+    text = page.read_text(encoding="utf-8")
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    if "checkpoints" in code[0]["source"] and "os.chdir" in code[0]["source"]:
+        code.pop(0)
+    assert [cell["source"] + "\n" for cell in code] == [
+        block for kind, block in BLOCK.findall(text) if kind == "python"
+    ]
+    whole = LINK.sub("](", text)
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            assert LINK.sub("](", cell["source"]) in whole
+            for target, _ in LINK.findall(BLOCK.sub("", cell["source"])):
+                assert not target or (notebooks / target).exists(), target
+        for output in cell.get("outputs", ()):
+            assert output["text"] in text
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_is_one_by_the_format(page: Path, notebooks: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs pip install nbformat")
+    nbformat.validate(nbformat.read(notebooks / f"{page.stem}.ipynb", as_version=4))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name[:2] != "00" else ()) for page in LESSONS],
+    ids=lambda page: page.name,
+)
+def test_a_notebook_prints_what_it_shows(page: Path, notebooks: Path, request: pytest.FixtureRequest) -> None:
+    """Cell by cell; what depends on the machine is left out."""
+    cells = [cell for cell in opened(page, notebooks) if cell["cell_type"] == "code"]
+    needs_runs = any("checkpoints" in cell["source"] for cell in cells)
+    folder = request.getfixturevalue("folder") if needs_runs else notebooks
+    here = ["-W", "error", str(ROOT / "tests" / "notebook.py")]
+    printed = json.loads(run([*here, str(notebooks / f"{page.stem}.ipynb")], folder))
+    for cell, found in zip(cells, printed, strict=True):
+        varies = "nbval-ignore-output" in cell["metadata"].get("tags", ())
+        for output in cell["outputs"]:
+            assert varies or output["text"] == found
+
+
+def test_the_blocks_of_a_page_become_cells() -> None:
+    shown = "```python\n1\n```\n\n```text\n2\n```\n\nthree\n\n```text\n4\n```\n\n"
+    text = f"# A\n\none\n\n{shown}## B\n\n```sh\n5\n```\n"
+    found = [(cell["cell_type"], cell["source"], cell.get("outputs")) for cell in cells(text)]
+    assert found == [
+        ("markdown", "# A\n\none", None),
+        ("code", "1", [{"name": "stdout", "output_type": "stream", "text": "2\n"}]),
+        ("markdown", "three\n\n```text\n4\n```", None),
+        ("markdown", "## B\n\n```sh\n5\n```", None),
+    ]
 
 
 @pytest.mark.parametrize(
