@@ -21,6 +21,7 @@ from trm_np.lab.trial import data_digest
 ROOT = Path(__file__).resolve().parents[1]
 OF_FOLDERS = [ROOT / folder / "README.md" for folder in ("scenarios", "benchmarks")]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *OF_FOLDERS]
+LESSONS = sorted((ROOT / "docs" / "lessons").glob("*.md"))
 PASTED = ROOT / "tests" / "pasted.py"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
@@ -73,14 +74,8 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     if draws or words[:2] == ["lab", "plot"]:
         pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     if program == ".venv/bin/python":
-        run(
-            [
-                str(ROOT / words[0]),
-                *words[1:],
-                *([] if words[0].startswith("docs/") else ["--seeds", "1", "--epochs", "1"]),
-            ],
-            folder,
-        )
+        trains = [] if words[0].startswith("docs/") else ["--seeds", "1", "--epochs", "1"]
+        run([str(ROOT / words[0]), *words[1:], *trains], folder)
         return
     name = program.removeprefix(".venv/bin/")
     training = (name == "trm-train" or words[:2] == ["puzzle", "train"]) and "--epochs" not in words
@@ -262,16 +257,87 @@ def test_anchors_are_those_of_a_forge() -> None:
     ]
 
 
-def test_every_lesson_is_in_the_reading_order_and_has_exercises_with_answers() -> None:
+def test_every_lesson_is_in_the_reading_order() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    order = re.findall(r"^\d+\. .*\(lessons/([^)]+)\)", index, re.MULTILINE)
-    lessons = sorted((ROOT / "docs" / "lessons").glob("*.md"))
-    assert order == [lesson.name for lesson in lessons]
-    for lesson in lessons:
-        text = lesson.read_text(encoding="utf-8")
-        exercises, answers = text.split("## Exercises")[1].split("<summary>Answers</summary>")
-        numbers = re.compile(r"^(\d+)\. ", re.MULTILINE)
-        assert numbers.findall(exercises) == numbers.findall(answers) != []
+    order = re.findall(r"^\| (\w+) \| \[(.*)\]\(lessons/([^)]+)\) \| (\d+) \|$", index, re.MULTILINE)
+    assert [name for _, _, name, _ in order] == [lesson.name for lesson in LESSONS]
+    for number, title, name, minutes in order:
+        text = (ROOT / "docs" / "lessons" / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. {title}\n")
+        assert f"- **Time:** about {minutes} minutes.\n" in text
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_has_the_same_parts(lesson: Path) -> None:
+    """Aim, minutes and needs; then key points, with the code; then exercises with answers."""
+    text = lesson.read_text(encoding="utf-8")
+    _, head, *_ = text.split("\n\n")
+    starts = [line for line in head.splitlines() if not line.startswith("  ")]
+    wanted = ("You will be able to**", "Time:**", "You need:**")
+    assert len(starts) == 3
+    assert all(line.startswith(f"- **{words}") for line, words in zip(starts, wanted, strict=True))
+    body, key_points = text.split("\n## Key points\n")
+    key_points, exercises = key_points.split("\n## Exercises\n")
+    assert "(../glossary.md#" in body
+    assert code_links(key_points)
+    exercises, answers = exercises.split("<summary>Answers</summary>")
+    numbers = re.compile(r"^(\d+)\. ", re.MULTILINE)
+    assert numbers.findall(exercises) == numbers.findall(answers) != []
+
+
+def code_links(key_points: str) -> list[tuple[str, str]]:
+    """Names in "In the code" and the files where they are; each is defined there."""
+    text = key_points.split("- In the code: ")[1]
+    found, start = [], 0
+    for link in re.finditer(r"\[`([^`]+)`\]\(\.\./\.\./([^)]+)\)", text):
+        assert link[1] == link[2]
+        source = (ROOT / link[1]).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", text[start : link.start()]):
+            assert re.search(rf"^ *(?:def|class) {name}\b|^{name}\b.* = ", source, re.MULTILINE), (
+                name,
+                link[1],
+            )
+            found.append((name, link[1]))
+        start = link.end()
+    return found
+
+
+def test_a_name_that_is_not_in_the_linked_file_is_noticed() -> None:
+    line = "- In the code: `{}` in [`autograd/graph.py`](../../autograd/graph.py)."
+    assert code_links(line.format("backward_pass")) == [("backward_pass", "autograd/graph.py")]
+    with pytest.raises(AssertionError):
+        code_links(line.format("forward_pass"))
+
+
+def test_terms_of_the_glossary_are_in_order_and_short() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = [entry.split("\n\n", 1) for entry in glossary.split("\n## ")[1:]]
+    terms = [term for term, _ in entries]
+    assert terms == sorted(set(terms), key=str.lower)
+    assert len(terms) >= 40
+    for term, text in entries:
+        assert 1 <= len(re.findall(r"[.?](?:\s|$)", text)) <= 3, term
+
+
+def test_the_check_of_lesson_0b_says_what_is_wrong() -> None:
+    page = ROOT / "docs" / "lessons" / "00b-what-f-is-made-of.md"
+    codes = [code for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == "python"]
+    names: dict[str, Any] = {}
+    for code in codes:
+        exec(code, names)
+    solution = codes[-1].split("print(")[0]
+    for right, wrong, said in (
+        ("", "", "right"),
+        (" / np.sqrt(width // heads)", "", "not divided"),
+        ("np.sqrt(width // heads)", "np.sqrt(width)", "not by that of the width of a head"),
+        (" @ w_out.T", "", "w_out, is missing"),
+        (".swapaxes(0, 1).reshape(size, width) @", ".reshape(size, width) @", "another result"),
+        ("np.split(x @ w_qkv.T, 3, axis=-1)", "np.split(x @ w_qkv.T, 3, axis=-1)[::-1]", "another result"),
+        (".swapaxes(0, 1).reshape(size, width) @ w_out.T", "", "the result has shape (2, 5, 4), not (5, 8)"),
+        ("heads, -1)", "1, -1)", "the heads are not separate"),
+    ):
+        exec(solution.replace(right, wrong) if right else solution, names)
+        assert said in names["check"](names["attention"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "exercises": "autograd data puzzles",
     "serve": "text extras systems deadline data world model storage recommend",
     "export": "autograd config extras data world model storage evaluation",
-    "cli": "autograd config text extras process data importing storage evaluation recommend training "
+    "cli": "autograd config text extras process systems data importing storage evaluation recommend training "
     "executors puzzles lab exercises serve export",
     "start": "process cli",
 }
