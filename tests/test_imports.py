@@ -54,6 +54,14 @@ OF_PROCESSES = {
     "multiprocessing.connection.Connection",
 }
 EXCEPTIONS = {
+    # It compiles this package itself, and marshals the result.
+    ROOT / "trm_np" / "export" / "program.py": {
+        "compile",
+        "importlib.util.MAGIC_NUMBER",
+        "importlib.util.source_hash",
+        "marshal",
+        "marshal.dumps",
+    },
     ROOT / "trm_np" / "executors" / "processes.py": OF_PROCESSES,
     ROOT / "trm_np" / "serve" / "trial.py": {f"subprocess{rest}" for rest in ("", ".run", ".TimeoutExpired")},
 }

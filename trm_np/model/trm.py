@@ -9,6 +9,7 @@ So it runs the same components in parts: `encode_gifts` once for the catalogue, 
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,7 +42,7 @@ from trm_np.model.user_profiling import UserEmbedding, UserProfiling
 HALT = 1  # of the halt head's two classes (go on, halt)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """Outputs of the model for B profiles and G gifts; probabilities are logits.
 
@@ -63,8 +64,7 @@ class Outputs:
     h: Tensor
 
 
-@dataclass(frozen=True)
-class EncodedGifts:
+class EncodedGifts(NamedTuple):
     """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`.
 
     Or G gifts of each of B profiles: then every shape is (B, G, ...).
@@ -83,8 +83,7 @@ class EncodedGifts:
         return EncodedGifts(split(self.embedding), side)
 
 
-@dataclass(frozen=True)
-class EncodedUser:
+class EncodedUser(NamedTuple):
     """B profiles, encoded, and their outputs that depend on no gift: category logits (B, C), tool logits (B, K)."""
 
     embedding: UserEmbedding
@@ -106,8 +105,8 @@ class TRM(nn.Module):
         self,
         config: Config,
         vocabulary: Vocabulary,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         model, dropout = config.model, config.dropout
         self.config = model
