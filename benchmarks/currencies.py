@@ -48,7 +48,8 @@ def main(seeds: int, epochs: int | None) -> None:
     from trm_np.config import resolve
     from trm_np.data.load import load_dataset
     from trm_np.evaluation.summary import STRICT, TARGETS, figure, table, title
-    from trm_np.lab.trial import run_trial, with_seeds
+    from trm_np.lab.together import run_together
+    from trm_np.lab.trial import with_seeds
 
     found: dict[str, list[dict[str, float]]] = {}
     scales = []
@@ -61,7 +62,7 @@ def main(seeds: int, epochs: int | None) -> None:
         )
         settings = {} if epochs is None else {"training.epochs": str(epochs)}
         trials = with_seeds({name: resolve("tiny", settings=settings)}, seeds)
-        found[name] = [run_trial(trial, data)["test"] for trial in trials]
+        found[name] = [run_together([trial], data)[0]["test"] for trial in trials]
         print(f"{name}: {seeds} trained", file=sys.stderr, flush=True)
     first = next(iter(found))
     rows = [("test scenarios", *found, "largest difference of a seed")]

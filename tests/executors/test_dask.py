@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.small_trials import small_trials
+from tests.lab.small_trials import run_trial, small_trials
 from tests.recommend.stored_models import trained
 from tests.waiting import HANG
 from trm_np import Recommender
 from trm_np.data.load import load_dataset
 from trm_np.executors.dask import ClusterError, conditions, require_alike
-from trm_np.lab.trial import run_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {**conditions(), "BLAS threads": "1"}

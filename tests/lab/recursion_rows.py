@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from trm_np.lab.recursion import STEPS, data_digest, variants, with_seeds
-from trm_np.lab.trial import Row, identity
+from trm_np.lab.recursion import STEPS, data_digest, variants
+from trm_np.lab.trial import Row, identity, with_seeds
 from trm_np.puzzles.sudoku import SUDOKU_6
 
 ROUNDS = (3, 5, 8)
@@ -25,7 +25,7 @@ def made_up(seeds: int) -> list[Row]:
             "name": trial.name,
             **identity(trial, data_digest(SUDOKU_6)),
             "parameters": 82_946,
-            "updates": 100 * trial.variant.config.training.epochs,
+            "updates": 100 * trial.config.training.epochs,
             "best_epoch": 20,
             "test": test,
             "by_rounds": [

@@ -8,9 +8,11 @@ import numpy as np
 
 from docs.figures.experiments import Experiment
 from trm_np.config import Config, LearningRateConfig, flatten, resolve
+from trm_np.data.load import Dataset
 from trm_np.evaluation.summary import STRICT, TARGETS
-from trm_np.lab.trial import Row, Trial, identity, with_seeds
+from trm_np.lab.trial import Row, Trial, data_digest, identity, row_of, task_of, with_seeds
 from trm_np.model.losses import TERMS
+from trm_np.training.trainer import Trainer
 
 SETTINGS = {"training.epochs": "2", "training.evaluate_every": "1", "training.scenario_limit": "3"}
 
@@ -21,8 +23,21 @@ def small(**settings: object) -> Config:
     return resolve("tiny", (), {**SETTINGS, **given})
 
 
-def small_trials(seeds: int = 2) -> list[Trial]:
+def small_trials(seeds: int = 2) -> list[Trial[Config]]:
     return with_seeds({"one cycle": small(model__cycles=1), "two cycles": small()}, seeds)
+
+
+def run_trial(trial: Trial[Config], dataset: Dataset) -> Row:
+    """The row of a trial that is trained by itself, to compare with."""
+    trainer = Trainer(trial.config, task_of(dataset, trial.config), trial.seed)
+    curve = [record for record in trainer.epochs() if "validation" in record]
+    trainer.stopping.restore(trainer.model)
+    ended = {
+        "epochs_run": trainer.progress.epochs,
+        "best_epoch": trainer.stopping.state.best_epoch,
+        "stopped_by": trainer.progress.stopped_by,
+    }
+    return row_of(trial, data_digest(dataset), trainer, ended, curve)
 
 
 def row(name: str, seed: int, test: Mapping[str, float], **further: Any) -> Row:

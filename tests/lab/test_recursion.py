@@ -15,6 +15,7 @@ from tests.lab.recursion_rows import made_up
 from tests.puzzles.small_puzzles import TASK, small
 from trm_np.autograd import Tensor
 from trm_np.cli import trm
+from trm_np.config import flatten
 from trm_np.lab import recursion
 from trm_np.lab.recursion import (
     DEEPEST,
@@ -24,7 +25,6 @@ from trm_np.lab.recursion import (
     SHIPPED,
     STEPS,
     LastStep,
-    PuzzleTrial,
     RandomStart,
     Unmasked,
     Variant,
@@ -34,14 +34,20 @@ from trm_np.lab.recursion import (
     variants,
 )
 from trm_np.lab.results import complete, read_rows
+from trm_np.lab.trial import Trial
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import rivals, work
-from trm_np.puzzles.config import PuzzleConfig
+from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, PuzzleTrainingConfig
 from trm_np.puzzles.model import PuzzleModel
 from trm_np.puzzles.run import PuzzleRun
 from trm_np.puzzles.sets import make_held_out, make_puzzles
 
 LITTLE = small(training__epochs=2, training__updates=3)
+
+
+def parts(config: PuzzleConfig) -> tuple[PuzzleModelConfig, PuzzleTrainingConfig]:
+    """The settings of a variant, without its class."""
+    return config.model, config.training
 
 
 @pytest.fixture
@@ -57,27 +63,28 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_variant_has_the_arithmetic_of_the_shipped_model() -> None:
     found = variants({})
-    shipped = found[SHIPPED].config
-    assert shipped == PuzzleConfig()
+    shipped = found[SHIPPED]
+    assert parts(shipped) == parts(PuzzleConfig())
     for name, variant in found.items():
         each = (
-            work(variant.config.model)
-            if variant.model != LastStep.__name__
+            work(variant.model)
+            if variant.variant != LastStep.__name__
             else work(replace(shipped.model, latent_steps=2))
         )
-        total = variant.config.training.epochs * each
+        total = variant.training.epochs * each
         assert abs(total - shipped.training.epochs * work(shipped.model)) <= each / 2, name
 
 
 def test_no_two_variants_are_the_same_run() -> None:
     found = variants({"training.epochs": 3})
-    assert len({json.dumps(PuzzleTrial("", each, 0).settings()) for each in found.values()}) == len(found)
-    assert found[SHIPPED].config.training.epochs == 3
+    assert len({json.dumps(flatten(each)) for each in found.values()}) == len(found)
+    assert found[SHIPPED].training.epochs == 3
 
 
 def test_the_rivals_are_those_of_training_with_compare() -> None:
     found = variants({})
-    assert [found[ONCE].config, found[DEEPEST].config] == [config for _, config in rivals(PuzzleConfig())]
+    ours = [parts(found[name]) for name in (ONCE, DEEPEST)]
+    assert ours == [parts(config) for _, config in rivals(PuzzleConfig())]
 
 
 def made(model: type[PuzzleModel], **settings: Any) -> PuzzleModel:
@@ -130,7 +137,7 @@ def test_without_masks_cells_differ_only_by_their_vectors() -> None:
 
 @pytest.mark.usefixtures("few")
 def test_a_row_equals_the_results_of_a_run_in_a_folder(tmp_path: Path) -> None:
-    trial = PuzzleTrial("small", Variant(LITTLE), 3)
+    trial = Trial("small", Variant(*parts(LITTLE)), 3)
     row = run(trial, TASK)
     apart = make_held_out(TASK, 3, 0)
     learnt = make_puzzles(TASK, 12, np.random.default_rng(3), 0, set(apart.known))
@@ -150,15 +157,15 @@ def test_a_row_equals_the_results_of_a_run_in_a_folder(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_can_be_trained(model: str) -> None:
-    assert run(PuzzleTrial(model, Variant(LITTLE, model), 0), TASK)["test"]["puzzles"] == 8
+    assert run(Trial(model, Variant(*parts(LITTLE), model), 0), TASK)["test"]["puzzles"] == 8
 
 
 @pytest.mark.usefixtures("few")
 def test_finished_runs_are_not_repeated_and_a_failure_is_a_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    fine = PuzzleTrial("fine", Variant(LITTLE), 0)
+    fine = Trial("fine", Variant(*parts(LITTLE)), 0)
     diverging = replace(small(training__learning_rate=1.0, training__warmup=0, training__clip_norm=1000.0))
-    wrong = PuzzleTrial("wrong", Variant(diverging, "no such model"), 0)
+    wrong = Trial("wrong", Variant(*parts(diverging), "no such model"), 0)
     with ThreadPoolExecutor(1) as executor:
         first = complete(path, [fine], TASK, executor, kind=PUZZLES)
         arrived: list[Any] = []

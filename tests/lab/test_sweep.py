@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.lab.small_trials import small, small_trials
+from tests.lab.small_trials import run_trial, small, small_trials
 from tests.waiting import HANG, wait_until
+from trm_np.config import Config
 from trm_np.data.load import Dataset, load_dataset
 from trm_np.executors.processes import ProcessLost, local_processes
 from trm_np.lab.results import ResultsError, complete, read_rows
 from trm_np.lab.sweep import sweep
-from trm_np.lab.trial import Row, Trial, run_trial
+from trm_np.lab.trial import Row, Trial
 from trm_np.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +157,7 @@ def test_the_order_of_the_file_does_not_depend_on_the_executor(tmp_path: Path, k
     assert (tmp_path / "forwards.jsonl").read_bytes() == (tmp_path / "backwards.jsonl").read_bytes()
 
 
-def lose_the_process(trial: Trial, dataset: Dataset) -> Row:
+def lose_the_process(trial: Trial[Config], dataset: Dataset) -> Row:
     """Kill the process of the first trial, as the system might."""
     if trial.seed == 0:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab.small_trials import small
+from tests.lab.small_trials import run_trial, small
 from trm_np.config import Config
 from trm_np.data.load import load_dataset
 from trm_np.lab.grid import grid
 from trm_np.lab.together import groups, leading, run_together
-from trm_np.lab.trial import Trial, run_trial, with_seeds
+from trm_np.lab.trial import Trial, with_seeds
 from trm_np.training.trainer import Trainer
 
 DATASET = load_dataset()

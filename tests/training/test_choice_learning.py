@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.lab.small_trials import run_trial
 from tests.training.small_run import dataset, small, written
 from trm_np.config import Config
 from trm_np.data.load import Dataset
@@ -24,7 +25,7 @@ from trm_np.evaluation.predict import (
     infer_split,
 )
 from trm_np.lab.together import run_together
-from trm_np.lab.trial import Trial, run_trial
+from trm_np.lab.trial import Trial
 from trm_np.model.new import Generators, new_model
 from trm_np.storage.checkpoint import load_model
 from trm_np.training.run import Run

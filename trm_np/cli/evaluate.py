@@ -5,7 +5,7 @@ import json
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import as_json, named, trust
+from trm_np.cli.options import as_json, named, path_option, trust
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
 
@@ -21,12 +21,7 @@ from trm_np.cli.threads import is_large, use_threads
     """,
 )
 @click.argument("model", callback=named)
-@click.option(
-    "--held-out",
-    callback=named,
-    metavar="FILE",
-    help="Held-out scenarios.  [default: the shipped ones]",
-)
+@path_option("--held-out", help="Held-out scenarios.  [default: the shipped ones]")
 @click.option(
     "--cross-validate",
     is_flag=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named, trust
+from trm_np.cli.options import as_json, named, path_option, trust
 from trm_np.cli.threads import is_large, use_threads
 
 if TYPE_CHECKING:
@@ -46,19 +46,12 @@ ENDINGS = {
 @click.option(
     "--zipapp", is_flag=True, help="Program in one file, model included, for any Python with NumPy."
 )
-@click.option(
+@path_option(
     "--out",
-    callback=named,
-    metavar="FILE",
     help="Output file. A link is followed, and an existing file keeps its permissions.  "
     "[default: beside MODEL, named after it]",
 )
-@click.option(
-    "--held-out",
-    callback=named,
-    metavar="FILE",
-    help="Held-out scenarios for --half and --int8.  [default: the shipped ones]",
-)
+@path_option("--held-out", help="Held-out scenarios for --half and --int8.  [default: the shipped ones]")
 @trust
 @as_json
 def export(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import click
 
 from trm_np.cli.errors import OneLine, refusals, say
-from trm_np.cli.options import as_json, named, together
+from trm_np.cli.options import as_json, path_option, together
 from trm_np.cli.output import refuse_old, write_new
 from trm_np.cli.progress import progress
 
@@ -48,13 +48,11 @@ class TableFiles(NamedTuple):
 @together(
     "tables",
     TableFiles,
-    click.option(
-        "--orders", callback=named, required=True, metavar="FILE", help="Table of orders or ratings."
-    ),
-    click.option("--items", callback=named, required=True, metavar="FILE", help="Table of the items."),
-    click.option("--people", callback=named, metavar="FILE", help="Table of the people who ordered."),
+    path_option("--orders", required=True, help="Table of orders or ratings."),
+    path_option("--items", required=True, help="Table of the items."),
+    path_option("--people", help="Table of the people who ordered."),
 )
-@click.option("--out", callback=named, required=True, metavar="FOLDER", help="Output folder.")
+@path_option("--out", required=True, metavar="FOLDER", help="Output folder.")
 @click.option(
     "--map", "mapping", multiple=True, metavar="FIELD=COLUMN", help="Field and its column; repeatable."
 )
@@ -65,7 +63,6 @@ class TableFiles(NamedTuple):
         "--history-share",
         type=click.FloatRange(0, 1, max_open=True),
         default=0.6,
-        show_default=True,
         help="Share of a person's orders, the earliest, that become the history.",
     ),
     click.option(
@@ -82,14 +79,12 @@ class TableFiles(NamedTuple):
         "--min-orders",
         type=click.IntRange(min=1),
         default=1,
-        show_default=True,
         help="Smallest number of orders of a person; people with fewer are dropped.",
     ),
     click.option(
         "--most-people",
         type=click.IntRange(min=4),
         default=50_000,
-        show_default=True,
         help="Largest number of people. If there are more, a random sample is taken.",
     ),
 )
@@ -100,14 +95,12 @@ class TableFiles(NamedTuple):
         "--most-items",
         type=click.IntRange(min=3),
         default=20_000,
-        show_default=True,
         help="Largest number of items. If there are more, those ordered most often are kept.",
     ),
     click.option(
         "--most-names",
         type=click.IntRange(min=2),
         default=200,
-        show_default=True,
         help="Largest number of names in a list of the vocabulary; the most frequent are kept.",
     ),
     click.option(

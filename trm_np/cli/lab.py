@@ -56,11 +56,7 @@ class Base(NamedTuple):
 
 
 seeds_option = click.option(
-    "--seeds",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="Number of seeds, counted from 0.",
+    "--seeds", type=click.IntRange(1, 1000), default=10, help="Number of seeds, counted from 0."
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import named
+from trm_np.cli.options import path_option
 
 
 @click.command(
@@ -19,22 +19,10 @@ from trm_np.cli.options import named
     Example: trm lab page --out ablation.html
     """,
 )
-@click.option(
-    "--results",
-    callback=named,
-    default="checkpoints/lab/ablation.jsonl",
-    show_default=True,
-    metavar="FILE",
-    help="Results of `trm lab ablate --full`.",
+@path_option(
+    "--results", default="checkpoints/lab/ablation.jsonl", help="Results of `trm lab ablate --full`."
 )
-@click.option(
-    "--out",
-    callback=named,
-    default="ablation.html",
-    show_default=True,
-    metavar="FILE",
-    help="Output file; an existing page is replaced.",
-)
+@path_option("--out", default="ablation.html", help="Output file; an existing page is replaced.")
 def page(results: str, out: str) -> None:
     if Path(out).resolve() == Path(results).resolve():
         raise click.UsageError("--out: the page would replace the results; give it another name")

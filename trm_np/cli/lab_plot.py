@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import named, refuse_given
+from trm_np.cli.options import named, path_option, refuse_given
 from trm_np.cli.threads import use_threads
 
 
@@ -23,22 +23,14 @@ from trm_np.cli.threads import use_threads
     """,
 )
 @click.argument("source", callback=named)
-@click.option(
-    "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: figures, beside the source]"
-)
+@path_option("--out", metavar="FOLDER", help="Output folder.  [default: figures, beside the source]")
 @click.option(
     "--scenario",
     type=click.IntRange(min=0),
     default=0,
-    show_default=True,
     help="Index of the test scenario to draw step by step.",
 )
-@click.option(
-    "--held-out",
-    callback=named,
-    metavar="FILE",
-    help="Held-out scenarios of the run, if not the shipped ones.",
-)
+@path_option("--held-out", help="Held-out scenarios of the run, if not the shipped ones.")
 @click.pass_context
 def plot(context: click.Context, source: str, out: str | None, scenario: int, held_out: str | None) -> None:
     use_threads(all_cores=False)

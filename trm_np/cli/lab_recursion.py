@@ -7,7 +7,7 @@ import click
 
 from trm_np.cli.errors import DIVERGED, OneLine, Refusal, refusals, say
 from trm_np.cli.lab_plot import make
-from trm_np.cli.options import as_json, named, parse_settings
+from trm_np.cli.options import as_json, parse_settings, path_option
 from trm_np.cli.running import Workers, rows_option, run_trials, workers_options
 from trm_np.cli.threads import use_threads
 
@@ -24,21 +24,14 @@ from trm_np.cli.threads import use_threads
     Example: trm lab recursion --seeds 2 --epochs 2
     """,
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(1, 1000),
-    default=5,
-    show_default=True,
-    help="Number of seeds, counted from 0.",
-)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=5, help="Number of seeds, counted from 0.")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
     help="Number of epochs of the standard model; the variants get the same amount of computation.",
 )
-@click.option(
+@path_option(
     "--figures",
-    callback=named,
     metavar="FOLDER",
     help="Output folder of a figure of the results, thinking.svg and thinking.png.",
 )
@@ -55,7 +48,8 @@ def recursion(
 ) -> None:
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.lab.recursion import PUZZLES, recursion_text, summarize, variants, with_seeds
+        from trm_np.lab.recursion import PUZZLES, recursion_text, summarize, variants
+        from trm_np.lab.trial import with_seeds
         from trm_np.puzzles.sudoku import SUDOKU_6
 
         if figures:

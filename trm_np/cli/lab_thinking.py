@@ -6,7 +6,7 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.lab_plot import make
-from trm_np.cli.options import named
+from trm_np.cli.options import named, path_option
 from trm_np.cli.threads import use_threads
 
 
@@ -22,27 +22,10 @@ from trm_np.cli.threads import use_threads
     """,
 )
 @click.argument("model", callback=named, default="checkpoints/sudoku6/best.npz")
-@click.option(
-    "--results",
-    callback=named,
-    default="checkpoints/lab/thinking.jsonl",
-    show_default=True,
-    metavar="FILE",
-    help="Results of `trm lab recursion`.",
-)
-@click.option(
-    "--out",
-    callback=named,
-    default="thinking.html",
-    show_default=True,
-    metavar="FILE",
-    help="Output file; an existing page is replaced.",
-)
-@click.option(
-    "--figures",
-    callback=named,
-    metavar="FOLDER",
-    help="Output folder of a figure of one board, solving.svg and solving.png.",
+@path_option("--results", default="checkpoints/lab/thinking.jsonl", help="Results of `trm lab recursion`.")
+@path_option("--out", default="thinking.html", help="Output file; an existing page is replaced.")
+@path_option(
+    "--figures", metavar="FOLDER", help="Output folder of a figure of one board, solving.svg and solving.png."
 )
 def thinking(model: str, results: str, out: str, figures: str | None) -> None:
     if Path(out).resolve() in (Path(results).resolve(), Path(model).resolve()):

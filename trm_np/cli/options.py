@@ -19,6 +19,11 @@ def named(_: click.Context, parameter: click.Parameter, value: str | None) -> st
     return value
 
 
+def path_option(*names: str, metavar: str = "FILE", **settings: Any) -> Callable[[Command], Command]:
+    """An option that names a file or a folder."""
+    return click.option(*names, callback=named, metavar=metavar, **settings)
+
+
 def utf_8(typed: str) -> str:
     """The typed text as UTF-8, also where the locale takes it for ASCII."""
     return typed.encode(errors="surrogateescape").decode(errors="surrogateescape")
@@ -107,16 +112,10 @@ class RunOptions(NamedTuple):
 
 
 preset_option = click.option(
-    "--preset",
-    default="tiny",
-    show_default=True,
-    help=f"Preset of the model: one of {', '.join(PRESETS)}.",
+    "--preset", default="tiny", help=f"Preset of the model: one of {', '.join(PRESETS)}."
 )
 recipe_option = click.option(
-    "--recipe",
-    default="report",
-    show_default=True,
-    help=f"Recipe of the training: one of {', '.join(RECIPES)}.",
+    "--recipe", default="report", help=f"Recipe of the training: one of {', '.join(RECIPES)}."
 )
 set_option = click.option(
     "--set",
@@ -130,9 +129,7 @@ epochs_option = click.option(
     type=click.IntRange(min=1),
     help="Largest number of epochs; the same as --set training.epochs=N.",
 )
-seed_option = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."
-)
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed.")
 resume_option = click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")
 
@@ -157,32 +154,12 @@ config_options = (
 data_options = together(
     "files",
     DataFiles,
-    click.option(
-        "--scenarios",
-        callback=named,
-        metavar="FILE",
-        help="Training scenarios, and their vocabulary.  [default: the shipped ones]",
-    ),
-    click.option(
-        "--held-out",
-        callback=named,
-        metavar="FILE",
-        help="Validation and test scenarios.  [default: the shipped ones]",
-    ),
-    click.option(
-        "--catalogue",
-        callback=named,
-        metavar="FILE",
-        help="Catalogue of gifts.  [default: the shipped one]",
-    ),
+    path_option("--scenarios", help="Training scenarios, and their vocabulary.  [default: the shipped ones]"),
+    path_option("--held-out", help="Validation and test scenarios.  [default: the shipped ones]"),
+    path_option("--catalogue", help="Catalogue of gifts.  [default: the shipped one]"),
 )
 
-catalogue_option = click.option(
-    "--catalogue",
-    callback=named,
-    metavar="FILE",
-    help="Catalogue of gifts.  [default: the one stored in MODEL]",
-)
+catalogue_option = path_option("--catalogue", help="Catalogue of gifts.  [default: the one stored in MODEL]")
 
 trust = click.option(
     "--trust",

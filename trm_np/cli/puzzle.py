@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
-from trm_np.cli.options import as_json, named, trust
+from trm_np.cli.options import as_json, named, path_option, seed_option, trust
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
 from trm_np.cli.threads import use_threads
@@ -53,25 +53,15 @@ def puzzle() -> None:
     """,
 )
 @kind
-@click.option(
-    "--count", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Number of puzzles."
-)
+@click.option("--count", type=click.IntRange(1, 1_000_000), default=1000, help="Number of puzzles.")
 @click.option(
     "--extra",
     type=click.IntRange(0, 60),
     default=0,
-    show_default=True,
     help="Largest number of extra given cells; they make a puzzle easier.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
-@click.option(
-    "--out",
-    callback=named,
-    default="puzzles.csv",
-    show_default=True,
-    metavar="FILE",
-    help="Output file, a new CSV file.",
-)
+@seed_option
+@path_option("--out", default="puzzles.csv", help="Output file, a new CSV file.")
 @as_json
 def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) -> None:
     use_threads(all_cores=False)
@@ -151,9 +141,7 @@ def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json
     """,
 )
 @click.argument("model", callback=named)
-@click.option(
-    "--puzzles", callback=named, metavar="FILE", help="Puzzles to solve: one board per line, or CSV."
-)
+@path_option("--puzzles", help="Puzzles to solve: one board per line, or CSV.")
 @click.option(
     "--count",
     type=click.IntRange(min=1),

@@ -12,8 +12,8 @@ from trm_np.cli.options import (
     RunOptions,
     as_json,
     epochs_option,
-    named,
     parse_settings,
+    path_option,
     quiet_option,
     resume_option,
     seed_option,
@@ -60,25 +60,20 @@ class GivenPuzzles:
 @together(
     "given",
     GivenPuzzles,
-    click.option(
-        "--puzzles", callback=named, metavar="FILE", help="Puzzles to train on.  [default: new ones]"
-    ),
-    click.option("--held-out", callback=named, metavar="FILE", help="Held-out puzzles.  [default: new ones]"),
+    path_option("--puzzles", help="Puzzles to train on.  [default: new ones]"),
+    path_option("--held-out", help="Held-out puzzles.  [default: new ones]"),
     click.option(
         "--count",
         "most",
         type=click.IntRange(1, 1_000_000),
         default=COUNT,
-        show_default=True,
         help="Largest number of puzzles to train on.",
     ),
 )
 @together(
     "place",
     RunOptions,
-    click.option(
-        "--out", callback=named, metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]"
-    ),
+    path_option("--out", metavar="FOLDER", help="Output folder.  [default: checkpoints/KIND]"),
     seed_option,
     resume_option,
 )

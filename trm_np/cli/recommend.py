@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, catalogue_option, named, names_in, together, trust, utf_8
+from trm_np.cli.options import as_json, catalogue_option, named, names_in, path_option, together, trust, utf_8
 from trm_np.cli.running import Workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
@@ -93,17 +93,15 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         help="Ids of gifts received before; they are not recommended again.",
     ),
 )
-@click.option(
+@path_option(
     "--profile",
     "file",
-    callback=named,
-    metavar="FILE",
     help="Profile as a JSON object, or one on each line; - is stdin. It replaces the options above.",
 )
 @together(
     "terms",
     Terms,
-    click.option("-k", type=click.IntRange(1), default=Terms().k, show_default=True, help="Number of gifts."),
+    click.option("-k", type=click.IntRange(1), default=Terms().k, help="Number of gifts."),
     click.option("--days-left", type=click.IntRange(0, 36_500), help="Days until the gift is needed."),
     click.option(
         "--allow",

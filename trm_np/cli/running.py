@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from trm_np.cli.errors import Refusal, say
-from trm_np.cli.options import named, together
+from trm_np.cli.options import path_option, together
 from trm_np.cli.progress import progress
 from trm_np.cli.signals import first_signal
 from trm_np.config import Config
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trm_np.data.load import Dataset
     from trm_np.lab.sweep import Kind
-    from trm_np.lab.trial import AnyTrial, Row
+    from trm_np.lab.trial import Row, Trial
 
 
 class Workers(NamedTuple):
@@ -44,11 +44,9 @@ workers_options = together(
     ),
     click.option("--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."),
 )
-rows_option = click.option(
+rows_option = path_option(
     "--out",
-    callback=named,
     default="checkpoints/lab",
-    show_default=True,
     metavar="FOLDER",
     help="Output folder of the results. Runs with a result in it are not repeated.",
 )
@@ -69,7 +67,7 @@ def run_all(
 
 
 def run_trials(
-    trials: Sequence["AnyTrial"],
+    trials: Sequence["Trial[Any]"],
     dataset: Any,
     path: Path,
     workers: Workers,

@@ -40,16 +40,11 @@ if TYPE_CHECKING:
     "--host",
     callback=named,
     default="127.0.0.1",
-    show_default=True,
     help="Address to listen on, or a name for all of its addresses. Only this machine can reach the default; "
     "any machine can reach 0.0.0.0.",
 )
 @click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0 takes any free one.",
+    "--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 takes any free one."
 )
 @catalogue_option
 @click.option(

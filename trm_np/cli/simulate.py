@@ -28,24 +28,18 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
 )
 @click.argument("folder", callback=named)
 @click.option(
-    "--scenarios",
-    type=click.IntRange(2, MOST_SCENARIOS),
-    default=5000,
-    show_default=True,
-    help="Number of training scenarios.",
+    "--scenarios", type=click.IntRange(2, MOST_SCENARIOS), default=5000, help="Number of training scenarios."
 )
 @click.option(
     "--held-out",
     type=click.IntRange(1, MOST_HELD_OUT),
     default=30,
-    show_default=True,
     help="Number of validation scenarios, and of test scenarios.",
 )
 @click.option(
     "--gifts",
     type=click.IntRange(13, MOST_GIFTS),
     default=20_000,
-    show_default=True,
     help="Number of gifts; at least one for each of the 13 categories.",
 )
 @seed_option

@@ -19,8 +19,8 @@ from trm_np.cli.options import (
     config_options,
     data_options,
     epochs_option,
-    named,
     parse_config,
+    path_option,
     quiet_option,
     resume_option,
     seed_option,
@@ -56,14 +56,7 @@ DEFAULT_FOLDER = "checkpoints/integrated_enhanced"
 @together(
     "place",
     RunOptions,
-    click.option(
-        "--out",
-        callback=named,
-        default=DEFAULT_FOLDER,
-        show_default=True,
-        metavar="FOLDER",
-        help="Output folder.",
-    ),
+    path_option("--out", default=DEFAULT_FOLDER, metavar="FOLDER", help="Output folder."),
     seed_option,
     resume_option,
 )

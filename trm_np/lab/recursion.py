@@ -4,17 +4,16 @@ Each variant changes one ingredient of the puzzle model, and is trained with as 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from trm_np.autograd import Tensor, nn, no_grad
-from trm_np.config import flatten
 from trm_np.evaluation.summary import table
 from trm_np.lab.effects import mean_and_interval
 from trm_np.lab.sweep import Kind
-from trm_np.lab.trial import Row, failed, identity
+from trm_np.lab.trial import Row, Trial, failed, identity
 from trm_np.model.core import Carry
 from trm_np.puzzles.compare import DEEP, work
 from trm_np.puzzles.config import PuzzleConfig, PuzzleModelConfig, resolve
@@ -70,23 +69,10 @@ MODELS = {each.__name__: each for each in (PuzzleModel, RandomStart, LastStep, U
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(PuzzleConfig):
     """A variant to train: its settings, and the name of its class in MODELS."""
 
-    config: PuzzleConfig = field(default_factory=PuzzleConfig)
-    model: str = PuzzleModel.__name__
-
-
-@dataclass(frozen=True)
-class PuzzleTrial:
-    """A run of a variant; the counterpart of `Trial` in trial.py."""
-
-    name: str
-    variant: Variant
-    seed: int
-
-    def settings(self) -> dict[str, Any]:
-        return {**flatten(self.variant.config), "variant": self.variant.model}
+    variant: str = PuzzleModel.__name__
 
 
 def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
@@ -97,7 +83,7 @@ def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
         config = resolve(shipped, {name.replace("__", "."): value for name, value in changes.items()})
         updates = shipped.training.epochs * work(shipped.model) / work(config.model)
         training = replace(config.training, epochs=max(round(updates), 1))
-        return Variant(replace(config, training=training), model)
+        return Variant(config.model, training, model)
 
     once: dict[str, Any] = {"model__supervision_steps": 1, "model__answer_steps": 1}
     twice = varied(model__latent_steps=2)
@@ -107,9 +93,7 @@ def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
         "N_sup = 4": varied(model__supervision_steps=4),
         "T = 2, n = 2": varied(model__cycles=2, model__latent_steps=2),
         "n = 2": twice,
-        "n = 2, gradient through the last z": Variant(
-            replace(twice.config, model=shipped.model), LastStep.__name__
-        ),
+        "n = 2, gradient through the last z": Variant(shipped.model, twice.training, LastStep.__name__),
         "no average of the weights": varied(training__average=0.0),
         "no halting: always N_sup steps": varied(training__halting=0.0),
         "no exploration of longer thinking": varied(training__explore=0.0),
@@ -121,11 +105,6 @@ def variants(settings: Mapping[str, Any]) -> dict[str, Variant]:
     }
 
 
-def with_seeds(variants: Mapping[str, Variant], seeds: int) -> list[PuzzleTrial]:
-    """Each variant with the seeds from 0 on, seed by seed."""
-    return [PuzzleTrial(name, variant, seed) for seed in range(seeds) for name, variant in variants.items()]
-
-
 # --------------------------------------------------------------------------------------------------- runs
 
 
@@ -134,7 +113,7 @@ def data_digest(task: Task) -> str:
     return digest([task.name, COUNT, VALIDATION, TEST])
 
 
-def run_alone(trials: Sequence[PuzzleTrial], task: Task) -> list[Row]:
+def run_alone(trials: Sequence[Trial[Variant]], task: Task) -> list[Row]:
     """Run trials one after the other. A failed trial gives a row with an "error"."""
     rows = []
     for trial in trials:
@@ -145,14 +124,14 @@ def run_alone(trials: Sequence[PuzzleTrial], task: Task) -> list[Row]:
     return rows
 
 
-def run(trial: PuzzleTrial, task: Task) -> Row:
+def run(trial: Trial[Variant], task: Task) -> Row:
     """Train on puzzles made from the seed, as `trm puzzle train` does, and test the best model. Raises Diverged."""
     keep_memory()
-    config, seed = trial.variant.config, trial.seed
+    config, seed = trial.config, trial.seed
     held_out = make_held_out(task, seed, config.training.extra)
     test, known = held_out.test, set(held_out.known)
     puzzles = make_puzzles(task, COUNT, np.random.default_rng(seed), config.training.extra, known)
-    trainer = PuzzleTrainer(config, task, puzzles, held_out.validation, seed, MODELS[trial.variant.model])
+    trainer = PuzzleTrainer(config, task, puzzles, held_out.validation, seed, MODELS[config.variant])
     curve = [record for record in trainer.epochs() if "validation" in record]
     trainer.stopping.restore(trainer.model)
     trajectory = unroll(trainer.model, test.questions, STEPS)
@@ -177,7 +156,7 @@ def run(trial: PuzzleTrial, task: Task) -> Row:
     }
 
 
-def single_groups(trials: Sequence[PuzzleTrial]) -> list[list[int]]:
+def single_groups(trials: Sequence[Trial[Variant]]) -> list[list[int]]:
     """The indices of the trials, each in a group of its own."""
     return [[index] for index in range(len(trials))]
 

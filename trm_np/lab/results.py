@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trm_np.lab.sweep import GIFTS, Kind, sweep
-from trm_np.lab.trial import AnyTrial, Row, identity
+from trm_np.lab.trial import Row, Trial, identity
 from trm_np.storage.files import append_line, atomic_write, cut
 from trm_np.text import printable
 
@@ -49,7 +49,7 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 def finished(
-    rows: Iterable[Row], trials: Sequence[AnyTrial], dataset: Any, kind: Kind = GIFTS
+    rows: Iterable[Row], trials: Sequence[Trial[Any]], dataset: Any, kind: Kind = GIFTS
 ) -> list[Row | None]:
     """The newest finished row of each trial, under the trial's current name, or `None` if it has not finished."""
     data = kind.digest(dataset)
@@ -64,7 +64,7 @@ def key(row: Row) -> str:
 
 def complete(
     path: Path,
-    trials: Sequence[AnyTrial],
+    trials: Sequence[Trial[Any]],
     dataset: Any,
     executor: Executor,
     arrived: Callable[[Row], None] = lambda row: None,

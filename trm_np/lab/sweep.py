@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm_np.lab.together import groups, run_together
-from trm_np.lab.trial import AnyTrial, Row, data_digest, failed
+from trm_np.lab.trial import Row, Trial, data_digest, failed
 
 
 @dataclass
@@ -22,7 +22,7 @@ GIFTS = Kind(data_digest, groups, run_together)
 
 
 def sweep(
-    trials: Sequence[AnyTrial],
+    trials: Sequence[Trial[Any]],
     dataset: Any,
     executor: Executor,
     arrived: Callable[[Row], None] = lambda row: None,

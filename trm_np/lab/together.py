@@ -29,7 +29,7 @@ def leading(configs: Sequence[Config]) -> Config:
     return replace(configs[0], training=replace(training, patience=None, improvement=None))
 
 
-def groups(trials: Iterable[Trial]) -> list[list[int]]:
+def groups(trials: Iterable[Trial[Config]]) -> list[list[int]]:
     """Group the indices of trials that have the same epochs, in the order of the first of each group."""
     found: dict[tuple[int, Config], list[int]] = {}
     for place, trial in enumerate(trials):
@@ -43,7 +43,7 @@ def groups(trials: Iterable[Trial]) -> list[list[int]]:
 class Follower:
     """A trial that follows the training: its own evaluations, the weights it keeps, and whether it has ended."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial[Config]) -> None:
         self.trial = trial
         training = trial.config.training
         self.stopping = EarlyStopping(training.patience, training.improvement)
@@ -76,8 +76,8 @@ class Follower:
         return row_of(self.trial, data, trainer, ended, self.curve)
 
 
-def run_together(trials: Sequence[Trial], dataset: Dataset) -> list[Row]:
-    """The rows of the trials of one group, as `run_trial` returns them. After an error, the unfinished ones fail."""
+def run_together(trials: Sequence[Trial[Config]], dataset: Dataset) -> list[Row]:
+    """The rows of the trials of one group, as if trained separately. After an error, the unfinished ones fail."""
     followers, data = [Follower(trial) for trial in trials], data_digest(dataset)
     error: Exception | None = None
     trainer = None
