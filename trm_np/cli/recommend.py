@@ -15,6 +15,7 @@ from trm_np.cli.options import as_json, catalogue_option, named, names_in, path_
 from trm_np.cli.running import Workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
+from trm_np.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -224,8 +225,6 @@ def opened(file: str) -> "BufferedReader":
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
-    from trm_np.text import printable
-
     for note in recommendation.notes:
         click.echo(printable(f"Note: {note}"), err=True)
     for warning in recommendation.warnings:
@@ -237,8 +236,6 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
 
 def recommendation_text(recommendation: "Recommendation") -> str:
     """The gifts as a table, with the reasons below each; then categories, tools and steps."""
-    from trm_np.text import printable_lines
-
     likely = list(recommendation.categories.items())[:SHOWN_CATEGORIES]
     lines = [
         *(gift_lines(recommendation.gifts, recommendation.currency) if recommendation.gifts else ["no gift"]),

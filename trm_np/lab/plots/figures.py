@@ -15,7 +15,6 @@ from trm_np.lab.plots.recursion import draw_recursion, think_on
 from trm_np.lab.plots.rewards import draw_rewards
 from trm_np.lab.results import ResultsError, read_rows
 from trm_np.storage.checkpoint import StoredModel
-from trm_np.text import printable
 from trm_np.training.trainer import Record
 from trm_np.world.reward import reward
 
@@ -25,7 +24,7 @@ def draw_run(
 ) -> Iterator[Path]:
     """Draw the curves of a run and the test results of its best model. Yields each file once it is written.
 
-    `scenario` is the index of the test scenario whose recursion is drawn. Raises PlotsMissing and WriteError.
+    `scenario` is the index of the test scenario whose recursion is drawn. Raises ExtraMissing and WriteError.
     """
     yield from draw_curves(records, stored.header["best_epoch"], out / "curves")
 
@@ -50,8 +49,6 @@ def read_effects(results: Path) -> list[Effect]:
     found = effects(first_grid(read_rows(results)))
     if not found:
         raise ResultsError(
-            printable(
-                f"{results}: no pair of runs with an optimization on and off; trm lab ablate makes them"
-            )
+            f"{results}: no pair of runs with an optimization on and off; trm lab ablate makes them"
         )
     return found
