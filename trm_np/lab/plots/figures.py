@@ -6,7 +6,7 @@ from pathlib import Path
 from trm_np.data.load import Dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.metrics import scenario_values
-from trm_np.evaluation.predict import best_rewards, predict
+from trm_np.evaluation.predict import predict
 from trm_np.lab.effects import Effect, effects
 from trm_np.lab.grid import first_grid
 from trm_np.lab.plots.confusion import draw_confusion
@@ -34,10 +34,11 @@ def draw_run(
     expected = test.labels.categories
     yield from draw_confusion(outputs.category_scores, expected, vocabulary.categories, out / "confusion")
 
-    world = (test.profiles, task.gifts, task.implied)
-    correlation = scenario_values(outputs, test.labels, *world, best_rewards(test, task))["reward_spearman"]
-    first = outputs.choices[:, 0]
-    yield from draw_rewards(outputs.predicted_reward, reward(*world), first, correlation, out / "rewards")
+    correlation = scenario_values(outputs, test, task)["reward_spearman"]
+    true = reward(test.profiles, task.gifts, task.implied)
+    yield from draw_rewards(
+        outputs.predicted_reward, true, outputs.choices[:, 0], correlation, out / "rewards"
+    )
 
     shown = dataset.test[scenario]
     thoughts = think_on(stored, shown.profile)
