@@ -211,7 +211,7 @@ def replies_to(
 
 def opened(file: str) -> "BufferedReader":
     """The file or stdin; raises DataError, and OSError if there is no stdin."""
-    from trm_np.data.problems import DataError, Place
+    from trm_np.data.problems import Place
 
     if file == "-":
         if sys.stdin is None:
@@ -220,8 +220,9 @@ def opened(file: str) -> "BufferedReader":
     try:
         return open(file, "rb")
     except OSError as error:
-        found = f"a file that cannot be read ({error.strerror})"
-        raise DataError([Place(file).problem(found, "a readable file, or -")]) from error
+        raise Place(file).error(
+            f"a file that cannot be read ({error.strerror})", "a readable file, or -"
+        ) from error
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:

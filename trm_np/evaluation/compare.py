@@ -7,7 +7,7 @@ import numpy as np
 
 from trm_np.config import Config
 from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluation.baselines import (
     nearest_neighbour_predictions,
@@ -79,10 +79,8 @@ def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]
 def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
     """Dataset of a stored model with the held-out scenarios of a file, None for the shipped ones; raises DataError."""
     if held_out is None and stored.vocabulary != load_scenarios()[0]:
-        at = Place(f"{HELD_OUT_FILE} (shipped)")
-        raise DataError(
-            [at.problem("a vocabulary other than the model's", "its own scenarios: give --held-out")]
-        )
+        found = "a vocabulary other than the model's"
+        raise Place(f"{HELD_OUT_FILE} (shipped)").error(found, "its own scenarios: give --held-out")
     validation, test = load_held_out(held_out, stored.vocabulary, stock_of(stored.gifts))
     return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
 
