@@ -5,15 +5,18 @@ python tests/campaign.py flips
 python tests/campaign.py edits --count 100000
 python tests/campaign.py hostile
 python tests/campaign.py content --count 2000
+python tests/campaign.py served --count 2000
 python tests/campaign.py kills --count 300
 python tests/campaign.py signals --count 60
 python tests/campaign.py faults
+python tests/campaign.py faults --poor
 """
 
 import os
 import resource
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +29,7 @@ import click
 import numpy as np
 
 from tests.hostile import content, damage, forging, kinds, watching
+from tests.hostile.offering import Offering
 from tests.reliability.faults import FAULTS, Evaluated, trials
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
 from trm_np.config import resolve
@@ -34,7 +38,7 @@ from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.training.run import Run
 
 MEGABYTE = 2**20
-LONGEST_LOAD, LONGEST_LIFE = 1.0, 2.0  # seconds
+LONGEST_LOAD, LONGEST_LIFE, LONGEST_RESPONSE = 1.0, 2.0, 0.5  # seconds
 LONGEST_USE = 3.0  # with every allocation traced, which takes several times as long
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
 OPTIONS = (
@@ -64,6 +68,12 @@ def memory_folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
 
 
+def trained(folder: Path) -> bytes:
+    """A model file of the `tiny` preset, trained for an epoch in this folder."""
+    Run(resolve("tiny", settings={"training.epochs": "1"}), load_dataset(), 0, folder).train()
+    return (folder / "best.npz").read_bytes()
+
+
 def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -87,8 +97,7 @@ def edits(count: int, seed: int) -> None:
     """Random edits of a model file of the `tiny` preset, trained for an epoch."""
     with memory_folder() as name:
         folder = Path(name)
-        Run(resolve("tiny", settings={"training.epochs": "1"}), load_dataset(), 0, folder).train()
-        model = (folder / "best.npz").read_bytes()
+        model = trained(folder)
         damage.outcomes(folder, model, [model[:-1]])
         before = peak_memory()
         found = damage.outcomes(folder, model, damage.edits(model, count, np.random.default_rng(seed)))
@@ -145,6 +154,39 @@ def hostile_content(count: int, seed: int) -> None:
 
 
 @campaign.command()
+@click.option("--count", default=2000, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def served(count: int, seed: int) -> None:
+    """Offer files with hostile content to a server, and the good file after each that it takes, while a client asks."""
+    of_others: list[tuple[float, float]] = []  # when another model than the good one may have answered
+    with memory_folder() as name:
+        good, path = trained(Path(name)), Path(name, "served.npz")
+        path.write_bytes(good)
+        with Offering(path) as offering:
+            digest = offering.served()
+            for data in content.files(count, np.random.default_rng(seed)):
+                began = time.monotonic()
+                if offering.takes(data):
+                    offering.takes(good)
+                    of_others.append((began, time.monotonic()))
+            swapped = offering.takes(good) and offering.served() == digest
+    own = [
+        each
+        for each in offering.responses
+        if not any(begin <= each.at + each.seconds and each.at <= end for begin, end in of_others)
+    ]
+    median, slow = np.quantile([each.seconds for each in own], [0.5, 0.99])
+    failed = sum(each.status != 200 for each in own)
+    figures = (
+        f"the good model answered {len(own):,} requests, median {median:.3f} s, 99 % within {slow:.3f} s, "
+        f"{failed} with another status than 200, and was {'' if swapped else 'not '}loaded again in the end"
+    )
+    taken = len(of_others)
+    what = f"{count:,} files, seed {seed}: {taken:,} loaded, {count - taken:,} refused"
+    end(f"{what}; {figures}", slow > LONGEST_RESPONSE or failed > 0 or not swapped)
+
+
+@campaign.command()
 @click.option("--count", default=300, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def kills(count: int, seed: int) -> None:
@@ -178,15 +220,16 @@ def ended(what: str, until_done: UntilDone, count: int, seed: int) -> None:
 
 
 @campaign.command()
-def faults() -> None:
+@click.option("--poor", is_flag=True, help="On a disk without fsync, second names and locks.")
+def faults(poor: bool) -> None:
     """A crash, a short write and five errors at every step of saving an evaluation."""
     with memory_folder() as name:
         evaluated = Evaluated(Path(name, "run"))
         tried, broken = 0, list[str]()
-        for fault, at in trials(evaluated.save):
+        for fault, at in trials(evaluated.save, poor=poor):
             tried += 1
             try:
-                evaluated.check(fault, at)
+                evaluated.check(fault, at, poor)
             except AssertionError as error:
                 broken.append(str(error))
     for line in broken:

@@ -1,6 +1,7 @@
 """A failing disk costs no earlier file: at every step of every file written, whatever the fault."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,29 @@ import pytest
 
 from tests.reliability.faults import (
     SETTINGS,
+    STEPS,
     Crash,
     Evaluated,
     FailingDisk,
     content,
+    on_disk,
     on_failing_disk,
+    steps_of,
     trials,
 )
 from tests.training.small_run import SET, new_run, small
 from trm_np.cli.train import train
 from trm_np.storage.checkpoint import load_model
-from trm_np.storage.files import WriteError, append_line, atomic_write, clear_temporaries, cut, keep_as
+from trm_np.storage.files import (
+    WriteError,
+    append_line,
+    atomic_write,
+    clear_temporaries,
+    cut,
+    keep_as,
+    lock_folder,
+    unlock_folder,
+)
 from trm_np.training.run import FILES, OutputError, Run
 
 WORKS: dict[str, Callable[[Path], object]] = {
@@ -31,8 +44,14 @@ WORKS: dict[str, Callable[[Path], object]] = {
 }
 
 
+DISKS = pytest.mark.parametrize("poor", [False, True], ids=["", "no fsync, no second names, no locks"])
+
+
+@DISKS
 @pytest.mark.parametrize("name", WORKS)
-def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_path: Path) -> None:
+def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(
+    name: str, poor: bool, tmp_path: Path
+) -> None:
     work, before = WORKS[name], {"file": b"old", "log": b"first\n", "older": b"oldest"}
 
     def start() -> dict[str, bytes]:
@@ -44,9 +63,9 @@ def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_
     start()
     work(tmp_path)
     after = content(tmp_path)
-    for fault, step in trials(lambda: work(tmp_path)):
+    for fault, step in trials(lambda: work(tmp_path), poor=poor):
         start()
-        raised = on_failing_disk(lambda: work(tmp_path), fault, step)
+        raised = on_failing_disk(lambda: work(tmp_path), fault, step, poor)
         if fault == "crash":
             clear_temporaries(tmp_path, before)  # which the next start does
         found = content(tmp_path)
@@ -59,25 +78,40 @@ def test_each_file_is_the_old_or_the_new_one_whole_at_every_step(name: str, tmp_
             assert found == after or name == "the older", (fault, step)
 
 
+def test_the_disk_sees_each_kind_of_call(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    os.chmod(tmp_path / "file", 0o777)  # which no umask leaves to a new file
+
+    def all_works() -> None:
+        for work in WORKS.values():
+            work(tmp_path)
+        unlock_folder(lock_folder(tmp_path))
+
+    seen = steps_of(all_works)
+    assert seen.keys() >= {*STEPS, "lock"} - {"fchown"}, "only root may give a file to somebody else"
+
+
+@DISKS
 @pytest.mark.slow
-def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path) -> None:
+def test_a_checkpoint_is_saved_or_the_one_before_is_there(tmp_path: Path, poor: bool) -> None:
     evaluated = Evaluated(tmp_path / "run")
     assert {name for name in FILES if evaluated.before.get(name) != evaluated.after.get(name)} == {
         *("best.npz", "last.npz", "previous.npz")
     }
-    for fault, at in trials(evaluated.save, every=97):
-        evaluated.check(fault, at)
+    for fault, at in trials(evaluated.save, every=97, poor=poor):
+        evaluated.check(fault, at, poor)
 
 
+@DISKS
 @pytest.mark.slow
-def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path, poor: bool) -> None:
     whole = tmp_path / "whole"
     new_run(whole, small(**SETTINGS)).train()
     for step in range(0, 600, 157):
         folder = tmp_path / str(step)
         shutil.rmtree(folder, ignore_errors=True)
         run: Run = new_run(folder, small(**SETTINGS))
-        raised = on_failing_disk(run.train, "ENOSPC", step)
+        raised = on_failing_disk(run.train, "ENOSPC", step, poor)
         assert isinstance(raised, (OutputError, WriteError, type(None))), step
         resume = (folder / "last.npz").exists()
         new_run(folder, small(**SETTINGS), resume=resume).train()
@@ -86,11 +120,9 @@ def test_a_run_that_a_full_disk_ended_goes_on_to_the_same_bytes(tmp_path: Path) 
 
 
 def test_the_command_exits_74_and_says_how_much_was_needed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    disk = FailingDisk("ENOSPC", at=2000)
-    monkeypatch.setattr("trm_np.storage.files.os", disk)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, on_disk(FailingDisk("ENOSPC", at=2000)):
         train.main([*SET, "--quiet", "--set", "training.evaluate_every=1", "--out", str(tmp_path)])
     assert ended.value.code == 74
     (line,) = capsys.readouterr().err.splitlines()

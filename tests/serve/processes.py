@@ -47,9 +47,9 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(model: Path, *options: str) -> Iterator[ServerProcess]:
+def serving(model: Path, *options: str, module: str = "tests.serve.unhurried") -> Iterator[ServerProcess]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.serve.unhurried", "serve", str(model), "--port", "0", *options],
+        [sys.executable, "-m", module, "serve", str(model), "--port", "0", *options],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -71,7 +71,8 @@ def read_all(connection: socket.socket) -> bytes:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    monkeypatch.setattr(on_waitress, "DRAIN_SECONDS", HANG)
+    for name in ("DRAIN_SECONDS", "LONGEST_QUEUED"):
+        monkeypatch.setattr(on_waitress, name, HANG)
     monkeypatch.setitem(ADJUSTMENTS, "channel_timeout", HANG)
     found = Running(new_application())
     yield found
@@ -178,6 +179,45 @@ def test_clients_that_do_not_read_stop_no_other_and_are_counted_in_the_end(
         running.send(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
     assert b"200 OK" in running.ask(b"GET / HTTP/1.0\r\n\r\n")
     assert running.end() == 3
+
+
+class Slow:
+    """An application that answers `/recommend` once it is `released`; it has `begun` so many answers."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.released = threading.Event()
+        self.begun = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/recommend":
+            self.begun += 1
+            self.released.wait(HANG)
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+
+def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(on_waitress, "LONGEST_QUEUED", 0.0)
+    monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
+    slow = Slow()
+    running = Running(slow)
+    question = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+    accepted = []
+    for number in range(3):  # two that are being answered, and one that waits for a thread
+        accepted.append(running.send(question))
+        wait_until(lambda number=number: slow.begun + len(running.server.dispatcher.queue) == number + 1)
+    for _ in range(3):
+        refused = running.ask(question)
+        status, value = status_and_value(refused)
+        assert status == b"503" and b"\r\nRetry-After: " in refused
+        assert value["error"].startswith("load: found more requests than can be answered in time")
+        assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
+    slow.released.set()
+    assert [read_all(client).split(b" ")[1] for client in accepted] == [b"200"] * 3
+    assert running.end() == 0
 
 
 def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: Running) -> None:

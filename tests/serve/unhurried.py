@@ -11,7 +11,13 @@ from trm_np.cli import trm
 
 
 def main(*arguments: str) -> None:
-    for name in ("wsgi.SECONDS", "on_waitress.DRAIN_SECONDS"):
+    names = (
+        "wsgi.SECONDS",
+        "batching.MOST_SECONDS",
+        "on_waitress.DRAIN_SECONDS",
+        "on_waitress.LONGEST_QUEUED",
+    )
+    for name in names:
         patch(f"trm_np.serve.{name}", HANG).start()
     patch.dict("trm_np.serve.question.LIMITS", seconds=HANG).start()  # which the page keeps to
     patch.dict("trm_np.serve.on_waitress.ADJUSTMENTS", channel_timeout=HANG).start()

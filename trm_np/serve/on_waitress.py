@@ -13,7 +13,7 @@ from trm_np.extras import ExtraMissing, needs_extra
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
-from trm_np.serve.wsgi import Application
+from trm_np.serve.wsgi import Application, overloaded
 from trm_np.systems import most_files
 
 try:
@@ -25,13 +25,16 @@ except ImportError as error:
     raise ExtraMissing(needs_extra("trm serve needs", "serve")) from error
 
 DRAIN_SECONDS = 10.0
+LONGEST_QUEUED = (
+    0.3  # seconds until a thread takes a request; the last in the queue may wait a few times as long
+)
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
 ROOM = 50  # connections that are closed at a time
 FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
-    "threads": 16,  # most of them wait for the model, which answers all that wait together
+    "threads": 64,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
     "channel_timeout": 30,  # seconds without a byte from or to a client
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
@@ -65,13 +68,15 @@ class Request(parser.HTTPRequestParser):  # type: ignore[misc]
 
 
 class Refusal(task.ErrorTask):  # type: ignore[misc]
-    """Reply to a malformed or too large request: an error in JSON, as the application's are."""
+    """Reply to a request that the application does not get: an error in JSON, as the application's are."""
 
     def execute(self) -> None:
         error = self.request.error
-        # A transfer coding of which this server knows nothing.
-        status = 400 if error.code == 501 else error.code
-        response = HTTPError(status, f"request: {error.reason}: {error.body}").response()
+        if not isinstance(error, HTTPError):  # but waitress's, of a malformed or too large request
+            # A transfer coding of which this server knows nothing.
+            status = 400 if error.code == 501 else error.code
+            error = HTTPError(status, f"request: {error.reason}: {error.body}")
+        response = error.response()
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())
         self.set_close_on_finish()
@@ -95,6 +100,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     task_class = Answer
     error_task_class = Refusal
     last_activity: float
+    queued = 0.0  # time of `time.monotonic` at which its request began to wait for a thread
 
     def handle_close(self) -> None:
         """Read what has come before closing: otherwise a client that still sends may lose the answer."""
@@ -115,6 +121,34 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def idle(self) -> bool:
         """Whether the server is idle, and no request has begun to arrive."""
         return not self.busy and self.request is None
+
+
+class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
+    """Threads that answer requests in the order of their arrival, and one more for what cannot wait for them.
+
+    Once the first in the queue has waited for LONGEST_QUEUED, the additional thread refuses each further request for
+    recommendations, and answers all others, which do not need the model.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quick = task.ThreadedTaskDispatcher()
+
+    def set_thread_count(self, count: int) -> None:
+        super().set_thread_count(count)
+        self.quick.set_thread_count(min(count, 1))
+
+    def add_task(self, channel: Connection) -> None:
+        channel.queued = time.monotonic()
+        with self.lock:
+            is_late = self.queue and channel.queued - self.queue[0].queued > LONGEST_QUEUED
+        if not is_late:
+            super().add_task(channel)
+            return
+        request = channel.requests[0]
+        if request.error is None and request.path == "/recommend":
+            request.error = overloaded()
+        self.quick.add_task(channel)
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -157,7 +191,7 @@ class Server:
         if files is not None:
             most = min(self.adjustments.connection_limit, max(files - FILES_KEPT, 2 * ROOM))
             self.adjustments.connection_limit = most
-        self.dispatcher = task.ThreadedTaskDispatcher()
+        self.dispatcher = Threads()
         self.dispatcher.set_thread_count(self.adjustments.threads)
         self.listeners = [Listener(self, application, each) for each in listening]
 
