@@ -80,7 +80,7 @@ class Reader:
             field: self.word(field, vocabulary.words[kind].meaning, schema.name(getattr(vocabulary, kind)))
             for field, kind in (LISTS | SINGLE_NAMES).items()
         }
-        checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_SAID) for field in LISTS}
+        checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_INTERESTS) for field in LISTS}
         if gifts is not None:
             known_ids = cache(
                 lambda: schema.in_catalogue(tuple(gifts))

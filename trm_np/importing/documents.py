@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trm_np.data.problems import Place
-from trm_np.data.schema import MOST_SAID
+from trm_np.data.schema import MOST_INTERESTS
 from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.importing.records import Item, ProfileFields
 from trm_np.importing.report import Report
@@ -195,7 +195,9 @@ def scenario(
     if shares is not None:
         hobbies = favourites(history_tags(case, items, names), shares)
     else:
-        hobbies = [names.hobbies[hobby] for hobby in fields.hobbies if hobby in names.hobbies][:MOST_SAID]
+        hobbies = [names.hobbies[hobby] for hobby in fields.hobbies if hobby in names.hobbies][
+            :MOST_INTERESTS
+        ]
     profile = {
         "age": plain_number(fields.age),
         "hobbies": hobbies,

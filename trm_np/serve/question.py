@@ -23,7 +23,7 @@ LIMITS = {
     "profiles": PROFILES,
     "gifts": GIFTS,
     "seconds": SECONDS,
-    "names": schema.MOST_SAID,
+    "names": schema.MOST_INTERESTS,
     "history": schema.MOST_CHOICES,
     "name_characters": NAME_CHARACTERS,
 }
