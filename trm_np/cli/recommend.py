@@ -12,7 +12,7 @@ import click
 
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
 from trm_np.cli.options import as_json, catalogue_option, named, names_in, path_option, together, trust, utf_8
-from trm_np.cli.running import Workers
+from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
 from trm_np.text import printable, printable_lines
@@ -117,19 +117,8 @@ def given_fields(**fields: Any) -> dict[str, Any]:
     ),
 )
 @click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
-@together(
-    "workers",
-    Workers,
-    click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        help="Number of processes for the lines of --profile.  [default: 1]",
-    ),
-    click.option(
-        "--dask",
-        metavar="ADDRESS",
-        help="Dask cluster for the lines of --profile, such as tcp://127.0.0.1:8786.",
-    ),
+@options_of_workers(
+    "Number of processes for the lines of --profile.  [default: 1]", "Dask cluster for the lines of --profile"
 )
 @together("loading", dict, catalogue_option, trust)
 @as_json
