@@ -25,9 +25,10 @@ class Terms(NamedTuple):
         for name, is_allowed, allowed in RULES:
             if not is_allowed(given[name]):
                 raise ValueError(f"{name}={shown(given[name])}: must be {allowed}")
-        return Terms(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        )
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return Terms(**plain)
 
 
 def are_names(value: Any) -> bool:
