@@ -18,6 +18,7 @@ from typing import Any
 import click
 import numpy as np
 from people import people
+from realised import realised_reward
 from seeds import train_into
 
 from trm_np import Recommender
@@ -25,7 +26,6 @@ from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import profile_table
 from trm_np.recommend.common_sense import near_doubles, signature_of
 from trm_np.recommend.recommendation import Recommendation
-from trm_np.world.realised import realised_reward
 from trm_np.world.tools import price_paid
 
 MISSING = 0.25  # share of profiles that lack a field, for each field, and of missing dates
