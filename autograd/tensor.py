@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,12 +13,17 @@ from . import ops
 from .graph import Node, backward_pass
 from .ops import Array, Axis, Rule, Vjp
 
+if TYPE_CHECKING:
+    from .drawing import Drawing
+
 Operand: TypeAlias = "Tensor | Array | float"
 
 # A context variable, so that no_grad() in one thread does not stop recording in another.
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 # Wraps each rule while a step is profiled (profile.py).
 _meter: ContextVar[Callable[[Rule], Rule] | None] = ContextVar("meter", default=None)
+# Makes the nodes while graphs are kept, of a plain node and the operands and settings of its rule (drawing.py).
+keeper: ContextVar[Callable[..., Node] | None] = ContextVar("keeper", default=None)
 
 
 @contextmanager
@@ -29,6 +34,11 @@ def no_grad() -> Iterator[None]:
         yield
     finally:
         _recording.reset(token)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations build a graph: not within `no_grad()`."""
+    return _recording.get()
 
 
 @contextmanager
@@ -95,6 +105,15 @@ class Tensor:
         if g.shape != self.shape:
             raise RuntimeError(f"backward() on shape {self.shape} got a gradient of shape {g.shape}")
         backward_pass(self._node, g)
+
+    def draw(self, **names: "Tensor") -> "Drawing":
+        """The graph of this tensor as SVG; it must have been computed within `keep_graph()`.
+
+        `loss.draw(x=x)` writes x on the box of that tensor. After `backward()`, the boxes show gradients too.
+        """
+        from .drawing import draw
+
+        return draw(self, names)
 
     def detach(self) -> "Tensor":
         """The same data, outside the graph."""
@@ -273,7 +292,9 @@ def apply(rule: Rule, *operands: Operand, **settings: Any) -> Tensor:
     if recording:
         parents = tuple([x._node for x in tensors])
         if any(parents):
-            result._node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))
+            node = Node(rule.__name__, parents, _fitted(rule, vjp, tensors))
+            keep = keeper.get()
+            result._node = node if keep is None else keep(node, tensors, settings)
     return result
 
 

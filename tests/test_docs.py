@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs.figures.experiments import EXPERIMENTS
+from docs.notebooks.notebook import cells
 from tests.lab.small_trials import made_up
 from trm_np.data.load import load_dataset
 from trm_np.lab.trial import data_digest
@@ -19,6 +21,7 @@ from trm_np.lab.trial import data_digest
 ROOT = Path(__file__).resolve().parents[1]
 OF_FOLDERS = [ROOT / folder / "README.md" for folder in ("scenarios", "benchmarks")]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *OF_FOLDERS]
+LESSONS = sorted((ROOT / "docs" / "lessons").glob("*.md"))
 PASTED = ROOT / "tests" / "pasted.py"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)")
@@ -71,7 +74,8 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     if draws or words[:2] == ["lab", "plot"]:
         pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     if program == ".venv/bin/python":
-        run([str(ROOT / words[0]), *words[1:], *([] if draws else ["--seeds", "1", "--epochs", "1"])], folder)
+        trains = [] if words[0].startswith("docs/") else ["--seeds", "1", "--epochs", "1"]
+        run([str(ROOT / words[0]), *words[1:], *trains], folder)
         return
     name = program.removeprefix(".venv/bin/")
     training = (name == "trm-train" or words[:2] == ["puzzle", "train"]) and "--epochs" not in words
@@ -111,6 +115,76 @@ def test_the_code_of_a_page_prints_what_stands_below_it(
         found = run(["-W", "error", "-"], folder, said=here + "\n".join(codes))
     lines = found.splitlines()
     assert [line for line in printed.splitlines() if line not in lines] == []
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("notebooks")
+    written = run([str(ROOT / "docs" / "notebooks"), str(out)], ROOT).splitlines()
+    assert written == [str(out / f"{page.stem}.ipynb") for page in LESSONS]
+    return out
+
+
+def opened(page: Path, notebooks: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads((notebooks / f"{page.stem}.ipynb").read_text("utf-8"))["cells"]
+    return cells
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_has_the_text_code_and_output_of_its_lesson(page: Path, notebooks: Path) -> None:
+    cells = opened(page, notebooks)
+    text = page.read_text(encoding="utf-8")
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    if "checkpoints" in code[0]["source"] and "os.chdir" in code[0]["source"]:
+        code.pop(0)
+    assert [cell["source"] + "\n" for cell in code] == [
+        block for kind, block in BLOCK.findall(text) if kind == "python"
+    ]
+    whole = LINK.sub("](", text)
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            assert LINK.sub("](", cell["source"]) in whole
+            for target, _ in LINK.findall(BLOCK.sub("", cell["source"])):
+                assert not target or (notebooks / target).exists(), target
+        for output in cell.get("outputs", ()):
+            assert output["text"] in text
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_is_one_by_the_format(page: Path, notebooks: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs pip install nbformat")
+    nbformat.validate(nbformat.read(notebooks / f"{page.stem}.ipynb", as_version=4))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name[:2] != "00" else ()) for page in LESSONS],
+    ids=lambda page: page.name,
+)
+def test_a_notebook_prints_what_it_shows(page: Path, notebooks: Path, request: pytest.FixtureRequest) -> None:
+    """Cell by cell; what depends on the machine is left out."""
+    cells = [cell for cell in opened(page, notebooks) if cell["cell_type"] == "code"]
+    needs_runs = any("checkpoints" in cell["source"] for cell in cells)
+    folder = request.getfixturevalue("folder") if needs_runs else notebooks
+    here = ["-W", "error", str(ROOT / "tests" / "notebook.py")]
+    printed = json.loads(run([*here, str(notebooks / f"{page.stem}.ipynb")], folder))
+    for cell, found in zip(cells, printed, strict=True):
+        varies = "nbval-ignore-output" in cell["metadata"].get("tags", ())
+        for output in cell["outputs"]:
+            assert varies or output["text"] == found
+
+
+def test_the_blocks_of_a_page_become_cells() -> None:
+    shown = "```python\n1\n```\n\n```text\n2\n```\n\nthree\n\n```text\n4\n```\n\n"
+    text = f"# A\n\none\n\n{shown}## B\n\n```sh\n5\n```\n"
+    found = [(cell["cell_type"], cell["source"], cell.get("outputs")) for cell in cells(text)]
+    assert found == [
+        ("markdown", "# A\n\none", None),
+        ("code", "1", [{"name": "stdout", "output_type": "stream", "text": "2\n"}]),
+        ("markdown", "three\n\n```text\n4\n```", None),
+        ("markdown", "## B\n\n```sh\n5\n```", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,16 +254,66 @@ def test_anchors_are_those_of_a_forge() -> None:
     ]
 
 
-def test_every_lesson_is_in_the_reading_order_and_has_exercises_with_answers() -> None:
+def test_every_lesson_is_in_the_reading_order() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    order = re.findall(r"^\d+\. .*\(lessons/([^)]+)\)", index, re.MULTILINE)
-    lessons = sorted((ROOT / "docs" / "lessons").glob("*.md"))
-    assert order == [lesson.name for lesson in lessons]
-    for lesson in lessons:
-        text = lesson.read_text(encoding="utf-8")
-        exercises, answers = text.split("## Exercises")[1].split("<summary>Answers</summary>")
-        numbers = re.compile(r"^(\d+)\. ", re.MULTILINE)
-        assert numbers.findall(exercises) == numbers.findall(answers) != []
+    order = re.findall(r"^\| (\w+) \| \[(.*)\]\(lessons/([^)]+)\) \| (\d+) \|$", index, re.MULTILINE)
+    assert [name for _, _, name, _ in order] == [lesson.name for lesson in LESSONS]
+    for number, title, name, minutes in order:
+        text = (ROOT / "docs" / "lessons" / name).read_text(encoding="utf-8")
+        assert text.startswith(f"# {number}. {title}\n")
+        assert f"- **Time:** about {minutes} minutes.\n" in text
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_has_the_same_parts(lesson: Path) -> None:
+    """Aim, minutes and needs; then key points, with the code; then exercises with answers."""
+    text = lesson.read_text(encoding="utf-8")
+    _, head, *_ = text.split("\n\n")
+    starts = [line for line in head.splitlines() if not line.startswith("  ")]
+    wanted = ("You will be able to**", "Time:**", "You need:**")
+    assert len(starts) == 3
+    assert all(line.startswith(f"- **{words}") for line, words in zip(starts, wanted, strict=True))
+    body, key_points = text.split("\n## Key points\n")
+    key_points, exercises = key_points.split("\n## Exercises\n")
+    assert "(../glossary.md#" in body
+    assert code_links(key_points)
+    exercises, answers = exercises.split("<summary>Answers</summary>")
+    numbers = re.compile(r"^(\d+)\. ", re.MULTILINE)
+    assert numbers.findall(exercises) == numbers.findall(answers) != []
+
+
+def code_links(key_points: str) -> list[tuple[str, str]]:
+    """Names in "In the code" and the files where they are; each is defined there."""
+    text = key_points.split("- In the code: ")[1]
+    found, start = [], 0
+    for link in re.finditer(r"\[`([^`]+)`\]\(\.\./\.\./([^)]+)\)", text):
+        assert link[1] == link[2]
+        source = (ROOT / link[1]).read_text(encoding="utf-8")
+        for name in re.findall(r"`(\w+)`", text[start : link.start()]):
+            assert re.search(rf"^ *(?:def|class) {name}\b|^{name}\b.* = ", source, re.MULTILINE), (
+                name,
+                link[1],
+            )
+            found.append((name, link[1]))
+        start = link.end()
+    return found
+
+
+def test_a_name_that_is_not_in_the_linked_file_is_noticed() -> None:
+    line = "- In the code: `{}` in [`autograd/graph.py`](../../autograd/graph.py)."
+    assert code_links(line.format("backward_pass")) == [("backward_pass", "autograd/graph.py")]
+    with pytest.raises(AssertionError):
+        code_links(line.format("forward_pass"))
+
+
+def test_terms_of_the_glossary_are_in_order_and_short() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = [entry.split("\n\n", 1) for entry in glossary.split("\n## ")[1:]]
+    terms = [term for term, _ in entries]
+    assert terms == sorted(set(terms), key=str.lower)
+    assert len(terms) >= 40
+    for term, text in entries:
+        assert 1 <= len(re.findall(r"[.?](?:\s|$)", text)) <= 3, term
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -94,6 +94,25 @@ unlock_folder(lock_folder(Path()))
     assert "in use by process" in done.stdout
 
 
+@pytest.mark.parametrize("number", ["EINVAL", "EPIPE"])
+def test_a_reader_that_has_gone_ends_a_command_in_silence(tmp_path: Path, number: str) -> None:
+    code = f"""
+import errno, io, os, sys
+from trm_np.start import trm
+class Gone(io.FileIO):
+    def write(self, data):
+        if os.path.samestat(os.fstat(self.fileno()), pipe):
+            raise OSError(errno.{number}, "the reader has gone")
+        return super().write(data)
+pipe = os.fstat(1)
+sys.stdout = io.TextIOWrapper(io.BufferedWriter(Gone(1, "w")), "utf-8")
+sys.argv = ["trm", "--help"]
+trm()
+"""
+    done = on_windows(code, tmp_path)
+    assert (done.stderr, done.stdout, done.returncode) == ("", "", 1)
+
+
 PLANTED = {
     "a module that is missing": ("import fcntl", "ModuleNotFoundError"),
     "limits of a process": ("import resource", "ModuleNotFoundError"),

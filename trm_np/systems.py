@@ -69,6 +69,14 @@ def replace(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def is_closed_pipe(error: OSError) -> bool:
+    """Whether a pipe has lost its reader, which Windows also reports as EINVAL."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    nameless = type(error) is OSError and error.filename is None
+    return nameless and error.errno == errno.EINVAL and hasattr(os, "O_BINARY")
+
+
 def give_owner_and_permissions(descriptor: int, status: os.stat_result) -> None:
     """Give an open file the owner, as far as the system allows, and the permissions of another one."""
     now = os.fstat(descriptor)

@@ -15,6 +15,7 @@ from docs.figures.drawings import (
     draw_tool_heads,
 )
 from docs.figures.experiments import EXPERIMENTS, SIZES, WRITTEN
+from docs.figures.graph import draw_graph
 from trm_np.data.load import load_dataset
 from trm_np.lab.effects import effects
 from trm_np.lab.plots.forest import draw_forest
@@ -74,6 +75,7 @@ def recursion_steps(_: Results, path: Path) -> list[Path]:
 
 
 PICTURES = {
+    "graph": Picture(lambda _, path: draw_graph(path)),
     "gradient_check": Picture(lambda _, path: draw_gradient_check(path)),
     "data_diversity": Picture(data_diversity, ("written_scenarios", "simulated_scenarios")),
     "learning_rates": Picture(

@@ -165,6 +165,11 @@ def test_an_old_spelling_works_for_one_version_with_one_line(command: str, old: 
     assert f" {old} " not in run(command, "--help").stdout
 
 
+def test_after_two_dashes_nothing_is_an_option() -> None:
+    found = run("inspect", "--", "--catalog")
+    assert found.exit_code == 65 and found.stderr.startswith("Error: --catalog: ")
+
+
 def test_a_command_that_has_moved_says_where() -> None:
     found = run("lab", "figures", "--figures", "folder", "depth")
     assert found.exit_code == 2

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import HANG, wait_until
+from trm_np.executors.processes import local_processes
 
 ROOT = Path(__file__).resolve().parents[2]
+DESCRIPTORS = Path("/proc/self/fd")
 PARENT = """
 import sys
 from tests.executors.test_processes import wait_in
@@ -36,6 +38,24 @@ def is_running(number: int) -> bool:
     state = Path(f"/proc/{number}/stat")
     # Nobody waits for it.
     return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def lose_this_process(code: int) -> None:
+    os._exit(code)
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="open files are counted on Linux")
+@pytest.mark.slow
+def test_the_error_of_a_lost_process_keeps_no_file_open() -> None:
+    with local_processes(1) as executor:
+        errors, counts = [], []
+        for code in (1, 2, 3):
+            errors.append(executor.submit(lose_this_process, code).exception())
+            counts.append(len(list(DESCRIPTORS.iterdir())))
+    assert [str(error) for error in errors] == [
+        f"its process was lost (exit code {code})" for code in (1, 2, 3)
+    ]
+    assert len(set(counts)) == 1
 
 
 @pytest.mark.posix

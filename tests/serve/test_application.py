@@ -474,7 +474,11 @@ def test_the_environment_says_whether_the_model_is_trusted(
 def test_the_old_names_of_parameters_are_accepted_for_one_version() -> None:
     application = new_application()
     old, new = (recommend(application, PERSON, query) for query in ("?top=2&days=3", "?k=2&days_left=3"))
-    assert (old.status, old.json) == (200, new.json)
+    said = [
+        f"{name} is now {now}; the old name works until version 0.2"
+        for name, now in (("top", "k"), ("days", "days_left"))
+    ]
+    assert (old.status, old.json) == (200, new.json | {"warnings": [*said, *new.json["warnings"]]})
     both = recommend(application, PERSON, "?top=2&k=2")
     assert both.status == 400 and 'the key "k" more than once' in both.json["error"]
 

@@ -19,6 +19,7 @@ COMMANDS = (
     "init",
     "inspect",
     "lab",
+    "lesson",
     "puzzle",
     "recommend",
     "serve",

@@ -13,6 +13,7 @@ import click
 from trm_np.cli.signals import interruptible
 from trm_np.config import ConfigError, one_of
 from trm_np.process import INTERRUPTED
+from trm_np.systems import is_closed_pipe
 from trm_np.text import printable, printable_lines
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
@@ -45,7 +46,10 @@ class OneLine(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {spelling for parameter in self.params for spelling in parameter.opts}
-        return super().parse_args(ctx, [new for arg in args for new in new_spelling(arg, known)])
+        end = args.index("--") if "--" in args else len(args)  # no options follow
+        return super().parse_args(
+            ctx, [new for arg in args[:end] for new in new_spelling(arg, known)] + args[end:]
+        )
 
     def main(
         self,
@@ -114,14 +118,17 @@ class OneLineGroup(OneLine, click.Group):
 
 
 def ending(error: BaseException) -> tuple[int, str]:
-    """Exit code and line for the error that ended a command; no line for a bug, which has a traceback."""
+    """Exit code and line for the error that ended a command.
+
+    There is no line for a bug, which has a traceback, and for output that nobody reads any more.
+    """
     if isinstance(error, Refusal):
         return error.exit_code, f"Error: {error}"
     if isinstance(error, click.ClickException):
         return error.exit_code, f"Error: {' '.join(error.format_message().split())}"
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED, "Error: interrupted"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not is_closed_pipe(error):
         return IO_FAILED, f"Error: {line_of(error)}"
     return BUG, ""
 
@@ -175,7 +182,9 @@ def exit_code(error: Exception) -> int | None:
     from trm_np.training.divergence import Diverged
     from trm_np.training.run import OutputError
 
-    if isinstance(error, BrokenPipeError) or (isinstance(error, ImportError) and is_ours(error)):
+    if isinstance(error, OSError) and is_closed_pipe(error):
+        return None
+    if isinstance(error, ImportError) and is_ours(error):
         return None
     codes: tuple[tuple[type[Exception], int], ...] = (
         (ConfigError, USAGE),

@@ -38,23 +38,33 @@ class Processes(ThreadPoolExecutor):
         self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Call a function in a new process, and return or raise what it does. Raises ProcessLost."""
+        result, error = self.outcome(function, arguments, named)
+        if error is not None:
+            raise error  # here: a traceback through `outcome` would keep the process and its pipe open
+        return result
+
+    def outcome(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Any, Exception | None]:
+        """Result and error of a function, one of them None, called in a new process."""
         context: Any = get_context(METHOD)
         receiver, sender = context.Pipe()
-        process = context.Process(target=_send_result, args=(sender, function, arguments, named), daemon=True)
-        with self.starting:
-            if self.is_ended:
-                raise ProcessLost("ended before it began")
-            process.start()
-        sender.close()
-        try:
-            result, error = receiver.recv()
-        except (EOFError, OSError):
-            process.join()
-            raise ProcessLost(f"its process was lost (exit code {process.exitcode})") from None
+        with receiver:
+            with sender:  # the process has one of its own
+                process = context.Process(
+                    target=_send_result, args=(sender, function, arguments, named), daemon=True
+                )
+                with self.starting:
+                    if self.is_ended:
+                        return None, ProcessLost("ended before it began")
+                    process.start()
+            try:
+                result, error = receiver.recv()
+            except (EOFError, OSError):
+                process.join()
+                return None, ProcessLost(f"its process was lost (exit code {process.exitcode})")
         process.join()
-        if error is not None:
-            raise error
-        return result
+        return result, error
 
     def end(self) -> None:
         """Kill the running processes and start no others."""

@@ -1,6 +1,6 @@
 """Parameters and body of a request, and the limits on both."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -34,10 +34,11 @@ PROFILE_FIELDS = tuple(field.name for field in fields(Profile))
 
 
 class Question(NamedTuple):
-    """Options of a request: the terms, and whether an unknown name is an error."""
+    """Options of a request: the terms, whether an unknown name is an error, and warnings for each answer."""
 
     terms: Terms = Terms()
     strict: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @schema.keeps(type="boolean")
@@ -73,7 +74,14 @@ def read_question(query: str) -> Question:
         raise HTTPError(400, str(DataError(problems)))
     said: dict[str, Any] = dict(given)
     strict = said.pop("strict", False)
-    return Question(Terms(**said), strict)
+    return Question(Terms(**said), strict, tuple(renamed(name for name, _ in pairs)))
+
+
+def renamed(names: Iterable[str]) -> Iterator[str]:
+    """A warning for each old name."""
+    for name in names:
+        if name in NEW_NAMES:
+            yield f"{name} is now {NEW_NAMES[name]}; the old name works until version 0.2"
 
 
 def parameter_value(name: str, text: str) -> object:

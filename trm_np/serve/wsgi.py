@@ -98,7 +98,7 @@ class Application:
         pieces: list[bytes] = []
         try:
             with self.batches.admit(len(profiles)), until(began + SECONDS):
-                asked = checked(now, profiles, many, question.strict)
+                asked = checked(now, profiles, many, question)
                 for first in range(0, len(asked), PORTION):
                     require_time()
                     portion = asked[first : first + PORTION]
@@ -163,7 +163,7 @@ def overloaded() -> HTTPError:
     return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
 
 
-def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool) -> list[CheckedProfile]:
+def checked(now: Snapshot, profiles: list[Any], many: bool, question: Question) -> list[CheckedProfile]:
     """The profiles, each checked; raises HTTPError for the first that is refused, and TooLate."""
     asked = []
     for index, value in enumerate(profiles):
@@ -171,7 +171,8 @@ def checked(now: Snapshot, profiles: list[Any], many: bool, strict: bool) -> lis
         place = f"[{index}]" if many else ""
         try:
             require_modest(value, place)
-            asked.append(now.recommender.check(value, strict, "body", place))
+            profile, warnings, notes = now.recommender.check(value, question.strict, "body", place)
+            asked.append(CheckedProfile(profile, (*question.warnings, *warnings), notes))
         except DataError as error:
             raise HTTPError(422, str(error)) from None
     return asked

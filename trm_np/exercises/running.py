@@ -1,0 +1,79 @@
+"""Run the checks of a lesson on a learner's file, and say what happened with the lines of that file."""
+
+import runpy
+import traceback
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from trm_np.exercises.exercise import Attempt, Exercise, Stopped, Wrong
+
+
+def stem(lesson: str) -> str:
+    """`lesson_04` for "4", and `lesson_00b` for "0b"."""
+    return f"lesson_{lesson.zfill(2 + lesson.endswith('b'))}"
+
+
+def exercises_of(lesson: str) -> tuple[Exercise, ...]:
+    found: tuple[Exercise, ...] = resolve_name(f"trm_np.exercises.{stem(lesson)}:EXERCISES")
+    return found
+
+
+def file_name(lesson: str) -> str:
+    return f"{stem(lesson)}.py"
+
+
+def start_of(lesson: str) -> bytes:
+    """The file to fill in."""
+    return resources.files("trm_np.exercises").joinpath("start", f"{stem(lesson)}.txt").read_bytes()
+
+
+def check_file(lesson: str, path: Path) -> Iterator[tuple[str, str]]:
+    """The number and name of each exercise, and what is wrong, which is empty if the check passes.
+
+    Running the file is what the learner asks for; it has all rights of the process. Raises Wrong if it cannot be run.
+    """
+    path = path.resolve()
+    try:
+        names = runpy.run_path(str(path), run_name="exercises")
+    except SyntaxError as error:
+        raise Wrong(f"{path.name}, line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise Wrong(f"{named(error)}{line_in(path, error)}") from error
+    for place, exercise in enumerate(exercises_of(lesson), 1):
+        yield f"{lesson}.{place} {exercise.name}", complaint(exercise, names, path)
+
+
+def complaint(exercise: Exercise, names: dict[str, Any], path: Path) -> str:
+    function = names.get(exercise.name)
+    if not callable(function):
+        return f"{path.name} has no function {exercise.name}"
+    try:
+        exercise.check(Attempt(exercise.name, function))
+    except Wrong as wrong:
+        return str(wrong)
+    except Stopped as stopped:
+        error = stopped.__cause__
+        assert error is not None
+        if isinstance(error, NotImplementedError):
+            return "is not written yet"
+        return f"{named(error)}{line_in(path, error)}, in {stopped}"
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{exercise.name} was interrupted{line_in(path, error)}") from error
+    return ""
+
+
+def named(error: BaseException) -> str:
+    return (
+        f"stopped with {type(error).__name__}: {error}"
+        if str(error)
+        else f"stopped with {type(error).__name__}"
+    )
+
+
+def line_in(path: Path, error: BaseException) -> str:
+    """The innermost line of the learner's file that the error passed through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" at {path.name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
