@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from docs.book.pages import PAGES, contents, documented_modules, folder_of, module_of, page_of_the_book
+from docs.book.pages import (
+    PAGES,
+    contents,
+    documented_modules,
+    folder_of,
+    module_of,
+    page_of_the_book,
+    prepare,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = ROOT / "docs" / "index.md"
@@ -28,13 +36,25 @@ def test_contents_are_the_lists_and_tables_of_the_index() -> None:
     assert contents(index) == "\n```{toctree}\n:hidden:\n:caption: A\n\nthree.md\nOne <one.md>\n```\n"
 
 
-def test_a_link_to_a_module_leads_to_its_reference(tmp_path: Path) -> None:
+def test_a_link_to_a_module_leads_to_its_reference() -> None:
     modules = documented_modules()
     assert module_of(ROOT / "autograd" / "ops.py") == "trm_np.autograd.ops"
     assert module_of(ROOT / "trm_np" / "model" / "core.py") == "trm_np.model.core"
     text = page_of_the_book(ROOT / "docs" / "reference.md", modules)
     assert "[`trm_np/model/core.py`](reference/trm_np.model.core.rst)" in text
     assert "(reference/trm_np.autograd.tensor.rst)" in text
+
+
+def test_the_sources_have_what_the_pages_link_and_nothing_older(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "older.md").write_text("# A page that is gone")
+    prepare(tmp_path)
+    assert not (tmp_path / "docs" / "older.md").exists()
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*.md")} == {
+        p.relative_to(ROOT) for p in PAGES
+    }
+    for name in ("setup.cfg", "docs/figures/f.svg", "docs/reference/trm_np.autograd.nn.rst"):
+        assert (tmp_path / name).exists()
 
 
 def test_the_reference_has_each_module_of_its_packages() -> None:

@@ -43,9 +43,11 @@ def book(pdf: bool) -> None:
     click.echo(html / "index.html")
     if pdf:
         prepare(BUILD / "printed", with_reference=False)
-        click.echo(
-            printed(build("singlehtml", BUILD / "printed") / "docs" / "index.html", BUILD / "trm_np.pdf")
-        )
+        whole = build("singlehtml", BUILD / "printed")
+        text = (whole / "docs" / "index.html").read_text(encoding="utf-8")
+        page = whole / "index.html"  # where its links to styles and pictures start
+        page.write_text(text.replace("<details>", "<details open>"), encoding="utf-8")
+        click.echo(printed(page, BUILD / "trm_np.pdf"))
 
 
 def printed(page: Path, pdf: Path) -> Path:

@@ -23,16 +23,23 @@ LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def prepare(folder: Path, with_reference: bool = True) -> None:
-    """Write the sources of the book into `folder`; a file that would not change is left alone."""
+    """Make `folder` the sources of the book; a file that would not change is left alone."""
     modules = documented_modules() if with_reference else {}
+    wanted = set()
     for page in PAGES:
-        _write(folder / page.relative_to(ROOT), page_of_the_book(page, modules))
-    for picture in (ROOT / "docs" / "figures").glob("*.svg"):
-        _copy(picture, folder)
+        text = page_of_the_book(page, modules)
+        wanted.add(_write(folder / page.relative_to(ROOT), text))
+        for link in LINK.finditer(text):
+            path = target_of(page, link)
+            if path.is_file() and path not in PAGES:  # a picture, or a file to download
+                wanted.add(_copy(path, folder))
     for package, names in modules.items():
-        _write(folder / f"docs/reference/{package}.rst", reference_of_package(package, names))
+        wanted.add(_write(folder / f"docs/reference/{package}.rst", reference_of_package(package, names)))
         for name in names:
-            _write(folder / f"docs/reference/{name}.rst", reference_of(name))
+            wanted.add(_write(folder / f"docs/reference/{name}.rst", reference_of(name)))
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in wanted:  # of an earlier build
+            path.unlink()
 
 
 def documented_modules() -> dict[str, list[str]]:
@@ -61,16 +68,13 @@ def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
     known = {name for names in modules.values() for name in names}
 
     def led(link: re.Match[str]) -> str:
-        text, target, anchor = link[1], link[2], link[3] or ""
-        path = Path(os.path.normpath(page.parent / target))
+        path = target_of(page, link)
         if path.suffix == ".html":
-            return f'<a href="{target}">{text}</a>'
+            return f'<a href="{link[2]}">{link[1]}</a>'
         if (module := module_of(path)) in known:
             target = os.path.relpath(ROOT / "docs/reference" / f"{module}.rst", page.parent)
-            return f"[{text}]({Path(target).as_posix()})"
-        if path in PAGES or path.suffix == ".svg":
-            return f"[{text}]({target}{anchor})"
-        return text  # other files of the repository are no part of the book
+            return f"[{link[1]}]({Path(target).as_posix()})"
+        return link[0]
 
     text = LINK.sub(led, page.read_text(encoding="utf-8"))
     if page == ROOT / "docs" / "index.md":
@@ -78,6 +82,10 @@ def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
     if page == ROOT / "docs" / "reference.md":
         text += toctree([f"reference/{package}" for package in modules])
     return text
+
+
+def target_of(page: Path, link: re.Match[str]) -> Path:
+    return Path(os.path.normpath(page.parent / link[2]))
 
 
 def module_of(path: Path) -> str:
@@ -140,13 +148,15 @@ def write_slides(html: Path) -> None:
     _write(html / "docs" / "slides.html", f"<!DOCTYPE html>{head}<style>{style}</style>{body}\n")
 
 
-def _copy(path: Path, folder: Path) -> None:
+def _copy(path: Path, folder: Path) -> Path:
     where = folder / path.relative_to(ROOT)
     where.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(path, where)
+    return where
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+    return path

@@ -19,13 +19,14 @@ from trm_np.data.problems import DataError
 from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, profile_table
 from trm_np.data.task import task_from
-from trm_np.evaluation.metrics import Predictions, ranking
+from trm_np.evaluation.metrics import Predictions
 from trm_np.evaluation.predict import predict
 from trm_np.recommend.outputs import CELLS
 from trm_np.recommend.selection import SHORTLIST
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
-# In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles, and no ranking differs.
+# In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles. Rankings are not
+# compared: with some builds of OpenBLAS, two gifts whose rewards differ by less than this change places.
 TOLERANCE = 3e-6
 ONE: dict[str, Any] = {"hobbies": ["cooking"]}
 OTHER: dict[str, Any] = {"hobbies": ["gaming"], "age": 20}
@@ -64,7 +65,6 @@ def test_a_batch_says_what_each_alone_would_be_told(alone: list[Predictions], si
             for name in SCORES:
                 found, wanted = getattr(together, name)[[place]], getattr(alone[row], name)
                 assert np.abs(shares(name, found) - shares(name, wanted)).max() <= TOLERANCE, (row, name)
-                assert np.array_equal(ranking(found), ranking(wanted)), (row, name)
             assert np.array_equal(together.choices[place], alone[row].choices[0])
 
 

@@ -1,6 +1,6 @@
 """Encode tables as model inputs: tokens, state features, scaled numbers and gift features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,18 @@ class ProfileInputs(Rows):
     budget: Floats32
     masked_targets: Ints
     history: Ints
+
+    def without_padding(self) -> "ProfileInputs":
+        """The same profiles, without the tokens and the places of the history that are padding for all of them."""
+        used, known = ~self.padding.all(axis=0), (self.history != MISSING).any(axis=0)
+        return replace(
+            self,
+            tokens=self.tokens[:, used],
+            padding=self.padding[:, used],
+            positions=self.positions[used],
+            masked_targets=self.masked_targets[:, used],
+            history=self.history[:, known],
+        )
 
 
 @dataclass(frozen=True)
