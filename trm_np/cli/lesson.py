@@ -37,7 +37,7 @@ def lesson() -> None:
 
 
 @lesson.command(
-    help="""Write the file of LESSON, such as 4 or 0b, with the functions to fill in.
+    help="""Write the file to fill in for LESSON, such as 4.
 
     The file is lesson_04.py for lesson 4. It is written into the current folder or into FOLDER. An existing file is
     never replaced.
@@ -106,9 +106,9 @@ def check(lesson: str, file: str | None) -> None:
 
 
 @lesson.command(
-    help="""Print hints for EXERCISE, such as 4.1, from a first nudge to nearly the whole answer.
+    help="""Print a hint for EXERCISE, such as 4.1.
 
-    Each call prints one hint; -n 2 prints the second.
+    The first is a nudge, and the last is nearly the whole answer; -n 2 prints the second.
 
     \b
     Example: trm lesson hint 4.1
