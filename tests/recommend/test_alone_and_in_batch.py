@@ -25,8 +25,8 @@ from trm_np.recommend.outputs import CELLS
 from trm_np.recommend.selection import SHORTLIST
 
 SCORES = ("category_scores", "tool_scores", "predicted_reward")
-# In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles. Rankings are not compared:
-# with some builds of OpenBLAS, two gifts whose rewards differ by less than this change places.
+# In probabilities and rewards, which lie between 0 and 1. Measured: 1.1e-6 of 1,085 profiles. Rankings are not
+# compared: with some builds of OpenBLAS, two gifts whose rewards differ by less than this change places.
 TOLERANCE = 3e-6
 ONE: dict[str, Any] = {"hobbies": ["cooking"]}
 OTHER: dict[str, Any] = {"hobbies": ["gaming"], "age": 20}

@@ -3,7 +3,7 @@
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 
 FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
@@ -19,7 +19,7 @@ FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog
     Example: trm init my_data
     """,
 )
-@click.argument("folder", callback=named)
+@click.argument("folder", type=FILE)
 def init(folder: str) -> None:
     with refusals():
         from importlib import resources

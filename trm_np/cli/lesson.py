@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import IO_FAILED, OneLineGroup, Refusal, refusals, say
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 
@@ -41,7 +41,7 @@ def lesson() -> None:
 @click.option(
     "--out",
     "folder",
-    callback=named,
+    type=FILE,
     default=".",
     show_default=True,
     metavar="FOLDER",
@@ -68,7 +68,7 @@ def start(lesson: int, folder: str) -> None:
     """
 )
 @click.argument("lesson", type=LESSON)
-@click.argument("file", required=False, callback=named, metavar="[FILE]")
+@click.argument("file", required=False, type=FILE, metavar="[FILE]")
 def check(lesson: int, file: str | None) -> None:
     use_threads(all_cores=False)
     with refusals():
