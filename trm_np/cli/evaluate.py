@@ -5,7 +5,7 @@ import json
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import as_json, named, path_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
 from trm_np.text import printable_lines
@@ -21,7 +21,7 @@ from trm_np.text import printable_lines
     Example: trm evaluate checkpoints/integrated_enhanced/best.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @path_option("--held-out", help="Held-out scenarios.  [default: the shipped ones]")
 @click.option(
     "--cross-validate",
