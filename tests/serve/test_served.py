@@ -87,7 +87,7 @@ def test_a_broken_file_is_refused_once_and_the_model_stays(
 @pytest.mark.usefixtures("tried_here")
 def test_what_is_asked_for_is_loaded_at_once_though_nothing_has_changed(served: ServedModel) -> None:
     before = served.now
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.now is not before and served.now.recommender.gifts == before.recommender.gifts
 
 
@@ -132,7 +132,7 @@ def test_what_nobody_foresaw_is_a_refusal_too(
         raise ZeroDivisionError("no\nsense")
 
     monkeypatch.setattr("trm_np.serve.served.load", broken)
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.refused == f"{served.path}: ZeroDivisionError('no\\nsense')"
     assert len(capsys.readouterr().err.splitlines()) == 1
 
@@ -144,11 +144,11 @@ def test_a_file_is_tried_in_a_process_of_its_own_that_may_take_so_much_memory(
     monkeypatch.setattr("trm_np.serve.trial.PROGRAM", 0)
     monkeypatch.setattr("trm_np.serve.trial.MOST_MEMORY", 0)
     shutil.copy(other_model_file(), path)
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.now is before
     assert served.refused.startswith(f"{path}: ")
     monkeypatch.undo()
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.refused == "" and seed(served) == 1
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_has_changed_since_it_was_tried_is_not_taken(
 ) -> None:
     before = served.now
     monkeypatch.setattr("trm_np.serve.served.tried", lambda *_: "another digest")
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.now is before and "has changed while it was read" in served.refused
 
 
@@ -184,10 +184,10 @@ def test_what_cannot_be_said_is_lost_and_nothing_else(
 ) -> None:
     monkeypatch.setattr("sys.stderr", stream)
     path.write_bytes(b"PK")
-    served.look(asked=True)
+    served.look(requested=True)
     assert "not a whole .npz file" in served.refused
     shutil.copy(other_model_file(), path)
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.refused == "" and seed(served) == 1
 
 

@@ -177,7 +177,7 @@ def test_a_metric_is_that_of_the_scenarios_with_its_labels_alone() -> None:
         if not name.endswith("_in_use"):
             assert found[name] == pytest.approx(alone[name]), name
     predictions = predict(TRAINER.model, split.profiles, task)
-    values = scenario_values(predictions, split.labels, split.profiles, task.gifts, task.implied)
+    values = scenario_values(predictions, split, task)
     for name, value in values.items():
         assert np.isnan(value).tolist() == [
             name.startswith(("category", "tool")) and row in others for row in range(len(split))
