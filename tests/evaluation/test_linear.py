@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.evaluation.small_tasks import split_of, task_of
 from tests.world.small_world import VOCABULARY, random_gifts
 from trm_np.data.encode import content_width, encode_gifts
 from trm_np.data.records import Profile
@@ -159,8 +160,7 @@ def linear(train: list[Profile], asked: list[Profile]) -> tuple[Predictions, Lab
         )
 
     tables = [profile_table(profiles, VOCABULARY) for profiles in (train, asked)]
-    said = linear_predictions(right(train), *tables, GIFTS, FEATURES, IMPLIED, VOCABULARY)
-    return said, right(asked)
+    return linear_predictions(tables[1], task_of(GIFTS, split_of(tables[0], right(train)))), right(asked)
 
 
 def test_what_is_linear_is_learnt_from_scenarios_and_holds_for_others() -> None:
@@ -169,7 +169,8 @@ def test_what_is_linear_is_learnt_from_scenarios_and_holds_for_others() -> None:
     np.testing.assert_array_equal(said.category_scores > 0, labels.categories > 0)
     np.testing.assert_array_equal(said.tool_scores > 0, labels.tools > 0)
     profiles = profile_table(asked, VOCABULARY)
-    metrics = evaluate_predictions(said, labels, profiles, GIFTS, IMPLIED)
+    split = split_of(profiles, labels)
+    metrics = evaluate_predictions(said, split, task_of(GIFTS, split))
     assert metrics["category_recall_at_3"] == metrics["tool_exact_rate"] == 1.0
     assert metrics["reward_spearman"] > 0.8 and metrics["reward_vs_best"] > 0.9
     error = said.predicted_reward - reward(profiles, GIFTS, IMPLIED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from trm_np.cli.completion import among, settings_of
 from trm_np.cli.errors import USAGE, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import plot
@@ -124,6 +125,7 @@ def ablate(
         multiple=True,
         required=True,
         metavar="KEY=V1,V2",
+        shell_complete=among(settings_of),
         help="Setting and its values; give several settings for a grid.",
     ),
     preset_option,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import IO_FAILED, OneLineGroup, Refusal, refusals, say
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 from trm_np.config import one_of
@@ -50,7 +50,7 @@ def lesson() -> None:
 @click.option(
     "--out",
     "folder",
-    callback=named,
+    type=FILE,
     default=".",
     show_default=True,
     metavar="FOLDER",
@@ -77,7 +77,7 @@ def start(lesson: str, folder: str) -> None:
     """
 )
 @lesson_argument
-@click.argument("file", required=False, callback=named, metavar="[FILE]")
+@click.argument("file", required=False, type=FILE, metavar="[FILE]")
 def check(lesson: str, file: str | None) -> None:
     use_threads(all_cores=False)
     with refusals():
