@@ -134,11 +134,14 @@ def near_doubles(one: Looks, other: Looks) -> bool:
     return of_one_kind and common >= 2 and 2 * common >= len(one.words | other.words)
 
 
-def without_near_doubles(order: Iterable[int], looks: Sequence[Looks]) -> Iterator[int]:
-    """The places of gifts in this order, less those that are near-doubles of one before."""
+def without_near_doubles(
+    order: Iterable[int], gifts: Sequence[Gift], known: dict[int, Looks]
+) -> Iterator[int]:
+    """The places of gifts in this order, less those that are near-doubles of one before; adds to `known` looks."""
     kept: dict[Kind, list[Looks]] = {}
     for place in order:
-        alike = kept.setdefault(looks[place].kind, [])
-        if not any(near_doubles(looks[place], other) for other in alike):
-            alike.append(looks[place])
+        looks = known.get(place) or known.setdefault(place, looks_of(gifts[place]))
+        alike = kept.setdefault(looks.kind, [])
+        if not any(near_doubles(looks, other) for other in alike):
+            alike.append(looks)
             yield place
