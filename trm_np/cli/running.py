@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from trm_np.cli.errors import Refusal, say
-from trm_np.cli.options import path_option, together
+from trm_np.cli.options import Command, path_option, together
 from trm_np.cli.progress import progress
 from trm_np.cli.signals import first_signal
 from trm_np.config import Config
@@ -34,15 +34,18 @@ class Workers(NamedTuple):
             raise click.UsageError("--processes: a Dask cluster has workers of its own")
 
 
-workers_options = together(
-    "workers",
-    Workers,
-    click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        help="Number of runs at the same time on this machine.  [default: one for each core]",
-    ),
-    click.option("--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."),
+def options_of_workers(processes: str, dask: str) -> Callable[[Command], Callable[..., Any]]:
+    """Options for `Workers`, with these help texts; each begins with what the workers do."""
+    return together(
+        "workers",
+        Workers,
+        click.option("--processes", type=click.IntRange(min=1), help=processes),
+        click.option("--dask", metavar="ADDRESS", help=f"{dask}, such as tcp://127.0.0.1:8786."),
+    )
+
+
+workers_options = options_of_workers(
+    "Number of runs at the same time on this machine.  [default: one for each core]", "Dask cluster to run on"
 )
 rows_option = path_option(
     "--out",

@@ -114,14 +114,6 @@ def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[G
     return _gifts_from({"gifts": checked(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))})
 
 
-def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
-    """Check a dictionary or a value of `parse_json` and return its profile.
-
-    `file` and `place` name the source in a `DataError`.
-    """
-    return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
-
-
 def checked(check: schema.Check, value: object, at: Place) -> Any:
     """Return a value in which a check finds no problem; raises one `DataError` with all problems otherwise."""
     problems = _problems(check, value, at)

@@ -57,3 +57,7 @@ class Place(NamedTuple):
 
     def problem(self, found: str, allowed: str, name: str = "", names: tuple[str, ...] = ()) -> Problem:
         return Problem(self.file, self.path, found, allowed, name, names)
+
+    def error(self, found: str, allowed: str, name: str = "", names: tuple[str, ...] = ()) -> DataError:
+        """The error of a file with this problem alone."""
+        return DataError([self.problem(found, allowed, name, names)])

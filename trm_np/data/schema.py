@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000_000  # in any currency; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
-MOST_SAID = 100  # hobbies of a person, and preferences: an unknown one is compared with all that are known
+MOST_INTERESTS = 100  # hobbies of a profile, and preferences: an unknown one is compared with all known names
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
@@ -262,11 +262,11 @@ def profile_fields(
     word, unique = (word, False) if word else (name, True)
     return {
         "age": number(0, 120),
-        "hobbies": list_of(word(vocabulary.hobbies), at_most=MOST_SAID, unique=unique),
+        "hobbies": list_of(word(vocabulary.hobbies), at_most=MOST_INTERESTS, unique=unique),
         "relationship": word(vocabulary.relationships),
         "budget": money,
         "occasion": word(vocabulary.occasions),
-        "preferences": list_of(word(vocabulary.preferences), at_most=MOST_SAID, unique=unique),
+        "preferences": list_of(word(vocabulary.preferences), at_most=MOST_INTERESTS, unique=unique),
         "history": list_of(word(()), at_most=MOST_CHOICES, unique=unique),
     }
 

@@ -182,9 +182,9 @@ class Recommender:
         """The recommendations for a few profiles at once."""
         outputs = outputs_for(self.stored, self.catalogue, [each.profile for each in checked])
         consulted = [
-            consult(self.catalogue, each.profile, value, equals, tools, terms)
-            for each, value, equals, tools in zip(
-                checked, outputs.value, outputs.equals, outputs.tools, strict=True
+            consult(self.catalogue, each.profile, value, breaker, tools, terms)
+            for each, value, breaker, tools in zip(
+                checked, outputs.value, outputs.tie_breakers, outputs.tools, strict=True
             )
         ]
         picked = pick(self.stored, self.catalogue, outputs, consulted, terms.k)
