@@ -11,6 +11,6 @@ if __name__ != "trm_np.autograd":
 
 from . import functional, nn, optim
 from .gradcheck import check_grads
-from .tensor import Tensor, no_grad
+from .tensor import Tensor, is_grad_enabled, no_grad
 
-__all__ = ["Tensor", "check_grads", "functional", "nn", "no_grad", "optim"]
+__all__ = ["Tensor", "check_grads", "functional", "is_grad_enabled", "nn", "no_grad", "optim"]

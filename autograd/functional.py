@@ -69,12 +69,12 @@ def embedding(index: Array, table: Tensor) -> Tensor:
     return apply(ops.take_rows, table, index=np.asarray(index))
 
 
-def rms_norm(x: Tensor, eps: float = 1e-6) -> Tensor:
+def rms_norm(x: Tensor, eps: float = fused.RMS_EPS) -> Tensor:
     """x over its root mean square along the last axis, without weights."""
     return apply(fused.rms_norm, x, eps=eps)
 
 
-def rms_norm_of_sum(x: Tensor, y: Tensor, eps: float = 1e-6) -> Tensor:
+def rms_norm_of_sum(x: Tensor, y: Tensor, eps: float = fused.RMS_EPS) -> Tensor:
     """`rms_norm` of x + y of one shape, as after a residual connection."""
     return apply(fused.rms_norm, x, y, eps=eps)
 
@@ -103,14 +103,14 @@ def attention_sublayer(
     heads: int,
     rotation: Array | None = None,
     blocked: Array | None = None,
-    eps: float = 1e-6,
+    eps: float = fused.RMS_EPS,
 ) -> Tensor:
     """rms_norm(x + out self_attention(qkv x)): x (..., T, D), qkv (3D, D), out (D, D); no biases."""
     settings = {"heads": heads, "rotation": rotation, "blocked": blocked, "eps": eps}
     return apply(fused.attention_sublayer, x, qkv, out, **settings)
 
 
-def swiglu_sublayer(x: Tensor, gate_up: Tensor, down: Tensor, eps: float = 1e-6) -> Tensor:
+def swiglu_sublayer(x: Tensor, gate_up: Tensor, down: Tensor, eps: float = fused.RMS_EPS) -> Tensor:
     """rms_norm(x + down swiglu(gate_up x)): x (..., D), gate_up (2H, D), down (D, H); no biases."""
     return apply(fused.swiglu_sublayer, x, gate_up, down, eps=eps)
 
@@ -125,7 +125,7 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array
     return apply(fused.attention, q, k, v, blocked=blocked)
 
 
-def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
+def dropout(x: Tensor, p: float, rng: "np.random.Generator") -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
     keep = rng.random(x.shape, dtype=np.float32) >= drop_probability(p)
     return apply(ops.scale, x, factor=keep / x.dtype.type(1 - p))

@@ -19,6 +19,8 @@ from .ops import (
     vjp_reads,
 )
 
+RMS_EPS = 1e-6
+
 # --------------------------------------------------------------------------------------------------- layers
 
 
@@ -79,9 +81,9 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
     return p @ v, vjp
 
 
-def attention_weights(q: Array, k: Array, blocked: Array | None) -> Array:
-    """softmax(q kᵀ / √d), with no weight where a key may not be seen: (..., T, S)."""
-    p: Array = q @ k.swapaxes(-1, -2)
+def attention_weights(q: Array, k: Array, blocked: Array | None, out: Array | None = None) -> Array:
+    """softmax(q kᵀ / √d), with no weight where a key may not be seen: (..., T, S), in `out` if that is given."""
+    p: Array = np.matmul(q, k.swapaxes(-1, -2), out=out)
     p *= float(q.shape[-1]) ** -0.5
     if blocked is not None:
         np.copyto(p, -np.inf, where=blocked)
@@ -269,6 +271,16 @@ def swiglu(a: Array, *, axis: int = -1) -> Ruled:
     return silu * up, vjp
 
 
+def swiglu_(gate: Array, up: Array) -> Array:
+    """Overwrite `up` with silu(gate) · up = up · gate / (1 + exp(-gate)), and `gate` with the denominator."""
+    up *= gate
+    np.negative(gate, out=gate)
+    np.exp(gate, out=gate)
+    gate += 1
+    up /= gate
+    return up
+
+
 def halves(a: Array, axis: int) -> tuple[Array, Array]:
     """Views of the first and the second half along an axis."""
     d, odd = divmod(a.shape[axis], 2)
@@ -361,7 +373,7 @@ def gate_and_up(weight: Array) -> Array:
     return weight.reshape(2, -1, weight.shape[-1])
 
 
-def add_and_norm_(change: Array, x: Array, eps: float) -> Array:
+def add_and_norm_(change: Array, x: Array, eps: float = RMS_EPS) -> Array:
     """Overwrite `change` with rms_norm(x + change)."""
     if change.shape != x.shape:
         raise ValueError("needs summands of one shape")

@@ -36,6 +36,11 @@ def no_grad() -> Iterator[None]:
         _recording.reset(token)
 
 
+def is_grad_enabled() -> bool:
+    """Whether operations build a graph: not within `no_grad()`."""
+    return _recording.get()
+
+
 @contextmanager
 def metered(meter: Callable[[Rule], Rule]) -> Iterator[None]:
     """Run `meter(rule)` in place of every rule within the block."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from docs.figures.experiments import EXPERIMENTS
+from docs.notebooks.notebook import cells
 from tests.lab.small_trials import made_up
 from trm_np.data.load import load_dataset
 from trm_np.lab.trial import data_digest
@@ -73,7 +74,8 @@ def test_a_command_works(page: str, line: str, folder: Path) -> None:
     if draws or words[:2] == ["lab", "plot"]:
         pytest.importorskip("matplotlib", reason="needs pip install -e '.[plots]'")
     if program == ".venv/bin/python":
-        run([str(ROOT / words[0]), *words[1:], *([] if draws else ["--seeds", "1", "--epochs", "1"])], folder)
+        trains = [] if words[0].startswith("docs/") else ["--seeds", "1", "--epochs", "1"]
+        run([str(ROOT / words[0]), *words[1:], *trains], folder)
         return
     name = program.removeprefix(".venv/bin/")
     training = (name == "trm-train" or words[:2] == ["puzzle", "train"]) and "--epochs" not in words
@@ -113,6 +115,76 @@ def test_the_code_of_a_page_prints_what_stands_below_it(
         found = run(["-W", "error", "-"], folder, said=here + "\n".join(codes))
     lines = found.splitlines()
     assert [line for line in printed.splitlines() if line not in lines] == []
+
+
+@pytest.fixture(scope="module")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("notebooks")
+    written = run([str(ROOT / "docs" / "notebooks"), str(out)], ROOT).splitlines()
+    assert written == [str(out / f"{page.stem}.ipynb") for page in LESSONS]
+    return out
+
+
+def opened(page: Path, notebooks: Path) -> list[dict[str, Any]]:
+    cells: list[dict[str, Any]] = json.loads((notebooks / f"{page.stem}.ipynb").read_text("utf-8"))["cells"]
+    return cells
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_has_the_text_code_and_output_of_its_lesson(page: Path, notebooks: Path) -> None:
+    cells = opened(page, notebooks)
+    text = page.read_text(encoding="utf-8")
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    if "checkpoints" in code[0]["source"] and "os.chdir" in code[0]["source"]:
+        code.pop(0)
+    assert [cell["source"] + "\n" for cell in code] == [
+        block for kind, block in BLOCK.findall(text) if kind == "python"
+    ]
+    whole = LINK.sub("](", text)
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            assert LINK.sub("](", cell["source"]) in whole
+            for target, _ in LINK.findall(BLOCK.sub("", cell["source"])):
+                assert not target or (notebooks / target).exists(), target
+        for output in cell.get("outputs", ()):
+            assert output["text"] in text
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
+def test_a_notebook_is_one_by_the_format(page: Path, notebooks: Path) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="needs pip install nbformat")
+    nbformat.validate(nbformat.read(notebooks / f"{page.stem}.ipynb", as_version=4))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name[:2] != "00" else ()) for page in LESSONS],
+    ids=lambda page: page.name,
+)
+def test_a_notebook_prints_what_it_shows(page: Path, notebooks: Path, request: pytest.FixtureRequest) -> None:
+    """Cell by cell; what depends on the machine is left out."""
+    cells = [cell for cell in opened(page, notebooks) if cell["cell_type"] == "code"]
+    needs_runs = any("checkpoints" in cell["source"] for cell in cells)
+    folder = request.getfixturevalue("folder") if needs_runs else notebooks
+    here = ["-W", "error", str(ROOT / "tests" / "notebook.py")]
+    printed = json.loads(run([*here, str(notebooks / f"{page.stem}.ipynb")], folder))
+    for cell, found in zip(cells, printed, strict=True):
+        varies = "nbval-ignore-output" in cell["metadata"].get("tags", ())
+        for output in cell["outputs"]:
+            assert varies or output["text"] == found
+
+
+def test_the_blocks_of_a_page_become_cells() -> None:
+    shown = "```python\n1\n```\n\n```text\n2\n```\n\nthree\n\n```text\n4\n```\n\n"
+    text = f"# A\n\none\n\n{shown}## B\n\n```sh\n5\n```\n"
+    found = [(cell["cell_type"], cell["source"], cell.get("outputs")) for cell in cells(text)]
+    assert found == [
+        ("markdown", "# A\n\none", None),
+        ("code", "1", [{"name": "stdout", "output_type": "stream", "text": "2\n"}]),
+        ("markdown", "three\n\n```text\n4\n```", None),
+        ("markdown", "## B\n\n```sh\n5\n```", None),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -242,27 +314,6 @@ def test_terms_of_the_glossary_are_in_order_and_short() -> None:
     assert len(terms) >= 40
     for term, text in entries:
         assert 1 <= len(re.findall(r"[.?](?:\s|$)", text)) <= 3, term
-
-
-def test_the_check_of_lesson_0b_says_what_is_wrong() -> None:
-    page = ROOT / "docs" / "lessons" / "00b-what-f-is-made-of.md"
-    codes = [code for kind, code in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == "python"]
-    names: dict[str, Any] = {}
-    for code in codes:
-        exec(code, names)
-    solution = codes[-1].split("print(")[0]
-    for right, wrong, said in (
-        ("", "", "right"),
-        (" / np.sqrt(width // heads)", "", "not divided"),
-        ("np.sqrt(width // heads)", "np.sqrt(width)", "not by that of the width of a head"),
-        (" @ w_out.T", "", "w_out, is missing"),
-        (".swapaxes(0, 1).reshape(size, width) @", ".reshape(size, width) @", "another result"),
-        ("np.split(x @ w_qkv.T, 3, axis=-1)", "np.split(x @ w_qkv.T, 3, axis=-1)[::-1]", "another result"),
-        (".swapaxes(0, 1).reshape(size, width) @ w_out.T", "", "the result has shape (2, 5, 4), not (5, 8)"),
-        ("heads, -1)", "1, -1)", "the heads are not separate"),
-    ):
-        exec(solution.replace(right, wrong) if right else solution, names)
-        assert said in names["check"](names["attention"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -9,7 +9,6 @@ import click
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "book"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @click.command(
@@ -43,17 +42,23 @@ def book(pdf: bool) -> None:
     click.echo(html / "index.html")
     if pdf:
         prepare(BUILD / "printed", with_reference=False)
-        click.echo(
-            printed(build("singlehtml", BUILD / "printed") / "docs" / "index.html", BUILD / "trm_np.pdf")
-        )
+        whole = build("singlehtml", BUILD / "printed")
+        text = (whole / "docs" / "index.html").read_text(encoding="utf-8")
+        page = whole / "index.html"  # where its links to styles and pictures start
+        page.write_text(text.replace("<details>", "<details open>"), encoding="utf-8")
+        click.echo(printed(page, BUILD / "trm_np.pdf"))
 
 
 def printed(page: Path, pdf: Path) -> Path:
     """Print a page with a browser."""
+    from docs.book.pages import BROWSERS
+
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise click.ClickException(f"a PDF needs one of {', '.join(BROWSERS)}")
+    # No sandbox: a container has none to give, and the page is our own.
     options = ["--headless", "--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={pdf}"]
+    pdf.unlink(missing_ok=True)
     done = subprocess.run([browser, *options, page.as_uri()], capture_output=True, check=False)
     if done.returncode or not pdf.exists():
         raise click.ClickException(f"{browser} printed no PDF: {done.stderr.decode(errors='replace')[-300:]}")

@@ -35,6 +35,7 @@ html_theme = "furo"
 html_title = "trm_np"
 html_static_path = [str(ROOT / "docs" / "book" / "style.css")]
 html_css_files = ["style.css"]
+html_show_search_summary = False  # summaries are fetched, which browsers refuse for files on disk
 html_copy_source = False
 html_show_sphinx = False
 
@@ -48,21 +49,28 @@ def docstring_as_rst(
         if re.search("^  ", paragraph, re.MULTILINE) and not paragraph.startswith("- "):
             found.append("::\n\n" + textwrap.indent(paragraph, "    "))
         else:
-            escaped = re.sub(r"([*|\\]|_\b)", r"\\\1", paragraph)
+            escaped = re.sub(
+                r"(?<!\S)\*\w+\*(?!\w)|([*|\\]|_\b)",  # a word between stars stays
+                lambda sign: f"\\{sign[1]}" if sign[1] else sign[0],
+                paragraph,
+            )
             found.append(re.sub(r"`([^`]+)`", lambda code: "``" + code[1].replace("\\", "") + "``", escaped))
     lines[:] = "\n\n".join(found).splitlines()
 
 
-def mark_pictures(app: Sphinx, tree: nodes.document) -> None:
-    """Pictures without colours of their own for a dark page get the class `light`."""
+def mark_for_style(app: Sphinx, tree: nodes.document) -> None:
+    """Pictures without colours of their own for a dark page get the class `light`, long lines of code `wide`."""
     for picture in tree.findall(nodes.image):
         path = Path(app.srcdir, picture["uri"])
         if "prefers-color-scheme" not in path.read_text(encoding="utf-8"):
             picture["classes"].append("light")
+    for block in tree.findall(nodes.literal_block):
+        if max(map(len, block.astext().splitlines()), default=0) > 110:
+            block["classes"].append("wide")
 
 
 def setup(app: Sphinx) -> None:
     for language in ("console", "csv"):  # what a command prints, and tables: plain text
         app.add_lexer(language, TextLexer)
     app.connect("autodoc-process-docstring", docstring_as_rst)
-    app.connect("doctree-read", mark_pictures)
+    app.connect("doctree-read", mark_for_style)

@@ -18,21 +18,32 @@ PAGES = [
 ]
 PROGRAMS = sorted((ROOT / "docs").glob("*.html"))  # pages that run in a browser
 WITHOUT_REFERENCE = {"trm_np.cli", "trm_np.scenarios"}  # commands have a page of their own; data have no code
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")  # any of them prints the PDF
 STRICT = {"halt_level": 2, "report_level": 2, "myst_all_links_external": True}  # a warning is an error
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
+# "`a` and `b` in [`file.py`](file.py)"
+NAMES_IN_FILE = re.compile(r"((?:`\w+`(?:,|,? and)?\s+)+in\s+)(?=\[`[^`]+`\]\(([^)]+\.py)\))")
+
 
 def prepare(folder: Path, with_reference: bool = True) -> None:
-    """Write the sources of the book into `folder`; a file that would not change is left alone."""
+    """Make `folder` the sources of the book; a file that would not change is left alone."""
     modules = documented_modules() if with_reference else {}
+    wanted = set()
     for page in PAGES:
-        _write(folder / page.relative_to(ROOT), page_of_the_book(page, modules))
-    for picture in (ROOT / "docs" / "figures").glob("*.svg"):
-        _copy(picture, folder)
+        text = page_of_the_book(page, modules)
+        wanted.add(_write(folder / page.relative_to(ROOT), text))
+        for link in LINK.finditer(text):
+            path = target_of(page, link[2])
+            if path.is_file() and path not in PAGES:  # a picture, or a file to download
+                wanted.add(_copy(path, folder))
     for package, names in modules.items():
-        _write(folder / f"docs/reference/{package}.rst", reference_of_package(package, names))
+        wanted.add(_write(folder / f"docs/reference/{package}.rst", reference_of_package(package, names)))
         for name in names:
-            _write(folder / f"docs/reference/{name}.rst", reference_of(name))
+            wanted.add(_write(folder / f"docs/reference/{name}.rst", reference_of(name)))
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in wanted:  # of an earlier build
+            path.unlink()
 
 
 def documented_modules() -> dict[str, list[str]]:
@@ -57,27 +68,32 @@ def folder_of(package: str) -> Path:
 
 
 def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
-    """Text of a page, with links that lead to places in the book."""
+    """Text of a page; its links, and names in a file that is linked, lead to places in the book."""
     known = {name for names in modules.values() for name in names}
 
+    def named(names: re.Match[str]) -> str:
+        module = module_of(target_of(page, names[2]))
+        return re.sub(r"`(\w+)`", rf"{{py:obj}}`\1 <{module}.\1>`", names[1]) if module in known else names[1]
+
     def led(link: re.Match[str]) -> str:
-        text, target, anchor = link[1], link[2], link[3] or ""
-        path = Path(os.path.normpath(page.parent / target))
+        path = target_of(page, link[2])
         if path.suffix == ".html":
-            return f'<a href="{target}">{text}</a>'
+            return f'<a href="{link[2]}">{link[1]}</a>'
         if (module := module_of(path)) in known:
             target = os.path.relpath(ROOT / "docs/reference" / f"{module}.rst", page.parent)
-            return f"[{text}]({Path(target).as_posix()})"
-        if path in PAGES or path.suffix == ".svg":
-            return f"[{text}]({target}{anchor})"
-        return text  # other files of the repository are no part of the book
+            return f"[{link[1]}]({Path(target).as_posix()})"
+        return link[0]
 
-    text = LINK.sub(led, page.read_text(encoding="utf-8"))
+    text = LINK.sub(led, NAMES_IN_FILE.sub(named, page.read_text(encoding="utf-8")))
     if page == ROOT / "docs" / "index.md":
         text += contents(text)
     if page == ROOT / "docs" / "reference.md":
         text += toctree([f"reference/{package}" for package in modules])
     return text
+
+
+def target_of(page: Path, link: str) -> Path:
+    return Path(os.path.normpath(page.parent / link))
 
 
 def module_of(path: Path) -> str:
@@ -129,24 +145,27 @@ def copy_programs(html: Path) -> None:
 def write_slides(html: Path) -> None:
     """Write the workshop as slides, one for each heading, into one file that needs no other."""
     from docutils.core import publish_parts
+    from docutils.writers.html5_polyglot import Writer
     from myst_parser.docutils_ import Parser
 
     text = (ROOT / "docs" / "workshop.md").read_text(encoding="utf-8")
     text = re.sub(r"\]\((?!https?:)([^)#]+)\.md", r"](\1.html", text)
-    body = publish_parts(text, parser=Parser(), writer="html5", settings_overrides=STRICT)["html_body"]
+    body = publish_parts(text, parser=Parser(), writer=Writer(), settings_overrides=STRICT)["html_body"]
     style = (ROOT / "docs" / "book" / "slides.css").read_text(encoding="utf-8")
     title = text.splitlines()[0].removeprefix("# ")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     _write(html / "docs" / "slides.html", f"<!DOCTYPE html>{head}<style>{style}</style>{body}\n")
 
 
-def _copy(path: Path, folder: Path) -> None:
+def _copy(path: Path, folder: Path) -> Path:
     where = folder / path.relative_to(ROOT)
     where.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(path, where)
+    return where
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+    return path

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from tests.waiting import HANG
 from trm_np.cli import trm
+from trm_np.exercises import LESSONS
 from trm_np.exercises.exercise import same, shown
-from trm_np.exercises.running import LESSONS, check_file, exercises_of, file_name, start_of
+from trm_np.exercises.running import check_file, exercises_of, file_name, start_of, stem
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = ROOT / "docs" / "lessons" / "solutions"
@@ -30,6 +31,20 @@ FAULTS = {
         ("cotangents.get(place, 0) + g", "g", "x is used twice, so its two contributions must be added"),
         ("reversed(tape)", "tape", "walk through the tape from its end"),
         ("if result in cotangents", "if True", "stopped with KeyError: 6 at lesson_00.py, line 12"),
+    ),
+    "0b.1": (
+        (" / np.sqrt(width // heads)", "", "the scores are not divided by the root of the width of a head"),
+        (
+            "np.sqrt(width // heads)",
+            "np.sqrt(width)",
+            "divide by the root of the width of a head, not by that of D",
+        ),
+        (" @ w_out.T", "", "the last matrix, w_out, is missing"),
+    ),
+    "0b.2": (
+        ("(gate / (1 + np.exp(-gate)) * up)", "(gate * up)", "the gate goes through silu first"),
+        ("gate, up = ", "up, gate = ", "the first rows of w_gate_up are those of the gate"),
+        (" * up)", ")", "up is not used"),
     ),
     "1.1": (
         ("/ len(expected)", "/ k", "divide by the number of expected places, not by k"),
@@ -203,10 +218,28 @@ FAULTS = {
         ("return None", "return count", "expected None"),
         ("count += 1", "count += len(found)", "returned"),
     ),
+    "13.1": (
+        (
+            "scores.max(axis=1).mean(), again.mean()",
+            "again.mean(), again.mean()",
+            "the highest of the ten scores",
+        ),
+        ("again.mean()", "scores.max(axis=1).mean()", "the new measurement has new noise, and no luck"),
+        ("qualities[best]", "qualities.mean()", "measure the one that was chosen, not any"),
+    ),
+    "13.2": (
+        (" + equal / 2", "", "a tie counts half"),
+        (
+            "first[:, None] > second,",
+            "first[:, None] < second,",
+            "this is the share in which the second is larger",
+        ),
+        ("first[:, None] > second", "first[:, None] >= second", "a tie counts half"),
+    ),
 }
 
 
-def checked(lesson: int, text: str, folder: Path) -> dict[str, str]:
+def checked(lesson: str, text: str, folder: Path) -> dict[str, str]:
     path = folder / file_name(lesson)
     path.write_text(text, encoding="utf-8")
     with warnings.catch_warnings():
@@ -214,17 +247,17 @@ def checked(lesson: int, text: str, folder: Path) -> dict[str, str]:
         return {name.split()[0]: said for name, said in check_file(lesson, path)}
 
 
-def solution(lesson: int) -> str:
+def solution(lesson: str) -> str:
     return (SOLUTIONS / file_name(lesson)).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_solution_is_right(lesson: int) -> None:
+def test_the_solution_is_right(lesson: str) -> None:
     assert [said for _, said in check_file(lesson, SOLUTIONS / file_name(lesson))] == ["", ""]
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_of_the_file_to_fill_in_nothing_is_written_yet(lesson: int, tmp_path: Path) -> None:
+def test_of_the_file_to_fill_in_nothing_is_written_yet(lesson: str, tmp_path: Path) -> None:
     found = checked(lesson, start_of(lesson).decode(), tmp_path)
     assert found == {f"{lesson}.{place}": "is not written yet" for place in (1, 2)}
 
@@ -236,7 +269,7 @@ def test_of_the_file_to_fill_in_nothing_is_written_yet(lesson: int, tmp_path: Pa
 def test_a_wrong_solution_is_told_its_fault(
     number: str, old: str, new: str, said: str, tmp_path: Path
 ) -> None:
-    lesson = int(number.split(".")[0])
+    lesson = number.split(".")[0]
     right = solution(lesson)
     name = exercises_of(lesson)[int(number.split(".")[1]) - 1].name
     start = right.index(f"def {name}(")
@@ -254,7 +287,7 @@ def test_each_exercise_has_three_faults_and_hints() -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_file_to_fill_in_has_the_functions_that_are_checked(lesson: int) -> None:
+def test_the_file_to_fill_in_has_the_functions_that_are_checked(lesson: str) -> None:
     text = start_of(lesson).decode()
     functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     assert [function.name for function in functions] == [each.name for each in exercises_of(lesson)]
@@ -264,8 +297,8 @@ def test_the_file_to_fill_in_has_the_functions_that_are_checked(lesson: int) -> 
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_lesson_names_its_command_and_its_solutions(lesson: int) -> None:
-    (page,) = (ROOT / "docs" / "lessons").glob(f"{lesson:02}-*.md")
+def test_the_lesson_names_its_command_and_its_solutions(lesson: str) -> None:
+    (page,) = (ROOT / "docs" / "lessons").glob(f"{stem(lesson).removeprefix('lesson_')}-*.md")
     text = page.read_text(encoding="utf-8")
     assert f"trm lesson start {lesson}" in text and f"trm lesson check {lesson}" in text
     assert f"(solutions/{file_name(lesson)})" in text
@@ -297,7 +330,7 @@ def test_the_lesson_names_its_command_and_its_solutions(lesson: int) -> None:
     ],
 )
 def test_what_goes_wrong_in_a_function_is_said_with_its_line(text: str, said: str, tmp_path: Path) -> None:
-    found = checked(4, text, tmp_path)["4.1"]
+    found = checked("4", text, tmp_path)["4.1"]
     assert said in found
     if "stopped" in found and "takes 1" not in found:
         assert "lesson_04.py, line 2: " in found
@@ -317,15 +350,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_command_starts_checks_and_hints(here: Path) -> None:
     started = run("start", "4")
     assert started.stdout == "lesson_04.py: fill in the functions, then run: trm lesson check 4\n"
-    assert (here / "lesson_04.py").read_bytes() == start_of(4)
+    assert (here / "lesson_04.py").read_bytes() == start_of("4")
     checked = run("check", "4")
     assert checked.stdout == "4.1 lowest_loss: is not written yet\n4.2 search: is not written yet\n"
     advice = "Error: 2 of 2 exercises are not solved; `trm lesson hint 4.1` has hints\n"
     assert (checked.exit_code, checked.stderr) == (1, advice)
     hints = [run("hint", "4.1", "-n", str(number)).stdout.splitlines() for number in (1, 2, 3)]
-    assert [lines[0] for lines in hints] == list(exercises_of(4)[0].hints)
+    assert [lines[0] for lines in hints] == list(exercises_of("4")[0].hints)
     assert [len(lines) for lines in hints] == [2, 2, 1]
-    (here / "lesson_04.py").write_text(solution(4), encoding="utf-8")
+    (here / "lesson_04.py").write_text(solution("4"), encoding="utf-8")
     solved = run("check", "4")
     assert (solved.exit_code, solved.stdout) == (0, "4.1 lowest_loss: right\n4.2 search: right\n")
 
@@ -335,7 +368,7 @@ def test_the_command_starts_checks_and_hints(here: Path) -> None:
     [
         (["check", "4"], 74, "lesson_04.py: no such file; `trm lesson start 4` writes it"),
         (["check", "4", "mine.py"], 74, "mine.py: no such file"),
-        (["check", "13"], 2, "13 is not in the range 0<=x<=12"),
+        (["check", "14"], 2, "no lesson named '14'; did you mean 4"),
         (["start", "4", "--out", ""], 2, "an empty name"),
         (["hint", "4.3"], 2, "no exercise named '4.3'; did you mean 4.2 or 4.1?"),
         (["hint", "4.1", "-n", "4"], 2, "exercise 4.1 has 3 hints"),

@@ -1,5 +1,6 @@
 """The parts of the model and how they are joined: what each gives, and what must not matter to it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
@@ -17,10 +18,12 @@ from trm_np.data.encode import MASK, PAD, STATE, GiftInputs, ProfileInputs, enco
 from trm_np.data.load import load_dataset
 from trm_np.data.tables import ProfileTable
 from trm_np.data.task import task_from
+from trm_np.model import trm
 from trm_np.model.broadcasting import as_columns, as_rows, fold
-from trm_np.model.core import Carry
+from trm_np.model.core import Carry, Core
 from trm_np.model.trm import HALT, TRM, Outputs, mean_of_picked, state_vector
 from trm_np.model.word_start import as_mean_, linear_layers
+from trm_np.puzzles.model import average_
 
 CONFIG = resolve("tiny", settings=SMALL | {"model.supervision_steps": "3"})
 TASK = task_from(load_dataset(), CONFIG.model.gift_features)
@@ -310,26 +313,70 @@ def test_thinking_ends_at_once_or_at_the_last_step(
     assert len(thoughts) == expected  # no step is taken that nobody waits for
 
 
-def test_laid_out_to_answer_the_core_says_the_same_and_heeds_what_is_written_to_its_weights() -> None:
-    model, other, inputs = new_model(), new_model(), profile_inputs(PROFILES)
-    model.core.lay_out_for_inference()
-    assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
-
-    def assert_as_another_with_its_weights() -> None:
-        other.load_state_dict(model.state_dict())
-        found, expected = (each.infer(inputs)[0].data for each in (model, other))
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-
-    assert_as_another_with_its_weights()
-    for parameter in model.core.blocks.parameters():
-        parameter.copy_(-parameter.data)
-    assert_as_another_with_its_weights()
-    model.load_state_dict({name: 1.1 * weight for name, weight in model.state_dict().items()})
-    assert_as_another_with_its_weights()
-    optimizer = AdamW(model.core.blocks.parameters(), lr=0.1)
-    (model.step(inputs).y ** 2).sum().backward()
+def optimized(model: TRM) -> None:
+    optimizer = AdamW(model.core.parameters(), lr=0.1)
+    (model.step(profile_inputs(PROFILES)).y ** 2).sum().backward()
     optimizer.step()
-    assert_as_another_with_its_weights()
+
+
+def replaced(model: TRM) -> None:
+    for parameter in model.core.parameters():
+        parameter.data = -parameter.data
+
+
+def written(model: TRM) -> None:
+    for parameter in model.core.parameters():
+        parameter.data[...] *= 1.1
+
+
+WRITERS = {
+    "step": optimized,
+    "load_state_dict": lambda model: model.load_state_dict({k: -v for k, v in model.state_dict().items()}),
+    "copy_": lambda model: [each.copy_(-each.data) for each in model.parameters()],
+    "another array": replaced,
+    "in the array": written,
+    "average_": lambda model: average_(model.core, Core(CONFIG.model, 72, np.random.default_rng(9)), 0.5),
+    "astype": lambda model: model.astype(np.float32),
+    "train": lambda model: optimized(model.train()),
+    "layout": lambda model: model.core.lay_out_for_inference(),
+}
+
+
+@pytest.mark.parametrize("laid_out", [False, True])
+@pytest.mark.parametrize("writer", WRITERS)
+def test_an_answer_reads_the_weights_as_they_are_now(writer: str, laid_out: bool) -> None:
+    model, inputs = new_model(), profile_inputs(PROFILES)
+    if laid_out:
+        model.core.lay_out_for_inference()
+        assert all(parameter.data.flags.f_contiguous for parameter in model.core.blocks.parameters())
+    before, _ = model.infer(inputs)
+    WRITERS[writer](model)
+    found, _ = model.infer(inputs)
+    other = new_model()
+    other.load_state_dict(model.state_dict())
+    expected, _ = other.infer(inputs)
+    tolerance = 1e-5 if found.dtype == np.float32 else 1e-9
+    np.testing.assert_allclose(found.data, expected.data, rtol=tolerance, atol=tolerance)
+    assert writer in ("layout", "astype") or not np.allclose(found.data, before.data, atol=1e-3)
+
+
+def test_threads_that_answer_at_once_answer_as_alone() -> None:
+    profiles = [profile_inputs(PROFILES.take(np.arange(row, row + 3))) for row in range(8)]
+    alone = [MODEL.infer(each)[0].data for each in profiles]
+    with ThreadPoolExecutor(4) as executor:
+        together = list(executor.map(lambda row: MODEL.infer(profiles[row % 8])[0].data, range(80)))
+    assert all((h == alone[row % 8]).all() for row, h in enumerate(together))
+
+
+@given(st.permutations(range(10)), st.integers(1, 4))
+def test_profiles_answer_in_groups_in_their_own_order(rows: list[int], size: int) -> None:
+    inputs = profile_inputs(PROFILES.take(np.array(rows)))
+    expected, expected_steps = MODEL.infer(inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trm, "GROUP", size)
+        found, steps = MODEL.infer(inputs)
+    np.testing.assert_allclose(found.data, expected.data, rtol=1e-9, atol=1e-9)
+    assert steps.tolist() == expected_steps.tolist()
 
 
 def test_an_answer_keeps_no_graph() -> None:

@@ -91,3 +91,48 @@ def test_the_gradient_goes_through_what_is_seen_alone() -> None:
     carry.y[:, 0].sum().backward()
     assert x.grad is not None
     assert (np.abs(x.grad[0]).max(axis=1) > 0).tolist() == [True, True, True, False, False, False]
+
+
+# ------------------------------------------------------------------------------------- without a graph
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[Core, Tensor, Carry, np.ndarray | None, np.ndarray | None]:
+    """A core of any size and its arguments; a mask may hide every key from a query."""
+    heads, tokens = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    sizes = {
+        "core_blocks": st.integers(1, 2),
+        "core_hidden": st.integers(1, 7),
+        "latent_steps": st.integers(0, 3),
+    }
+    settings = Settings(
+        core_heads=heads,
+        core_width=2 * heads * draw(st.integers(1, 3)),
+        **{k: draw(v) for k, v in sizes.items()},
+    )
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    made = Core(settings, 5, rng).astype(draw(st.sampled_from([np.float32, np.float64])))
+    x = made.embed(rng.integers(0, 5, (draw(st.integers(1, 4)), tokens)))
+    carry = Carry(*(Tensor(rng.normal(size=x.shape).astype(x.dtype)) for _ in range(2)))
+    shape = tuple(draw(st.sampled_from([1, size])) for size in (len(x), heads, tokens, tokens))
+    blocked = rng.random(shape) < draw(st.floats(0, 0.7)) if draw(st.booleans()) else None
+    return made, x, carry, np.arange(tokens) if draw(st.booleans()) else None, blocked
+
+
+@given(questions())
+def test_without_a_graph_the_carry_is_the_same_and_nothing_else_is_touched(
+    question: tuple[Core, Tensor, Carry, np.ndarray | None, np.ndarray | None],
+) -> None:
+    made, x, carry, positions, blocked = question
+    expected = made(x, carry, positions, blocked)
+    given_ = [x.data.copy(), carry.y.data.copy(), carry.z.data.copy()]
+    with no_grad():
+        found, again = (made(x, carry, positions, blocked) for _ in range(2))
+    tolerance = 1e-6 if x.dtype == np.float32 else 1e-13
+    for name in ("y", "z"):
+        value, wanted = getattr(found, name), getattr(expected, name)
+        assert value.dtype == x.dtype and not value.requires_grad
+        np.testing.assert_allclose(value.data, wanted.data, rtol=0, atol=tolerance * made.scale)
+        assert (getattr(again, name).data == value.data).all()
+    assert not np.shares_memory(again.y.data, found.y.data)
+    assert all((now.data == before).all() for now, before in zip((x, carry.y, carry.z), given_, strict=True))

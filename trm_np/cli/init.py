@@ -5,6 +5,7 @@ import click
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
+from trm_np.text import printable
 
 FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
 
@@ -23,8 +24,6 @@ FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog
 def init(folder: str) -> None:
     with refusals():
         from importlib import resources
-
-        from trm_np.text import printable
 
         example = resources.files("trm_np.scenarios").joinpath("example")
         write_new(folder, {name: example.joinpath(name).read_bytes() for name in FILES})

@@ -18,6 +18,7 @@ from trm_np.cli.options import (
 )
 from trm_np.cli.threads import use_threads
 from trm_np.config import Config
+from trm_np.text import printable_lines
 
 
 @click.command(
@@ -47,7 +48,6 @@ def inspect(
     use_threads(all_cores=False)
     with refusals():
         from trm_np.evaluation.inspection import inspect_new, inspect_stored, inspection_text
-        from trm_np.text import printable_lines
 
         if model is None:
             found = inspect_new(config, *files)

@@ -14,6 +14,7 @@ from trm_np.cli.errors import USAGE, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import plot
 from trm_np.cli.lab_recursion import recursion
+from trm_np.cli.lab_stopping import stopping
 from trm_np.cli.lab_thinking import thinking
 from trm_np.cli.options import (
     DataFiles,
@@ -194,4 +195,5 @@ def combinations(base: Base) -> dict[str, Config]:
 lab.add_command(page)
 lab.add_command(plot)
 lab.add_command(recursion)
+lab.add_command(stopping)
 lab.add_command(thinking)

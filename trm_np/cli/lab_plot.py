@@ -8,6 +8,7 @@ import click
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
 from trm_np.cli.options import FILE, path_option, refuse_given
 from trm_np.cli.threads import use_threads
+from trm_np.text import printable
 
 
 @click.command(
@@ -36,7 +37,6 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
     use_threads(all_cores=False)
     with refusals():
         from trm_np.lab.plots.style import require_plots
-        from trm_np.text import printable
 
         require_plots()
         path = Path(source)
@@ -71,20 +71,20 @@ def ablation_files(source: Path, out: Path) -> Iterator[Path]:
     """Draw an ablation; yield each file once it is written."""
     from trm_np.lab.plots.figures import read_effects
     from trm_np.lab.plots.forest import draw_forest
-    from trm_np.text import printable
 
     if not source.exists():
-        raise Refusal(printable(f"{source}: no such file or folder"), DATA_REFUSED)
+        raise Refusal(f"{source}: no such file or folder", DATA_REFUSED)
     found = read_effects(source)
     make(out)
     yield from draw_forest(found, out / "forest")
 
 
 def make(folder: Path) -> None:
-    from trm_np.text import printable
+    """Make the folder of figures; raises ExtraMissing, and Refusal if it cannot be made."""
+    from trm_np.lab.plots.style import require_plots
 
+    require_plots()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{folder}: cannot be made ({error.strerror})"
-        raise Refusal(printable(message), CANNOT_CREATE) from error
+        raise Refusal(f"{folder}: cannot be made ({error.strerror})", CANNOT_CREATE) from error

@@ -8,9 +8,18 @@ from trm_np.cli.errors import IO_FAILED, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
+from trm_np.config import one_of
+from trm_np.exercises import LESSONS
 
 NOT_SOLVED = 1
-LESSON = click.IntRange(0, 12)
+
+
+def known_lesson(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    with refusals():
+        return one_of(value, LESSONS, "lesson")
+
+
+lesson_argument = click.argument("lesson", callback=known_lesson)
 
 
 @click.group(
@@ -28,7 +37,7 @@ def lesson() -> None:
 
 
 @lesson.command(
-    help="""Write the file of LESSON, a number from 0 to 12, with the functions to fill in.
+    help="""Write the file to fill in for LESSON, such as 4.
 
     The file is lesson_04.py for lesson 4. It is written into the current folder or into FOLDER. An existing file is
     never replaced.
@@ -37,7 +46,7 @@ def lesson() -> None:
     Example: trm lesson start 4
     """
 )
-@click.argument("lesson", type=LESSON)
+@lesson_argument
 @click.option(
     "--out",
     "folder",
@@ -47,7 +56,7 @@ def lesson() -> None:
     metavar="FOLDER",
     help="Output folder of the file.",
 )
-def start(lesson: int, folder: str) -> None:
+def start(lesson: str, folder: str) -> None:
     with refusals():
         from trm_np.exercises.running import file_name, start_of
 
@@ -67,9 +76,9 @@ def start(lesson: int, folder: str) -> None:
     Example: trm lesson check 4 lesson_04.py
     """
 )
-@click.argument("lesson", type=LESSON)
+@lesson_argument
 @click.argument("file", required=False, type=FILE, metavar="[FILE]")
-def check(lesson: int, file: str | None) -> None:
+def check(lesson: str, file: str | None) -> None:
     use_threads(all_cores=False)
     with refusals():
         from trm_np.exercises.exercise import Wrong
@@ -97,9 +106,9 @@ def check(lesson: int, file: str | None) -> None:
 
 
 @lesson.command(
-    help="""Print hints for EXERCISE, such as 4.1, from a first nudge to nearly the whole answer.
+    help="""Print a hint for EXERCISE, such as 4.1.
 
-    Each call prints one hint; -n 2 prints the second.
+    The first is a nudge, and the last is nearly the whole answer; -n 2 prints the second.
 
     \b
     Example: trm lesson hint 4.1
@@ -112,12 +121,11 @@ def check(lesson: int, file: str | None) -> None:
 def hint(exercise: str, number: int) -> None:
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.config import one_of
-        from trm_np.exercises.running import LESSONS, exercises_of
+        from trm_np.exercises.running import exercises_of
 
         known = [f"{lesson}.{place}" for lesson in LESSONS for place in (1, 2)]
-        chosen, place = map(int, one_of(exercise, known, "exercise").split("."))
-        hints = exercises_of(chosen)[place - 1].hints
+        chosen, place = one_of(exercise, known, "exercise").split(".")
+        hints = exercises_of(chosen)[int(place) - 1].hints
         if number > len(hints):
             raise click.UsageError(f"exercise {exercise} has {len(hints)} hints")
         say(hints[number - 1])

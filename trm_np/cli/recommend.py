@@ -13,9 +13,10 @@ import click
 from trm_np.cli.completion import among, of_vocabulary
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
 from trm_np.cli.options import FILE, as_json, catalogue_option, names_in, path_option, together, trust, utf_8
-from trm_np.cli.running import Workers
+from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
+from trm_np.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -130,19 +131,8 @@ def given_fields(**fields: Any) -> dict[str, Any]:
     ),
 )
 @click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
-@together(
-    "workers",
-    Workers,
-    click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        help="Number of processes for the lines of --profile.  [default: 1]",
-    ),
-    click.option(
-        "--dask",
-        metavar="ADDRESS",
-        help="Dask cluster for the lines of --profile, such as tcp://127.0.0.1:8786.",
-    ),
+@options_of_workers(
+    "Number of processes for the lines of --profile.  [default: 1]", "Dask cluster for the lines of --profile"
 )
 @together("loading", dict, catalogue_option, trust)
 @as_json
@@ -224,7 +214,7 @@ def replies_to(
 
 def opened(file: str) -> "BufferedReader":
     """The file or stdin; raises DataError, and OSError if there is no stdin."""
-    from trm_np.data.problems import DataError, Place
+    from trm_np.data.problems import Place
 
     if file == "-":
         if sys.stdin is None:
@@ -233,13 +223,12 @@ def opened(file: str) -> "BufferedReader":
     try:
         return open(file, "rb")
     except OSError as error:
-        found = f"a file that cannot be read ({error.strerror})"
-        raise DataError([Place(file).problem(found, "a readable file, or -")]) from error
+        raise Place(file).error(
+            f"a file that cannot be read ({error.strerror})", "a readable file, or -"
+        ) from error
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
-    from trm_np.text import printable
-
     for note in recommendation.notes:
         click.echo(printable(f"Note: {note}"), err=True)
     for warning in recommendation.warnings:
@@ -251,8 +240,6 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
 
 def recommendation_text(recommendation: "Recommendation") -> str:
     """The gifts as a table, with the reasons below each; then categories, tools and steps."""
-    from trm_np.text import printable_lines
-
     likely = list(recommendation.categories.items())[:SHOWN_CATEGORIES]
     lines = [
         *(gift_lines(recommendation.gifts, recommendation.currency) if recommendation.gifts else ["no gift"]),

@@ -7,7 +7,6 @@ of all three files at once.
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib import resources
 from itertools import islice
 from typing import Any
 
@@ -123,14 +122,6 @@ def gifts_from_json(value: object, vocabulary: Vocabulary, file: str) -> tuple[G
     return _gifts_from({"gifts": checked(schema.list_of(schema.gift(vocabulary), 1), value, Place(file))})
 
 
-def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
-    """Check a dictionary or a value of `parse_json` and return its profile.
-
-    `file` and `place` name the source in a `DataError`.
-    """
-    return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
-
-
 def checked(check: schema.Check, value: object, at: Place) -> Any:
     """Return a value in which a check finds no problem; raises one `DataError` with all problems otherwise."""
     problems = _problems(check, value, at)
@@ -173,6 +164,8 @@ def _document(path: Data | None, shipped: str) -> tuple[Any, str]:
         value = json_value(path)
         records = "gifts" if shipped == CATALOGUE_FILE else "scenarios"
         return {records: value} if isinstance(value, list) else value, VALUES[shipped]
+    from importlib import resources
+
     file = f"{shipped} (shipped)"
     return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), file), file
 

@@ -10,24 +10,27 @@ from typing import Any
 
 from trm_np.exercises.exercise import Attempt, Exercise, Stopped, Wrong
 
-LESSONS = range(13)
+
+def stem(lesson: str) -> str:
+    """`lesson_04` for "4", and `lesson_00b` for "0b"."""
+    return f"lesson_{lesson.zfill(2 + lesson.endswith('b'))}"
 
 
-def exercises_of(lesson: int) -> tuple[Exercise, ...]:
-    found: tuple[Exercise, ...] = resolve_name(f"trm_np.exercises.lesson_{lesson:02}:EXERCISES")
+def exercises_of(lesson: str) -> tuple[Exercise, ...]:
+    found: tuple[Exercise, ...] = resolve_name(f"trm_np.exercises.{stem(lesson)}:EXERCISES")
     return found
 
 
-def file_name(lesson: int) -> str:
-    return f"lesson_{lesson:02}.py"
+def file_name(lesson: str) -> str:
+    return f"{stem(lesson)}.py"
 
 
-def start_of(lesson: int) -> bytes:
+def start_of(lesson: str) -> bytes:
     """The file to fill in."""
-    return resources.files("trm_np.exercises").joinpath("start", f"lesson_{lesson:02}.txt").read_bytes()
+    return resources.files("trm_np.exercises").joinpath("start", f"{stem(lesson)}.txt").read_bytes()
 
 
-def check_file(lesson: int, path: Path) -> Iterator[tuple[str, str]]:
+def check_file(lesson: str, path: Path) -> Iterator[tuple[str, str]]:
     """The number and name of each exercise, and what is wrong, which is empty if the check passes.
 
     Running the file is what the learner asks for; it has all rights of the process. Raises Wrong if it cannot be run.
@@ -36,7 +39,8 @@ def check_file(lesson: int, path: Path) -> Iterator[tuple[str, str]]:
     try:
         names = runpy.run_path(str(path), run_name="exercises")
     except SyntaxError as error:
-        raise Wrong(f"{path.name}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise Wrong(f"{path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raise Wrong(f"{named(error)}{line_in(path, error)}") from error
     for place, exercise in enumerate(exercises_of(lesson), 1):

@@ -10,15 +10,18 @@ question, y the answer, z the latent, each (B, S, D).
 In the paper's code y is z_H, z is z_L, n is L_cycles and T is H_cycles.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from trm_np.autograd import Tensor, nn, no_grad
+from trm_np.autograd import Tensor, is_grad_enabled, nn, no_grad
+from trm_np.autograd.fused import add_and_norm_, attention_weights, gate_and_up, split_heads, swiglu_
 from trm_np.autograd.ops import Array
 from trm_np.deadline import require_time
+
+Value = TypeVar("Value", Tensor, Array)  # of a tensor or of an array the same sums are taken
 
 
 class CoreConfig(Protocol):
@@ -38,8 +41,7 @@ class CoreConfig(Protocol):
     def cycles(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class Carry:
+class Carry(NamedTuple):
     """Answer and latent, (B, S, D) each, between supervision steps."""
 
     y: Tensor
@@ -48,16 +50,62 @@ class Carry:
     def detach(self) -> "Carry":
         return Carry(self.y.detach(), self.z.detach())
 
+    def take(self, rows: Array) -> "Carry":
+        """The carry of the questions that `rows` picks, detached."""
+        return Carry(Tensor(self.y.data[rows]), Tensor(self.z.data[rows]))
+
 
 class Block(nn.Module):
     """Attention, then SwiGLU; each is added to its input, and RMSNorm normalizes the sum."""
 
-    def __init__(self, config: CoreConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: CoreConfig, rng: "np.random.Generator") -> None:
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
     def forward(self, x: Tensor, rotation: Array | None, blocked: Array | None) -> Tensor:
         return self.swiglu.sublayer(self.attention.sublayer(x, blocked, rotation))
+
+
+def in_place(
+    blocks: "nn.ModuleList[Block]", x: Array, rotation: Array | None, blocked: Array | None
+) -> Callable[[Array], Array]:
+    """The blocks without a graph: a function that returns f of an array like x (B, S, D), and overwrites it.
+
+    It computes what `Block.forward` does, in arrays that each call uses again. They have a row for each token. Heads,
+    (B, heads, S, D / heads), and the pairs of features that `rotation` turns are views of them.
+    """
+    (b, s, width), dtype = x.shape, x.dtype
+    weights = [
+        (
+            block.attention.in_proj_weight.data.T,
+            block.attention.out_proj.weight.data.T,
+            gate_and_up(block.swiglu.gate_up.weight.data).swapaxes(-1, -2),
+            block.swiglu.down.weight.data.T,
+        )
+        for block in blocks
+    ]
+    heads, hidden = blocks[0].attention.num_heads, len(weights[0][-1])
+    packed = np.empty((b * s, 3 * width), dtype)
+    q, k, v = packed.reshape(b, s, 3, heads, width // heads).transpose(2, 0, 3, 1, 4)
+    pairs = packed.reshape(b, s, -1)[..., : 2 * width].view(np.result_type(dtype, np.complex64))
+    p = np.empty((b, heads, s, s), dtype)
+    seen, between = np.empty((2, b * s, width), dtype)
+    seen_by_head = split_heads(seen.reshape(x.shape), heads)
+    gate, up = both = np.empty((2, b * s, hidden), dtype)
+
+    def f(x: Array) -> Array:
+        rows = np.ascontiguousarray(x.reshape(-1, width))
+        for qkv, out, gate_up, down in weights:
+            np.dot(rows, qkv, out=packed)
+            if rotation is not None:
+                np.multiply(pairs, rotation, out=pairs)
+            np.matmul(attention_weights(q, k, blocked, out=p), v, out=seen_by_head)
+            add_and_norm_(np.dot(seen, out, out=between), rows)
+            np.matmul(between, gate_up, out=both)
+            add_and_norm_(np.dot(swiglu_(gate, up), down, out=rows), between)
+        return rows.reshape(x.shape)
+
+    return f
 
 
 class Core(nn.Module):
@@ -66,7 +114,9 @@ class Core(nn.Module):
     `memories` is the width of the memory vectors beside the tokens of a question, 0 if there are none.
     """
 
-    def __init__(self, config: CoreConfig, tokens: int, rng: np.random.Generator, memories: int = 0) -> None:
+    def __init__(
+        self, config: CoreConfig, tokens: int, rng: "np.random.Generator", memories: int = 0
+    ) -> None:
         self.config = config
         # Stored with standard deviation 1/√D and multiplied by √D, as in the paper's code: the vectors have unit size,
         # and learn √D times as fast as if they were stored at unit size.
@@ -106,20 +156,29 @@ class Core(nn.Module):
                 v = block(v, rotation, blocked)
             return v
 
-        def latent_recursion(y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        def latent_recursion(
+            f: Callable[[Value], Value], x: Value, y: Value, z: Value
+        ) -> tuple[Value, Value]:
             for _ in range(self.config.latent_steps):
                 require_time()
                 z = f(x + y + z)
             return f(y + z), z
 
-        y, z = carry.y, carry.z
-        with no_grad():
-            for _ in range(self.config.cycles - 1):
-                y, z = latent_recursion(y, z)
-        return Carry(*latent_recursion(y, z))
+        if is_grad_enabled():
+            y, z = carry.y, carry.z
+            with no_grad():
+                for _ in range(self.config.cycles - 1):
+                    y, z = latent_recursion(f, x, y, z)
+            return Carry(*latent_recursion(f, x, y, z))
+        answer, latent = carry.y.data, carry.z.data
+        f_in_place = in_place(self.blocks, x.data, rotation, blocked)
+        with np.errstate(over="ignore"):  # of exp in swiglu_
+            for _ in range(self.config.cycles):
+                answer, latent = latent_recursion(f_in_place, x.data, answer, latent)
+        return Carry(Tensor(answer), Tensor(latent))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def rotation_of(positions: tuple[int, ...], width: int, heads: int) -> Array:
     """Rotary factors for queries and keys of all heads, cached because they are the same in every step."""
     return nn.rotary_positions(np.array(positions), width // heads, 2 * heads)

@@ -8,7 +8,9 @@ So it runs the same components in parts: `encode_gifts` once for the catalogue, 
 `pair_logits` once for their pairs, and `score_gifts` again after each pick.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +27,7 @@ from trm_np.data.encode import (
     state_width,
     token_count,
 )
-from trm_np.data.tables import MISSING
+from trm_np.data.tables import MISSING, Ints
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.model.broadcasting import as_rows, fold
 from trm_np.model.category_matching import CategoryMatching
@@ -39,9 +41,10 @@ from trm_np.model.tool_selection import ToolSelection
 from trm_np.model.user_profiling import UserEmbedding, UserProfiling
 
 HALT = 1  # of the halt head's two classes (go on, halt)
+GROUP = 64  # profiles that infer together: few enough for their vectors to stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """Outputs of the model for B profiles and G gifts; probabilities are logits.
 
@@ -63,8 +66,7 @@ class Outputs:
     h: Tensor
 
 
-@dataclass(frozen=True)
-class EncodedGifts:
+class EncodedGifts(NamedTuple):
     """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`.
 
     Or G gifts of each of B profiles: then every shape is (B, G, ...).
@@ -83,8 +85,7 @@ class EncodedGifts:
         return EncodedGifts(split(self.embedding), side)
 
 
-@dataclass(frozen=True)
-class EncodedUser:
+class EncodedUser(NamedTuple):
     """B profiles, encoded, and their outputs that depend on no gift: category logits (B, C), tool logits (B, K)."""
 
     embedding: UserEmbedding
@@ -106,8 +107,8 @@ class TRM(nn.Module):
         self,
         config: Config,
         vocabulary: Vocabulary,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         model, dropout = config.model, config.dropout
         self.config = model
@@ -243,20 +244,31 @@ class TRM(nn.Module):
     @no_grad()
     def infer(self, profiles: ProfileInputs) -> tuple[Tensor, Array]:
         """State vector h (B, D) of each profile at the step where it halted, and the number of that step (B,)."""
-        x, layout = self.embed(profiles), self.positions_and_mask(profiles)
+        count = len(profiles.tokens)
+        h = np.zeros((count, self.config.core_width), self.core.token_embedding.weight.dtype)
+        steps = np.zeros(count, int)
+        alike = np.lexsort(profiles.padding.T)
+        for start in range(0, count, GROUP):
+            rows = alike[start : start + GROUP]
+            for step, going, now in self._infer(profiles.take(rows).without_padding()):
+                h[rows[going]], steps[rows[going]] = now, step
+        return Tensor(h), steps
+
+    def _infer(self, profiles: ProfileInputs) -> Iterator[tuple[int, Ints, Array]]:
+        """Yield the number of each supervision step, the profiles (K,) that take it, and their state vectors (K, D)."""
+        x, (positions, blocked) = self.embed(profiles), self.positions_and_mask(profiles)
         carry = self.core.initial_carry(x)
-        steps = np.zeros(len(profiles.tokens), int)
-        h = Tensor(np.zeros((len(steps), self.config.core_width), np.float32))
-        going = np.ones(len(steps), bool)
-        for _ in range(self.config.supervision_steps):
-            carry = self.core(x, carry, *layout)
+        going = np.arange(len(x))
+        for step in range(1, self.config.supervision_steps + 1):
+            carry = self.core(x, carry, positions, blocked)
             now = state_vector(carry)
-            h = Tensor(np.where(going[:, None], now.data, h.data))
-            steps += going
-            going &= self.core.halt_head(now).data.argmax(axis=1) != HALT
-            if not going.any():
+            yield step, going, now.data
+            unsure = self.core.halt_head(now).data.argmax(axis=1) != HALT
+            if not unsure.any():
                 break
-        return h, steps
+            if not unsure.all():
+                going, x, carry = going[unsure], Tensor(x.data[unsure]), carry.take(unsure)
+                blocked = None if blocked is None else blocked[unsure]
 
 
 def state_vector(carry: Carry) -> Tensor:

@@ -177,7 +177,7 @@ def solutions(model: PuzzleModel, questions: Board, steps: int) -> Solutions:
             result.boards[going], result.right[going] = prediction.boards, prediction.right
             result.steps[going] = step
             unsure = prediction.right < SURE
-            going, carry = going[unsure], Carry(Tensor(carry.y.data[unsure]), Tensor(carry.z.data[unsure]))
+            going, carry = going[unsure], carry.take(unsure)
             if not len(going):
                 break
     return result

@@ -11,7 +11,7 @@ from trm_np.data.records import Gift
 from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, gift_table, implied_categories
 from trm_np.model.cost import cost_of
 from trm_np.model.trm import EncodedGifts
-from trm_np.recommend.common_sense import Facts, Looks, facts, looks_of
+from trm_np.recommend.common_sense import Facts, Signature, facts, signature_of
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.world.tools import catalogue_star_shares
 
@@ -33,7 +33,7 @@ class Catalogue:
     table: GiftTable
     star_shares: Floats
     facts: Facts
-    looks: list[Looks]
+    signatures: list[Signature]
     implied: Bools
     encoded: EncodedGifts
     rows: Ints
@@ -55,7 +55,7 @@ def prepared(stored: StoredModel) -> Catalogue:
         table=table,
         star_shares=catalogue_star_shares(gifts),
         facts=facts(gifts),
-        looks=list(map(looks_of, gifts)),
+        signatures=list(map(signature_of, gifts)),
         implied=implied_categories(table, stored.vocabulary),
         encoded=encoded_by(stored, table),
         rows=np.array([stored.experience.get(gift.id, MISSING) for gift in gifts]),
