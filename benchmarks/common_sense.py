@@ -18,14 +18,14 @@ from typing import Any
 import click
 import numpy as np
 from people import people
+from realised import realised_reward
 from seeds import train_into
 
 from trm_np import Recommender
 from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import profile_table
-from trm_np.recommend.common_sense import looks_of, near_doubles
+from trm_np.recommend.common_sense import near_doubles, signature_of
 from trm_np.recommend.recommendation import Recommendation
-from trm_np.world.realised import realised_reward
 from trm_np.world.tools import price_paid
 
 MISSING = 0.25  # share of profiles that lack a field, for each field, and of missing dates
@@ -60,7 +60,7 @@ def broken(gifts: dict[str, Gift], answer: Recommendation, days: int | None) -> 
         yield "too dear while something fits"
     if not all(suits(gift, person) for gift in shown):
         yield "meant for another age"
-    if any(near_doubles(looks_of(one), looks_of(other)) for one, other in combinations(shown, 2)):
+    if any(near_doubles(signature_of(one), signature_of(other)) for one, other in combinations(shown, 2)):
         yield "near-doubles"
     rewards = [each.predicted_reward for each in answer.gifts]
     if rewards != sorted(rewards, reverse=True):

@@ -28,13 +28,13 @@ PERSON: dict[str, Any] = {
 
 def main(rival: str, model: str, file: str) -> None:
     from trm_np.data.encode import encode_gifts, encode_profiles
-    from trm_np.data.load import profile_from_json
+    from trm_np.data.load import profile_from
     from trm_np.data.tables import gift_table, profile_table
     from trm_np.storage.checkpoint import load_model
 
     stored = load_model(model)
     vocabulary = stored.vocabulary
-    profile = profile_from_json(PERSON, vocabulary, "profile")
+    profile = profile_from(PERSON)
     inputs = encode_profiles(profile_table([profile], vocabulary), vocabulary)
     gifts = encode_gifts(gift_table(stored.gifts, vocabulary), vocabulary, stored.model.gift_features)
     if rival == "onnxruntime":

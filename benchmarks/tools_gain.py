@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure the gain from running tools, in the realised reward (world/realised.py) of three recommended gifts.
+"""Measure the gain from running tools, in the realised reward (realised.py) of three recommended gifts.
 
 python benchmarks/tools_gain.py                       models trained with five seeds, on the test scenarios
 python benchmarks/tools_gain.py --split validation    on the validation scenarios
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from realised import realised_reward
 from scipy.stats import bootstrap
 from seeds import train_into
 
@@ -19,7 +20,6 @@ from trm_np import Recommender
 from trm_np.data.load import load_held_out
 from trm_np.data.records import Profile
 from trm_np.data.tables import Floats, implied_categories, profile_table
-from trm_np.world.realised import realised_reward
 from trm_np.world.tools import TOOLS
 
 DAYS_LEFT = 10

@@ -34,6 +34,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_trained(tmp_path_factory.mktemp("model") / "best.npz")
 
 
+@pytest.fixture(scope="module")
+def reduced(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The model in each precision."""
+    files = {form: tmp_path_factory.mktemp("reduced") / f"{form}.npz" for form in PRECISIONS}
+    for form, path in files.items():
+        assert run("export", model, f"--{form}", "--out", path).exit_code == 0
+    return files
+
+
 def run(*args: str | Path) -> Result:
     return CliRunner().invoke(trm, [str(arg) for arg in args])
 
@@ -45,9 +54,8 @@ def listing(folder: Path) -> dict[str, bytes]:
 # -------------------------------------------------------------------------------------------- in fewer bits
 
 
-@pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=pytest.mark.slow if form == "half" else ()) for form in PRECISIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("form", PRECISIONS)
 def test_a_reduced_model_is_beside_the_model_and_works_in_every_command(model: Path, form: str) -> None:
     before = model.read_bytes()
     found = json.loads(run("export", model, f"--{form}", "--json").stdout)
@@ -143,7 +151,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("form", ["--half", "--zipapp"])
+@pytest.mark.parametrize("form", [pytest.param("--half", marks=pytest.mark.slow), "--zipapp"])
 def test_exported_again_a_file_keeps_its_permissions_and_a_link_its_target(
     form: str, model: Path, tmp_path: Path
 ) -> None:
@@ -167,12 +175,10 @@ def test_what_is_no_model_is_refused(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", PRECISIONS)
 @pytest.mark.parametrize("second", PRECISIONS)
 def test_what_has_lost_already_is_not_reduced_again(
-    model: Path, tmp_path: Path, first: str, second: str
+    reduced: dict[str, Path], tmp_path: Path, first: str, second: str
 ) -> None:
-    small = tmp_path / "small.npz"
-    assert run("export", model, f"--{first}", "--out", small).exit_code == 0
-    found = f"small.npz: its weights are {PRECISIONS[first]} already"
-    refused(tmp_path, 65, found, small, f"--{second}", "--out", tmp_path / "smaller.npz")
+    found = f"{first}.npz: its weights are {PRECISIONS[first]} already"
+    refused(tmp_path, 65, found, reduced[first], f"--{second}", "--out", tmp_path / "smaller.npz")
 
 
 def test_a_weight_beyond_half_precision_is_refused(model: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from tests.data import sample_files
 from tests.hostile.forging import content_of, forged, smallest
+from tests.some_quick import some_quick
 from tests.training.small_run import SET
 from tests.waiting import HANG
 from trm_np.cli import trm as trm_group
@@ -137,7 +138,8 @@ def test_what_is_stored_is_what_was_written(folder: Path) -> None:
     assert [scenario.name for scenario in stored.scenarios] == [f"scenario {name}" for name in NAMES]
 
 
-@pytest.mark.parametrize("place", PLACES)
+# Each place starts processes; the quick tests try the one that can write least.
+@pytest.mark.parametrize("place", some_quick(PLACES, "ASCII".__eq__))
 def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     profile = {
@@ -169,6 +171,7 @@ def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folde
     assert len({done.stdout for done in asked}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
@@ -181,6 +184,7 @@ def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -
     assert f"for their {hobby}" in done.stdout.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_what_a_model_knows_is_shown_as_it_was_written(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]

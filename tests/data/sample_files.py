@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from trm_np.data import schema
+from trm_np.data.load import checked, profile_from
+from trm_np.data.problems import Place
+from trm_np.data.records import Profile
 from trm_np.data.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(
@@ -14,6 +18,11 @@ VOCABULARY = Vocabulary(
     relationships=("mother", "friend"),
     occasions=("birthday", "wedding"),
 )
+
+
+def profile_from_json(value: object, vocabulary: Vocabulary, file: str, place: str = "") -> Profile:
+    """The profile of a value, whose words must be names as they stand; raises DataError."""
+    return profile_from(checked(schema.profile(vocabulary), value, Place(file, place)))
 
 
 def training() -> dict[str, Any]:

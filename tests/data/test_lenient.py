@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.data.sample_files import VOCABULARY
+from tests.data.sample_files import VOCABULARY, profile_from_json
 from tests.world import small_world
 from trm_np.data import schema
 from trm_np.data.lenient import CheckedProfile, json_value, read_profile
-from trm_np.data.load import load_scenarios, profile_from_json
+from trm_np.data.load import load_scenarios
 from trm_np.data.problems import DataError, Place, Problem
 from trm_np.data.records import Profile
 from trm_np.data.spelling import close_names

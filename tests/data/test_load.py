@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.data import sample_files
+from tests.data.sample_files import profile_from_json
 from trm_np.data.load import (
     as_json,
     gift_from,
@@ -15,7 +16,6 @@ from trm_np.data.load import (
     load_dataset,
     load_held_out,
     load_scenarios,
-    profile_from_json,
     scenario_from,
 )
 from trm_np.data.problems import DataError

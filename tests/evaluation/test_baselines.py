@@ -1,5 +1,6 @@
 """The baselines: chance as combinatorics has it, popularity as counted, and an oracle that nothing beats."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evaluation.small_tasks import split_of, task_of
 from tests.world.small_world import VOCABULARY, random_gifts
 from trm_np.data.load import load_dataset
 from trm_np.data.records import Profile, Scenario
@@ -38,12 +40,12 @@ GIFTS = gift_table(random_gifts(np.random.default_rng(1), 9), VOCABULARY)
 IMPLIED = implied_categories(GIFTS, VOCABULARY)
 PROFILES = profile_table([scenario.profile for scenario in SCENARIOS], VOCABULARY)
 LABELS = label_table(SCENARIOS, VOCABULARY)
+SPLIT = split_of(PROFILES, LABELS)
+TASK = task_of(GIFTS, SPLIT)
 
 
 def test_the_oracle_is_right_in_everything() -> None:
-    metrics = evaluate_predictions(
-        oracle_predictions(LABELS, PROFILES, GIFTS, IMPLIED), LABELS, PROFILES, GIFTS, IMPLIED
-    )
+    metrics = evaluate_predictions(oracle_predictions(SPLIT, TASK), SPLIT, TASK)
     for name in (
         "category_match_rate",
         "tool_match_rate",
@@ -59,9 +61,8 @@ def test_the_oracle_is_right_in_everything() -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_nothing_beats_the_oracle(seed: int) -> None:
     guess = random_predictions(np.random.default_rng(seed), len(SCENARIOS), 4, 3, len(GIFTS))
-    metrics = evaluate_predictions(guess, LABELS, PROFILES, GIFTS, IMPLIED)
-    oracle = oracle_predictions(LABELS, PROFILES, GIFTS, IMPLIED)
-    best = evaluate_predictions(oracle, LABELS, PROFILES, GIFTS, IMPLIED)
+    metrics = evaluate_predictions(guess, SPLIT, TASK)
+    best = evaluate_predictions(oracle_predictions(SPLIT, TASK), SPLIT, TASK)
     for name, value in metrics.items():
         if not name.endswith("_in_use"):
             assert value <= best[name] + 1e-12, name
@@ -75,7 +76,7 @@ def test_chance_is_what_combinatorics_says() -> None:
     labels.categories[:, :2] = labels.tools[:, :2] = 1
     profiles = PROFILES.take(np.zeros(count, dtype=np.int64))
     guess = random_predictions(np.random.default_rng(2), count, 13, 5, len(GIFTS))
-    metrics = evaluate_predictions(guess, labels, profiles, GIFTS, IMPLIED)
+    metrics = evaluate_predictions(guess, split_of(profiles, labels), TASK)
     assert metrics["category_match_rate"] == pytest.approx(1 - comb(11, 3) / comb(13, 3), abs=0.03)
     assert metrics["category_recall_at_3"] == pytest.approx(3 / 13, abs=0.02)
     assert metrics["tool_match_rate"] == pytest.approx(1 - comb(3, 2) / comb(5, 2), abs=0.03)
@@ -93,11 +94,10 @@ def random_list_reward() -> float:
 
 
 def test_random_metrics_are_the_mean_over_the_draws() -> None:
-    averaged = random_metrics(np.random.default_rng(3), LABELS, PROFILES, GIFTS, IMPLIED, draws=4)
+    averaged = random_metrics(np.random.default_rng(3), SPLIT, TASK, draws=4)
     rng = np.random.default_rng(3)
     single = [
-        evaluate_predictions(random_predictions(rng, 3, 4, 3, len(GIFTS)), LABELS, PROFILES, GIFTS, IMPLIED)
-        for _ in range(4)
+        evaluate_predictions(random_predictions(rng, 3, 4, 3, len(GIFTS)), SPLIT, TASK) for _ in range(4)
     ]
     assert averaged == pytest.approx({name: np.mean([one[name] for one in single]) for name in single[0]})
 
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_guesses() -> None:
 
 
 def test_popularity_is_what_training_had_most_of_for_everyone() -> None:
-    popular = popularity_predictions(LABELS, PROFILES, GIFTS, IMPLIED, n_profiles=2)
+    popular = popularity_predictions(2, TASK)
     # garden 1, kitchen 1, library 2 of 3 scenarios; compare 1, review 2, trend 3.
     np.testing.assert_allclose(popular.category_scores, [[1 / 3, 1 / 3, 2 / 3, 0]] * 2)
     np.testing.assert_allclose(popular.tool_scores, [[1 / 3, 2 / 3, 1]] * 2)
@@ -122,16 +122,15 @@ def test_popularity_is_what_training_had_most_of_for_everyone() -> None:
 def test_popularity_is_the_same_however_many_profiles_are_held_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = popularity_predictions(LABELS, PROFILES, GIFTS, IMPLIED, n_profiles=1)
+    whole = popularity_predictions(1, TASK)
     monkeypatch.setattr(baselines, "CELLS", len(GIFTS))  # one profile at a time
-    parts = popularity_predictions(LABELS, PROFILES, GIFTS, IMPLIED, n_profiles=1)
+    parts = popularity_predictions(1, TASK)
     np.testing.assert_allclose(parts.predicted_reward, whole.predicted_reward, rtol=1e-14)
 
 
 def test_popularity_can_be_measured_on_scenarios_it_has_not_seen() -> None:
-    train, unseen = LABELS.take([0, 1]), LABELS.take([2])
-    popular = popularity_predictions(train, PROFILES.take([0, 1]), GIFTS, IMPLIED, n_profiles=1)
-    metrics = evaluate_predictions(popular, unseen, PROFILES.take([2]), GIFTS, IMPLIED)
+    task = task_of(GIFTS, SPLIT.take([0, 1]))
+    metrics = evaluate_predictions(popularity_predictions(1, task), SPLIT.take([2]), task)
     assert metrics["category_match_rate"] == 1.0  # garden, kitchen, library tie; library is among the three
     assert metrics["tool_exact_rate"] == 0.0  # trend twice, compare and review once: compare comes first
 
@@ -172,7 +171,7 @@ def test_of_one_neighbour_the_labels_and_rewards_are_taken_as_they_are(
 ) -> None:
     monkeypatch.setattr(baselines, "NEIGHBOURS", 1)
     asked = profile_table([Profile(22, ("painting",), None, 140, "wedding", ("luxury",))], VOCABULARY)
-    said = nearest_neighbour_predictions(LABELS, PROFILES, asked, GIFTS, IMPLIED, VOCABULARY)
+    said = nearest_neighbour_predictions(asked, TASK)
     np.testing.assert_allclose(said.category_scores, LABELS.categories[[2]])  # it is most like scenario c
     np.testing.assert_allclose(said.tool_scores, LABELS.tools[[2]])
     rewards = reward(PROFILES.take([2]), GIFTS, IMPLIED)
@@ -182,7 +181,7 @@ def test_of_one_neighbour_the_labels_and_rewards_are_taken_as_they_are(
 
 def test_several_neighbours_are_mixed_by_their_weights() -> None:
     asked = profile_table([Profile(40, ("garden", "cooking"), "friend", 60, "birthday")], VOCABULARY)
-    said = nearest_neighbour_predictions(LABELS, PROFILES, asked, GIFTS, IMPLIED, VOCABULARY)
+    said = nearest_neighbour_predictions(asked, TASK)
     (weights,) = neighbour_weights(
         profile_features(asked, VOCABULARY), profile_features(PROFILES, VOCABULARY), neighbours=6
     )
@@ -211,11 +210,9 @@ def test_so_many_neighbours_are_better_than_one_where_one_training_scenario_is_l
     train = task.train
     said = []
     for row in range(len(train)):
-        others = train.take(np.arange(len(train)) != row)
-        asked = train.profiles.take([row])
-        world = (asked, task.gifts, task.implied, task.vocabulary)
-        said.append(vars(nearest_neighbour_predictions(others.labels, others.profiles, *world)))
+        others = replace(task, train=train.take(np.arange(len(train)) != row))
+        said.append(vars(nearest_neighbour_predictions(train.profiles.take([row]), others)))
     together = Predictions(**{name: np.concatenate([one[name] for one in said]) for name in said[0]})
-    metrics = evaluate_predictions(together, train.labels, train.profiles, task.gifts, task.implied)
+    metrics = evaluate_predictions(together, train, task)
     found = [metrics[name] for name in ("category_recall_at_3", "tool_exact_rate", "reward_vs_best")]
     assert found == pytest.approx(figures, abs=0.006)

@@ -63,8 +63,16 @@ def judged(task: Task) -> dict[str, Any]:
 def test_the_model_and_every_baseline_are_judged_by_the_same_metrics(
     task: Task, judged: dict[str, Any]
 ) -> None:
-    assert list(judged) == ["people", "validation", "test", "baselines", "left_out", "against_best"]
-    assert (judged["people"], judged["left_out"]) == (6, {})
+    assert list(judged) == [
+        "profiles",
+        "people",
+        "validation",
+        "test",
+        "baselines",
+        "left_out",
+        "against_best",
+    ]
+    assert (judged["profiles"], judged["left_out"]) == (6, {})
     assert list(judged["baselines"]) == ["random", *LEARNT]
     for name in LEARNT:
         assert list(judged["baselines"][name]) == list(judged["test"])
@@ -85,7 +93,7 @@ def test_people_without_choices_are_left_out_and_nothing_is_said_where_nobody_ch
     linear = np.zeros(few.shape)
     found = evaluate_choices(model, model, linear, replace(task, test=replace(task.test, chosen=few)))
     first = replace(task, test=task.test.take([0, 1]))
-    assert found["people"] == 2
+    assert found["profiles"] == found["people"] == 2
     alone = evaluate_choices(model, model, linear[:2], first)
     for metric in alone["against_best"]:
         assert found["test"][metric] == alone["test"][metric]

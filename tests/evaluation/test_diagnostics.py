@@ -63,7 +63,7 @@ def test_a_ratio_keeps_its_pairs() -> None:
 def test_intervals_are_the_same_each_time_and_hold_the_figure_itself(started: Trainer) -> None:
     task = started.task
     said = predict(started.model, task.test.profiles, task)
-    values = scenario_values(said, task.test.labels, task.test.profiles, task.gifts, task.implied)
+    values = scenario_values(said, task.test, task)
     found = intervals(values)
     assert found == intervals(values)
     for name, figure in averages(values).items():
@@ -96,18 +96,10 @@ def test_every_field_can_be_hidden_and_only_it(started: Trainer) -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_is_hidden_from_the_model_and_not_from_the_truth(started: Trainer, field: str) -> None:
     task, model = started.task, started.model
-    seen = averages(
-        scenario_values(
-            predict(model, task.test.profiles, task),
-            task.test.labels,
-            task.test.profiles,
-            task.gifts,
-            task.implied,
-        )
-    )
+    seen = averages(scenario_values(predict(model, task.test.profiles, task), task.test, task))
     found = without_field(model, task.test, task, field, seen)
     said = predict(model, hide_field(task.test.profiles, field), task)
-    metrics = evaluate_predictions(said, task.test.labels, task.test.profiles, task.gifts, task.implied)
+    metrics = evaluate_predictions(said, task.test, task)
     assert found["metrics"] == {name: metrics[name] for name in found["metrics"]}
     assert found["drop"] == pytest.approx({name: seen[name] - metrics[name] for name in found["metrics"]})
 
@@ -189,7 +181,7 @@ def test_confusion_counts_every_hit_and_every_miss(seed: int) -> None:
 def test_scenarios_come_worst_first_with_what_was_expected_and_what_came(started: Trainer) -> None:
     task, data = started.task, dataset()
     said = predict(started.model, task.test.profiles, task)
-    values = scenario_values(said, task.test.labels, task.test.profiles, task.gifts, task.implied)
+    values = scenario_values(said, task.test, task)
     found = by_scenario(data.test, said, values, task, data.gifts)
     assert [row["score"] for row in found] == sorted(row["score"] for row in found)
     assert {row["name"] for row in found} == {scenario.name for scenario in data.test}

@@ -8,15 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
+from tests.evaluation.small_tasks import split_of, task_of
 from tests.world.small_world import VOCABULARY, random_gifts
 from trm_np.data.records import Profile, Scenario
 from trm_np.data.tables import (
-    Bools,
-    GiftTable,
     LabelTable,
-    ProfileTable,
     gift_table,
-    implied_categories,
     label_table,
     profile_table,
 )
@@ -38,10 +35,11 @@ SCENARIOS = [
 ]
 
 
-def world() -> tuple[LabelTable, ProfileTable, GiftTable, Bools]:
-    gifts = gift_table(random_gifts(np.random.default_rng(0), 8), VOCABULARY)
-    profiles = profile_table([scenario.profile for scenario in SCENARIOS], VOCABULARY)
-    return label_table(SCENARIOS, VOCABULARY), profiles, gifts, implied_categories(gifts, VOCABULARY)
+GIFTS = gift_table(random_gifts(np.random.default_rng(0), 8), VOCABULARY)
+PROFILES = profile_table([scenario.profile for scenario in SCENARIOS], VOCABULARY)
+SPLIT = split_of(PROFILES, label_table(SCENARIOS, VOCABULARY))
+TASK = task_of(GIFTS, SPLIT)
+WORLD = (PROFILES, GIFTS, TASK.implied)
 
 
 def predictions(**changes: np.ndarray) -> Predictions:
@@ -56,7 +54,7 @@ def predictions(**changes: np.ndarray) -> Predictions:
 
 
 def measure(**changes: np.ndarray) -> dict[str, float]:
-    return evaluate_predictions(predictions(**changes), *world())
+    return evaluate_predictions(predictions(**changes), SPLIT, TASK)
 
 
 def test_an_example_worked_by_hand() -> None:
@@ -76,33 +74,27 @@ def test_an_example_worked_by_hand() -> None:
 
 
 def test_rewards_are_true_rewards() -> None:
-    labels, profiles, gifts, implied = world()
     metrics = measure()
-    average = list_reward(profiles, gifts, implied, predictions().choices).mean()
+    average = list_reward(*WORLD, predictions().choices).mean()
     assert metrics["average_reward"] == pytest.approx(average)
     assert metrics["recommendation_quality"] == pytest.approx((metrics["category_match_rate"] + average) / 2)
-    assert metrics["reward_vs_best"] == pytest.approx(
-        average / best_lists(profiles, gifts, implied)[1].mean()
-    )
+    assert metrics["reward_vs_best"] == pytest.approx(average / best_lists(*WORLD)[1].mean())
     assert measure(predicted_reward=np.full((2, 8), 9.0))["average_reward"] == metrics["average_reward"]
-    assert len(labels) == 2
 
 
 @pytest.mark.parametrize("rows", [[0], [1], [1, 0], [0, 0, 1]])
 def test_the_metrics_of_any_scenarios_are_averages_of_the_values_of_each(rows: list[int]) -> None:
-    labels, profiles, gifts, implied = world()
-    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    values = scenario_values(predictions(), SPLIT, TASK)
     assert {value.shape for value in values.values()} == {(2,)}
     some = Predictions(*(table[rows] for table in vars(predictions()).values()))
-    metrics = evaluate_predictions(some, labels.take(rows), profiles.take(rows), gifts, implied)
+    metrics = evaluate_predictions(some, SPLIT.take(rows), TASK)
     averaged = averages({name: value[rows] for name, value in values.items()})
     assert {name: metrics[name] for name in averaged} == pytest.approx(averaged)
     assert sorted(set(metrics) - set(averaged)) == ["categories_in_use", "tools_in_use"]
 
 
 def test_averages_are_taken_of_each_resample() -> None:
-    labels, profiles, gifts, implied = world()
-    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    values = scenario_values(predictions(), SPLIT, TASK)
     resamples = np.array([[0, 0, 1], [1, 1, 1], [0, 1, 0], [0, 0, 0]])
     together = averages({name: value[resamples] for name, value in values.items()})
     for number, rows in enumerate(resamples):
@@ -154,21 +146,18 @@ def test_equal_scores_are_ranked_by_index() -> None:
     ],
 )
 def test_tools_are_exact_when_all_expected_come_first(expected: tuple[str, ...], exact: float) -> None:
-    _, profiles, gifts, implied = world()
     scenario = replace(SCENARIOS[0], expected_tools=expected)
     one = Predictions(
         np.zeros((1, 4)), np.array([[3.0, 1.0, 2.0]]), np.array([[0, 1, 2]]), np.arange(8.0)[None]
     )
-    metrics = evaluate_predictions(
-        one, label_table([scenario], VOCABULARY), profiles.take([0]), gifts, implied
-    )
+    split = split_of(PROFILES.take([0]), label_table([scenario], VOCABULARY))
+    metrics = evaluate_predictions(one, split, TASK)
     assert metrics["tool_exact_rate"] == exact
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=8, max_size=8), min_size=2, max_size=2))
 def test_rank_correlation_agrees_with_scipy(predicted: list[list[int]]) -> None:
-    _, profiles, gifts, implied = world()
-    true = reward(profiles, gifts, implied)
+    true = reward(*WORLD)
     expected = [
         0.0 if len(set(row)) == 1 else spearmanr(row, truth).statistic
         for row, truth in zip(predicted, true, strict=True)
@@ -231,13 +220,11 @@ def unlabelled(labels: LabelTable, categories: list[bool], tools: list[bool]) ->
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=2))
 def test_a_scenario_counts_where_it_expects_something(known: list[tuple[bool, bool]]) -> None:
-    labels, profiles, gifts, implied = world()
     categories, tools = map(list, zip(*known, strict=True))
-    whole = evaluate_predictions(predictions(), labels, profiles, gifts, implied)
-    found = evaluate_predictions(
-        predictions(), unlabelled(labels, categories, tools), profiles, gifts, implied
-    )
-    values = scenario_values(predictions(), labels, profiles, gifts, implied)
+    whole = measure()
+    part = split_of(PROFILES, unlabelled(SPLIT.labels, categories, tools))
+    found = evaluate_predictions(predictions(), part, TASK)
+    values = scenario_values(predictions(), SPLIT, TASK)
     for metric, value, rows in (
         ("category_match_rate", "category_match", categories),
         ("category_recall_at_3", "category_recall", categories),

@@ -107,9 +107,7 @@ def test_metrics_are_those_of_the_predictions_and_the_gap_is_between_the_two_los
     training = evaluation_loss(model, task.train, task, loss)
     assert metrics.pop("generalization_gap") == abs(training["total"] - held_out["total"]) > 0
     predictions = predict(model, task.test.profiles, task)
-    assert metrics == evaluate_predictions(
-        predictions, task.test.labels, task.test.profiles, task.gifts, task.implied
-    )
+    assert metrics == evaluate_predictions(predictions, task.test, task)
 
 
 def test_the_gap_is_no_less_where_training_is_the_harder(trained: Trainer) -> None:

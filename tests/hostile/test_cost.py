@@ -205,7 +205,7 @@ def test_a_server_neither_begins_nor_goes_on_with_such_a_model(useless: Path, tm
     served = ServedModel(str(path), None, Metrics())
     before = served.now
     path.write_bytes(useless.read_bytes())
-    served.look(asked=True)
+    served.look(requested=True)
     assert served.now is before and "is not a finite number" in served.refused
 
 

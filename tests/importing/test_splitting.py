@@ -102,10 +102,10 @@ def test_a_fifth_of_people_is_for_the_test_and_a_fifth_for_validation(people: in
 
     everyone = [(float(number % 7), number, [number]) for number in range(people)]
     parts = by_last_order(everyone, Rules(), "orders", True, Report())  # type: ignore[arg-type]
-    sizes = [len(part) for part in parts.all()]
+    sizes = [len(part) for part in parts]
     assert sum(sizes) == people
     assert sizes[1:] == [max(1, round(people / 5))] * 2
-    assert [number for part in parts.all() for number in part] == sorted(  # type: ignore[misc]
+    assert [number for part in parts for number in part] == sorted(  # type: ignore[misc]
         range(people), key=lambda number: (number % 7, number)
     )
 

@@ -372,7 +372,7 @@ def test_a_request_ends_on_the_model_that_it_began_with(monkeypatch: pytest.Monk
 
     def swapped_meanwhile(now: Any, *question: Any) -> bytes:
         assert now is before
-        application.served.look(asked=True)
+        application.served.look(requested=True)
         return answers(now, *question)
 
     monkeypatch.setattr(application, "answers", swapped_meanwhile)

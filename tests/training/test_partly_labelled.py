@@ -177,7 +177,7 @@ def test_a_metric_is_that_of_the_scenarios_with_its_labels_alone() -> None:
         if not name.endswith("_in_use"):
             assert found[name] == pytest.approx(alone[name]), name
     predictions = predict(TRAINER.model, split.profiles, task)
-    values = scenario_values(predictions, split.labels, split.profiles, task.gifts, task.implied)
+    values = scenario_values(predictions, split, task)
     for name, value in values.items():
         assert np.isnan(value).tolist() == [
             name.startswith(("category", "tool")) and row in others for row in range(len(split))
@@ -203,9 +203,9 @@ def test_a_baseline_learns_labels_from_the_scenarios_that_have_them(baseline: st
 @pytest.mark.parametrize(
     ("labels", "every"),
     [
-        (["expected_categories"], 1),
-        (["expected_tools"], 1),
-        (["expected_categories", "expected_tools"], 1),
+        pytest.param(["expected_categories"], 1, marks=pytest.mark.slow),
+        pytest.param(["expected_tools"], 1, marks=pytest.mark.slow),
+        pytest.param(["expected_categories", "expected_tools"], 1, marks=pytest.mark.slow),
         (["expected_categories", "expected_tools"], 2),
     ],
     ids=str,

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.realised import realised_reward
 from tests.world.small_world import GIFTS, PROFILES, VOCABULARY, gift
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import gift_table, implied_categories, profile_table
-from trm_np.world.realised import realised_reward
 from trm_np.world.reward import WEIGHTS, list_reward
 from trm_np.world.tools import review_analysis
 

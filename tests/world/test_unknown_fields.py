@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.realised import realised_reward
 from tests.world.small_world import GIFTS, OPTIONAL, PROFILES, VOCABULARY, gift, partly_known
 from trm_np.data.encode import content_width, encode_gifts
 from trm_np.data.labelling import cheapest_prices
 from trm_np.data.records import Gift, Offer, Profile
 from trm_np.data.tables import gift_table, implied_categories, profile_table
 from trm_np.recommend.reasons import found_as_data, found_in_words
-from trm_np.world.realised import realised_reward
 from trm_np.world.reward import COMPONENTS, gift_similarity, reward, reward_components
 from trm_np.world.tools import (
     TOOLS,
@@ -165,7 +165,7 @@ def test_gifts_of_unknown_price_are_in_no_bundle(budget: float | None) -> None:
     assert found.bundle == (0, 2) and found.price == 90.0
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9)
 )

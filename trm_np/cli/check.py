@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ def check_data(files: "DataFiles", as_json: bool) -> tuple[str, int]:
     from trm_np.data.problems import DataError
 
     try:
-        data = load_dataset(*files)
+        sizes = sizes_of(load_dataset(*files))
     except DataError as error:
         return problems_json(error.problems) if as_json else problem_lines(error.problems), DATA_REFUSED
-    return good_json(data) if as_json else good_line(data), 0
+    return json.dumps({"good": sizes, "problems": []}, indent=2) if as_json else good_line(sizes), 0
 
 
 def problem_lines(problems: "Sequence[Problem]") -> str:
@@ -42,8 +42,7 @@ def problem_lines(problems: "Sequence[Problem]") -> str:
     return "\n".join(lines)
 
 
-def good_line(data: "Dataset") -> str:
-    sizes = good_sizes(data)
+def good_line(sizes: Mapping[str, int]) -> str:
     return (
         f"nothing is wrong with {sizes['scenarios']} scenarios to train on, {sizes['validation']} to validate and "
         f"{sizes['test']} to test on, and {sizes['gifts']} gifts"
@@ -57,11 +56,7 @@ def problems_json(problems: "Sequence[Problem]") -> str:
     return json.dumps({"good": None, "problems": found}, indent=2)
 
 
-def good_json(data: "Dataset") -> str:
-    return json.dumps({"good": good_sizes(data), "problems": []}, indent=2)
-
-
-def good_sizes(data: "Dataset") -> dict[str, int]:
+def sizes_of(data: "Dataset") -> dict[str, int]:
     held_out = (data.validation,) if data.shares_held_out else (data.validation, data.test)
     return {
         "scenarios": len(data.train),

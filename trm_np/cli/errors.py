@@ -14,6 +14,7 @@ from trm_np.cli.signals import interruptible
 from trm_np.config import ConfigError, one_of
 from trm_np.process import INTERRUPTED
 from trm_np.systems import is_closed_pipe
+from trm_np.text import printable, printable_lines
 
 BUG, USAGE, DIVERGED, DATA_REFUSED, CANNOT_CREATE, IO_FAILED, IN_USE = 1, 2, 3, 65, 73, 74, 75
 DEFAULT_ERRORS = ("strict", "surrogateescape")  # how Python writes unless PYTHONIOENCODING says otherwise
@@ -25,7 +26,7 @@ class Refusal(Exception):
     """One line for the user, and the exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.exit_code = exit_code
 
 
@@ -134,8 +135,6 @@ def ending(error: BaseException) -> tuple[int, str]:
 
 def say(text: str, err: bool = False) -> None:
     """Write lines that may come from a file, without any control characters for the terminal."""
-    from trm_np.text import printable_lines
-
     click.echo(printable_lines(text), err=err)
 
 
@@ -157,8 +156,6 @@ def line_of(error: Exception) -> str:
         return f"a package cannot be loaded: {first_cause(error)}"
     if not isinstance(error, OSError) or type(error).__str__ is not OSError.__str__ or error.errno is None:
         return str(error)
-    from trm_np.text import printable
-
     where = error.filename or ("stdout" if error.errno in OF_WRITING else None)
     return printable(f"{where}: {error.strerror}" if where else str(error.strerror))
 

@@ -5,9 +5,10 @@ import json
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import as_json, named, path_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
+from trm_np.text import printable_lines
 
 
 @click.command(
@@ -20,7 +21,7 @@ from trm_np.cli.threads import is_large, use_threads
     Example: trm evaluate checkpoints/integrated_enhanced/best.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @path_option("--held-out", help="Held-out scenarios.  [default: the shipped ones]")
 @click.option(
     "--cross-validate",
@@ -45,7 +46,6 @@ def evaluate(
         from trm_np.lab import cross_validation
         from trm_np.recommend.recommender import Recommender
         from trm_np.storage.checkpoint import load_model
-        from trm_np.text import printable_lines
 
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()

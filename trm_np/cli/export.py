@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, named, path_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.threads import is_large, use_threads
+from trm_np.text import printable_lines
 
 if TYPE_CHECKING:
     from trm_np.storage.checkpoint import StoredModel
@@ -38,7 +39,7 @@ ENDINGS = {
     Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @click.option("--half", is_flag=True, help="Model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="Model file with 8-bit integer weights, a quarter as large.")
 @click.option("--safetensors", is_flag=True, help="Weights for PyTorch (extra: safetensors).")
@@ -65,7 +66,6 @@ def export(
         from trm_np.export.errors import ExportError
         from trm_np.recommend.recommender import Recommender
         from trm_np.storage.checkpoint import load_model
-        from trm_np.text import printable, printable_lines
 
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()
@@ -74,7 +74,7 @@ def export(
         try:
             found, text = exported(stored, Path(model), path, form, held_out)
         except ExportError as error:
-            raise Refusal(printable(f"{model}: {error}"), DATA_REFUSED) from error
+            raise Refusal(f"{model}: {error}", DATA_REFUSED) from error
         sizes = {"model": os.path.getsize(model), "exported": os.path.getsize(path)}
         found = {"file": str(path), "form": form, "bytes": sizes, **found}
         lines = f"{path}: {sizes['exported']:,} bytes, made of {sizes['model']:,}\n\n{text}"
@@ -98,7 +98,6 @@ def beside(model: Path, ending: str) -> Path:
 def require_target(path: Path, model: Path) -> None:
     """Raise Refusal, before any work, where no file can be written or something else than an earlier export stands."""
     from trm_np.storage.files import try_to_write
-    from trm_np.text import printable
 
     reason = ""
     try:
@@ -111,7 +110,7 @@ def require_target(path: Path, model: Path) -> None:
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
     if reason:
-        raise Refusal(printable(f"{path}: {reason}; choose another --out"), CANNOT_CREATE)
+        raise Refusal(f"{path}: {reason}; choose another --out", CANNOT_CREATE)
 
 
 def exported(

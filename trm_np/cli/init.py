@@ -3,8 +3,9 @@
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
+from trm_np.text import printable
 
 FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog.json")
 
@@ -19,12 +20,10 @@ FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog
     Example: trm init my_data
     """,
 )
-@click.argument("folder", callback=named)
+@click.argument("folder", type=FILE)
 def init(folder: str) -> None:
     with refusals():
         from importlib import resources
-
-        from trm_np.text import printable
 
         example = resources.files("trm_np.scenarios").joinpath("example")
         write_new(folder, {name: example.joinpath(name).read_bytes() for name in FILES})

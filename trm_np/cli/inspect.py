@@ -6,11 +6,11 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import (
+    FILE,
     DataFiles,
     as_json,
     config_options,
     data_options,
-    named,
     parse_config,
     refuse_given,
     together,
@@ -18,6 +18,7 @@ from trm_np.cli.options import (
 )
 from trm_np.cli.threads import use_threads
 from trm_np.config import Config
+from trm_np.text import printable_lines
 
 
 @click.command(
@@ -30,7 +31,7 @@ from trm_np.config import Config
     Example: trm inspect --preset report
     """,
 )
-@click.argument("model", callback=named, required=False)
+@click.argument("model", type=FILE, required=False)
 @together("config", parse_config, *config_options)
 @data_options
 @trust
@@ -47,7 +48,6 @@ def inspect(
     use_threads(all_cores=False)
     with refusals():
         from trm_np.evaluation.inspection import inspect_new, inspect_stored, inspection_text
-        from trm_np.text import printable_lines
 
         if model is None:
             found = inspect_new(config, *files)

@@ -1,11 +1,17 @@
 """`trm lab page`: the results of a full ablation as a page to play with."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import path_option
+from trm_np.text import printable
+
+if TYPE_CHECKING:
+    from trm_np.lab.trial import Row
 
 
 @click.command(
@@ -28,14 +34,19 @@ def page(results: str, out: str) -> None:
         raise click.UsageError("--out: the page would replace the results; give it another name")
     with refusals():
         from trm_np.lab.page import page as document
-        from trm_np.lab.results import ResultsError, read_rows
-        from trm_np.storage.files import atomic_write
-        from trm_np.text import printable
 
-        rows = read_rows(Path(results))
-        try:
-            content = document(rows).encode()
-        except ResultsError as error:
-            raise ResultsError(printable(f"{results}: {error}")) from error
-        atomic_write(Path(out), content)
-        click.echo(printable(f"{out}: {len(content):,} bytes"))
+        write_page(Path(out), Path(results), document)
+
+
+def write_page(out: Path, results: Path, document: "Callable[[list[Row]], str]") -> None:
+    """Write the document of the rows in a file of results, and print its size; raises ResultsError and WriteError."""
+    from trm_np.lab.results import ResultsError, read_rows
+    from trm_np.storage.files import atomic_write
+
+    rows = read_rows(results)
+    try:
+        content = document(rows).encode()
+    except ResultsError as error:
+        raise ResultsError(f"{results}: {error}") from error
+    atomic_write(out, content)
+    click.echo(printable(f"{out}: {len(content):,} bytes"))

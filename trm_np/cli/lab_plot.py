@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import named, path_option, refuse_given
+from trm_np.cli.options import FILE, path_option, refuse_given
 from trm_np.cli.threads import use_threads
+from trm_np.text import printable
 
 
 @click.command(
@@ -22,7 +23,7 @@ from trm_np.cli.threads import use_threads
     Example: trm lab plot checkpoints/integrated_enhanced
     """,
 )
-@click.argument("source", callback=named)
+@click.argument("source", type=FILE)
 @path_option("--out", metavar="FOLDER", help="Output folder.  [default: figures, beside the source]")
 @click.option(
     "--scenario",
@@ -36,7 +37,6 @@ def plot(context: click.Context, source: str, out: str | None, scenario: int, he
     use_threads(all_cores=False)
     with refusals():
         from trm_np.lab.plots.style import require_plots
-        from trm_np.text import printable
 
         require_plots()
         path = Path(source)
@@ -71,20 +71,20 @@ def ablation_files(source: Path, out: Path) -> Iterator[Path]:
     """Draw an ablation; yield each file once it is written."""
     from trm_np.lab.plots.figures import read_effects
     from trm_np.lab.plots.forest import draw_forest
-    from trm_np.text import printable
 
     if not source.exists():
-        raise Refusal(printable(f"{source}: no such file or folder"), DATA_REFUSED)
+        raise Refusal(f"{source}: no such file or folder", DATA_REFUSED)
     found = read_effects(source)
     make(out)
     yield from draw_forest(found, out / "forest")
 
 
 def make(folder: Path) -> None:
-    from trm_np.text import printable
+    """Make the folder of figures; raises ExtraMissing, and Refusal if it cannot be made."""
+    from trm_np.lab.plots.style import require_plots
 
+    require_plots()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{folder}: cannot be made ({error.strerror})"
-        raise Refusal(printable(message), CANNOT_CREATE) from error
+        raise Refusal(f"{folder}: cannot be made ({error.strerror})", CANNOT_CREATE) from error

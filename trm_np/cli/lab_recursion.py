@@ -53,9 +53,6 @@ def recursion(
         from trm_np.puzzles.sudoku import SUDOKU_6
 
         if figures:
-            from trm_np.lab.plots.style import require_plots
-
-            require_plots()
             make(Path(figures))
         trials = with_seeds(variants(parse_settings((), epochs)), seeds)
         path = Path(out) / "thinking.jsonl"

@@ -1,13 +1,16 @@
 """`trm lab thinking`: a model at its boards, as a page to drag through."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.lab_page import write_page
 from trm_np.cli.lab_plot import make
-from trm_np.cli.options import named, path_option
+from trm_np.cli.options import FILE, path_option
 from trm_np.cli.threads import use_threads
+from trm_np.text import printable
 
 
 @click.command(
@@ -21,7 +24,7 @@ from trm_np.cli.threads import use_threads
     Example: trm lab thinking checkpoints/sudoku6/best.npz
     """,
 )
-@click.argument("model", callback=named, default="checkpoints/sudoku6/best.npz")
+@click.argument("model", type=FILE, default="checkpoints/sudoku6/best.npz")
 @path_option("--results", default="checkpoints/lab/thinking.jsonl", help="Results of `trm lab recursion`.")
 @path_option("--out", default="thinking.html", help="Output file; an existing page is replaced.")
 @path_option(
@@ -32,23 +35,12 @@ def thinking(model: str, results: str, out: str, figures: str | None) -> None:
         raise click.UsageError("--out: the page would replace what it is made of; give it another name")
     use_threads(all_cores=False)
     with refusals():
-        from trm_np.lab.results import ResultsError, read_rows
         from trm_np.lab.thinking import page, picture
         from trm_np.puzzles.stored import load_puzzle_model
-        from trm_np.storage.files import atomic_write
-        from trm_np.text import printable
 
         if figures:
-            from trm_np.lab.plots.style import require_plots
-
-            require_plots()
             make(Path(figures))
-        stored, rows = load_puzzle_model(model), read_rows(Path(results))
-        try:
-            content = page(stored, rows).encode()
-        except ResultsError as error:
-            raise ResultsError(printable(f"{results}: {error}")) from error
-        atomic_write(Path(out), content)
-        click.echo(printable(f"{out}: {len(content):,} bytes"))
+        stored = load_puzzle_model(model)
+        write_page(Path(out), Path(results), partial(page, stored))
         for file in picture(stored, Path(figures) / "solving") if figures else ():
             click.echo(printable(str(file)))

@@ -9,17 +9,14 @@ from trm_np.cli.errors import CANNOT_CREATE, Refusal
 
 def refuse_old(folder: str, names: Iterable[str]) -> None:
     """Raise `Refusal` for the first of these files that is in the folder already."""
-    from trm_np.text import printable
-
     for name in names:
         if os.path.lexists(Path(folder, name)):
-            raise Refusal(printable(f"{Path(folder, name)} exists and is left as it is"), CANNOT_CREATE)
+            raise Refusal(f"{Path(folder, name)} exists and is left as it is", CANNOT_CREATE)
 
 
 def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
     """Write these files into the folder, all of them or none; one that exists already is refused."""
     from trm_np.storage.files import atomic_write
-    from trm_np.text import printable
 
     refuse_old(folder, documents)
     written: list[Path] = []
@@ -32,6 +29,5 @@ def write_new(folder: str, documents: Mapping[str, bytes]) -> None:
         for path in written:
             path.unlink()
         if isinstance(error, OSError):
-            message = f"{folder}: cannot write there ({error.strerror})"
-            raise Refusal(printable(message), CANNOT_CREATE) from error
+            raise Refusal(f"{folder}: cannot write there ({error.strerror})", CANNOT_CREATE) from error
         raise

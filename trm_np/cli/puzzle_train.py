@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trm_np.cli.completion import among, puzzles
 from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, say
 from trm_np.cli.options import (
     RunOptions,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 COUNT = 4000  # puzzles to train on
 
-kind = click.argument("kind", default="sudoku6")
+kind = click.argument("kind", default="sudoku6", shell_complete=among(puzzles))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from trm_np.cli.completion import among, of_vocabulary
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
-from trm_np.cli.options import as_json, catalogue_option, named, names_in, path_option, together, trust, utf_8
-from trm_np.cli.running import Workers
+from trm_np.cli.options import FILE, as_json, catalogue_option, names_in, path_option, together, trust, utf_8
+from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
+from trm_np.text import printable, printable_lines
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -59,7 +61,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
     Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @together(
     "profile",
     given_fields,
@@ -71,6 +73,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         type=utf_8,
         multiple=True,
         metavar="NAME",
+        shell_complete=of_vocabulary("hobbies"),
         help="Hobby, in your own words; repeatable.",
     ),
     click.option(
@@ -79,12 +82,23 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         type=utf_8,
         multiple=True,
         metavar="NAME",
+        shell_complete=of_vocabulary("preferences"),
         help="Preference, in your own words; repeatable.",
     ),
     click.option(
-        "--relationship", type=utf_8, metavar="NAME", help="Relationship to you: mother, friend, ..."
+        "--relationship",
+        type=utf_8,
+        metavar="NAME",
+        shell_complete=of_vocabulary("relationships"),
+        help="Relationship to you: mother, friend, ...",
     ),
-    click.option("--occasion", type=utf_8, metavar="NAME", help="Occasion: birthday, wedding, ..."),
+    click.option(
+        "--occasion",
+        type=utf_8,
+        metavar="NAME",
+        shell_complete=of_vocabulary("occasions"),
+        help="Occasion: birthday, wedding, ...",
+    ),
     click.option(
         "--history",
         multiple=True,
@@ -108,6 +122,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         multiple=True,
         callback=rules_in,
         metavar="RULE,...",
+        shell_complete=among(lambda _: ALLOWABLE, listed=True),
         help=f"Rules to ignore: {', '.join(ALLOWABLE)}.",
     ),
     click.option("--any-age", is_flag=True, help="Allow gifts for another age."),
@@ -116,19 +131,8 @@ def given_fields(**fields: Any) -> dict[str, Any]:
     ),
 )
 @click.option("--strict", is_flag=True, help="Treat an unknown name as an error, not a warning.")
-@together(
-    "workers",
-    Workers,
-    click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        help="Number of processes for the lines of --profile.  [default: 1]",
-    ),
-    click.option(
-        "--dask",
-        metavar="ADDRESS",
-        help="Dask cluster for the lines of --profile, such as tcp://127.0.0.1:8786.",
-    ),
+@options_of_workers(
+    "Number of processes for the lines of --profile.  [default: 1]", "Dask cluster for the lines of --profile"
 )
 @together("loading", dict, catalogue_option, trust)
 @as_json
@@ -210,7 +214,7 @@ def replies_to(
 
 def opened(file: str) -> "BufferedReader":
     """The file or stdin; raises DataError, and OSError if there is no stdin."""
-    from trm_np.data.problems import DataError, Place
+    from trm_np.data.problems import Place
 
     if file == "-":
         if sys.stdin is None:
@@ -219,13 +223,12 @@ def opened(file: str) -> "BufferedReader":
     try:
         return open(file, "rb")
     except OSError as error:
-        found = f"a file that cannot be read ({error.strerror})"
-        raise DataError([Place(file).problem(found, "a readable file, or -")]) from error
+        raise Place(file).error(
+            f"a file that cannot be read ({error.strerror})", "a readable file, or -"
+        ) from error
 
 
 def show(recommendation: "Recommendation", as_json: bool) -> None:
-    from trm_np.text import printable
-
     for note in recommendation.notes:
         click.echo(printable(f"Note: {note}"), err=True)
     for warning in recommendation.warnings:
@@ -237,8 +240,6 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
 
 def recommendation_text(recommendation: "Recommendation") -> str:
     """The gifts as a table, with the reasons below each; then categories, tools and steps."""
-    from trm_np.text import printable_lines
-
     likely = list(recommendation.categories.items())[:SHOWN_CATEGORIES]
     lines = [
         *(gift_lines(recommendation.gifts, recommendation.currency) if recommendation.gifts else ["no gift"]),

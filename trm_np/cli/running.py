@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from trm_np.cli.errors import Refusal, say
-from trm_np.cli.options import path_option, together
+from trm_np.cli.options import Command, path_option, together
 from trm_np.cli.progress import progress
 from trm_np.cli.signals import first_signal
 from trm_np.config import Config
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from trm_np.data.load import Dataset
     from trm_np.lab.sweep import Kind
     from trm_np.lab.trial import Row, Trial
@@ -33,15 +34,18 @@ class Workers(NamedTuple):
             raise click.UsageError("--processes: a Dask cluster has workers of its own")
 
 
-workers_options = together(
-    "workers",
-    Workers,
-    click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        help="Number of runs at the same time on this machine.  [default: one for each core]",
-    ),
-    click.option("--dask", metavar="ADDRESS", help="Dask cluster to run on, such as tcp://127.0.0.1:8786."),
+def options_of_workers(processes: str, dask: str) -> Callable[[Command], Callable[..., Any]]:
+    """Options for `Workers`, with these help texts; each begins with what the workers do."""
+    return together(
+        "workers",
+        Workers,
+        click.option("--processes", type=click.IntRange(min=1), help=processes),
+        click.option("--dask", metavar="ADDRESS", help=f"{dask}, such as tcp://127.0.0.1:8786."),
+    )
+
+
+workers_options = options_of_workers(
+    "Number of runs at the same time on this machine.  [default: one for each core]", "Dask cluster to run on"
 )
 rows_option = path_option(
     "--out",
@@ -100,7 +104,7 @@ def run_trials(
 
 
 @contextmanager
-def executor_of(workers: Workers, tasks: int | None = None) -> Iterator[Executor]:
+def executor_of(workers: Workers, tasks: int | None = None) -> Iterator["Executor"]:
     """Yield the cluster, or processes of this machine: no more of them than `tasks`."""
     if workers.dask is not None:
         from trm_np.executors.dask import dask_workers

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals, say
-from trm_np.cli.options import catalogue_option, named, trust
+from trm_np.cli.options import FILE, catalogue_option, named, trust
 from trm_np.cli.signals import HANG_UP, Handler, first_signal, handled
 from trm_np.cli.threads import use_threads
+from trm_np.text import printable
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     Example: trm serve checkpoints/integrated_enhanced/best.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @click.option(
     "--host",
     callback=named,
@@ -86,7 +87,6 @@ def run(server: "Server", served: "ServedModel", listening: "Sequence[socket.soc
 def address_line(served: "ServedModel", listening: "Sequence[socket.socket]") -> str:
     """The model that is served, and its addresses."""
     from trm_np.serve.listening import in_words
-    from trm_np.text import printable
 
     recommender = served.now.recommender
     preset, gifts = recommender.stored.config.preset, len(recommender.gifts)

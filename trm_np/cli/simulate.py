@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from trm_np.cli.errors import OneLine, refusals, say
-from trm_np.cli.options import as_json, named, seed_option
+from trm_np.cli.options import FILE, as_json, seed_option
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
+from trm_np.text import printable
 
 # Up to here a file stays below the 256 MB that a reader takes.
 MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
@@ -26,7 +27,7 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
     Example: trm simulate simulated --scenarios 100 --gifts 500
     """,
 )
-@click.argument("folder", callback=named)
+@click.argument("folder", type=FILE)
 @click.option(
     "--scenarios", type=click.IntRange(2, MOST_SCENARIOS), default=5000, help="Number of training scenarios."
 )
@@ -75,8 +76,6 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
 
 def written_text(written: Mapping[str, Any]) -> str:
     """Report of the files written, and of how far the labelling rules agree with the labels given by hand."""
-    from trm_np.text import printable
-
     lines = [
         f"{printable(written['folder'])}: {written['scenarios']:,} scenarios to train on, {written['held_out']:,} to "
         f"validate and {written['held_out']:,} to test on, {written['gifts']:,} gifts; seed {written['seed']}",

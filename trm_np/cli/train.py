@@ -169,11 +169,11 @@ def warn_of_changes(run: "FolderRun") -> None:
 
 def draw_curves_of(folder: Path, best_epoch: int) -> None:
     """Draw the training curves of the run into its folder if matplotlib is installed."""
+    from trm_np.extras import ExtraMissing
     from trm_np.lab.plots.curves import draw_curves, read_records
-    from trm_np.lab.plots.style import PlotsMissing
     from trm_np.training.run import CURVES, METRICS
 
-    with suppress(PlotsMissing):
+    with suppress(ExtraMissing):
         draw_curves(read_records(folder / METRICS), best_epoch, folder / CURVES, kinds=("svg",))
 
 

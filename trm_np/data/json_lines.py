@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Protocol
 
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 from trm_np.data.strict_json import MAX_BYTES, parse_json
 
 MOST_LINES = 1000  # that one value may span
@@ -53,8 +53,7 @@ class Lines:
         Raises StopIteration at the end, `DataError` for a line of more than 64 MB, and an OSError that names the file.
         """
         if len(self.partial) > MAX_BYTES:
-            at = Place(self.file, f"line {self.number + 1}")
-            raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+            raise Place(self.file, f"line {self.number + 1}").error("more than 64 MB", "at most 64 MB")
         try:
             piece = self.stream.read1(PIECE)
         except OSError as error:
@@ -101,7 +100,7 @@ def read_json_or_lines(stream: Stream, file: str, live: bool) -> object | Iterat
     elif state == WHOLE:
         for number, _ in lines:
             at = Place(file, f"line {number}")
-            raise DataError([at.problem("more text after the object", "one object, or one on each line")])
+            raise at.error("more text after the object", "one object, or one on each line")
     return parse_json(_text(head), file)
 
 

@@ -80,7 +80,7 @@ class Reader:
             field: self.word(field, vocabulary.words[kind].meaning, schema.name(getattr(vocabulary, kind)))
             for field, kind in (LISTS | SINGLE_NAMES).items()
         }
-        checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_SAID) for field in LISTS}
+        checks |= {field: schema.list_of(checks[field], at_most=schema.MOST_INTERESTS) for field in LISTS}
         if gifts is not None:
             known_ids = cache(
                 lambda: schema.in_catalogue(tuple(gifts))
@@ -107,7 +107,7 @@ def read_profile(
 
     An unknown name counts as missing, with one warning for all of them, or is an error if `strict`. A list keeps a
     name once. `gifts` has the ids that a history may have, each with the id that it stands for; others are left out
-    with a note, or are an error. Raises `DataError` for anything else that `profile_from_json` refuses: wrong
+    with a note, or are an error. Raises `DataError` for anything else that the check of a profile refuses: wrong
     types, numbers out of range, unknown keys, a name of the vocabulary given twice as it stands there.
     """
     at, reader = Place(file, place), Reader(strict)

@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 LEAST_MONEY, MOST_MONEY = 0.01, 1_000_000_000  # in any currency; the model reads logarithms
 LARGEST_COUNT = 1_000_000_000
-MOST_SAID = 100  # hobbies of a person, and preferences: an unknown one is compared with all that are known
+MOST_INTERESTS = 100  # hobbies of a profile, and preferences: an unknown one is compared with all known names
 FEWEST_GIFTS = 3  # a recommendation is three gifts
 FEWEST_TRAINING_SCENARIOS = 2
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1_000_000  # of a choice
@@ -135,18 +135,22 @@ def synonyms_of(names: tuple[str, ...]) -> Check:
         yield from repeated_keys(value, at)
         if len(value) > MOST_SYNONYMS:
             yield at.problem(f"{len(value)} synonyms", f"at most {MOST_SYNONYMS}")
+
+        def problem(word: str, allowed: str) -> Problem:
+            return at.problem(f"the synonym {shown(word)}", allowed)
+
         before: dict[str, str] = {}
         for word in islice(value, MOST_SYNONYMS):
-            form, found = singular(word), f"the synonym {shown(word)}"
+            form = singular(word)
             same = before.setdefault(form, word)
             if not is_text(word) or not form:
-                yield at.problem(found, "text on one line, not blank")
+                yield problem(word, "text on one line, not blank")
             elif len(word) > LONGEST_COMPARED:
                 yield at.problem(f"a synonym of {len(word)} characters", f"at most {LONGEST_COMPARED}")
             elif form in spelt:
-                yield at.problem(found, f"a word that is no name; {shown(spelt[form])} is one")
+                yield problem(word, f"a word that is no name; {shown(spelt[form])} is one")
             elif same != word:
-                yield at.problem(found, f"a word not given before; {shown(same)} is the same")
+                yield problem(word, f"a word not given before; {shown(same)} is the same")
             else:
                 yield from known(value[word], at.key(word))
 
@@ -269,11 +273,11 @@ def profile_fields(
     word, unique = (word, False) if word else (name, True)
     return {
         "age": number(0, 120),
-        "hobbies": list_of(word(vocabulary.hobbies), at_most=MOST_SAID, unique=unique),
+        "hobbies": list_of(word(vocabulary.hobbies), at_most=MOST_INTERESTS, unique=unique),
         "relationship": word(vocabulary.relationships),
         "budget": money,
         "occasion": word(vocabulary.occasions),
-        "preferences": list_of(word(vocabulary.preferences), at_most=MOST_SAID, unique=unique),
+        "preferences": list_of(word(vocabulary.preferences), at_most=MOST_INTERESTS, unique=unique),
         "history": list_of(word(()), at_most=MOST_CHOICES, unique=unique),
     }
 

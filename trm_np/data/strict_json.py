@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -35,7 +35,7 @@ def read_json(path: str | os.PathLike[str]) -> object:
         large = os.fstat(file.fileno()).st_size > MAX_FILE_BYTES
         data = b"" if large else file.read()
     if large or len(data) > MAX_FILE_BYTES:
-        raise DataError([at.problem("more than 256 MB", "at most 256 MB")])
+        raise at.error("more than 256 MB", "at most 256 MB")
     return _parsed(data, at)
 
 
@@ -50,14 +50,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             found = "a folder" if stat.S_ISDIR(mode) else "a device, pipe or socket"
-            raise DataError([at.problem(found, "a file")])
+            raise at.error(found, "a file")
         with open(path, "rb") as file:
             yield file
     except (FileNotFoundError, UnicodeEncodeError) as error:  # the file system may not encode every letter
-        raise DataError([at.problem("no such file", "a file that exists")]) from error
+        raise at.error("no such file", "a file that exists") from error
     except OSError as error:
-        found = f"a file that cannot be read ({error.strerror})"
-        raise DataError([at.problem(found, "a readable file")]) from error
+        raise at.error(f"a file that cannot be read ({error.strerror})", "a readable file") from error
 
 
 def parse_json(data: bytes, file: str) -> object:
@@ -68,7 +67,7 @@ def parse_json(data: bytes, file: str) -> object:
     """
     at = Place(file)
     if len(data) > MAX_BYTES:
-        raise DataError([at.problem("more than 64 MB", "at most 64 MB")])
+        raise at.error("more than 64 MB", "at most 64 MB")
     return _parsed(data, at)
 
 
@@ -76,17 +75,16 @@ def _parsed(data: bytes, at: Place) -> object:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError([at.key(f"byte {error.start}").problem("text that is not UTF-8", "UTF-8")]) from error
+        raise at.key(f"byte {error.start}").error("text that is not UTF-8", "UTF-8") from error
     if not text.strip():
-        raise DataError([at.problem("an empty file", "an object in JSON")])
+        raise at.error("an empty file", "an object in JSON")
     try:
         return READER.decode(text)
     except json.JSONDecodeError as error:
         where = at.key(f"line {error.lineno} column {error.colno}")
-        raise DataError([where.problem(f"text that is not JSON ({error.msg})", "JSON")]) from error
+        raise where.error(f"text that is not JSON ({error.msg})", "JSON") from error
     except RecursionError as error:
-        found = "lists or objects nested too deeply"
-        raise DataError([at.problem(found, "the few levels of the schema")]) from error
+        raise at.error("lists or objects nested too deeply", "the few levels of the schema") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

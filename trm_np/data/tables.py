@@ -38,6 +38,11 @@ class Rows:
         own = [field.name for field in fields(self) if field.name not in self.shared]
         return replace(self, **{name: _rows_of(getattr(self, name), index) for name in own})
 
+    def join(self: Rowed, other: Rowed) -> Rowed:
+        """These rows followed by the others. Lists of names must have the same widths in both."""
+        own = [field.name for field in fields(self) if field.name not in self.shared]
+        return replace(self, **{name: _joined(getattr(self, name), getattr(other, name)) for name in own})
+
 
 def _rows_of(values: Any, index: Index) -> Any:
     if isinstance(values, tuple):
@@ -45,6 +50,16 @@ def _rows_of(values: Any, index: Index) -> Any:
     if isinstance(values, Rows):
         return values.take(index)
     return None if values is None else values[index]
+
+
+def _joined(values: Any, others: Any) -> Any:
+    if isinstance(values, Rows):
+        return values.join(others)
+    if isinstance(values, np.ndarray):
+        return np.concatenate([values, others])
+    from scipy.sparse import vstack  # type: ignore[import-untyped]  # late: a recommendation does not need SciPy
+
+    return vstack([values, others], format="csr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +79,6 @@ class ProfileTable(Rows):
     def __len__(self) -> int:
         return len(self.age)
 
-    def join(self, other: "ProfileTable") -> "ProfileTable":
-        """These profiles followed by the others. Both tables must have the same list widths H and P."""
-        return ProfileTable(
-            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class LabelTable(Rows):
@@ -83,12 +92,6 @@ class LabelTable(Rows):
 
     def __len__(self) -> int:
         return len(self.categories)
-
-    def join(self, other: "LabelTable") -> "LabelTable":
-        """These labels followed by the others."""
-        return LabelTable(
-            np.concatenate([self.categories, other.categories]), np.concatenate([self.tools, other.tools])
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +175,7 @@ def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
     known tags carry it.
     """
     implied = np.zeros((len(vocabulary.hobbies), len(vocabulary.categories)), np.bool_)
-    for category in np.unique(gifts.category[gifts.tags_known]):
+    for category in set(gifts.category[gifts.tags_known].tolist()):
         tags = gifts.hobby_tags[gifts.tags_known & (gifts.category == category)]
         implied[:, category] = 2 * tags.sum(axis=0) >= len(tags)
     place = {name: index for index, name in enumerate(vocabulary.categories)}

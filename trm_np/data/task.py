@@ -42,18 +42,6 @@ class Split(Rows):
     def __len__(self) -> int:
         return len(self.profiles)
 
-    def join(self, other: "Split") -> "Split":
-        """These rows followed by those of another split."""
-        from scipy.sparse import vstack  # imported here as in `weights_of`
-
-        return Split(
-            self.profiles.join(other.profiles),
-            self.labels.join(other.labels),
-            vstack([self.chosen, other.chosen], format="csr"),
-            vstack([self.rejected, other.rejected], format="csr"),
-            vstack([self.history, other.history], format="csr"),
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Task:

@@ -3,15 +3,8 @@
 import numpy as np
 
 from trm_np.data.encode import encode_profiles, plain_features
-from trm_np.data.tables import (
-    Bools,
-    Floats,
-    GiftTable,
-    LabelTable,
-    ProfileTable,
-    labelled,
-    portions,
-)
+from trm_np.data.tables import Floats, ProfileTable, labelled, portions
+from trm_np.data.task import Split, Task
 from trm_np.data.vocabulary import Vocabulary
 from trm_np.evaluation.metrics import TOP_GIFTS, Predictions, evaluate_predictions, ranking
 from trm_np.world.reward import best_lists, reward
@@ -35,53 +28,38 @@ def random_predictions(
     )
 
 
-def random_metrics(
-    rng: np.random.Generator,
-    labels: LabelTable,
-    profiles: ProfileTable,
-    gifts: GiftTable,
-    implied: Bools,
-    draws: int = 20,
-) -> dict[str, float]:
+def random_metrics(rng: np.random.Generator, split: Split, task: Task, draws: int = 20) -> dict[str, float]:
     """Metrics of `random_predictions`, averaged over `draws`."""
-    shape = (len(profiles), labels.categories.shape[1], labels.tools.shape[1], len(gifts))
-    _, best = best_lists(profiles, gifts, implied, TOP_GIFTS)
-    results = [
-        evaluate_predictions(random_predictions(rng, *shape), labels, profiles, gifts, implied, best)
-        for _ in range(draws)
-    ]
+    labels = split.labels
+    shape = (len(split), labels.categories.shape[1], labels.tools.shape[1], len(task.gifts))
+    results = [evaluate_predictions(random_predictions(rng, *shape), split, task) for _ in range(draws)]
     return {name: sum(result[name] for result in results) / draws for name in results[0]}
 
 
-def popularity_predictions(
-    train_labels: LabelTable, train_profiles: ProfileTable, gifts: GiftTable, implied: Bools, n_profiles: int
-) -> Predictions:
+def popularity_predictions(n_profiles: int, task: Task) -> Predictions:
     """The same predictions for all n_profiles: the base rate of each label, and the mean reward of each gift."""
+    train, gifts = task.train, task.gifts
     total = np.zeros(len(gifts))
-    for rows in portions(len(train_profiles), len(gifts), CELLS):
-        total += reward(train_profiles.take(rows), gifts, implied).sum(axis=0)
-    mean_reward = _repeated(total / len(train_profiles), n_profiles)
+    for rows in portions(len(train), len(gifts), CELLS):
+        total += reward(train.profiles.take(rows), gifts, task.implied).sum(axis=0)
+    mean_reward = _repeated(total / len(train), n_profiles)
     return Predictions(
-        category_scores=_repeated(labelled(train_labels.categories).mean(axis=0), n_profiles),
-        tool_scores=_repeated(labelled(train_labels.tools).mean(axis=0), n_profiles),
+        category_scores=_repeated(labelled(train.labels.categories).mean(axis=0), n_profiles),
+        tool_scores=_repeated(labelled(train.labels.tools).mean(axis=0), n_profiles),
         choices=ranking(mean_reward)[:, :TOP_GIFTS],
         predicted_reward=mean_reward,
     )
 
 
-def nearest_neighbour_predictions(
-    train_labels: LabelTable,
-    train_profiles: ProfileTable,
-    profiles: ProfileTable,
-    gifts: GiftTable,
-    implied: Bools,
-    vocabulary: Vocabulary,
-) -> Predictions:
+def nearest_neighbour_predictions(profiles: ProfileTable, task: Task) -> Predictions:
     """Means of labels and rewards over the most similar training scenarios, weighted by similarity.
 
     Similarity is the cosine of `profile_features`. Labels come from the most similar scenarios with labels.
     """
-    features, train_features = (profile_features(each, vocabulary) for each in (profiles, train_profiles))
+    train, gifts = task.train, task.gifts
+    features, train_features = (
+        profile_features(each, task.vocabulary) for each in (profiles, train.profiles)
+    )
     weights = neighbour_weights(features, train_features, NEIGHBOURS)
 
     def scores(labels: Floats) -> Floats:
@@ -93,10 +71,10 @@ def nearest_neighbour_predictions(
     predicted = np.empty((len(profiles), len(gifts)))
     for row, weight in enumerate(weights):
         nearest = np.flatnonzero(weight)
-        predicted[row] = weight[nearest] @ reward(train_profiles.take(nearest), gifts, implied)
+        predicted[row] = weight[nearest] @ reward(train.profiles.take(nearest), gifts, task.implied)
     return Predictions(
-        category_scores=scores(train_labels.categories),
-        tool_scores=scores(train_labels.tools),
+        category_scores=scores(train.labels.categories),
+        tool_scores=scores(train.labels.tools),
         choices=ranking(predicted)[:, :TOP_GIFTS],
         predicted_reward=predicted,
     )
@@ -121,12 +99,11 @@ def profile_features(profiles: ProfileTable, vocabulary: Vocabulary) -> Floats:
     return plain_features(encode_profiles(profiles, vocabulary)).astype(np.float64)
 
 
-def oracle_predictions(
-    labels: LabelTable, profiles: ProfileTable, gifts: GiftTable, implied: Bools
-) -> Predictions:
+def oracle_predictions(split: Split, task: Task) -> Predictions:
     """Perfect predictions: the labels as scores, the best possible lists, and the true reward."""
-    choices, _ = best_lists(profiles, gifts, implied, TOP_GIFTS)
-    return Predictions(labels.categories, labels.tools, choices, reward(profiles, gifts, implied))
+    world = (split.profiles, task.gifts, task.implied)
+    choices, _ = best_lists(*world, TOP_GIFTS)
+    return Predictions(split.labels.categories, split.labels.tools, choices, reward(*world))
 
 
 def _repeated(row: Floats, n_profiles: int) -> Floats:

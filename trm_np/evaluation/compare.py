@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from trm_np.config import Config
-from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
-from trm_np.data.problems import DataError, Place
+from trm_np.data.load import HELD_OUT_FILE, Data, Dataset, load_held_out, load_scenarios, stock_of
+from trm_np.data.problems import Place
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluation.baselines import (
     nearest_neighbour_predictions,
@@ -19,7 +19,7 @@ from trm_np.evaluation.compare_choices import evaluate_choices
 from trm_np.evaluation.diagnostics import diagnose
 from trm_np.evaluation.linear import linear_predictions
 from trm_np.evaluation.metrics import Predictions, evaluate_predictions
-from trm_np.evaluation.predict import best_rewards, evaluate_model, evaluation_loss
+from trm_np.evaluation.predict import evaluate_model, evaluation_loss
 from trm_np.evaluation.ranking import ranking_figures
 from trm_np.model.new import Generators, new_model
 from trm_np.model.trm import TRM
@@ -59,10 +59,10 @@ def evaluate(
     return metrics
 
 
-def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+def evaluate_stored(stored: StoredModel, held_out: Data | None) -> dict[str, Any]:
     """Results of `evaluate` and `diagnose` for a stored model with its own catalogue; raises DataError.
 
-    `held_out` is a file of scenarios, None for the shipped one.
+    `held_out` is a file of scenarios or the value of its JSON, None for the shipped one.
     """
     dataset = stored_dataset(stored, held_out)
     task = task_from(dataset, stored.config.model.gift_features)
@@ -76,13 +76,11 @@ def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]
     }
 
 
-def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
+def stored_dataset(stored: StoredModel, held_out: Data | None) -> Dataset:
     """Dataset of a stored model with the held-out scenarios of a file, None for the shipped ones; raises DataError."""
     if held_out is None and stored.vocabulary != load_scenarios()[0]:
-        at = Place(f"{HELD_OUT_FILE} (shipped)")
-        raise DataError(
-            [at.problem("a vocabulary other than the model's", "its own scenarios: give --held-out")]
-        )
+        found = "a vocabulary other than the model's"
+        raise Place(f"{HELD_OUT_FILE} (shipped)").error(found, "its own scenarios: give --held-out")
     validation, test = load_held_out(held_out, stored.vocabulary, stock_of(stored.gifts))
     return Dataset(stored.vocabulary, stored.scenarios, validation, test, stored.gifts)
 
@@ -100,25 +98,18 @@ def evaluate_baselines(
 
     `learnt` are the `learnt_predictions`, computed if not given.
     """
-    world = (split.labels, split.profiles, task.gifts, task.implied)
-    best = best_rewards(split, task)
     learnt = learnt_predictions(split, task) if learnt is None else learnt
     return {
-        "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), *world),
-        **{name: evaluate_predictions(each, *world, best) for name, each in learnt.items()},
-        "oracle": evaluate_predictions(oracle_predictions(*world), *world, best),
+        "random": random_metrics(np.random.default_rng(RANDOM_BASELINE_SEED), split, task),
+        **{name: evaluate_predictions(each, split, task) for name, each in learnt.items()},
+        "oracle": evaluate_predictions(oracle_predictions(split, task), split, task),
     }
 
 
 def learnt_predictions(split: Split, task: Task) -> dict[str, Predictions]:
     """Predictions for a split by the baselines that learn from the training scenarios."""
-    train, gifts, implied = task.train, task.gifts, task.implied
-    learn = (train.labels, train.profiles)
-    features = task.gift_inputs.features.astype(np.float64)
     return {
-        "popularity": popularity_predictions(*learn, gifts, implied, len(split)),
-        "nearest_neighbour": nearest_neighbour_predictions(
-            *learn, split.profiles, gifts, implied, task.vocabulary
-        ),
-        "linear": linear_predictions(*learn, split.profiles, gifts, features, implied, task.vocabulary),
+        "popularity": popularity_predictions(len(split), task),
+        "nearest_neighbour": nearest_neighbour_predictions(split.profiles, task),
+        "linear": linear_predictions(split.profiles, task),
     }

@@ -38,8 +38,10 @@ def evaluate_choices(
     validation = task.validation
     validation_lists = ranked(model, validation, task, category_share)
     in_validation = choice_values(validation_lists, validation.chosen, validation.history)
+    profiles = len(of_model["hit_at_1"])
     return {
-        "people": len(of_model["hit_at_1"]),
+        "profiles": profiles,
+        "people": profiles,  # the old key, until version 0.2
         "validation": means(in_validation),
         "test": {**means(of_model), **exposure_metrics(ours, gifts)},
         "baselines": baselines,

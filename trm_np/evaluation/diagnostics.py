@@ -18,7 +18,7 @@ from trm_np.data.tables import MISSING, Bools, Floats, Ints, ProfileTable
 from trm_np.data.task import Split, Task
 from trm_np.evaluation.calibration import expected_calibration_error, reliability
 from trm_np.evaluation.metrics import Predictions, averages, scenario_values, selected_tools, top_categories
-from trm_np.evaluation.predict import best_rewards, predict
+from trm_np.evaluation.predict import predict
 from trm_np.model.trm import TRM
 from trm_np.world.reward import reward
 
@@ -35,7 +35,7 @@ def diagnose(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
     """Intervals of the test metrics, metrics with each field hidden, calibration, confusion, and every scenario."""
     split = task.test
     predictions = predict(model, split.profiles, task)
-    values = values_of(predictions, split, task)
+    values = scenario_values(predictions, split, task)
     selected = {
         "categories": (split.labels.categories, top_categories(predictions.category_scores)),
         "tools": (split.labels.tools, selected_tools(predictions.tool_scores)),
@@ -51,12 +51,6 @@ def diagnose(model: TRM, task: Task, dataset: Dataset) -> dict[str, Any]:
         },
         "scenarios": by_scenario(dataset.test, predictions, values, task, dataset.gifts),
     }
-
-
-def values_of(predictions: Predictions, split: Split, task: Task) -> Values:
-    """`scenario_values` of predictions for a split."""
-    world = (split.labels, split.profiles, task.gifts, task.implied)
-    return scenario_values(predictions, *world, best_rewards(split, task))
 
 
 def intervals(
@@ -103,7 +97,7 @@ def without_field(
     The true values still come from the whole profile.
     """
     predictions = predict(model, hide_field(split.profiles, field), task)
-    metrics = averages(values_of(predictions, split, task))
+    metrics = averages(scenario_values(predictions, split, task))
     return {
         "metrics": {name: float(value) for name, value in metrics.items()},
         "drop": {name: float(seen[name] - value) for name, value in metrics.items()},

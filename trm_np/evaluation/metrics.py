@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from trm_np.data.tables import Bools, Floats, GiftTable, Ints, LabelTable, ProfileTable
+from trm_np.data.tables import Bools, Floats, Ints
+from trm_np.data.task import Split, Task
 from trm_np.world.reward import best_lists, list_reward, reward
 
 ROUNDING = 1e-9  # far above the rounding error of a mean
@@ -28,21 +30,13 @@ class Predictions:
     predicted_reward: Floats
 
 
-def evaluate_predictions(
-    predictions: Predictions,
-    labels: LabelTable,
-    profiles: ProfileTable,
-    gifts: GiftTable,
-    implied: Bools,
-    best: Floats | None = None,
-) -> dict[str, float]:
+def evaluate_predictions(predictions: Predictions, split: Split, task: Task) -> dict[str, float]:
     """Every metric by name, all in [0, 1] except the Spearman correlation and the two counts in use.
 
-    Each is a mean over the scenarios with the labels that it needs, and absent if none has them. `best` (N,) is the
-    reward of the best possible lists, searched for if not given. Equal scores are ranked by index. Raises
-    `ValueError` for NaN among the scores, or for lists of gifts that `list_reward` refuses.
+    Each is a mean over the scenarios with the labels that it needs, and absent if none has them. Equal scores are
+    ranked by index. Raises `ValueError` for NaN among the scores, or for lists of gifts that `list_reward` refuses.
     """
-    return metrics_of(predictions, scenario_values(predictions, labels, profiles, gifts, implied, best))
+    return metrics_of(predictions, scenario_values(predictions, split, task))
 
 
 def metrics_of(predictions: Predictions, values: Mapping[str, Floats]) -> dict[str, float]:
@@ -55,39 +49,36 @@ def metrics_of(predictions: Predictions, values: Mapping[str, Floats]) -> dict[s
     return {name: float(value) for name, value in metrics.items()}
 
 
-def scenario_values(
-    predictions: Predictions,
-    labels: LabelTable,
-    profiles: ProfileTable,
-    gifts: GiftTable,
-    implied: Bools,
-    best: Floats | None = None,
-) -> dict[str, Floats]:
+def scenario_values(predictions: Predictions, split: Split, task: Task) -> dict[str, Floats]:
     """Values (N,) of each scenario whose means are the metrics, nan where its label is not given.
 
-    `best` is as in `evaluate_predictions`, and `ValueError` is raised as there.
+    Raises `ValueError` as `evaluate_predictions` does.
     """
+    labels, world = split.labels, (split.profiles, task.gifts, task.implied)
     _refuse_scores("category_scores", predictions.category_scores, labels.categories)
     _refuse_scores("tool_scores", predictions.tool_scores, labels.tools)
     top_hits = np.take_along_axis(labels.categories, top_categories(predictions.category_scores), axis=1)
     tool_hits = np.take_along_axis(labels.tools, ranking(predictions.tool_scores), axis=1)
     expected = np.maximum(labels.categories.sum(axis=1), 1)
-    if best is None:
-        _, best = best_lists(profiles, gifts, implied, predictions.choices.shape[1])
-    true_reward = reward(profiles, gifts, implied)
     with_categories = np.where(labels.categories.any(axis=1), 1.0, np.nan)
     with_tools = np.where(labels.tools.any(axis=1), 1.0, np.nan)
     return {
         "category_match": top_hits.any(axis=1) * with_categories,
         "tool_match": tool_hits[:, :TOP_TOOLS].any(axis=1) * with_tools,
-        "reward": list_reward(profiles, gifts, implied, predictions.choices),
-        "best_reward": best,
+        "reward": list_reward(*world, predictions.choices),
+        "best_reward": best_rewards(split, task),
         "category_recall": top_hits.sum(axis=1) / expected * with_categories,
         "category_hits": top_hits.sum(axis=1) * with_categories,
         "category_ndcg": _ndcg(top_hits, expected) * with_categories,
         "tool_exact": _all_first(tool_hits) * with_tools,
-        "reward_spearman": _rank_correlation(predictions.predicted_reward, true_reward),
+        "reward_spearman": _rank_correlation(predictions.predicted_reward, reward(*world)),
     }
+
+
+@lru_cache(maxsize=4)
+def best_rewards(split: Split, task: Task) -> Floats:
+    """Reward (N,) of the best possible lists, cached because it is the same for every model."""
+    return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
 
 
 def scenario_quality(values: Mapping[str, Floats]) -> Floats:

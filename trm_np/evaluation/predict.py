@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import lru_cache
 from itertools import product, starmap
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ from trm_np.evaluation.metrics import TOP_GIFTS, Predictions, metrics_of, scenar
 from trm_np.model.experience import Shares
 from trm_np.model.losses import choice_loss, loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM, EncodedGifts, Outputs
-from trm_np.world.reward import best_lists
 
 PROFILES = 64  # in a batch of the core
 CELLS = 2**12  # profiles × gifts in a batch of the heads
@@ -221,12 +219,6 @@ def evaluation_loss(
     return {**{name: term.item() for name, term in terms.items()}, "total": total.item()}
 
 
-@lru_cache(maxsize=4)
-def best_rewards(split: Split, task: Task) -> Floats:
-    """Reward (N,) of the best possible lists, cached because it is the same for every model."""
-    return best_lists(split.profiles, task.gifts, task.implied, TOP_GIFTS)[1]
-
-
 class Evaluation(NamedTuple):
     """Metrics of a model on a split of N scenarios, its loss terms there, and the quality (N,) of each scenario.
 
@@ -256,8 +248,7 @@ def evaluate_model(
     if not math.isfinite(held_out["total"]):
         return Evaluation({}, held_out, np.full(len(split), np.nan))
     predictions = predict(model, split.profiles, task, inferred)
-    world = (split.labels, split.profiles, task.gifts, task.implied)
-    values = scenario_values(predictions, *world, best_rewards(split, task))
+    values = scenario_values(predictions, split, task)
     metrics = metrics_of(predictions, values)
     if training_loss is None:
         training_loss = evaluation_loss(model, task.train, task, loss)["total"]

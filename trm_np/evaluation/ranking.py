@@ -10,8 +10,8 @@ import numpy as np
 
 from trm_np.data.tables import Floats
 from trm_np.data.task import Split, Task
-from trm_np.evaluation.metrics import exceeds_its_error
-from trm_np.evaluation.predict import Inferred, best_rewards, infer_split, predict
+from trm_np.evaluation.metrics import best_rewards, exceeds_its_error
+from trm_np.evaluation.predict import Inferred, infer_split, predict
 from trm_np.model.trm import TRM
 from trm_np.world.reward import list_reward
 

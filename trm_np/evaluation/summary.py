@@ -100,7 +100,7 @@ def ranking_text(ranking: Mapping[str, Any], test_is_validation: bool) -> str:
 def choices_texts(choices: Mapping[str, Any]) -> list[str]:
     """The table of the metrics on choices, the baselines that are ahead, and those that are left out."""
     test, baselines = choices["test"], choices["baselines"]
-    profiles = "1 profile" if choices["people"] == 1 else f"{choices['people']} profiles"
+    profiles = "1 profile" if choices["profiles"] == 1 else f"{choices['profiles']} profiles"
     rows = [(f"chosen for {profiles}", "model", *map(heading, baselines))]
     rows += [(title(name), figure(test, name), *in_all(baselines, name)) for name in test]
     left_out = [f"left out: {heading(name)}, since {why}" for name, why in choices["left_out"].items()]

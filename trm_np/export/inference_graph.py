@@ -99,28 +99,20 @@ def inference_graph(
 
 
 def profile_inputs(g: Graph, like: ProfileInputs) -> Profiles:
-    def numbers(name: str) -> Value:
-        return g.input(name, np.float32, ("profiles", getattr(like, name).shape[1]))
-
-    return Profiles(
-        tokens=g.input("tokens", np.int64, ("profiles", "tokens")),
-        padding=g.input("padding", np.bool_, ("profiles", "tokens")),
-        positions=g.input("positions", np.int64, ("tokens",)),
-        state=numbers("state"),
-        hobbies=numbers("hobbies"),
-        preferences=numbers("preferences"),
-        occasion=g.input("occasion", np.int64, ("profiles",)),
-        age=numbers("age"),
-        budget=numbers("budget"),
-    )
+    free = {"positions": ("tokens",), **dict.fromkeys(("tokens", "padding"), ("profiles", "tokens"))}
+    arrays = {name: getattr(like, name) for name in Profiles._fields}
+    return Profiles(**{
+        name: g.input(name, array.dtype, free.get(name, ("profiles", *array.shape[1:])))
+        for name, array in arrays.items()
+    })  # fmt: skip
 
 
 def gift_inputs(g: Graph, gifts: GiftInputs) -> Gifts:
-    def numbers(name: str) -> Value:
-        default = getattr(gifts, name)
-        return g.input(f"gift_{name}", np.float32, ("gifts", default.shape[1]), default)
-
-    return Gifts(numbers("features"), numbers("price"), numbers("rating"), numbers("age_range"))
+    arrays = {name: getattr(gifts, name) for name in Gifts._fields}
+    return Gifts(**{
+        name: g.input(f"gift_{name}", array.dtype, ("gifts", *array.shape[1:]), array)
+        for name, array in arrays.items()
+    })  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- core

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from trm_np.config import ConfigError, one_of
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 from trm_np.importing.tables import Table
 from trm_np.text import listed, printable
 
@@ -137,7 +137,7 @@ def unique_position(table: Table, name: str) -> int:
     """The position of a column. Raises `DataError` if two columns have the name."""
     if table.columns.count(name) > 1:
         found = f'the column "{name}" more than once'
-        raise DataError([Place(table.file, "line 1").problem(found, "each column once")])
+        raise Place(table.file, "line 1").error(found, "each column once")
     return table.columns.index(name)
 
 
@@ -154,7 +154,7 @@ def refuse_missing(
             names = ", ".join(USUAL[kind][field][:MOST_USUAL])
             allowed = f"a column with a usual name, such as {names}, or --map {field}=COLUMN"
             message = f"no column for {field} among {listed(table.columns)}"
-            raise DataError([Place(table.file).problem(message, allowed)])
+            raise Place(table.file).error(message, allowed)
 
 
 def refuse_unfound(
@@ -169,8 +169,6 @@ def refuse_unfound(
         present = {column.name for kind in kinds for column in found[kind] if column.field == field}
         for name in names:
             if name not in present:
-                table = tables[kinds[0]]
+                file, columns = tables[kinds[0]].file, tables[kinds[0]].columns
                 message = f'no column "{name}", which --map {field} asks for'
-                raise DataError(
-                    [Place(table.file).problem(message, listed(table.columns), name, table.columns)]
-                )
+                raise Place(file).error(message, listed(columns), name, columns)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trm_np.data.problems import DataError, Place
-from trm_np.data.schema import MOST_SAID
+from trm_np.data.problems import Place
+from trm_np.data.schema import MOST_INTERESTS
 from trm_np.data.strict_json import MAX_FILE_BYTES
 from trm_np.importing.records import Item, ProfileFields
 from trm_np.importing.report import Report
@@ -57,9 +57,7 @@ def documents(
 
     Raises `DataError` if a file is too large.
     """
-    profiles = {
-        id(case): merged(by_person.get(case.person), case.profile) for part in parts.all() for case in part
-    }
+    profiles = {id(case): merged(by_person.get(case.person), case.profile) for part in parts for case in part}
     names = collect_names(items, list(profiles.values()), most, report)
     shares = None
     if not any(each.hobbies for each in profiles.values()):
@@ -71,7 +69,7 @@ def documents(
     report.assumed.append(
         f"expected categories: at most {MOST_EXPECTED}, those chosen most; no expected tools"
     )
-    every = [case.person for part in parts.all() for case in part]
+    every = [case.person for part in parts for case in part]
     several = len(set(every)) < len(every)
 
     def scenarios(cases: Iterable[Case]) -> Iterator[dict[str, Any]]:
@@ -197,7 +195,9 @@ def scenario(
     if shares is not None:
         hobbies = favourites(history_tags(case, items, names), shares)
     else:
-        hobbies = [names.hobbies[hobby] for hobby in fields.hobbies if hobby in names.hobbies][:MOST_SAID]
+        hobbies = [names.hobbies[hobby] for hobby in fields.hobbies if hobby in names.hobbies][
+            :MOST_INTERESTS
+        ]
     profile = {
         "age": plain_number(fields.age),
         "hobbies": hobbies,
@@ -291,7 +291,6 @@ def encoded(name: str, document: Mapping[str, Any]) -> bytes:
         size += len(part)
         if size > MAX_FILE_BYTES:
             allowed = f"at most {MAX_FILE_BYTES >> 20} MB; --most-people or --min-orders make it smaller"
-            problem = Place(name).problem(f"{size / 2**20:.0f} MB", allowed)
-            raise DataError([problem])
+            raise Place(name).error(f"{size / 2**20:.0f} MB", allowed)
         parts.append(part)
     return b"".join([*parts, b"\n}\n"])

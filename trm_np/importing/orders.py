@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_np.data.problems import DataError, Problem
+from trm_np.data.problems import Place
 from trm_np.importing.columns import Column
 from trm_np.importing.reading import Arrived, Reading, read, record_of
 from trm_np.importing.records import Item, ProfileFields
@@ -97,7 +97,7 @@ def read_orders(
     if not item:
         dropped = report.dropped_lines()
         instead = f"no usable order; {dropped[-1]}" if dropped else "no row below the header"
-        raise DataError([Problem(table.file, "", instead, f"orders of items in {items_file}")])
+        raise Place(table.file).error(instead, f"orders of items in {items_file}")
     times = months_first if dates.months_first(reading.dates, report) else days_first
     return Orders(
         people=tuple(people),
@@ -154,16 +154,14 @@ class Dates:
         if wrong:
             first, then = ("month", "day") if months else ("day", "month")
             as_what = "as --dates says" if order else f"as in {self.table.unit} {self.only_months}"
-            found = f"a date with the {then} first"
-            raise DataError(
-                [self.table.place(wrong, self.column).problem(found, f"the {first} first, {as_what}")]
-            )
+            place = self.table.place(wrong, self.column)
+            raise place.error(f"a date with the {then} first", f"the {first} first, {as_what}")
         if self.either and not order:
             shown_by = self.only_months or self.only_days
             if not shown_by:
                 found = "a date that may be day/month or month/day, like all others"
                 place = self.table.place(self.either, self.column)
-                raise DataError([place.problem(found, "--dates dmy or --dates mdy, to choose")])
+                raise place.error(found, "--dates dmy or --dates mdy, to choose")
             first = "month/day" if months else "day/month"
             report.assumed.append(
                 f"{self.table.file}: {self.column} is {first}, as {self.table.unit} {shown_by} shows"

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trm_np.data.problems import DataError
 from trm_np.data.schema import LARGEST_COUNT, LEAST_MONEY, MOST_MONEY
 from trm_np.importing import cells
 from trm_np.importing.cells import Bad
-from trm_np.importing.columns import Column
+from trm_np.importing.columns import FIELDS, Column
 from trm_np.importing.report import Report
 from trm_np.importing.tables import Table
 
@@ -38,28 +37,17 @@ class Reading:
         def several(cell: Any) -> tuple[str, ...]:
             return cells.names(cell, self.separator)
 
-        money = numbers(LEAST_MONEY, MOST_MONEY)
         return {
-            "order.person": cells.identity,
-            "order.item": cells.identity,
+            **dict.fromkeys(FIELDS, cells.name),
+            **dict.fromkeys(("order.person", "order.item", "item.id", "profile.person"), cells.identity),
+            **dict.fromkeys(("item.tags", "item.occasions", "profile.hobbies"), several),
+            **dict.fromkeys(("item.price", "profile.budget"), numbers(LEAST_MONEY, MOST_MONEY)),
             "order.time": lambda cell: cells.timestamps(cell, self.latest),
             "order.rating": numbers(0, LARGEST_RATING),
             "order.quantity": numbers(-MOST_PIECES, MOST_PIECES),
-            "item.id": cells.identity,
-            "item.name": cells.name,
-            "item.category": cells.name,
-            "item.tags": several,
-            "item.occasions": several,
-            "item.price": money,
             "item.rating": numbers(1, 5),
             "item.stock": numbers(0, LARGEST_COUNT),
-            "profile.person": cells.identity,
             "profile.age": lambda cell: cells.age(cell, OLDEST, self.decimal),
-            "profile.hobbies": several,
-            "profile.preferences": cells.name,
-            "profile.relationship": cells.name,
-            "profile.occasion": cells.name,
-            "profile.budget": money,
         }
 
 
@@ -95,7 +83,7 @@ def refuse_or_drop(
     """Raise `DataError` for a bad cell, or count it as dropped."""
     place = table.place(number, column)
     if not reading.drop_bad:
-        raise DataError([place.problem(bad.found, bad.allowed)]) from bad
+        raise place.error(bad.found, bad.allowed) from bad
     report.drop(f"bad cells in {column} of {table.file}", f"{place.path}: {bad.found}")
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 from trm_np.data.schema import FEWEST_GIFTS
 from trm_np.importing.cells import Bad
 from trm_np.importing.columns import Column
@@ -60,8 +60,7 @@ def read_items(
         else:
             report.drop(f"rows of {table.file} that repeat an item unchanged", table.place(number).path)
     if len(items) < FEWEST_GIFTS:
-        problem = Place(table.file).problem(f"{len(items)} items", f"at least {FEWEST_GIFTS}")
-        raise DataError([problem])
+        raise Place(table.file).error(f"{len(items)} items", f"at least {FEWEST_GIFTS}")
     return list(items.values())
 
 

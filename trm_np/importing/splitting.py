@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
-from trm_np.data.problems import DataError, Problem
+from trm_np.data.problems import Place
 from trm_np.data.schema import MOST_CHOICES, MOST_WEIGHT
 from trm_np.importing.orders import Array, Orders
 from trm_np.importing.records import ProfileFields
@@ -43,17 +44,12 @@ class Case:
     rejected: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The cases of the three parts, each in the order of the last orders of their people."""
 
     train: list[Case]
     validation: list[Case]
     test: list[Case]
-
-    def all(self) -> tuple[list[Case], list[Case], list[Case]]:
-        """The three lists in order."""
-        return self.train, self.validation, self.test
 
 
 def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
@@ -69,7 +65,7 @@ def split(orders: Orders, rules: Rules, file: str, report: Report) -> Parts:
         most = np.nanmax(orders.rating, initial=0)
         if rules.liked is None and most > FIVE_STARS:
             allowed = "at most 5, or --liked with the least rating that is liked"
-            raise DataError([Problem(file, "", f"a rating of {most:g}", allowed)])
+            raise Place(file).error(f"a rating of {most:g}", allowed)
         report.assumed.append(
             f"ratings from {liked:g} on are choices, those below {disliked:g} rejections, the others only history"
         )
@@ -164,7 +160,7 @@ def by_last_order(
     if len(people) < FEWEST_PEOPLE:
         found = f"{len(people)} {'person' if len(people) == 1 else 'people'} with later choices"
         allowed = f"at least {FEWEST_PEOPLE}; change --history-share, --min-orders or --liked to keep more"
-        raise DataError([Problem(file, "", found, allowed)])
+        raise Place(file).error(found, allowed)
     people.sort(key=lambda each: each[:2])
     test = max(1, round(len(people) * rules.test_share))
     validation = max(1, round(len(people) * rules.validation_share))

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
-from trm_np.data.problems import DataError, Place
+from trm_np.data.problems import Place
 from trm_np.data.strict_json import opened
 from trm_np.extras import needs_extra
 from trm_np.text import shown
@@ -56,15 +56,15 @@ def open_table(path: str) -> Table:
         head = file.read(4096)
         for start, name in OTHER_FORMATS.items():
             if head.startswith(start):
-                raise DataError([at.problem(name, ALLOWED)])
+                raise at.error(name, ALLOWED)
         if head.startswith(b"PAR1"):
             return parquet_table(path)
         encoding = encoding_of(path, head)
         first = next((line for _, line in lines(path, encoding) if line.strip()), "").lstrip()
     if not first:
-        raise DataError([at.problem("an empty file", ALLOWED)])
+        raise at.error("an empty file", ALLOWED)
     if first.startswith("["):
-        raise DataError([at.problem("a JSON list", "JSON Lines, an object on each line")])
+        raise at.error("a JSON list", "JSON Lines, an object on each line")
     return json_table(path, encoding) if first.startswith("{") else csv_table(path, encoding, first)
 
 
@@ -90,7 +90,7 @@ def encoding_of(path: str, head: bytes) -> str:
         if decodes(path, encoding):
             return encoding
     known = encoding_name(likely[0]) if len(likely) == 1 else "UTF-8, UTF-16 or cp1252"
-    raise DataError([Place(path).problem(f"bytes that are not text in {known}", f"text in {known}")])
+    raise Place(path).error(f"bytes that are not text in {known}", f"text in {known}")
 
 
 def decodes(path: str, encoding: str) -> bool:
@@ -110,14 +110,12 @@ def lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
     with open(path, encoding=encoding, newline="") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), ""), 1):
             if len(line) > LONGEST_LINE:
-                raise refused(path, number, f"more than {LONGEST_LINE:,} characters", "shorter lines")
+                raise Place(path, f"line {number}").error(
+                    f"more than {LONGEST_LINE:,} characters", "shorter lines"
+                )
             if "\0" in line:
-                raise refused(path, number, "a zero byte", "text")
+                raise Place(path, f"line {number}").error("a zero byte", "text")
             yield number, line
-
-
-def refused(path: str, number: int, found: str, allowed: str) -> DataError:
-    return DataError([Place(path, f"line {number}").problem(found, allowed)])
 
 
 def encoding_name(encoding: str) -> str:
@@ -134,7 +132,7 @@ def csv_table(path: str, encoding: str, first: str) -> Table:
     _, header = next(csv_rows(path, encoding, separator))
     if len(header) > MOST_COLUMNS:
         found = f"{len(header)} columns"
-        raise DataError([Place(path, "line 1").problem(found, f"at most {MOST_COLUMNS:,}")])
+        raise Place(path, "line 1").error(found, f"at most {MOST_COLUMNS:,}")
     names = tuple(name.strip() for name in header)
 
     def rows(positions: Sequence[int]) -> Rows:
@@ -142,7 +140,7 @@ def csv_table(path: str, encoding: str, first: str) -> Table:
         for number, cells in islice(csv_rows(path, encoding, separator), 1, None):
             if len(cells) != len(names):
                 found = f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}"
-                raise refused(path, number, found, f"{len(names)}, as in the header")
+                raise Place(path, f"line {number}").error(found, f"{len(names)}, as in the header")
             yield number, pick(cells)
 
     form = f"CSV, {encoding_name(encoding)}, separated by {SEPARATORS[separator]}"
@@ -169,7 +167,7 @@ def csv_rows(path: str, encoding: str, separator: str) -> Iterator[tuple[int, li
             found, allowed = f"a cell of more than {csv.field_size_limit():,} characters", "shorter cells"
         else:
             found, allowed = f"quotes that do not match ({error})", 'cells such as "a ""quoted"" word"'
-        raise refused(path, number, found, allowed) from error
+        raise Place(path, f"line {number}").error(found, allowed) from error
 
 
 def picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Row]:
@@ -204,9 +202,9 @@ def json_objects(path: str, encoding: str) -> Iterator[tuple[int, dict[str, Any]
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise refused(path, number, "text that is not JSON", "an object in JSON") from error
+            raise Place(path, f"line {number}").error("text that is not JSON", "an object in JSON") from error
         if not isinstance(value, dict):
-            raise refused(path, number, shown(value), "an object in JSON")
+            raise Place(path, f"line {number}").error(shown(value), "an object in JSON")
         yield number, value
 
 
@@ -220,11 +218,11 @@ def parquet_table(path: str) -> Table:
         from pyarrow import ArrowException  # type: ignore[import-untyped]
         from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError as error:
-        raise DataError([at.problem("a Parquet file", needs_extra("reading it needs", "parquet"))]) from error
+        raise at.error("a Parquet file", needs_extra("reading it needs", "parquet")) from error
     try:
         names = tuple(map(str, ParquetFile(path).schema_arrow.names))
     except (ArrowException, OSError, ValueError) as error:
-        raise DataError([at.problem("a broken Parquet file", ALLOWED)]) from error
+        raise at.error("a broken Parquet file", ALLOWED) from error
 
     def rows(positions: Sequence[int]) -> Rows:
         wanted = [names[position] for position in positions]
@@ -237,6 +235,6 @@ def parquet_table(path: str) -> Table:
                         number += 1
                         yield number, cells
         except (ArrowException, OSError, ValueError, OverflowError) as error:
-            raise DataError([at.problem("a broken Parquet file", ALLOWED)]) from error
+            raise at.error("a broken Parquet file", ALLOWED) from error
 
     return Table(path, "Parquet", names, "row", rows)

@@ -104,7 +104,7 @@ def judge_folds(folds: Sequence[Fold], task: Task) -> Metrics:
         for name in ("training_loss", "held_out_loss")
     )
     return {
-        **evaluate_predictions(predictions, split.labels, split.profiles, task.gifts, task.implied),
+        **evaluate_predictions(predictions, split, task),
         "generalization_gap": abs(training - held_out),
     }
 
@@ -114,7 +114,7 @@ def judge_baselines(folds: Sequence[Fold], task: Task) -> dict[str, Metrics]:
     metrics = {}
     for name in folds[0].baselines:
         split, joined = join(folds, [fold.baselines[name] for fold in folds], task)
-        metrics[name] = evaluate_predictions(joined, split.labels, split.profiles, task.gifts, task.implied)
+        metrics[name] = evaluate_predictions(joined, split, task)
     return metrics
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from trm_np.config import RECIPES, SWITCHES, Config, completed, flatten, resolve, switches_in
 from trm_np.lab.results import ResultsError
 from trm_np.lab.trial import Row
-from trm_np.text import printable
 
 ALL_ON, ALL_OFF = "all on", "all off"
 Off = tuple[str, ...]  # the switches that are off, in the order of SWITCHES
@@ -80,5 +79,5 @@ def all_on(preset: str, recipe: str) -> dict[str, Any]:
 def unusable(row: Row, error: Exception) -> ResultsError:
     problem = f"{type(error).__name__}: {error}"
     return ResultsError(
-        printable(f"the row of {row['name']!r}, seed {row['seed']}, is not from an ablation ({problem})")
+        f"the row of {row['name']!r}, seed {row['seed']}, is not from an ablation ({problem})"
     )

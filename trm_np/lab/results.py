@@ -18,6 +18,9 @@ IDENTITY = ("seed", "version", "data", "settings")
 class ResultsError(ValueError):
     """Raised for a file of results that cannot be read."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 def read_rows(path: Path) -> list[Row]:
     """Read all rows of a file; none if there is no file. Raises ResultsError and OSError.
@@ -31,15 +34,11 @@ def read_rows(path: Path) -> list[Row]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ResultsError(
-                printable(f"{path}: line {number} is not a row of results ({error})")
-            ) from error
+            raise ResultsError(f"{path}: line {number} is not a row of results ({error})") from error
         fields = row if isinstance(row, dict) else {}
         missing = next((name for name in ("name", *IDENTITY) if name not in fields), None)
         if missing:
-            raise ResultsError(
-                printable(f"{path}: line {number} is not a row of results (it has no {missing!r})")
-            )
+            raise ResultsError(f"{path}: line {number} is not a row of results (it has no {missing!r})")
         rows.append(row)
     return rows
 

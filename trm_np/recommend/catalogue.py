@@ -13,7 +13,7 @@ from trm_np.data.records import Gift
 from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, gift_table, implied_categories
 from trm_np.model.cost import cost_of
 from trm_np.model.trm import EncodedGifts
-from trm_np.recommend.common_sense import Facts, Looks, facts
+from trm_np.recommend.common_sense import Facts, Signature, facts
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.world.tools import catalogue_star_shares
 
@@ -26,8 +26,8 @@ class Catalogue:
 
     Of gifts that differ only in their id, the first is kept; `known_ids` has its id for each of theirs, and `place` its
     place among the gifts. `implied` are the categories that each hobby implies, and `rows` (G,) the rows of the
-    gifts in the model's experience. One profile takes `cells` of the model's memory (outputs.py). `looks` has those of
-    the gifts that have come up so far, by place: a few of a large catalogue.
+    gifts in the model's experience. One profile takes `cells` of the model's memory (outputs.py). `signatures` has
+    those of the gifts that have come up so far, by place: a few of a large catalogue.
     """
 
     gifts: tuple[Gift, ...]
@@ -40,7 +40,7 @@ class Catalogue:
     encoded: EncodedGifts
     rows: Ints
     cells: int
-    looks: dict[int, Looks] = field(default_factory=dict)
+    signatures: dict[int, Signature] = field(default_factory=dict)
 
 
 def prepared(stored: StoredModel) -> Catalogue:

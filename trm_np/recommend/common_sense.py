@@ -110,20 +110,20 @@ class Kind(NamedTuple):
     tags: frozenset[str] | None
 
 
-class Looks(NamedTuple):
-    """Signs of a near-double: its kind, and the words of its name without numbers, which tell sizes apart."""
+class Signature(NamedTuple):
+    """The features that near-doubles share: kind, and words of the name without numbers, which often are sizes."""
 
     kind: Kind
     words: frozenset[str]
 
 
-def looks_of(gift: Gift) -> Looks:
+def signature_of(gift: Gift) -> Signature:
     words = re.findall(r"\w+", gift.name.casefold())
     kind = Kind(gift.category, None if gift.tags is None else frozenset(gift.tags))
-    return Looks(kind, frozenset(word for word in words if not word.isnumeric()))
+    return Signature(kind, frozenset(word for word in words if not word.isnumeric()))
 
 
-def near_doubles(one: Looks, other: Looks) -> bool:
+def near_doubles(one: Signature, other: Signature) -> bool:
     """Whether two gifts are as good as the same: of one kind, with half of the words of the names in common, and two at
     least.
 
@@ -135,13 +135,13 @@ def near_doubles(one: Looks, other: Looks) -> bool:
 
 
 def without_near_doubles(
-    order: Iterable[int], gifts: Sequence[Gift], known: dict[int, Looks]
+    order: Iterable[int], gifts: Sequence[Gift], known: dict[int, Signature]
 ) -> Iterator[int]:
-    """The places of gifts in this order, less those that are near-doubles of one before; adds to `known` looks."""
-    kept: dict[Kind, list[Looks]] = {}
+    """The places of gifts in this order, less those that are near-doubles of one before; adds signatures to `known`."""
+    kept: dict[Kind, list[Signature]] = {}
     for place in order:
-        looks = known.get(place) or known.setdefault(place, looks_of(gifts[place]))
-        alike = kept.setdefault(looks.kind, [])
-        if not any(near_doubles(looks, other) for other in alike):
-            alike.append(looks)
+        signature = known.get(place) or known.setdefault(place, signature_of(gifts[place]))
+        alike = kept.setdefault(signature.kind, [])
+        if not any(near_doubles(signature, other) for other in alike):
+            alike.append(signature)
             yield place

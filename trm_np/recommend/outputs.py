@@ -15,27 +15,27 @@ from trm_np.model.trm import EncodedUser
 from trm_np.recommend.catalogue import Catalogue
 from trm_np.storage.checkpoint import StoredModel
 
-EQUAL = 0.08  # of reward: without hobbies, gifts that differ by less are equal
+TIE_MARGIN = 0.08  # of reward: without hobbies, gifts that differ by less are tied
 CELLS = (
     2**12
 )  # profiles × gifts that the model reads together, where nothing is larger than the gifts: 128 MB
-TURN = 1e-3  # of reward: too little to matter, added to put equals in order
+TIE_BREAK = 1e-3  # of reward: too little to matter, added to put tied gifts in order
 
 
 class ModelError(ValueError):
     """The outputs of a model are not finite numbers."""
 
 
-class Equals(NamedTuple):
-    """Largest difference of value between equals, and their order: numbers (G,) from 0 to 1, the greatest first."""
+class TieBreaker(NamedTuple):
+    """Largest difference in value between tied gifts, and their order: numbers (G,) from 0 to 1, the greatest first."""
 
     margin: float
-    turns: Floats
+    order: Floats
 
-    def decided(self, value: Floats, places: Ints) -> Floats:
-        """Values (L,) of the gifts at `places` (L,); those equal to the best become nearly the same."""
+    def apply(self, value: Floats, places: Ints) -> Floats:
+        """Values (L,) of the gifts at `places` (L,), with ties for the best broken: they become nearly the same."""
         best = value.max(initial=-np.inf)
-        return np.where(value >= best - self.margin, best + TURN * self.turns[places], value)
+        return np.where(value >= best - self.margin, best + TIE_BREAK * self.order[places], value)
 
 
 class Outputs(NamedTuple):
@@ -55,7 +55,7 @@ class Outputs(NamedTuple):
     categories: list[dict[str, float]]
     tools: list[dict[str, float]]
     steps: Ints
-    equals: list[Equals]
+    tie_breakers: list[TieBreaker]
 
     @property
     def value(self) -> Floats:
@@ -90,7 +90,7 @@ def outputs_for(stored: StoredModel, catalogue: Catalogue, profiles: Sequence[Pr
         [by_name(vocabulary.tools, row) for row in tools],
         steps,
         [
-            equals_for(stored, catalogue, hobbies, tokens)
+            tie_breaker_for(stored, catalogue, hobbies, tokens)
             for hobbies, tokens in zip(table.hobbies, inputs.tokens.tolist(), strict=True)
         ],
     )
@@ -107,7 +107,9 @@ def histories(known: Mapping[str, int], profiles: Sequence[Profile]) -> Ints | N
     )
 
 
-def equals_for(stored: StoredModel, catalogue: Catalogue, hobbies: Ints, tokens: Sequence[int]) -> Equals:
+def tie_breaker_for(
+    stored: StoredModel, catalogue: Catalogue, hobbies: Ints, tokens: Sequence[int]
+) -> TieBreaker:
     """Which gifts count as equal for a profile of these hobbies (H,) and tokens, and which of them comes first.
 
     If the hobbies are known, only gifts of the same value are equal, and the first one is taken. Without hobbies
@@ -117,12 +119,12 @@ def equals_for(stored: StoredModel, catalogue: Catalogue, hobbies: Ints, tokens:
     """
     size = len(catalogue.gifts)
     if hobbies[0] != MISSING or stored.model.experience is not None:
-        return Equals(0.0, np.zeros(size))
+        return TieBreaker(0.0, np.zeros(size))
     known = sorted(token for token in tokens if token != PAD)
     rng = np.random.default_rng(zlib.crc32(repr(known).encode()))
     usual = stored.vocabulary.money.middle
     wait = rng.exponential(size=size) * np.sqrt(usual / np.nan_to_num(catalogue.table.price, nan=usual))
-    return Equals(EQUAL, 1 / (1 + wait))  # the shortest wait comes first: chances grow as √price
+    return TieBreaker(TIE_MARGIN, 1 / (1 + wait))  # the shortest wait comes first: chances grow as √price
 
 
 def require_numbers(**outputs: Floats | Floats32) -> None:

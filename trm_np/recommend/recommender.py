@@ -25,11 +25,11 @@ from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import portions
 from trm_np.model.cost import CostError, cost_of, require_modest
 from trm_np.recommend.catalogue import prepared
-from trm_np.recommend.explanation import explained
 from trm_np.recommend.outputs import CELLS, outputs_for
 from trm_np.recommend.recommendation import (
     Explanation,
     Recommendation,
+    Recommendations,
     few_gifts,
     recommended,
     selected_tool,
@@ -122,14 +122,16 @@ class Recommender:
         allow: Sequence[str] = (),
         any_age: bool = False,
         exclude: Sequence[str] = (),
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         """`recommend` for each, in order: the same but for the last digits of a float32, several times as fast.
 
         A profile that is refused, named as `[3]`, refuses all.
         """
         values = map(json_value, profiles)
         checked = [self.check(value, strict, source, f"[{index}]") for index, value in enumerate(values)]
-        return self.recommend_checked(checked, Terms(k, days_left, tools, allow, any_age, exclude))
+        return Recommendations(
+            self.recommend_checked(checked, Terms(k, days_left, tools, allow, any_age, exclude))
+        )
 
     @no_grad()
     def explain(
@@ -148,6 +150,8 @@ class Recommender:
 
         Arguments as in `recommend`. Raises `DataError`, `ModelError`, and `ValueError` if no gift has this id.
         """
+        from trm_np.recommend.explanation import explained
+
         terms = Terms(1, days_left, (), allow, any_age, exclude).checked()
         checked = self.check(json_value(profile), strict, source)
         return explained(self.stored, self.catalogue, checked, gift, terms)
@@ -184,9 +188,9 @@ class Recommender:
         """The recommendations for a few profiles at once."""
         outputs = outputs_for(self.stored, self.catalogue, [each.profile for each in checked])
         consulted = [
-            consult(self.catalogue, each.profile, value, equals, tools, terms)
-            for each, value, equals, tools in zip(
-                checked, outputs.value, outputs.equals, outputs.tools, strict=True
+            consult(self.catalogue, each.profile, value, breaker, tools, terms)
+            for each, value, breaker, tools in zip(
+                checked, outputs.value, outputs.tie_breakers, outputs.tools, strict=True
             )
         ]
         picked = pick(self.stored, self.catalogue, outputs, consulted, terms.k)

@@ -12,7 +12,7 @@ from trm_np.data.tables import Bools, Floats, GiftTable, Ints, ProfileTable
 from trm_np.deadline import require_time
 from trm_np.recommend.catalogue import Catalogue, encoded_by
 from trm_np.recommend.common_sense import Possible, kept_out, possible, without_near_doubles
-from trm_np.recommend.outputs import Equals, Outputs, require_numbers
+from trm_np.recommend.outputs import Outputs, TieBreaker, require_numbers
 from trm_np.recommend.recommendation import Pick
 from trm_np.recommend.terms import Terms
 from trm_np.storage.checkpoint import StoredModel
@@ -28,7 +28,7 @@ from trm_np.world.tools import (
 )
 
 SHORTLIST = 64  # gifts that the tools look at: those that the model ranks first
-LOOKS = 100  # the first gifts, before each of which the model runs again; later ones change little
+MOST_RESCORED = 100  # the first gifts, before each of which the model runs again; later ones change little
 SELECTED_TOOLS = 2
 APART = 4.0  # more than any reward and bonus, to put dearer gifts behind all cheaper ones
 
@@ -47,7 +47,7 @@ class Consultation(NamedTuple):
     effect: Effect
 
 
-class Seen(NamedTuple):
+class ShortlistTable(NamedTuple):
     """The gifts (L,) of a shortlist by place in the catalogue, as the tools describe them; `free` ones may be picked.
 
     Gifts of a lower `tier` come before the others at any prediction.
@@ -65,7 +65,7 @@ def consult(
     catalogue: Catalogue,
     profile: Profile,
     value: Floats,
-    equals: Equals,
+    tie_breaker: TieBreaker,
     probabilities: Mapping[str, float],
     terms: Terms,
 ) -> Consultation:
@@ -79,14 +79,14 @@ def consult(
     places = np.flatnonzero(left.marks)
     cheap_first = [paid[places]] if left.nothing_fits else []
     order = places[np.lexsort((-value[places], *cheap_first))]
-    distinct = without_near_doubles(map(int, order), catalogue.gifts, catalogue.looks)
+    distinct = without_near_doubles(map(int, order), catalogue.gifts, catalogue.signatures)
     shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
     gifts = [catalogue.gifts[index] for index in shortlist]
-    decided = equals.decided(value[shortlist], shortlist)
-    findings = run_tools(names, gifts, decided, profile.budget, terms.days_left, catalogue.star_shares)
+    separated = tie_breaker.apply(value[shortlist], shortlist)
+    findings = run_tools(names, gifts, separated, profile.budget, terms.days_left, catalogue.star_shares)
     if isinstance(found := findings.get("budget_optimizer"), BudgetOptimizer):
         worth = float(value[shortlist[list(found.bundle)]].sum())
-        findings["budget_optimizer"] = replace(found, value=worth)
+        findings["budget_optimizer"] = found._replace(value=worth)
     effect = combined(finding.effect() for finding in findings.values())
     return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 
@@ -104,26 +104,26 @@ def pick(
     model, longest = stored.model, max(len(each.shortlist) for each in consulted)
     if not longest:
         return [[] for _ in consulted]
-    seen = [as_seen(catalogue, each, longest) for each in consulted]
-    bonus, free = np.stack([each.bonus for each in seen]), np.stack([each.free for each in seen])
-    gifts = catalogue.table.take(np.concatenate([each.place for each in seen]))
-    price, rating = (np.concatenate([getattr(each, name) for each in seen]) for name in ("price", "rating"))
+    tables = [shortlist_table(catalogue, each, longest) for each in consulted]
+    bonus, free = np.stack([each.bonus for each in tables]), np.stack([each.free for each in tables])
+    gifts = catalogue.table.take(np.concatenate([each.place for each in tables]))
+    price, rating = (np.concatenate([getattr(each, name) for each in tables]) for name in ("price", "rating"))
     gifts = replace(gifts, price=price, rating=rating)
-    encoded = encoded_by(stored, gifts).for_each_of(len(seen))
+    encoded = encoded_by(stored, gifts).for_each_of(len(tables))
 
     pairs = model.pair_logits(outputs.user, encoded)
     picked = np.zeros(free.shape, np.bool_)
-    liking = np.take_along_axis(outputs.liking, np.stack([each.place for each in seen]), axis=1)
+    liking = np.take_along_axis(outputs.liking, np.stack([each.place for each in tables]), axis=1)
     alone = model.score_gifts(pairs, encoded)[1].data.astype(np.float64)
     require_numbers(reward=alone)
     reward = alone
     for turn in range(min(k, longest)):
         require_time()
-        if 0 < turn < LOOKS:
+        if 0 < turn < MOST_RESCORED:
             reward = model.score_gifts(pairs, encoded, picked)[1].data
         worth = np.where(free & ~picked, outputs.shares.value(liking, reward) + bonus, -np.inf)
-        rows = zip(outputs.equals, worth, seen, strict=True)
-        best = np.array([equals.decided(row, each.place).argmax() for equals, row, each in rows])
+        rows = zip(outputs.tie_breakers, worth, tables, strict=True)
+        best = np.array([breaker.apply(row, each.place).argmax() for breaker, row, each in rows])
         more = np.flatnonzero((free & ~picked).any(axis=1))
         picked[more, best[more]] = True
     return [
@@ -136,7 +136,7 @@ def pick(
             each.tier,
             catalogue.implied,
         )
-        for row, each in enumerate(seen)
+        for row, each in enumerate(tables)
     ]
 
 
@@ -163,7 +163,7 @@ def in_order(
     ]
 
 
-def as_seen(catalogue: Catalogue, consultation: Consultation, length: int) -> Seen:
+def shortlist_table(catalogue: Catalogue, consultation: Consultation, length: int) -> ShortlistTable:
     """The shortlist as the tools describe it, filled up to a length with gifts that cannot be picked."""
     budget, _, left, shortlist, findings, effect = consultation
     size = len(shortlist)
@@ -181,7 +181,7 @@ def as_seen(catalogue: Catalogue, consultation: Consultation, length: int) -> Se
         tier[:size] -= bundle.marks
     if left.nothing_fits:
         tier[:size] = np.unique(paid, return_inverse=True)[1]
-    return Seen(place, price, rating, bonus - APART * tier, np.arange(length) < size, tier)
+    return ShortlistTable(place, price, rating, bonus - APART * tier, np.arange(length) < size, tier)
 
 
 def by_component(values: Floats) -> dict[str, float]:

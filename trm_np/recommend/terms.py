@@ -1,7 +1,7 @@
 """The options of a recommendation: how many gifts, until when, with which tools, and which rules are lifted."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from trm_np.data.lenient import json_value
 from trm_np.text import shown
@@ -21,49 +21,35 @@ class Terms(NamedTuple):
 
     def checked(self) -> "Terms":
         """The same as plain values; raises `ValueError`. That there are such tools is checked when they run."""
-        allow = names(self.allow, "allow")
-        if not set(allow) <= set(ALLOWABLE):
-            raise ValueError(f"allow={shown(allow)}: must be of {', '.join(ALLOWABLE)}")
-        tools = None if json_value(self.tools) is None else names(self.tools, "tools")
-        return Terms(
-            number_of_gifts(self.k),
-            days_until(self.days_left),
-            tools,
-            allow,
-            truth(self.any_age),
-            names(self.exclude, "exclude"),
-        )
+        given = {name: json_value(value) for name, value in self._asdict().items()}
+        for name, is_allowed, allowed in RULES:
+            if not is_allowed(given[name]):
+                raise ValueError(f"{name}={shown(given[name])}: must be {allowed}")
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+        }
+        return Terms(**plain)
 
 
-def number_of_gifts(k: object) -> int:
-    """Raises ValueError."""
-    number = json_value(k)
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ValueError(f"k={shown(number)}: must be an integer, 1 or more")
-    return number
+def are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def days_until(days_left: object) -> float | None:
-    """Raises ValueError."""
-    days = json_value(days_left)
-    if days is None:
-        return None
-    if isinstance(days, bool) or not isinstance(days, int | float) or not days >= 0:
-        raise ValueError(f"days_left={shown(days)}: must be a number, 0 or more, or None if nobody knows")
-    return days
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def truth(any_age: object) -> bool:
-    """Raises ValueError."""
-    value = json_value(any_age)
-    if not isinstance(value, bool):
-        raise ValueError(f"any_age={shown(value)}: must be True or False")
-    return value
-
-
-def names(given: object, argument: str) -> tuple[str, ...]:
-    """Raises ValueError."""
-    value = json_value(given)
-    if not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
-        raise ValueError(f"{argument}={shown(value)}: must be a list of names")
-    return tuple(value)
+# Options, whether one may have a value of JSON, and what is allowed instead.
+RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("k", lambda k: is_number(k) and isinstance(k, int) and k >= 1, "an integer, 1 or more"),
+    (
+        "days_left",
+        lambda days: days is None or (is_number(days) and days >= 0),
+        "a number, 0 or more, or None if nobody knows",
+    ),
+    ("tools", lambda tools: tools is None or are_names(tools), "a list of names"),
+    ("allow", are_names, "a list of names"),
+    ("allow", set(ALLOWABLE).issuperset, f"of {', '.join(ALLOWABLE)}"),
+    ("any_age", lambda any_age: isinstance(any_age, bool), "True or False"),
+    ("exclude", are_names, "a list of names"),
+)

@@ -34,7 +34,7 @@ class Overloaded(Exception):
 class Waiting:
     """A waiting request: profiles, model and terms, the deadline, and later its recommendations or error."""
 
-    asked: list[CheckedProfile]
+    profiles: list[CheckedProfile]
     question: tuple[Recommender, Terms]
     deadline: float
     outcome: list[Recommendation] | Exception | None = None
@@ -76,13 +76,13 @@ class Batches:
                 self.admitted -= profiles
 
     def answer(
-        self, recommender: Recommender, asked: list[CheckedProfile], terms: Terms, deadline: float
+        self, recommender: Recommender, profiles: list[CheckedProfile], terms: Terms, deadline: float
     ) -> list[Recommendation]:
         """`recommender.recommend_checked` for at most PORTION profiles, maybe in one batch with others.
 
         Raises TooLate if they are not answered by `deadline`, of `time.monotonic`.
         """
-        own = Waiting(asked, (recommender, terms), deadline)
+        own = Waiting(profiles, (recommender, terms), deadline)
         self.waiting.append(own)
         while own.outcome is None:
             if not self.model.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -101,12 +101,12 @@ class Batches:
         """Take out the first that waits, and those behind it that can be answered with it."""
         batch: list[Waiting] = []
         others: list[Waiting] = []
-        profiles = 0
+        count = 0
         for each in [self.waiting.popleft() for _ in range(len(self.waiting))]:
-            fits = not batch or (each.question == batch[0].question and profiles + len(each.asked) <= PORTION)
+            fits = not batch or (each.question == batch[0].question and count + len(each.profiles) <= PORTION)
             if fits and not each.given_up:
                 batch.append(each)
-                profiles += len(each.asked)
+                count += len(each.profiles)
             elif not each.given_up:
                 others.append(each)
         self.waiting.extendleft(reversed(others))
@@ -118,18 +118,18 @@ class Batches:
         Requests that are out of time leave the batch, and the others begin again.
         """
         recommender, terms = batch[0].question
-        asked = [profile for each in batch for profile in each.asked]
+        profiles = [profile for each in batch for profile in each.profiles]
         first = min(each.deadline for each in batch)
         try:
             began = time.monotonic()
             with until(first):
-                answers = iter(recommender.recommend_checked(asked, terms))
-            if len(asked) >= MANY:
-                now = (time.monotonic() - began) / len(asked)
+                answers = iter(recommender.recommend_checked(profiles, terms))
+            if len(profiles) >= MANY:
+                now = (time.monotonic() - began) / len(profiles)
                 self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)
             self.failures = 0
             for each in batch:
-                each.outcome = list(islice(answers, len(each.asked)))
+                each.outcome = list(islice(answers, len(each.profiles)))
         except Exception as error:
             late = [each for each in batch if each.deadline <= first] if isinstance(error, TooLate) else []
             left = [each for each in batch if each not in late]

@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import Any
 
 from trm_np.extras import ExtraMissing, needs_extra
+from trm_np.serve.batching import Overloaded
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
-from trm_np.serve.wsgi import Application, overloaded
+from trm_np.serve.wsgi import Application, busy
 from trm_np.systems import most_files
 
 try:
@@ -147,7 +148,7 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
             return
         request = channel.requests[0]
         if request.error is None and request.path == "/recommend":
-            request.error = overloaded()
+            request.error = busy(Overloaded)
         self.quick.add_task(channel)
 
 
@@ -183,7 +184,7 @@ class Server:
     def __init__(self, application: Application, listening: Sequence[socket.socket]) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no fault
         self.metrics = application.metrics
-        self.draining = self.said = False
+        self.draining = self.warned = False
         self.ending = threading.RLock()  # a signal may arrive while its own thread holds it
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
@@ -246,8 +247,8 @@ class Server:
 
     def out_of_files(self) -> None:
         """Say, once, that this process may open no more files; until it may, let the loop rest."""
-        if not self.said:
-            self.said = True
+        if not self.warned:
+            self.warned = True
             say("Warning: no more files can be opened (ulimit -n), so that connections wait")
         self.make_room()
         time.sleep(REST)

@@ -27,7 +27,7 @@ STEPS: Schema = {"type": "integer", "minimum": 1}
 CURRENCY = schema.currency.schema | {"description": "Currency of all sums, as it is written before them."}
 DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TIME: Schema = {"type": "string", "format": "date-time"}
-PARAMETERS_SAID: dict[str, tuple[str, Schema]] = {
+PARAMETER_DESCRIPTIONS: dict[str, tuple[str, Schema]] = {
     "k": ("Number of gifts. If fewer may be given, a warning says why.", {"default": Terms().k}),
     "days_left": ("Days until the gift is needed. Gifts that would come late are left out.", {}),
     "strict": (
@@ -96,7 +96,7 @@ def recommend() -> dict[str, Any]:
 
 def parameters() -> Iterator[dict[str, Any]]:
     for name, check in PARAMETERS.items():
-        meaning, default = PARAMETERS_SAID[name]
+        meaning, default = PARAMETER_DESCRIPTIONS[name]
         form = {"in": "query", "style": "form", "explode": False}
         yield {"name": name, "description": meaning, "schema": check.schema | default, **form}
 
@@ -185,9 +185,9 @@ def model(vocabulary: Vocabulary) -> Schema:
 
 def health_reply() -> Schema:
     """Schema of the reply of /health."""
-    said = {"status": {"enum": ["ok", "failing"]}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME}
-    more = {"refused": TEXT, "reason": TEXT, "seconds_since_look": NUMBER}
-    return object_of(said | more, optional=more)
+    always = {"status": {"enum": ["ok", "failing"]}, "model": TEXT, "sha256": DIGEST, "loaded_at": TIME}
+    sometimes = {"refused": TEXT, "reason": TEXT, "seconds_since_look": NUMBER}
+    return object_of(always | sometimes, optional=sometimes)
 
 
 def reference(name: str) -> Schema:

@@ -23,7 +23,7 @@ LIMITS = {
     "profiles": PROFILES,
     "gifts": GIFTS,
     "seconds": SECONDS,
-    "names": schema.MOST_SAID,
+    "names": schema.MOST_INTERESTS,
     "history": schema.MOST_CHOICES,
     "name_characters": NAME_CHARACTERS,
 }
@@ -72,9 +72,9 @@ def read_question(query: str) -> Question:
     problems = list(check_parameters(given, Place("query")))
     if problems:
         raise HTTPError(400, str(DataError(problems)))
-    said: dict[str, Any] = dict(given)
-    strict = said.pop("strict", False)
-    return Question(Terms(**said), strict, tuple(renamed(name for name, _ in pairs)))
+    options: dict[str, Any] = dict(given)
+    strict = options.pop("strict", False)
+    return Question(Terms(**options), strict, tuple(renamed(name for name, _ in pairs)))
 
 
 def renamed(names: Iterable[str]) -> Iterator[str]:
@@ -120,12 +120,12 @@ def read_profiles(environ: dict[str, Any]) -> tuple[list[Any], bool]:
 
 
 def require_json(environ: dict[str, Any]) -> None:
-    """Raise HTTPError unless the body is said to be plain JSON in UTF-8."""
+    """Raise HTTPError unless the body is declared as plain JSON in UTF-8."""
     found, *parameters = "".join(environ.get("CONTENT_TYPE", "").lower().split()).split(";")
     charset = dict(part.partition("=")[::2] for part in parameters).get("charset", "utf-8")
     if found != JSON or charset.strip('"') not in ("utf-8", "utf8", "us-ascii", "ascii"):
-        said = shown(environ.get("CONTENT_TYPE", ""))
-        raise HTTPError(415, f"Content-Type: found {said}; allowed: {JSON}, in UTF-8")
+        declared = shown(environ.get("CONTENT_TYPE", ""))
+        raise HTTPError(415, f"Content-Type: found {declared}; allowed: {JSON}, in UTF-8")
     coding = environ.get("HTTP_CONTENT_ENCODING", "")
     if coding.strip().lower() not in ("", "identity"):
         raise HTTPError(415, f"Content-Encoding: found {shown(coding)}; allowed: identity")
@@ -133,25 +133,25 @@ def require_json(environ: dict[str, Any]) -> None:
 
 def read_body(environ: dict[str, Any]) -> bytes:
     """All of a body of at most BODY_BYTES; raises HTTPError."""
-    said = environ.get("CONTENT_LENGTH", "")
+    stated = environ.get("CONTENT_LENGTH", "")
     too_large = f"allowed: at most {BODY_BYTES:,} bytes"
-    if said and not (said.isascii() and said.isdigit()):
-        raise HTTPError(400, f"Content-Length: found {shown(said)}; allowed: a number of bytes")
-    if said and environ.get("HTTP_TRANSFER_ENCODING"):
+    if stated and not (stated.isascii() and stated.isdigit()):
+        raise HTTPError(400, f"Content-Length: found {shown(stated)}; allowed: a number of bytes")
+    if stated and environ.get("HTTP_TRANSFER_ENCODING"):
         raise HTTPError(400, "Content-Length: found Transfer-Encoding too; allowed: one of them")
-    if not said and not environ.get("wsgi.input_terminated"):
+    if not stated and not environ.get("wsgi.input_terminated"):
         raise HTTPError(411, "Content-Length: found none; allowed: a number of bytes")
-    if said and (len(said) > 20 or int(said) > BODY_BYTES):
-        raise HTTPError(413, f"body: found {shown_bytes(said)}; {too_large}")
-    length = int(said) if said else BODY_BYTES + 1
-    whole = f"{length:,}, as Content-Length says" if said else "all to the end"
+    if stated and (len(stated) > 20 or int(stated) > BODY_BYTES):
+        raise HTTPError(413, f"body: found {shown_bytes(stated)}; {too_large}")
+    length = int(stated) if stated else BODY_BYTES + 1
+    whole = f"{length:,}, as Content-Length says" if stated else "all to the end"
     try:
         body: bytes = environ["wsgi.input"].read(length)
     except OSError:
         raise HTTPError(400, f"body: found fewer bytes; allowed: {whole}") from None
     if len(body) > BODY_BYTES:
         raise HTTPError(413, f"body: found more; {too_large}")
-    if said and len(body) < length:
+    if stated and len(body) < length:
         raise HTTPError(400, f"body: found {len(body):,} bytes; allowed: {whole}")
     if not body:
         raise HTTPError(400, f"body: found nothing; allowed: {BODY_ALLOWED}")
@@ -164,13 +164,13 @@ def shown_bytes(digits: str) -> str:
 
 def word(names: tuple[str, ...]) -> schema.Check:
     """Check of a word of a profile, which stands for one of these names, or for none."""
-    said = (
+    description = (
         "A name of the vocabulary in any spelling, or a word of its synonyms."
         if names
         else "The id of a gift that the person has already."
     )
 
-    @schema.keeps(type="string", maxLength=NAME_CHARACTERS, description=said, examples=list(names))
+    @schema.keeps(type="string", maxLength=NAME_CHARACTERS, description=description, examples=list(names))
     def check(value: object, at: Place) -> Iterator[Problem]:
         if isinstance(value, str) and len(value) > NAME_CHARACTERS:
             allowed = f"at most {NAME_CHARACTERS:,} characters"

@@ -19,7 +19,6 @@ from trm_np.serve.openapi import document
 from trm_np.serve.question import LIMITS, SECONDS
 from trm_np.serve.trial import TrialError, tried
 from trm_np.storage.checkpoint import CheckpointError
-from trm_np.storage.npz import open_npz
 from trm_np.text import printable
 
 LOOK_EVERY = 1.0  # seconds
@@ -57,7 +56,7 @@ class ServedModel:
         self.trust = trust
         self.refused = ""
         self.looked: float | None = None
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self.now = load(path, catalogue, trust)
         self._tried = self._seen = self.now.signature
 
@@ -67,28 +66,29 @@ class ServedModel:
         after_fork(self._begin)
 
     def _begin(self) -> None:
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._tried = self.now.signature  # where another process began to load a later one, this one did not
         threading.Thread(target=self._watch, name="model", daemon=True).start()
 
     def reload(self) -> None:
         """Have the files loaded again, whether they have changed or not."""
-        self._asked.set()
+        self._requested.set()
 
     def _watch(self) -> None:
         while True:
-            asked = self._asked.wait(LOOK_EVERY)
-            self._asked.clear()
+            requested = self._requested.wait(LOOK_EVERY)
+            if requested:  # a request that comes after the wait stays for the next
+                self._requested.clear()
             try:
-                self.look(asked)
+                self.look(requested)
             except Exception as error:  # even a bug: without this thread no later file would be loaded
                 self.refused = printable(f"{self.path}: {error!r}")
             self.looked = time.monotonic()
 
-    def look(self, asked: bool = False) -> None:
-        """Load the files if that is asked for, or if they have changed and, since the last look, not changed again."""
+    def look(self, requested: bool = False) -> None:
+        """Load the files if that is requested, or if they have changed and, since the last look, not changed again."""
         before, self._seen = self._seen, signature(self.path, self.catalogue)
-        if asked or self._seen == before != self._tried:
+        if requested or self._seen == before != self._tried:
             self._tried = self._seen
             self._load()
 
@@ -97,7 +97,7 @@ class ServedModel:
             digest = tried(self.path, self.catalogue, self.trust)
             found = load(self.path, self.catalogue, self.trust)
             if found.health["sha256"] != digest:
-                raise changed(self.path)
+                raise CheckpointError(self.path, "has changed while it was read", "load it again")
             self.now, self.refused = found, ""
         except Exception as error:  # even a bug, which must not look like a model that was taken
             known = isinstance(error, (CheckpointError, DataError, TrialError))
@@ -136,13 +136,13 @@ def load(path: str, catalogue: str | None, trust: bool = False) -> Snapshot:
     before = signature(path, catalogue)
     recommender = Recommender.load(path, catalogue, trust)
     try_out(recommender, path)
-    said = description(recommender, path)
-    health = {"model": path, "sha256": said["sha256"], "loaded_at": said["loaded_at"]}
+    described = description(recommender)
+    health = {"model": path, "sha256": described["sha256"], "loaded_at": described["loaded_at"]}
     openapi = document(recommender.stored.vocabulary)
-    return Snapshot(recommender, to_json(said), openapi, health, before)
+    return Snapshot(recommender, to_json(described), openapi, health, before)
 
 
-def description(recommender: Recommender, path: str) -> dict[str, Any]:
+def description(recommender: Recommender) -> dict[str, Any]:
     """Reply of /model."""
     stored = recommender.stored
     return {
@@ -150,7 +150,7 @@ def description(recommender: Recommender, path: str) -> dict[str, Any]:
         "preset": stored.config.preset,
         "parameters": sum(parameter.data.size for _, parameter in stored.model.named_parameters()),
         "seed": stored.header["seed"],
-        "sha256": content_digest(path),
+        "sha256": stored.sha256,
         "metrics": stored.header["metrics"],
         "vocabulary": {**stored.vocabulary.lists, "synonyms": stored.vocabulary.synonyms},
         "gifts": len(recommender.gifts),
@@ -159,16 +159,3 @@ def description(recommender: Recommender, path: str) -> dict[str, Any]:
         "limits": LIMITS,
         "most_steps": stored.config.model.supervision_steps,
     }
-
-
-def content_digest(path: str) -> str:
-    """The digest of its content that a model file states in its header."""
-    try:
-        with open_npz(path) as file:
-            return str(file.header["sha256"])
-    except (OSError, ValueError) as error:  # it was whole a moment ago
-        raise changed(path) from error
-
-
-def changed(path: str) -> CheckpointError:
-    return CheckpointError(path, "has changed while it was read", "load it again")

@@ -42,15 +42,15 @@ def tried(path: str, catalogue: str | None, trust: bool) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TrialError(f"{path}: not tried in a process of its own ({error})") from error
     try:
-        said: Any = json.loads(done.stdout)
+        reply: Any = json.loads(done.stdout)
     except ValueError:
         reason = f"the process that tried it ended with {done.returncode}"
         raise TrialError(
             f"{path}: it takes too much memory or time, or this Python is too old: {reason}"
         ) from None
-    if "refused" in said:
-        raise TrialError(said["refused"])
-    return str(said["sha256"])
+    if "refused" in reply:
+        raise TrialError(reply["refused"])
+    return str(reply["sha256"])
 
 
 def main(path: str, catalogue: str | None, trust: bool, memory: int | None, seconds: int) -> None:

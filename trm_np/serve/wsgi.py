@@ -23,6 +23,10 @@ from trm_np.serve.served import ServedModel, Snapshot
 from trm_np.text import printable, shown
 
 RETRY_AFTER = 5  # seconds
+BUSY: dict[type[Exception], str] = {
+    TooLate: f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller k",
+    Overloaded: "load: found more requests than can be answered in time; allowed: the same again, later",
+}
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
 METHODS = {
     "/": "GET",
@@ -93,37 +97,35 @@ class Application:
         """The answers to the profiles in the body, as JSON; raises HTTPError."""
         began = time.monotonic()
         question = read_question(environ.get("QUERY_STRING", ""))
-        profiles, many = read_profiles(environ)
-        require_few(len(profiles), min(question.terms.k, len(now.recommender.gifts)))
+        values, many = read_profiles(environ)
+        require_few(len(values), min(question.terms.k, len(now.recommender.gifts)))
         pieces: list[bytes] = []
         try:
-            with self.batches.admit(len(profiles)), until(began + SECONDS):
-                asked = checked(now, profiles, many, question)
-                for first in range(0, len(asked), PORTION):
+            with self.batches.admit(len(values)), until(began + SECONDS):
+                profiles = checked(now, values, many, question)
+                for first in range(0, len(profiles), PORTION):
                     require_time()
-                    portion = asked[first : first + PORTION]
+                    portion = profiles[first : first + PORTION]
                     pieces += [b", ", self.answers(now, portion, question, began + SECONDS)]
-        except TooLate:
-            raise too_late() from None
-        except Overloaded:
-            raise overloaded() from None
-        self.metrics.count_answer(len(asked), time.monotonic() - began)
+        except (TooLate, Overloaded) as error:
+            raise busy(type(error)) from None
+        self.metrics.count_answer(len(profiles), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
     def answers(
-        self, now: Snapshot, asked: list[CheckedProfile], question: Question, deadline: float
+        self, now: Snapshot, profiles: list[CheckedProfile], question: Question, deadline: float
     ) -> bytes:
         """Answers to a few profiles, in JSON, joined by commas; raises TooLate."""
-        found = self.batches.answer(now.recommender, asked, question.terms, deadline)
+        found = self.batches.answer(now.recommender, profiles, question.terms, deadline)
         return b", ".join(to_json(answer.to_dict()) for answer in found)
 
     def health(self, now: Snapshot) -> Response:
         """Reply of /health; 503 if the last requests had no answer, and a small question has none now."""
-        said: dict[str, Any] = dict(now.health)
+        reply: dict[str, Any] = dict(now.health)
         if self.served.refused:
-            said["refused"] = self.served.refused
+            reply["refused"] = self.served.refused
         if self.served.looked is not None:
-            said["seconds_since_look"] = round(time.monotonic() - self.served.looked, 1)
+            reply["seconds_since_look"] = round(time.monotonic() - self.served.looked, 1)
         if self.batches.failures >= FAILURES:
             try:
                 with until(time.monotonic() + HEALTH_SECONDS):
@@ -131,16 +133,16 @@ class Application:
                 self.batches.failures = 0
             except Exception as error:
                 reason = "no answer in time" if isinstance(error, TooLate) else repr(error)
-                return Response(503, [to_json({"status": "failing", "reason": printable(reason)} | said)])
-        return Response(200, [to_json({"status": "ok"} | said)])
+                return Response(503, [to_json({"status": "failing", "reason": printable(reason)} | reply)])
+        return Response(200, [to_json({"status": "ok"} | reply)])
 
 
-def require_host(said: str, hosts: Collection[str] | None) -> None:
+def require_host(host: str, hosts: Collection[str] | None) -> None:
     """Raise HTTPError for a name in Host that is not allowed, as in an attack by DNS rebinding."""
-    name = re.sub(r":\d*$", "", said).lower().rstrip(".")
-    if hosts is not None and said and name not in hosts and not LOOPBACK.fullmatch(name):
+    name = re.sub(r":\d*$", "", host).lower().rstrip(".")
+    if hosts is not None and host and name not in hosts and not LOOPBACK.fullmatch(name):
         allowed = "localhost, and the names given as --allow-host or TRM_ALLOW_HOST"
-        raise HTTPError(400, f"Host: found {shown(said)}; allowed: {allowed}")
+        raise HTTPError(400, f"Host: found {shown(host)}; allowed: {allowed}")
 
 
 def require_method(path: str, method: str) -> None:
@@ -153,29 +155,23 @@ def require_method(path: str, method: str) -> None:
         raise HTTPError(405, message, (("Allow", allowed),))
 
 
-def too_late() -> HTTPError:
-    message = f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller k"
-    return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
+def busy(reason: type[Exception]) -> HTTPError:
+    return HTTPError(503, BUSY[reason], (("Retry-After", str(RETRY_AFTER)),))
 
 
-def overloaded() -> HTTPError:
-    message = "load: found more requests than can be answered in time; allowed: the same again, later"
-    return HTTPError(503, message, (("Retry-After", str(RETRY_AFTER)),))
-
-
-def checked(now: Snapshot, profiles: list[Any], many: bool, question: Question) -> list[CheckedProfile]:
+def checked(now: Snapshot, values: list[Any], many: bool, question: Question) -> list[CheckedProfile]:
     """The profiles, each checked; raises HTTPError for the first that is refused, and TooLate."""
-    asked = []
-    for index, value in enumerate(profiles):
+    profiles = []
+    for index, value in enumerate(values):
         require_time()
         place = f"[{index}]" if many else ""
         try:
             require_modest(value, place)
             profile, warnings, notes = now.recommender.check(value, question.strict, "body", place)
-            asked.append(CheckedProfile(profile, (*question.warnings, *warnings), notes))
+            profiles.append(CheckedProfile(profile, (*question.warnings, *warnings), notes))
         except DataError as error:
             raise HTTPError(422, str(error)) from None
-    return asked
+    return profiles
 
 
 def page() -> Response:

@@ -83,12 +83,13 @@ class StoredModel(Checkpoint):
     """A checkpoint as it was read, its model in evaluation mode; `arrays` are the further entries of a training file.
 
     The weights are float32, whatever the `precision` of the file. `experience` maps the id of each gift with learned
-    choices to its row.
+    choices to its row. `sha256` is the digest of the content, which the file states.
     """
 
     header: dict[str, Any]
     arrays: dict[str, Array]
     experience: Mapping[str, int] = field(default_factory=dict)
+    sha256: str = ""
 
     @property
     def precision(self) -> str:
@@ -150,7 +151,7 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
             prefixes = (*MOMENTS, BEST) if any(name.startswith(BEST) for name in file.forms) else MOMENTS
             arrays = beside(weights, prefixes)
         stored = to_read(weights, read_precision(header))
-        file.read(stored | arrays, (CATALOGUE, SCENARIOS))
+        sha256 = file.read(stored | arrays, (CATALOGUE, SCENARIOS))
         require_finite(stored | arrays)
         restore(weights, stored)
         if header["format"] == OLDER:
@@ -166,7 +167,7 @@ def load_model(path: str | PathLike[str], kind: str = "model", trust: bool = Fal
     if model.experience is not None and experienced != len(gifts):
         raise CheckpointError(path, f"it knows choices of {experienced} gifts, and has {len(gifts)}")
     known = {} if model.experience is None else {gift.id: row for row, gift in enumerate(gifts)}
-    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays, known)
+    return StoredModel(model, config, vocabulary, gifts, scenarios, header, arrays, known, sha256)
 
 
 @contextmanager

@@ -19,9 +19,8 @@ import stat
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from io import BufferedReader, FileIO, RawIOBase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,8 +60,7 @@ class NpzError(ValueError):
     """Raised for a file that does not have the layout of this module."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """An array in the file: `crc` and `size` of its `.npy`, and the `offset` of its local header."""
 
     name: str
@@ -195,10 +193,11 @@ class Npz:
         """The number of bytes of all arrays with their headers."""
         return max(member.end for member in self.members.values())
 
-    def read(self, places: Mapping[str, Array], texts: Collection[str]) -> None:
-        """Read the arrays into `places`. The file must have exactly their names, dtypes and shapes, and the `texts`.
+    def read(self, places: Mapping[str, Array], texts: Collection[str]) -> str:
+        """Read the arrays into `places`, and return the SHA-256 of the content.
 
-        The texts are only checked. Use `lines` to read them.
+        The file must have exactly their names, dtypes and shapes, and the `texts`. The texts are only checked. Use
+        `lines` to read them.
         """
         for name in sorted({*places, *texts} ^ self.forms.keys()):
             found = "it has" if name in self.forms else "it lacks"
@@ -221,6 +220,7 @@ class Npz:
                 summed.update(piece)
         if summed.hexdigest() != sha256:
             raise NpzError("its content does not match the sha256 in its header")
+        return summed.hexdigest()
 
     def lines(self, name: str) -> Iterator[bytes]:
         """Yield the lines of a text. A line longer than LONGEST_LINE comes in parts."""

@@ -61,7 +61,10 @@ FILES = (BEST, LAST, PREVIOUS, METRICS, SUMMARY, CURVES, TIMES)
 
 
 class OutputError(OSError):
-    """Refusal of an output folder."""
+    """Refusal of an output folder, and the reason."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(printable(f"{folder}: cannot write there ({error.strerror})"))
 
 
 class AnyTrainer(Protocol):
@@ -185,7 +188,7 @@ class FolderRun:
             remove(self.folder, [SUMMARY, CURVES] if self.stored else FILES)
             cut(self.folder / METRICS, self.log_length)
         except OSError as error:
-            raise OutputError(printable(f"{self.folder}: cannot write there ({error.strerror})")) from error
+            raise OutputError(self.folder, error) from error
         if self.stored and self.trainer.stopping.best_weights:  # best.npz may be of a later epoch, or damaged
             self.trainer.stopping.restore(self.trainer.model)
             self.save_model({"validation": self.best_metrics})
@@ -376,7 +379,7 @@ def open_folder(folder: Path) -> Any:
     except OSError as error:
         if lock:
             unlock_folder(lock)
-        raise OutputError(printable(f"{folder}: cannot write there ({error.strerror})")) from error
+        raise OutputError(folder, error) from error
     return lock
 
 

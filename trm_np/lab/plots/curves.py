@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from trm_np.lab.plots.style import GREY, INK, KINDS, LIGHT, LINES, drawing, label, save
 from trm_np.lab.results import ResultsError, whole_lines
-from trm_np.text import printable
 from trm_np.training.trainer import Record
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def read_records(path: Path) -> list[Record]:
     An incomplete last line, which a killed process may leave, is ignored.
     """
     if not path.exists():
-        raise ResultsError(printable(f"{path}: no such file; trm-train makes one in its --out folder"))
+        raise ResultsError(f"{path}: no such file; trm-train makes one in its --out folder")
     records: list[Record] = []
     for number, line in enumerate(whole_lines(path), 1):
         try:
@@ -51,11 +50,9 @@ def read_records(path: Path) -> list[Record]:
                 training(records[-1:], name), validation(records[-1:], name)
             rates_left(records[-1], records[0])
         except (ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError) as error:
-            raise ResultsError(
-                printable(f"{path}: line {number} is not the record of an epoch ({error!r})")
-            ) from error
+            raise ResultsError(f"{path}: line {number} is not the record of an epoch ({error!r})") from error
     if not records:
-        raise ResultsError(printable(f"{path}: no finished epoch, so there is nothing to draw"))
+        raise ResultsError(f"{path}: no finished epoch, so there is nothing to draw")
     return records
 
 

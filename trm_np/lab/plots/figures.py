@@ -6,7 +6,7 @@ from pathlib import Path
 from trm_np.data.load import Dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.metrics import scenario_values
-from trm_np.evaluation.predict import best_rewards, predict
+from trm_np.evaluation.predict import predict
 from trm_np.lab.effects import Effect, effects
 from trm_np.lab.grid import first_grid
 from trm_np.lab.plots.confusion import draw_confusion
@@ -15,7 +15,6 @@ from trm_np.lab.plots.recursion import draw_recursion, think_on
 from trm_np.lab.plots.rewards import draw_rewards
 from trm_np.lab.results import ResultsError, read_rows
 from trm_np.storage.checkpoint import StoredModel
-from trm_np.text import printable
 from trm_np.training.trainer import Record
 from trm_np.world.reward import reward
 
@@ -25,7 +24,7 @@ def draw_run(
 ) -> Iterator[Path]:
     """Draw the curves of a run and the test results of its best model. Yields each file once it is written.
 
-    `scenario` is the index of the test scenario whose recursion is drawn. Raises PlotsMissing and WriteError.
+    `scenario` is the index of the test scenario whose recursion is drawn. Raises ExtraMissing and WriteError.
     """
     yield from draw_curves(records, stored.header["best_epoch"], out / "curves")
 
@@ -35,10 +34,11 @@ def draw_run(
     expected = test.labels.categories
     yield from draw_confusion(outputs.category_scores, expected, vocabulary.categories, out / "confusion")
 
-    world = (test.profiles, task.gifts, task.implied)
-    correlation = scenario_values(outputs, test.labels, *world, best_rewards(test, task))["reward_spearman"]
-    first = outputs.choices[:, 0]
-    yield from draw_rewards(outputs.predicted_reward, reward(*world), first, correlation, out / "rewards")
+    correlation = scenario_values(outputs, test, task)["reward_spearman"]
+    true = reward(test.profiles, task.gifts, task.implied)
+    yield from draw_rewards(
+        outputs.predicted_reward, true, outputs.choices[:, 0], correlation, out / "rewards"
+    )
 
     shown = dataset.test[scenario]
     thoughts = think_on(stored, shown.profile)
@@ -50,8 +50,6 @@ def read_effects(results: Path) -> list[Effect]:
     found = effects(first_grid(read_rows(results)))
     if not found:
         raise ResultsError(
-            printable(
-                f"{results}: no pair of runs with an optimization on and off; trm lab ablate makes them"
-            )
+            f"{results}: no pair of runs with an optimization on and off; trm lab ablate makes them"
         )
     return found

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trm_np.extras import needs_extra
+from trm_np.extras import ExtraMissing, needs_extra
 from trm_np.storage.files import atomic_write
 
 if TYPE_CHECKING:
@@ -48,16 +48,12 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-class PlotsMissing(OSError):
-    """Raised if matplotlib is not installed."""
-
-
 def require_plots() -> None:
-    """Raise PlotsMissing unless matplotlib is installed."""
+    """Raise ExtraMissing unless matplotlib is installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise PlotsMissing(needs_extra("plots need", "plots")) from error
+        raise ExtraMissing(needs_extra("plots need", "plots")) from error
 
 
 @contextmanager
@@ -70,7 +66,7 @@ def drawing(
 ) -> Iterator[tuple["Figure", Any]]:
     """Yield a figure of `size` inches and its axes in this style.
 
-    `engine` is matplotlib's layout engine, and `layout` are arguments of `Figure.subplots`. Raises PlotsMissing.
+    `engine` is matplotlib's layout engine, and `layout` are arguments of `Figure.subplots`. Raises ExtraMissing.
     """
     require_plots()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # hides messages about the font cache
