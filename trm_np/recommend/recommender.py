@@ -29,6 +29,7 @@ from trm_np.recommend.outputs import CELLS, outputs_for
 from trm_np.recommend.recommendation import (
     Explanation,
     Recommendation,
+    Recommendations,
     few_gifts,
     recommended,
     selected_tool,
@@ -121,14 +122,16 @@ class Recommender:
         allow: Sequence[str] = (),
         any_age: bool = False,
         exclude: Sequence[str] = (),
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         """`recommend` for each, in order: the same but for the last digits of a float32, several times as fast.
 
         A profile that is refused, named as `[3]`, refuses all.
         """
         values = map(json_value, profiles)
         checked = [self.check(value, strict, source, f"[{index}]") for index, value in enumerate(values)]
-        return self.recommend_checked(checked, Terms(k, days_left, tools, allow, any_age, exclude))
+        return Recommendations(
+            self.recommend_checked(checked, Terms(k, days_left, tools, allow, any_age, exclude))
+        )
 
     @no_grad()
     def explain(
