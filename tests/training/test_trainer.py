@@ -43,6 +43,7 @@ def test_every_parameter_learns_within_three_steps_and_is_in_one_group(preset: s
     assert sum(len(group["params"]) for group in parameter_groups(t.model, t.config)) == len(names)
 
 
+@pytest.mark.slow
 def test_the_report_preset_has_the_parameters_of_the_report() -> None:
     t = trainer(resolve("report"))
     assert sum(parameter.size for parameter in t.parameters) == 14_456_244
