@@ -1,5 +1,6 @@
 """Answers of `Recommender`: new gifts, missing fields, tools that change the answer, and no gift twice."""
 
+import gc
 import json
 import re
 import subprocess
@@ -32,6 +33,7 @@ from trm_np.recommend.catalogue import first_of_doubles
 from trm_np.recommend.recommendation import Recommendation
 from trm_np.recommend.selection import SHORTLIST
 from trm_np.recommend.terms import ALLOWABLE
+from trm_np.storage.checkpoint import CheckpointError
 from trm_np.world.reward import COMPONENTS
 from trm_np.world.tools import TOOLS
 
@@ -399,6 +401,18 @@ def test_of_equal_gifts_the_first_is_kept(gifts: list[Gift]) -> None:
     for each in gifts:
         equal = [other for other in gifts if replace(other, id="") == replace(each, id="")]
         assert kept[each.id] is equal[0]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_loading_leaves_the_collector_of_cycles_as_it_was(enabled: bool, tmp_path: Path) -> None:
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(CheckpointError):
+            Recommender.load(tmp_path / "missing.npz")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_gifts_alike_but_in_the_name_are_two() -> None:
