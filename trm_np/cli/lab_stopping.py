@@ -12,7 +12,7 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Make an HTML page that shows what patience and the frequency of evaluations change.
+    help="""Make an HTML page on patience and how often to evaluate.
 
     The command trains the default model to the end, evaluating after every epoch, for about a minute for each seed.
     On the page the reader moves patience, frequency and bar. The page needs no network and no server.
@@ -21,12 +21,8 @@ from trm_np.cli.threads import use_threads
     Example: trm lab stopping --seeds 1 --epochs 30
     """,
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, 10), default=3, show_default=True, help="Number of seeds, from 0 on."
-)
-@click.option(
-    "--epochs", type=click.IntRange(25, 1000), default=150, show_default=True, help="Epochs of each run."
-)
+@click.option("--seeds", type=click.IntRange(1, 10), default=3, help="Number of seeds, from 0 on.")
+@click.option("--epochs", type=click.IntRange(25, 1000), default=150, help="Epochs of each run.")
 @path_option("--out", default="stopping.html", help="Output file; an existing page is replaced.")
 def stopping(seeds: int, epochs: int, out: str) -> None:
     use_threads(all_cores=False)
