@@ -46,6 +46,8 @@ class Commands(OneLineGroup):
     cls=Commands,
     help="""Train a Tiny Recursive Model, and recommend gifts with it.
 
+    Each command describes itself: trm recommend -h
+
     \b
     Example: trm train --epochs 50 --out checkpoints/short
     """,

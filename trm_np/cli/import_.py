@@ -30,9 +30,9 @@ class TableFiles(NamedTuple):
     The files are training scenarios, held-out scenarios and a catalogue.
 
     A table is CSV (commas, semicolons, tabs or bars; UTF-8, UTF-16 or cp1252), JSON Lines, or Parquet with the extra
-    [parquet]. The earlier orders of each person become the history, the later ones the choices. The people with the
-    latest last orders make the test scenarios, and those before them the validation scenarios. The report lists what
-    was used, assumed and dropped. Existing files are never replaced.
+    [parquet]. The earlier orders of each person become the history, the later ones the choices. The people whose last
+    orders are the most recent make the test scenarios, and those before them the validation scenarios. The report
+    lists what was used, assumed and dropped. Existing files are never replaced.
 
     Columns are found by their usual names, such as user_id, product_id, order_date, rating, price or age. --map names
     others: order.person, order.item, order.time, order.rating, order.quantity; item.id, item.name, item.category,

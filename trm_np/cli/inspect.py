@@ -23,9 +23,9 @@ from trm_np.text import printable_lines
 
 @click.command(
     cls=OneLine,
-    help="""Show data coverage, parameters and settings.
+    help="""Show data coverage, parameters and settings of a stored MODEL.
 
-    Give a stored MODEL to see its own. Without one, the command shows those of a run with these options.
+    Without a MODEL, the command shows those of the run that these options would start.
 
     \b
     Example: trm inspect --preset report

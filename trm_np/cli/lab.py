@@ -66,7 +66,7 @@ seeds_option = click.option(
     help="""Measure the effect of each of the eight optimizations.
 
     The runs are: all optimizations on, all off, each one off, and each one alone, with every seed. Effects are paired
-    by seed. To continue an interrupted ablation, give the same command.
+    by seed. To continue an interrupted ablation, give the same command again.
 
     \b
     Example: trm lab ablate --seeds 3 --epochs 20
@@ -108,9 +108,9 @@ def ablate(
 
 
 @lab.command(
-    help="""Run every combination of some settings' values.
+    help="""Run every combination of the values of some settings.
 
-    Each combination runs with every seed.
+    Each combination runs once with each seed.
 
     \b
     Example: trm lab sweep --seeds 3 --epochs 20 --set model.cycles=1,2,3 --set model.latent_steps=1,3

@@ -18,7 +18,7 @@ from trm_np.cli.threads import use_threads
 
     Each variant of the model differs from the standard one in one part. It is trained with every seed for the same
     amount of computation, one or two minutes on one core, on puzzles made from the seed. To continue an interrupted
-    measurement, give the same command.
+    measurement, give the same command again.
 
     \b
     Example: trm lab recursion --seeds 2 --epochs 2

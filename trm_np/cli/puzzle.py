@@ -145,7 +145,7 @@ def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json
 @click.option(
     "--count",
     type=click.IntRange(min=1),
-    help="Number of puzzles, the first of the file.  [default: all, or 1000 made]",
+    help="Number of puzzles, from the start of the file.  [default: all of the file, or 1000 new ones]",
 )
 @steps_option
 @trust

@@ -51,7 +51,7 @@ class GivenPuzzles:
     cls=OnRanks,
     help="""Train a model on puzzles of a KIND: sudoku6, sudoku9 or maze5.
 
-    The model is evaluated on other puzzles. None of them is a twin of a puzzle that it was trained on.
+    The model is evaluated on other puzzles. None of them equals a training puzzle up to symmetry.
 
     \b
     Example: trm puzzle train --seed 1 --out checkpoints/sudoku6_1
