@@ -28,14 +28,8 @@ BUSY: dict[type[Exception], str] = {
     Overloaded: "load: found more requests than can be answered in time; allowed: the same again, later",
 }
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
-METHODS = {
-    "/": "GET",
-    "/recommend": "POST",
-    "/health": "GET",
-    "/model": "GET",
-    "/metrics": "GET",
-    "/openapi.json": "GET",
-}
+PATHS = ("/", "/recommend", "/health", "/model", "/metrics", "/openapi.json")
+METHODS = dict.fromkeys(PATHS, "GET") | {"/recommend": "POST"}
 
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d{1,3}){3}|\[::1\]")
 
