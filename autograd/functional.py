@@ -125,7 +125,7 @@ def scaled_dot_product_attention(q: Tensor, k: Tensor, v: Tensor, blocked: Array
     return apply(fused.attention, q, k, v, blocked=blocked)
 
 
-def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
+def dropout(x: Tensor, p: float, rng: "np.random.Generator") -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
     keep = rng.random(x.shape, dtype=np.float32) >= drop_probability(p)
     return apply(ops.scale, x, factor=keep / x.dtype.type(1 - p))

@@ -19,7 +19,7 @@ class GradientError(AssertionError):
 def check_grads(
     function: Callable[..., Tensor],
     *tensors: Tensor,
-    rng: np.random.Generator,
+    rng: "np.random.Generator",
     names: Sequence[str] = (),
     directions: int = 2,
     rtol: float = RTOL,

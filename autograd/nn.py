@@ -138,7 +138,7 @@ class Linear(Module):
     """x Wᵀ + b: (..., in_features) to (..., out_features); weight (out, in)."""
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, rng: np.random.Generator
+        self, in_features: int, out_features: int, bias: bool = True, *, rng: "np.random.Generator"
     ) -> None:
         self.weight = Parameter(init.fan_in_uniform(rng, (out_features, in_features), in_features))
         self.bias = Parameter(init.fan_in_uniform(rng, (out_features,), in_features)) if bias else None
@@ -154,7 +154,7 @@ class Embedding(Module):
     """A table of vectors: integers (...) to (..., embedding_dim)."""
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, *, rng: np.random.Generator, std: float = 1.0
+        self, num_embeddings: int, embedding_dim: int, *, rng: "np.random.Generator", std: float = 1.0
     ) -> None:
         self.weight = Parameter(init.normal(rng, (num_embeddings, embedding_dim), std))
 
@@ -201,7 +201,7 @@ class SiLU(Module):
 class Dropout(Module):
     """In training, zero with probability p and scale the rest by 1 / (1 - p); in evaluation, nothing."""
 
-    def __init__(self, p: float, rng: np.random.Generator) -> None:
+    def __init__(self, p: float, rng: "np.random.Generator") -> None:
         self.p = F.drop_probability(p)
         self.rng = rng
 
@@ -212,7 +212,7 @@ class Dropout(Module):
 class SwiGLU(Module):
     """down(silu(gate(x)) · up(x)), gate and up packed in one matrix; no biases (Shazeer 2020)."""
 
-    def __init__(self, width: int, hidden: int, *, rng: np.random.Generator) -> None:
+    def __init__(self, width: int, hidden: int, *, rng: "np.random.Generator") -> None:
         self.gate_up = Linear(width, 2 * hidden, bias=False, rng=rng)
         self.down = Linear(hidden, width, bias=False, rng=rng)
 
@@ -234,7 +234,7 @@ class MultiheadAttention(Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, bias: bool = True, *, rng: np.random.Generator
+        self, embed_dim: int, num_heads: int, bias: bool = True, *, rng: "np.random.Generator"
     ) -> None:
         if embed_dim % num_heads:
             raise ValueError(f"embed_dim {embed_dim} is no multiple of num_heads {num_heads}")

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Compare our speed and memory with PyTorch's and JAX's, and with the limits of this machine, in one table.
+"""Compare our speed and memory with PyTorch's, JAX's and onnxruntime's, and with the limits of this machine.
 
-python benchmarks/compare.py              everything, about 15 minutes on two idle cores
-python benchmarks/compare.py --quick      tiny on one thread, few rounds, nothing compiled: under two minutes
+python benchmarks/compare.py              everything, about 20 minutes on two idle cores
+python benchmarks/compare.py --quick      tiny and 6 × 6 puzzles on one thread, few rounds, nothing compiled
+python benchmarks/compare.py --json       the same figures as one JSON document on stdout; the tables are on stderr
 
 First the mirrors are checked to give and to learn the same numbers as ours (mirrors/equality.py). Then the contenders
 take turns in one process, one batch each per round, so that a slow machine slows all of them. A figure is the median of
-the rounds [10th to 90th percentile]. A ratio is ours to theirs, round by round. benchmarks/README.md explains the table
-and has the last one.
+the rounds [10th to 90th percentile]. A ratio is ours to theirs, round by round. The last table has the ratios for which
+there is an aim. benchmarks/README.md explains the tables and has the last ones.
 """
 
 import json
@@ -16,7 +17,8 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,47 +34,98 @@ from measuring import in_own_process, timed  # noqa: E402
 
 BATCH = 16
 MANY = 256
-ROUNDS = {"tiny": 60, "report": 11}
+ROUNDS = {"tiny": 60, "report": 11, "sudoku6": 60, "sudoku9": 30}
+QUICK_ROUNDS = 5
+PRESETS = ("tiny", "report")
 BURSTS = 5
+QUANTILES = (0.1, 0.5, 0.9)
 REPORT_SIZE = 14_456_244  # parameters of the optimizer race
 MPI_RANKS = 2
 # Environment variables for the threads of NumPy, PyTorch and JAX (PJRT).
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "PJRT_NPROC")
+FLOOR = "floor: its matrix products, and its weights read and written once"
+# Largest ours / theirs, by measurement and contender. Where there are two, the second is for processors of Intel.
+AIMS: dict[str, dict[str, tuple[float, ...]]] = {
+    "tiny, training step, 1 thread": {
+        "torch eager": (0.62,),
+        "torch compiled": (0.78,),
+        "jax": (1.4,),
+        "one profile at a time": (0.12,),
+        FLOOR: (3.1,),
+    },
+    "report, training step, 1 thread": {
+        "torch eager": (0.95, 1.04),
+        "torch compiled": (1.0,),
+        FLOOR: (1.25,),
+    },
+    "report, training step, 2 threads": {"torch eager": (0.9, 1.08), "torch compiled": (1.0,)},
+    "AdamW, 14.5 million parameters, 1 thread": {"torch, default": (0.55,), "torch, fused": (2.1,)},
+    "AdamW, 14.5 million parameters, 2 threads": {"torch, fused": (1.4,)},
+    "tiny, one answer, 1 thread": {"torch eager": (0.32,), "onnxruntime": (1.05,)},
+    f"tiny, {MANY} answers, 1 thread": {"torch eager": (0.62,), "onnxruntime": (0.75,)},
+    "report, one answer, 1 thread": {"torch eager": (0.92,)},
+    f"tiny, training step, {MPI_RANKS} ranks of 1 thread against 2 threads": {"torch eager": (0.5,)},
+    f"report, training step, {MPI_RANKS} ranks of 1 thread against 2 threads": {"torch eager": (0.7,)},
+    "sudoku6, update, 1 thread": {"torch eager": (0.75,), "torch compiled": (0.95,)},
+    "sudoku9, update, 1 thread": {"torch eager": (0.75,), "torch compiled": (0.95,)},
+}
 
 Seconds = list[float]
 Contenders = dict[str, Callable[[], object]]
+Figures = dict[str, dict[str, list[float]]]
 
 
-@click.command()
+@click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="A short run that shows that everything works.")
-def main(quick: bool) -> None:
-    """Check the mirrors, measure, and print the table row by row."""
-    rounds = {preset: 5 for preset in ROUNDS} if quick else ROUNDS
-    on_threads(1, check_mirrors, ["tiny"] if quick else list(ROUNDS))
-    click.echo(on_threads(1, machine))
-    rivals = ["torch eager", "one profile at a time"]
-    if not quick:
-        rivals += ["torch compiled", "jax"]
-    show("tiny, training step, 1 thread", on_threads(1, train, "tiny", rivals, rounds["tiny"]))
-    show("tiny, one answer, 1 thread", on_threads(1, answer, "tiny", 1, rounds["tiny"]))
-    show(f"tiny, {MANY} answers, 1 thread", on_threads(1, answer, "tiny", MANY, rounds["tiny"]))
-    show("AdamW, 14.5 million parameters, 1 thread", on_threads(1, optimize, rounds["report"]))
-    if not quick:
-        rivals = ["torch eager", "torch compiled"]
-        for threads in (1, 2):
-            title = f"report, training step, {threads} thread{'s' if threads > 1 else ''}"
-            show(title, on_threads(threads, train, "report", rivals, rounds["report"]))
-        show("report, one answer, 2 threads", on_threads(2, answer, "report", 1, rounds["report"]))
-        for preset in ROUNDS:
-            show(
-                f"{preset}, training step, {MPI_RANKS} ranks of 1 thread against 2 threads",
-                ranks_against_threads(preset, rounds[preset] // 3),
-            )
-    for preset in ("tiny",) if quick else ROUNDS:
-        used = {name: memory(preset, name) for name in ("ours", "torch eager")}
-        click.echo(
-            f"\n{preset}, peak memory of training: {', '.join(f'{n} {m:.0f} MB' for n, m in used.items())}"
-        )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def main(quick: bool, as_json: bool) -> None:
+    say = partial(click.echo, err=as_json)
+    presets = PRESETS[:1] if quick else PRESETS
+    for line in on_threads(1, check_mirrors, presets):
+        say(line)
+    described = on_threads(1, machine)
+    say("\n" + "\n".join(f"{name + ':':<14} {value}" for name, value in described.items()))
+    found: dict[str, Figures] = {}
+    for title, measure in measurements(quick):
+        found[title] = figures(measure())
+        say(figures_text(title, found[title]))
+    extra = {preset: on_threads(1, upkeep, preset) for preset in presets}
+    peaks = {preset: {name: memory(preset, name) for name in ("ours", "torch eager")} for preset in presets}
+    for preset in presets:
+        used = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in peaks[preset].items())
+        say(f"\n{preset}: {extra[preset]}; peak memory of training: {used}")
+    aims = aims_met(found, described["processor"])
+    say(aims_text(aims))
+    if as_json:
+        document = {"machine": described, "measurements": found, "peak_mb": peaks, "aims": aims}
+        click.echo(json.dumps(document, indent=2))
+
+
+def measurements(quick: bool) -> Iterator[tuple[str, Callable[[], dict[str, Seconds]]]]:
+    """Yield the title of each measurement, and the function that makes it."""
+    rounds = dict.fromkeys(ROUNDS, QUICK_ROUNDS) if quick else ROUNDS
+    rivals = ["torch eager", *([] if quick else ["torch compiled"])]
+
+    def on(threads: int, title: str, *work: Any) -> tuple[str, Callable[[], dict[str, Seconds]]]:
+        plural = "s" if threads > 1 else ""
+        return f"{title}, {threads} thread{plural}", partial(on_threads, threads, *work)
+
+    more = ["one profile at a time", *([] if quick else ["jax"])]
+    yield on(1, "tiny, training step", train, "tiny", [*rivals, *more], rounds["tiny"])
+    yield on(1, "tiny, one answer", answer, "tiny", 1, rounds["tiny"])
+    yield on(1, f"tiny, {MANY} answers", answer, "tiny", MANY, rounds["report" if quick else "tiny"])
+    yield on(1, "AdamW, 14.5 million parameters", optimize, rounds["report"])
+    yield on(1, "sudoku6, update", puzzle, "sudoku6", rivals, rounds["sudoku6"])
+    if quick:
+        return
+    yield on(1, "sudoku9, update", puzzle, "sudoku9", rivals, rounds["sudoku9"])
+    yield on(2, "AdamW, 14.5 million parameters", optimize, rounds["report"])
+    for threads in (1, 2):
+        yield on(threads, "report, training step", train, "report", rivals, rounds["report"])
+        yield on(threads, "report, one answer", answer, "report", 1, rounds["report"])
+    for preset in PRESETS:
+        title = f"{preset}, training step, {MPI_RANKS} ranks of 1 thread against 2 threads"
+        yield title, partial(ranks_against_threads, preset, rounds[preset] // 3)
 
 
 def on_threads(threads: int, measure: Callable[..., Any], *arguments: object) -> Any:
@@ -81,19 +134,53 @@ def on_threads(threads: int, measure: Callable[..., Any], *arguments: object) ->
     return in_own_process(measure, *arguments)
 
 
-def show(title: str, times: Mapping[str, Seconds]) -> None:
-    """Print the milliseconds of each contender, and the ratio of ours to them."""
+def figures(times: Mapping[str, Seconds]) -> Figures:
+    """Milliseconds of each contender, and the ratio of ours to it: 10th percentile, median, 90th percentile."""
     import numpy as np
 
     ours = np.array(times["ours"])
-    click.echo(f"\n{title:<52}{'ms':>8}  {'10 to 90 %':<18}{'ours / theirs':>14}  10 to 90 %")
+    found: Figures = {}
     for name, seconds in times.items():
-        low, middle, high = np.quantile(seconds, (0.1, 0.5, 0.9)) * 1e3
-        line = f"  {name:<50}{middle:>8.2f}  {f'{low:.2f} to {high:.2f}':<18}"
-        if name != "ours" and len(seconds) == len(ours):
-            worst, ratio, best = np.quantile(ours / seconds, (0.1, 0.5, 0.9))
-            line += f"{ratio:>14.3f}  {worst:.3f} to {best:.3f}"
-        click.echo(line.rstrip())
+        found[name] = {"ms": (np.quantile(seconds, QUANTILES) * 1e3).round(4).tolist()}
+        if name != "ours":
+            found[name]["ratio"] = np.quantile(ours / seconds, QUANTILES).round(4).tolist()
+    return found
+
+
+def figures_text(title: str, found: Figures) -> str:
+    lines = [f"\n{title:<70}{'ms':>8}  {'10 to 90 %':<18}{'ours / theirs':>14}  10 to 90 %"]
+    for name, of in found.items():
+        low, middle, high = of["ms"]
+        line = f"  {name:<68}{middle:>8.2f}  {f'{low:.2f} to {high:.2f}':<18}"
+        if "ratio" in of:
+            low, middle, high = of["ratio"]
+            line += f"{middle:>14.3f}  {low:.3f} to {high:.3f}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def aims_met(found: Mapping[str, Figures], processor: str) -> list[dict[str, Any]]:
+    """The aims for what has been measured: the ratio found, the largest allowed, and whether it is met."""
+    rows = []
+    for title, by_rival in AIMS.items():
+        for rival, allowed in by_rival.items():
+            if rival in found.get(title, {}):
+                aim = allowed[-1 if "Intel" in processor else 0]
+                ratio = found[title][rival]["ratio"]
+                rows.append(
+                    {"measured": title, "rival": rival, "ratio": ratio, "aim": aim, "met": ratio[1] <= aim}
+                )
+    return rows
+
+
+def aims_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"\n{'ours / theirs':<62}{'aim':>8}{'median':>9}  10 to 90 %"]
+    for row in rows:
+        low, middle, high = row["ratio"]
+        name = f"{row['measured']}: {row['rival'].partition(':')[0]}"
+        verdict = "met" if row["met"] else "missed"
+        lines.append(f"{name:<62}{row['aim']:>8.2f}{middle:>9.3f}  {f'{low:.3f} to {high:.3f}':<18}{verdict}")
+    return "\n".join(lines)
 
 
 # ------------------------------------------------------------------------- run in separate processes
@@ -105,13 +192,16 @@ def new_trainer(preset: str) -> Any:
     return shipped_trainer(preset)
 
 
-def check_mirrors(presets: list[str]) -> None:
-    """Raise MirrorMismatch if a mirror differs from ours by more than 1e-5 in outputs or 1e-4 in gradients."""
+def check_mirrors(presets: Sequence[str]) -> list[str]:
+    """Lines on the largest differences.
+
+    Raises MirrorMismatch if a mirror differs from ours by more than 1e-5 in outputs or 1e-4 in gradients.
+    """
     from mirrors.equality import check_preset
 
-    for preset in presets:
-        for line in check_preset(preset, precisions=("float32",), at_start=True):
-            click.echo(line)
+    return [
+        line for preset in presets for line in check_preset(preset, precisions=("float32",), at_start=True)
+    ]
 
 
 def taking_turns(contenders: Contenders, rounds: int, parts: int = 1) -> dict[str, Seconds]:
@@ -149,36 +239,59 @@ def train(preset: str, rivals: list[str], rounds: int) -> dict[str, Seconds]:
             else:
                 contenders[name] = partial(torch.learn, torch.prepare(batch))
     steps = trainer.config.model.supervision_steps
-    contenders["floor: its matrix products, and its weights read and written once"] = floor_of(trainer, batch)
-    times = taking_turns(contenders, rounds, parts=steps)
+    contenders[FLOOR] = floor_of(trainer, batch)
+    return taking_turns(contenders, rounds, parts=steps)
+
+
+def upkeep(preset: str) -> str:
+    """Page faults in a step of ours, and the time of drawing its batch, in words."""
+    import numpy as np
+
+    trainer = new_trainer(preset)
+    batch, steps = trainer.draw_batch(np.arange(BATCH)), trainer.config.model.supervision_steps
+    for _ in range(3):
+        trainer.learn(batch)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     trainer.learn(batch)
     faults = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps
     drawing = sorted(timed(trainer.draw_batch, np.arange(BATCH))[1] for _ in range(21))[10] / steps
-    click.echo(
-        f"\n{preset}, a step of ours: {faults:.0f} page faults; {drawing * 1e3:.2f} ms of drawing its batch"
-    )
-    return times
+    return f"{faults:.0f} page faults in a step; {drawing * 1e3:.2f} ms of drawing its batch"
 
 
 def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
     """Time outputs for a batch of encoded profiles: categories, tools and rewards."""
     import numpy as np
-    from mirrors.equality import answer_of, our_gifts
     from mirrors.torch_mirror import TorchTrainer
+    from on_onnxruntime import onnx_answer
+    from training_peak import recommender_of
+
+    from trm_np.export.onnx_file import export_onnx, our_answer
 
     trainer = new_trainer(preset)
-    rows = np.arange(profiles) % len(trainer.task.test)
-    inputs = encoded(trainer, rows)
-    gifts = our_gifts(trainer, trainer.task.gift_inputs)
+    inputs = encoded(trainer, np.arange(profiles) % len(trainer.task.test))
     torch = TorchTrainer(trainer, "eager")
     torch.encode(trainer.task.gift_inputs)
-    prepared = torch.prepare_profiles(inputs)
+    recommender = recommender_of(trainer)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder, "model.onnx")
+        export_onnx(recommender.stored, graph)
+        on_onnxruntime = onnx_answer(str(graph), inputs, len(recommender.gifts))
     contenders: Contenders = {
-        "ours": partial(answer_of, trainer, inputs, gifts),
-        "torch eager": partial(torch.answer, prepared),
+        "ours": partial(our_answer, recommender.stored.model, inputs, recommender.catalogue.encoded),
+        "torch eager": partial(torch.answer, torch.prepare_profiles(inputs)),
+        "onnxruntime": on_onnxruntime,
     }
     return taking_turns(contenders, rounds)
+
+
+def puzzle(kind: str, rivals: Sequence[str], rounds: int) -> dict[str, Seconds]:
+    """Time an update of the weights on a batch of puzzles."""
+    from solving import updates
+
+    from trm_np.training.allocator import keep_memory
+
+    keep_memory()
+    return taking_turns(updates(kind, tuple(name.removeprefix("torch ") for name in rivals)), rounds)
 
 
 def encoded(trainer: Any, rows: Any) -> Any:
@@ -247,17 +360,25 @@ def step_of_ranks(preset: str, batches: int) -> float:
     return float(json.loads(printed)["step_ms"]) / 1e3
 
 
-def machine() -> str:
-    """Describe this machine, with its speed in matrix products and in memory."""
-    import platform
-
-    import numpy as np
+def machine() -> dict[str, str]:
+    """This machine, its software, and its speed in matrix products and in memory."""
     from floor import bandwidth, sgemm
 
-    return (
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}: "
-        f"{sgemm() / 1e9:.0f} GFLOP/s in float32, {bandwidth() / 1e9:.1f} GB/s copied, on 1 thread"
-    )
+    from trm_np.training.conditions import conditions
+
+    return {
+        "processor": f"{processor()}, {os.cpu_count()} cores",
+        **conditions(ranks=1),
+        "speed": f"{sgemm() / 1e9:.0f} GFLOP/s in float32, {bandwidth() / 1e9:.1f} GB/s copied, on 1 thread",
+    }
+
+
+def processor() -> str:
+    """The name of the processor, as Linux gives it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return "not known"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ python benchmarks/deploy.py MODEL            all of it, about three minutes on t
 python benchmarks/deploy.py MODEL --quick    few rounds, nothing compiled
 
 1. The size of the packages to install, and of the model in each form.
-2. Seconds and peak memory from the start of a process to the first recommendation, the contenders in turns.
+2. Seconds, processor time and peak memory from the start of a process to the first recommendation, the contenders in
+   turns.
 3. The time of one profile with a loaded model: median and 99th percentile, the contenders in turns.
 4. The time of batches of 256 profiles.
 
@@ -110,7 +111,7 @@ def installed_bytes(packages: Sequence[str]) -> int:
 
 
 def show_start(files: Files, rounds: int) -> None:
-    """Print the seconds and peak memory of whole processes, in turns."""
+    """Print the seconds, processor time and peak memory of whole processes, in turns."""
     import numpy as np
 
     rival = [sys.executable, str(FOLDER / "first_answer.py")]
@@ -119,26 +120,28 @@ def show_start(files: Files, rounds: int) -> None:
         "ours: the .pyz": [sys.executable, files["zipapp"], "recommend", *PERSON.split()],
         "onnxruntime": [*rival, "onnxruntime", files["model"], files["onnx"]],
         "PyTorch": [*rival, "torch", files["model"], files["safetensors"]],
+        "NumPy, nothing but its import": [sys.executable, "-c", "import numpy"],
         "PyTorch, nothing but its import": [sys.executable, "-c", "import torch"],
     }
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     for round_ in range(-1, rounds):
         for name, command in commands.items():
             figures = run(command)
             if round_ >= 0:
                 found[name].append(figures)
     click.echo(
-        f"\n{'from start to the first answer':<44} {'seconds':>8} {'least':>7} {'MB':>7} {'over ours':>17}"
+        f"\n{'from start to first answer':<38} {'seconds':>8} {'least':>7} {'on CPU':>7} {'MB':>7} {'over ours':>17}"
     )
     ours = np.median(found["ours: trm recommend"], axis=0)
     for name, figures in found.items():
-        seconds, megabytes = np.median(figures, axis=0)
-        times = f"{seconds / ours[0]:.1f}, {megabytes / ours[1]:.1f}"
-        click.echo(f"  {name:<42} {seconds:>8.3f} {min(figures)[0]:>7.3f} {megabytes:>7.1f} {times:>17}")
+        seconds, on_cpu, megabytes = np.median(figures, axis=0)
+        times = f"{seconds / ours[0]:.2f}, {megabytes / ours[2]:.2f}"
+        least = min(figures)[0]
+        click.echo(f"  {name:<36} {seconds:>8.3f} {least:>7.3f} {on_cpu:>7.3f} {megabytes:>7.1f} {times:>17}")
 
 
-def run(command: Sequence[str]) -> tuple[float, float]:
-    """The seconds and the largest resident memory, in MB, of a process. Raises if it fails."""
+def run(command: Sequence[str]) -> tuple[float, float, float]:
+    """The seconds, the processor time and the largest resident memory, in MB, of a process. Raises if it fails."""
     started = time.perf_counter()
     with tempfile.TemporaryFile() as printed:
         process = os.posix_spawn(
@@ -155,7 +158,7 @@ def run(command: Sequence[str]) -> tuple[float, float]:
         if status:
             printed.seek(0)
             raise RuntimeError(f"{' '.join(command)}: {printed.read().decode()[-2000:]}")
-    return seconds, used.ru_maxrss * 1024 / 1e6
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
 
 
 def trm() -> list[str]:

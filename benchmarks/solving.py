@@ -97,17 +97,23 @@ def answering(file: str | None, modes: tuple[str, ...], rounds: int) -> None:
 
 def learning(kind: str, modes: tuple[str, ...], rounds: int) -> None:
     """Time an update of the weights: one supervision step of a batch."""
-    from mirrors.torch_puzzles import TorchPuzzleTrainer
+    for name, seconds in in_turns(updates(kind, modes), rounds * 5).items():
+        size = PRESETS[kind].training.batch_size
+        click.echo(f"an update, {kind}, {size} boards: {name:<14} {1000 * seconds:8.2f} ms")
 
+
+def updates(kind: str, modes: tuple[str, ...]) -> dict[str, Work]:
+    """The update of ours, and of PyTorch in these modes, of the same weights on the same batch."""
     task, config = TASKS[kind], PRESETS[kind]
     puzzles = make_puzzles(task, config.training.batch_size, np.random.default_rng(0), config.training.extra)
     trainer = PuzzleTrainer(config, task, puzzles, puzzles, 0)
     trainer.refill()
-    copies = {f"torch {mode}": TorchPuzzleTrainer(trainer, mode) for mode in modes}
-    work: dict[str, Work] = {"ours": trainer.update, **{name: copy.update for name, copy in copies.items()}}
-    for name, seconds in in_turns(work, rounds * 5).items():
-        size = config.training.batch_size
-        click.echo(f"an update, {kind}, {size} boards: {name:<14} {1000 * seconds:8.2f} ms")
+    work: dict[str, Work] = {"ours": trainer.update}
+    if modes:
+        from mirrors.torch_puzzles import TorchPuzzleTrainer
+
+        work |= {f"torch {mode}": TorchPuzzleTrainer(trainer, mode).update for mode in modes}
+    return work
 
 
 def in_turns(work: dict[str, Work], rounds: int) -> dict[str, float]:

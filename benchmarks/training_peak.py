@@ -31,6 +31,18 @@ def shipped_trainer(preset: str) -> Any:
     return Trainer(config, task_from(load_dataset(), config.model.gift_features), SEED)
 
 
+def recommender_of(trainer: Any) -> Any:
+    """A recommender with the model of a trainer on the shipped data, which is no longer to be trained."""
+    from trm_np.data.load import load_dataset
+    from trm_np.recommend.recommender import Recommender
+    from trm_np.storage.checkpoint import StoredModel
+
+    data = load_dataset()
+    trainer.model.eval()
+    stored = StoredModel(trainer.model, trainer.config, data.vocabulary, data.gifts, data.train, {}, {})
+    return Recommender(stored)
+
+
 def main(preset: str, name: str) -> None:
     trainer = shipped_trainer(preset)
     batch = trainer.draw_batch(trainer.epoch_rows()[: trainer.config.training.batch_size])

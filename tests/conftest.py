@@ -4,11 +4,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.once import once
 
 # One thread for linear algebra: the arrays of the tests are small.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
@@ -45,17 +48,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def fitted_once() -> Iterator[None]:
-    """The linear baseline fits the same numbers once: a small run would take half its time for nothing else."""
-    from trm_np.evaluation import linear
+def computed_once() -> Iterator[None]:
+    """Most small runs have the same data: what follows from the data alone is computed once, not by each of them."""
+    import trm_np.evaluation.baselines
+    import trm_np.evaluation.compare
+    import trm_np.evaluation.linear
+    import trm_np.evaluation.predict
+    import trm_np.training.practice
 
-    fit, fitted = linear.logistic_weights, dict[Any, Any]()
-
-    def weights(features: Any, labels: Any, strength: float) -> Any:
-        key = (features.shape, features.tobytes(), labels.shape, labels.tobytes(), strength)
-        if key not in fitted:
-            fitted[key] = fit(features, labels, strength)
-        return fitted[key].copy()
-
-    with patch.object(linear, "logistic_weights", weights):
+    with ExitStack() as patches:
+        for module, name in (
+            (trm_np.evaluation.baselines, "best_lists"),
+            (trm_np.evaluation.compare, "learnt_predictions"),
+            (trm_np.evaluation.compare, "random_metrics"),
+            (trm_np.evaluation.linear, "logistic_weights"),
+            (trm_np.evaluation.predict, "best_lists"),
+            (trm_np.training.practice, "infer_votes"),
+        ):
+            patches.enter_context(patch.object(module, name, once(getattr(module, name))))
         yield

@@ -1,6 +1,7 @@
 """The book has every page once, its links lead on, and it needs no network."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.book.pages import (
+    BROWSERS,
     PAGES,
     contents,
     documented_modules,
@@ -80,9 +82,11 @@ def test_what_needs_a_network_is_noticed(line: str, loads: bool) -> None:
 def test_the_book_is_built_without_a_warning() -> None:
     for name in ("sphinx", "myst_parser", "furo"):
         pytest.importorskip(name, reason="needs pip install -e '.[docs]'")
-    command = [sys.executable, "-X", "utf8", str(ROOT / "docs" / "book")]
+    printing = any(map(shutil.which, BROWSERS))
+    command = [sys.executable, "-X", "utf8", str(ROOT / "docs" / "book"), *(["--pdf"] if printing else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert not printing or (ROOT / "build" / "book" / "trm_np.pdf").read_bytes().startswith(b"%PDF")
     html = ROOT / "build" / "book" / "html"
     assert all((html / page.relative_to(ROOT)).with_suffix(".html").exists() for page in PAGES)
     for page in html.rglob("*.html"):

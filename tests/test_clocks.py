@@ -16,6 +16,7 @@ CLOCKS |= {f"{name}_ns" for name in CLOCKS}
 # Calls whose first argument, where it is a number, is a limit of time.
 LIMITED = {"wait", "join", "result", "settimeout", "setdefaulttimeout", "alarm", "setitimer"}
 LIMITED |= {"implicitly_wait", "set_script_timeout", "set_page_load_timeout"}
+SETTINGS = {"deadline", "suppress_health_check", "timeout"}
 # What may be found where: none of it decides whether a test passes.
 ALLOWED = {
     ("waiting.py", "sleep"),  # between two looks for an event
@@ -26,6 +27,11 @@ ALLOWED = {
     ("serve/abuses.py", "sleep"),  # clients that are slow
     ("serve/abuses.py", "limit"),  # answers that need not come are not waited for
     ("serve/abuses.py", "clock"),  # told in the table
+    ("serve/test_on_waitress.py", "limit"),  # for a thread that must not end
+    ("campaign.py", "clock"),  # told in its table
+    ("hostile/offering.py", "clock"),  # told by campaign.py, which alone offers
+    ("hostile/offering.py", "sleep"),  # between two looks at the server
+    ("hostile/offering.py", "limit"),  # between two questions
     ("hostile/content.py", "clock"),  # told by campaign.py, and no test looks at it
     ("hostile/watched_load.py", "clock"),  # told by campaign.py
 }
@@ -56,8 +62,8 @@ def is_clock(node: ast.AST) -> bool:
 
 def found_in(call: ast.Call, numbers: set[str]) -> Iterator[str]:
     """The kinds in one call; `numbers` are the names of the file's own numbers."""
-    name = ast.unparse(call.func).rpartition(".")[2]
-    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg}
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg in SETTINGS}
     if name == "sleep":
         yield "sleep"
     if name in ("settings", "register_profile"):

@@ -1,6 +1,7 @@
 """Docstrings say plainly what a thing is or does: none begins with "What"."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("trm_np", "autograd", "benchmarks", "bin", "tests")
 SCRIPTS = ("bin/trm", "bin/trm-train")
+BEGINS = re.compile(
+    r"""["']\s*What"""
+)  # so a source with such a docstring has it; most have none, and are not parsed
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -19,7 +23,7 @@ def sources() -> list[Path]:
 
 def riddles(source: str) -> Iterator[str]:
     """Docstrings of a module that begin with "What", "Whatever" included, each from its first line."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source)) if BEGINS.search(source) else ():
         if isinstance(node, DOCUMENTED):
             text = ast.get_docstring(node) or ""
             if text.startswith("What"):

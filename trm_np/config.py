@@ -8,7 +8,6 @@ table). `resolve` starts from a preset, applies a recipe, turns switches off, th
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
@@ -264,6 +263,8 @@ def one_of(name: str, known: Iterable[str], kind: str) -> str:
     known = list(known)
     if name in known:
         return name
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=3) or get_close_matches(name, known, n=3, cutoff=0.5)
     more = ", ..." if len(known) > MOST_NAMES else ""
     hint = (

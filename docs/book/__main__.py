@@ -9,7 +9,6 @@ import click
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "book"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @click.command(
@@ -52,10 +51,13 @@ def book(pdf: bool) -> None:
 
 def printed(page: Path, pdf: Path) -> Path:
     """Print a page with a browser."""
+    from docs.book.pages import BROWSERS
+
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise click.ClickException(f"a PDF needs one of {', '.join(BROWSERS)}")
     options = ["--headless", "--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={pdf}"]
+    pdf.unlink(missing_ok=True)
     done = subprocess.run([browser, *options, page.as_uri()], capture_output=True, check=False)
     if done.returncode or not pdf.exists():
         raise click.ClickException(f"{browser} printed no PDF: {done.stderr.decode(errors='replace')[-300:]}")

@@ -49,7 +49,11 @@ def docstring_as_rst(
         if re.search("^  ", paragraph, re.MULTILINE) and not paragraph.startswith("- "):
             found.append("::\n\n" + textwrap.indent(paragraph, "    "))
         else:
-            escaped = re.sub(r"([*|\\]|_\b)", r"\\\1", paragraph)
+            escaped = re.sub(
+                r"(?<!\S)\*\w+\*(?!\w)|([*|\\]|_\b)",  # a word between stars stays
+                lambda sign: f"\\{sign[1]}" if sign[1] else sign[0],
+                paragraph,
+            )
             found.append(re.sub(r"`([^`]+)`", lambda code: "``" + code[1].replace("\\", "") + "``", escaped))
     lines[:] = "\n\n".join(found).splitlines()
 

@@ -18,6 +18,7 @@ PAGES = [
 ]
 PROGRAMS = sorted((ROOT / "docs").glob("*.html"))  # pages that run in a browser
 WITHOUT_REFERENCE = {"trm_np.cli", "trm_np.scenarios"}  # commands have a page of their own; data have no code
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")  # any of them prints the PDF
 STRICT = {"halt_level": 2, "report_level": 2, "myst_all_links_external": True}  # a warning is an error
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
@@ -137,11 +138,12 @@ def copy_programs(html: Path) -> None:
 def write_slides(html: Path) -> None:
     """Write the workshop as slides, one for each heading, into one file that needs no other."""
     from docutils.core import publish_parts
+    from docutils.writers.html5_polyglot import Writer
     from myst_parser.docutils_ import Parser
 
     text = (ROOT / "docs" / "workshop.md").read_text(encoding="utf-8")
     text = re.sub(r"\]\((?!https?:)([^)#]+)\.md", r"](\1.html", text)
-    body = publish_parts(text, parser=Parser(), writer="html5", settings_overrides=STRICT)["html_body"]
+    body = publish_parts(text, parser=Parser(), writer=Writer(), settings_overrides=STRICT)["html_body"]
     style = (ROOT / "docs" / "book" / "slides.css").read_text(encoding="utf-8")
     title = text.splitlines()[0].removeprefix("# ")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'

@@ -21,13 +21,13 @@ def gradient(tensor: Tensor) -> list[float]:
     return list(tensor.grad.tolist())
 
 
-def test_a_chain_of_twenty_thousand() -> None:
+def test_a_chain_longer_than_python_recurses() -> None:
     x = leaf(1.0)
     y = x
-    for _ in range(20_000):
+    for _ in range(5_000):
         y = y + 1
     y.backward()
-    assert y.item() == 20_001 and gradient(x) == [1.0]
+    assert y.item() == 5_001 and gradient(x) == [1.0]
 
 
 def test_a_long_chain_is_let_go_without_a_walk() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def everything_in(folder: Path) -> dict[Path, bytes | None]:
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
+@pytest.fixture(scope="module")
+def bad_files_stay() -> Iterator[None]:
+    """After all tests that read them, the bad files are as they were, and no other has joined them."""
+    before = everything_in(BAD)
+    yield
+    assert everything_in(BAD) == before
+
+
 def test_the_shipped_files_are_good() -> None:
     found = check()
     assert (found.exit_code, found.stderr) == (0, "")
@@ -51,25 +60,24 @@ def test_good_files_as_data(tmp_path: Path) -> None:
     assert json.loads(found.stdout) == {"good": sizes, "problems": []}
 
 
+@pytest.mark.usefixtures("bad_files_stay")
 @pytest.mark.parametrize("about", EXPECTED)
 def test_a_bad_file_exits_65_with_its_lines_and_nothing_is_written(
     about: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(BAD)
-    before = everything_in(BAD)
     for files in sets_of_files(about):
         found = check(**files)
         assert (found.exit_code, found.stderr) == (65, "")
         assert [*map(without_reason, found.stdout.splitlines())] == [*map(without_reason, EXPECTED[about])]
-    assert everything_in(BAD) == before
 
 
+@pytest.mark.usefixtures("bad_files_stay")
 @pytest.mark.parametrize("about", [name for name in EXPECTED if name.startswith("together/")])
 def test_training_refuses_with_the_first_line_and_says_what_lists_the_others(
     about: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(BAD)
-    before = everything_in(BAD)
     first, *others = EXPECTED[about]
     more = f" (and {len(others)} more; trm-train --check lists them)" if others else ""
     for files in sets_of_files(about):
@@ -77,7 +85,6 @@ def test_training_refuses_with_the_first_line_and_says_what_lists_the_others(
         found = CliRunner().invoke(train, [*SET, *options])
         assert (found.exit_code, found.stdout) == (65, "")
         assert without_reason(found.stderr) == without_reason(f"Error: {first}{more}\n")
-    assert everything_in(BAD) == before
 
 
 def test_20_lines_are_shared_out_among_the_files_and_the_rest_is_counted(tmp_path: Path) -> None:

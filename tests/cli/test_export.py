@@ -34,6 +34,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_trained(tmp_path_factory.mktemp("model") / "best.npz")
 
 
+@pytest.fixture(scope="module")
+def reduced(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The model in each precision."""
+    files = {form: tmp_path_factory.mktemp("reduced") / f"{form}.npz" for form in PRECISIONS}
+    for form, path in files.items():
+        assert run("export", model, f"--{form}", "--out", path).exit_code == 0
+    return files
+
+
 def run(*args: str | Path) -> Result:
     return CliRunner().invoke(trm, [str(arg) for arg in args])
 
@@ -167,12 +176,10 @@ def test_what_is_no_model_is_refused(model: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", PRECISIONS)
 @pytest.mark.parametrize("second", PRECISIONS)
 def test_what_has_lost_already_is_not_reduced_again(
-    model: Path, tmp_path: Path, first: str, second: str
+    reduced: dict[str, Path], tmp_path: Path, first: str, second: str
 ) -> None:
-    small = tmp_path / "small.npz"
-    assert run("export", model, f"--{first}", "--out", small).exit_code == 0
-    found = f"small.npz: its weights are {PRECISIONS[first]} already"
-    refused(tmp_path, 65, found, small, f"--{second}", "--out", tmp_path / "smaller.npz")
+    found = f"{first}.npz: its weights are {PRECISIONS[first]} already"
+    refused(tmp_path, 65, found, reduced[first], f"--{second}", "--out", tmp_path / "smaller.npz")
 
 
 def test_a_weight_beyond_half_precision_is_refused(model: Path, tmp_path: Path) -> None:

@@ -46,7 +46,13 @@ def test_training_a_program_and_its_answer(tmp_path: Path) -> None:
     assert "Example: gifts.pyz recommend --age 34" in run(program, "recommend", "--help")
 
 
-@pytest.mark.parametrize("arguments", ["inspect nothing.npz", "train --set training.batch_size=0", "trane"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --set training.batch_size=0",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("inspect nothing.npz", "trane")),
+    ],
+)
 def test_refusals(arguments: str) -> None:
     command = [sys.executable, "-OO", str(ROOT / "bin" / "trm"), *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True)

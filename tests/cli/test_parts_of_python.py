@@ -66,7 +66,7 @@ def test_no_command_needs_the_optional_parts(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("missing", ["_ctypes", "scipy"])
+@pytest.mark.parametrize("missing", [pytest.param("_ctypes", marks=pytest.mark.slow), "scipy"])
 def test_without_scipy_training_is_refused_before_it_begins(missing: str, tmp_path: Path) -> None:
     write_trained(tmp_path / "best.npz")
     done = run([missing], tmp_path, *WITHOUT_SCIPY)

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from tests.recommend.stored_models import trained, write_trained
 from tests.recommend.test_alone_and_in_batch import nearly
 from tests.recommend.test_recommender import perfect_for
+from tests.waiting import HANG
 from trm_np.cli.recommend import WIDTH, recommend
 from trm_np.data.records import Profile
 from trm_np.recommend.recommender import Recommender
@@ -57,6 +58,51 @@ def process(*args: str) -> "subprocess.Popen[str]":
 def catalogue(path: Path, *gifts: Any) -> Path:
     path.write_text(json.dumps({"gifts": [asdict(gift) for gift in gifts]}), encoding="utf-8")
     return path
+
+
+# What `trm recommend` loads besides NumPy, click and what these two load: rooms of this project, and packages of the
+# standard library. Each has its price: `logging` or `numpy.random` is a twentieth of the time to the first answer.
+ROOMS = {
+    *("autograd", "cli", "config", "data", "deadline", "model", "process", "recommend"),
+    *("start", "storage", "systems", "text", "world"),
+}
+STANDARD = {
+    *(
+        "atexit",
+        "copy",
+        "dataclasses",
+        "hashlib",
+        "heapq",
+        "json",
+        "pathlib",
+        "pkgutil",
+        "unicodedata",
+        "zlib",
+    ),
+    *("encodings", "fnmatch", "glob", "grp", "importlib", "ipaddress", "locale", "ntpath", "pwd", "urllib"),
+    "signal",
+}
+OF_NUMPY = {"numpy.typing", "numpy._typing._add_docstring"}
+LOADING = """
+import json, sys
+import click, numpy
+before = set(sys.modules)
+from trm_np.start import trm
+try:
+    trm()
+finally:
+    print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_the_way_to_the_first_answer_loads_little(model: str) -> None:
+    command = [sys.executable, "-c", LOADING, "recommend", model, *PERSON]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=HANG)
+    loaded = {name for name in json.loads(done.stdout.splitlines()[-1]) if not name.startswith("_")}
+    ours = {name for name in loaded if name.startswith("trm_np")}
+    assert {name.split(".")[1] for name in ours - {"trm_np"}} == ROOMS
+    others = loaded - ours - OF_NUMPY
+    assert {name if name.startswith("numpy") else name.split(".")[0] for name in others} <= STANDARD
 
 
 # ---------------------------------------------------------------------------------------- one person

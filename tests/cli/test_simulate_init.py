@@ -174,7 +174,7 @@ def test_init_writes_an_example_that_trains() -> None:
         "mine: wrote README.md, scenarios.json, held_out_scenarios.json, gift_catalog.json"
     )
     assert {path.name for path in Path("mine").iterdir()} == {"README.md", *DATA}
-    trained = train("mine")
+    trained = train("mine", *SET)
     assert (trained.exit_code, trained.output) == (0, "")
 
 

@@ -58,7 +58,7 @@ def run(folder: Path, command: Sequence[str], redirection: str) -> "subprocess.C
 
 def marked(*names: str) -> list[Any]:
     """The names, of which those that take a second or more are left to the slow tests."""
-    slow = ("train", "evaluate", "lab sweep")
+    slow = ("train", "evaluate", "lab sweep", "program", "recommend in processes")
     return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
 
 

@@ -50,6 +50,12 @@ PLACES: dict[str, dict[str, str]] = {
 }
 
 
+# Each place starts processes; the one that can write least is tried in the quick tests.
+EVERYWHERE = pytest.mark.parametrize(
+    "place", [pytest.param(name, marks=() if name == "ASCII" else pytest.mark.slow) for name in PLACES]
+)
+
+
 def documents() -> dict[str, Any]:
     """Every name of every list is one of these texts, and so are the names of scenarios, gifts and sellers."""
     vocabulary = {kind: [f"{name} {kind[:3]}" for name in NAMES] for kind in LISTS}
@@ -137,7 +143,7 @@ def test_what_is_stored_is_what_was_written(folder: Path) -> None:
     assert [scenario.name for scenario in stored.scenarios] == [f"scenario {name}" for name in NAMES]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     profile = {
@@ -169,7 +175,7 @@ def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folde
     assert len({done.stdout for done in asked}) == 1
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     hobby = vocabulary["hobbies"][0]
@@ -181,7 +187,7 @@ def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -
     assert f"for their {hobby}" in done.stdout.decode()
 
 
-@pytest.mark.parametrize("place", PLACES)
+@EVERYWHERE
 def test_what_a_model_knows_is_shown_as_it_was_written(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     found = trm(folder, "inspect", MODEL, "--json", place=place)

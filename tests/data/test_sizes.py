@@ -116,7 +116,7 @@ def attempt(paths: dict[str, Path]) -> None:
 @pytest.mark.parametrize("what", SIZES)
 def test_the_cost_of_loading_is_linear(what: str, tmp_path: Path) -> None:
     few, twice, four_times = (
-        calls(partial(attempt, write(tmp_path, **SIZES[what](count)))) for count in (300, 600, 1200)
+        calls(partial(attempt, write(tmp_path, **SIZES[what](count)))) for count in (100, 200, 400)
     )
     assert four_times - twice < 2.2 * (twice - few)
 

@@ -184,7 +184,7 @@ def test_the_original_files_are_valid(tmp_path: Path) -> None:
     assert reported(tmp_path, good()) == set()
 
 
-@settings(in_one_folder, max_examples=400)
+@settings(in_one_folder, max_examples=4 * settings().max_examples)
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=6))
 def test_exactly_the_spoilt_places_are_reported(tmp_path: Path, chosen: list[tuple[Where, Spoil]]) -> None:
     documents = good()

@@ -66,9 +66,9 @@ def test_the_share_makes_the_lists_of_the_validation_scenarios_better_by_more_th
 
 def test_a_value_is_the_reward_and_a_share_of_the_probability_of_the_category() -> None:
     people = [scenario.profile for scenario in load_dataset().test[:5]]
+    shared, plain = Recommender(stored_with(0.4)), Recommender(trained())
     with no_grad():
-        thought = outputs_of(Recommender(stored_with(0.4)), people)
-        alone = outputs_of(Recommender(trained()), people)
+        thought, alone = outputs_of(shared, people), outputs_of(plain, people)
     likely = np.array(
         [[named[gift.category] for gift in load_dataset().gifts] for named in thought.categories]
     )
@@ -78,8 +78,9 @@ def test_a_value_is_the_reward_and_a_share_of_the_probability_of_the_category() 
 
 def test_the_scores_by_which_choices_are_judged_are_those_of_a_recommendation() -> None:
     people = [scenario.profile for scenario in load_dataset().test]
+    recommender = Recommender(stored_with(0.2))
     with no_grad():
-        wanted = outputs_of(Recommender(stored_with(0.2)), people).value
+        wanted = outputs_of(recommender, people).value
     found = choice_scores(trained().model, task().test, task(), category_share=0.2)
     assert found == pytest.approx(wanted, abs=1e-5)
 

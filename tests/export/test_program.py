@@ -20,16 +20,21 @@ from trm_np.export.program import FIRST_LINE, export_program
 from trm_np.storage.checkpoint import CheckpointError, load_model
 
 # Runs the program with nothing to import but the standard library, one more folder, and what is in the program; says
-# last on stdout where click and trm_np came from, and what was opened for writing, made or removed.
+# last on stdout where click and trm_np came from, what was opened for writing, made or removed, and how many of the
+# program's modules were compiled.
 ALONE = """
 import runpy, sys
 program, folder, *arguments = sys.argv[1:]
 changes = []
+compiled = 0
 def hook(event, arguments):
+    global compiled
     if event == "open" and (set(arguments[1] or "r") & set("wxa+") or arguments[2] & 0o1103):
         changes.append(str(arguments[0]))
     elif event in ("os.mkdir", "os.remove", "os.rename", "tempfile.mkstemp", "tempfile.mkdtemp"):
         changes.append(event)
+    elif event == "compile" and str(arguments[1]).startswith(program):
+        compiled += 1
 sys.path.append(folder)
 sys.argv = [program, *arguments]
 sys.addaudithook(hook)
@@ -38,7 +43,7 @@ try:
 finally:
     origins = [sys.modules[name].__file__ for name in ("click", "trm_np", "trm_np.autograd") if name in sys.modules]
     import json
-    print(json.dumps({"origins": origins, "changes": changes}))
+    print(json.dumps({"origins": origins, "changes": changes, "compiled": compiled}))
 """
 ASKED = ("recommend", "--age", "34", "--hobby", "cooking", "--budget", "120", "--json")
 
@@ -82,7 +87,18 @@ def test_with_numpy_alone_it_answers_as_the_model_does(model: Path, program: Pat
     seen = json.loads(last)
     assert len(seen["origins"]) == 3
     assert all(origin.startswith(f"{program}{os.sep}") for origin in seen["origins"])
-    assert seen["changes"] == []
+    assert seen["changes"] == [] and seen["compiled"] == 0
+
+
+def test_a_python_for_which_it_is_not_compiled_runs_its_source(
+    model: Path, numpy_alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_np.export.program.MAGIC_NUMBER", b"\0\0\r\n")
+    export_program(model, tmp_path / "gifts.pyz")
+    done = run_alone(tmp_path / "gifts.pyz", numpy_alone, *ASKED)
+    *answer, last = done.stdout.splitlines()
+    assert len(json.loads("\n".join(answer))["gifts"]) == 3
+    assert json.loads(last)["compiled"] > 100
 
 
 def test_a_refusal_needs_no_more_than_an_answer(program: Path, numpy_alone: Path) -> None:

@@ -1,5 +1,6 @@
 """Any bad model file is refused in one way, runs nothing, writes nothing and takes little memory."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,17 +105,21 @@ WATCHED = {
 }
 
 
-@pytest.mark.parametrize("event", WATCHED)
-def test_the_watch_sees_what_it_is_there_for(event: str, tmp_path: Path) -> None:
-    statement = WATCHED[event].format(folder=tmp_path)
+def test_the_watch_sees_what_it_is_there_for(tmp_path: Path) -> None:
+    statements = [statement.format(folder=tmp_path) for statement in WATCHED.values()]
+    functions = "".join(f"def do_{at}():\n    {statement}\n" for at, statement in enumerate(statements))
     program = f"""
-import marshal, os, pickle, shutil, socket, subprocess
+import json, marshal, os, pickle, shutil, socket, subprocess
 from tests.hostile.watched_load import Watch, watched
-def do():
-    {statement}
-print(watched(Watch(), do)["events"])
+{functions}
+watch = Watch()
+for do in ({"".join(f"do_{at}, " for at in range(len(statements)))}):
+    watch.events = []
+    print(json.dumps(watched(watch, do)["events"]))
 """
-    assert event in run(["-c", program])
+    seen = run(["-c", program]).splitlines()
+    for event, events in zip(WATCHED, seen, strict=True):
+        assert event in json.loads(events), event
 
 
 def test_the_watch_sees_memory_that_is_taken_and_given_back() -> None:

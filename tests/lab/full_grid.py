@@ -15,22 +15,22 @@ EVALUATED = (*TARGETS, *STRICT)
 DATA = "2357fce66a2ddd02e2a0d116d7a2ac1f"
 
 
-def full_grid(seeds: int = 1) -> list[Row]:
+def full_grid(seeds: int = 1, epochs: int = EPOCHS) -> list[Row]:
     return [
-        row(name, config, seed)
+        row(name, config, seed, epochs)
         for seed in range(seeds)
         for name, config in grid("tiny", {}, full=True).items()
     ]
 
 
-def row(name: str, config: Config, seed: int) -> Row:
+def row(name: str, config: Config, seed: int, epochs: int) -> Row:
     """A row like that of `run_trial`, with random figures seeded by the settings and the seed."""
     settings = flatten(config)
     on = list(switches(config).values())
     dice = np.random.default_rng([seed, *map(int, on)])
     every, patience = settings["training.evaluate_every"], settings["training.patience"]
-    waited = every * (patience + int(dice.integers(1, 4))) if patience else EPOCHS
-    kept, ended = every if patience else EPOCHS, min(waited, EPOCHS)
+    waited = every * (patience + int(dice.integers(1, 4))) if patience else epochs
+    kept, ended = every if patience else epochs, min(waited, epochs)
     rate = settings["learning_rate.category_matching"]
     return {
         "name": name,
@@ -40,7 +40,7 @@ def row(name: str, config: Config, seed: int) -> Row:
         "settings": settings,
         "epochs_run": ended,
         "best_epoch": kept,
-        "stopped_by": "early_stopping" if ended < EPOCHS else "epochs",
+        "stopped_by": "early_stopping" if ended < epochs else "epochs",
         "validation": metrics(kept, on, dice),
         "test": metrics(kept, on, dice),
         "curve": list(records(rate, range(every, ended + 1, every), on, dice)),

@@ -367,7 +367,7 @@ def test_training_starts_with_a_vocabulary_of_any_size(
 
 @pytest.mark.parametrize(
     "sizes",
-    [(13, 5, 100, 100, 30, 30), (1, 1, 1, 1, 1, 1)],
+    [pytest.param((13, 5, 100, 100, 30, 30), marks=pytest.mark.slow), (1, 1, 1, 1, 1, 1)],
     ids=["more words than width", "a single name each"],
 )
 def test_the_tiny_preset_starts_with_very_long_and_very_short_lists(

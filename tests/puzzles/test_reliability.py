@@ -58,7 +58,9 @@ def test_a_run_killed_several_times_ends_with_the_same_bytes(
     assert run.results() == whole
 
 
-@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=() if each == signal.SIGINT else pytest.mark.slow) for each in STOPS]
+)
 def test_a_signal_saves_the_run_and_prints_how_to_resume(
     number: signal.Signals, training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:

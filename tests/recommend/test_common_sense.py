@@ -157,7 +157,6 @@ def test_of_the_shipped_gifts(person: Profile, terms: dict[str, Any]) -> None:
     require_sense(shipped(), person, terms)
 
 
-@settings(deadline=None, max_examples=30)
 @given(PEOPLE, st.fixed_dictionaries(TERMS))
 def test_an_answer_is_the_same_alone_and_among_others(person: Profile, terms: dict[str, Any]) -> None:
     """Also beside people who get no gift."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.recommend.stored_models import trained, untrained
@@ -251,13 +251,11 @@ def require_true_components(recommender: Recommender, answer: Recommendation) ->
         assert list(gift.components.values()) == pytest.approx(true, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(PEOPLE, st.fixed_dictionaries(QUESTIONS))
 def test_of_the_shipped_gifts(person: Profile, question: dict[str, Any]) -> None:
     require_truth(shipped(), person, question)
 
 
-@settings(deadline=None)
 @given(PROFILES, AGES, st.fixed_dictionaries(QUESTIONS), ODD_GIFTS)
 def test_of_gifts_with_odd_offers_stock_and_reviews(
     person: Profile, age: float | None, question: dict[str, Any], gifts: list[Gift]
@@ -266,7 +264,6 @@ def test_of_gifts_with_odd_offers_stock_and_reviews(
     require_truth(Recommender(untrained(), gifts), replace(person, age=age), question)
 
 
-@settings(deadline=None, max_examples=30)
 @given(PEOPLE, st.integers(0, 15))
 def test_an_explanation_says_what_the_answer_says_before_any_tool(person: Profile, days_left: int) -> None:
     answer = shipped().recommend(person, 2, days_left, tools=(), **ANYTHING)
@@ -278,7 +275,6 @@ def test_an_explanation_says_what_the_answer_says_before_any_tool(person: Profil
             assert explained.predicted_reward == pytest.approx(gift.predicted_reward, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
 @given(PEOPLE, st.integers(1, 8), st.integers(1, 8))
 def test_the_longer_list_holds_the_shorter_in_its_order(person: Profile, some: int, more: int) -> None:
     short, long = (

@@ -8,9 +8,10 @@ import pytest
 
 from tests.serve.asking import model_file, other_model_file
 from tests.waiting import HANG, wait_until
+from trm_np.data.problems import DataError
 from trm_np.serve import log
 from trm_np.serve.metrics import Metrics
-from trm_np.serve.served import ServedModel
+from trm_np.serve.served import ServedModel, load
 from trm_np.serve.trial import TrialError, tried
 from trm_np.storage.checkpoint import CheckpointError
 
@@ -23,6 +24,19 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def served(path: Path) -> ServedModel:
     return ServedModel(str(path), None, Metrics())
+
+
+@pytest.fixture
+def tried_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are tried in this process, where the test is not about the other one."""
+
+    def tried(path: str, catalogue: str | None, trust: bool) -> str:
+        try:
+            return str(load(path, catalogue, trust).health["sha256"])
+        except (CheckpointError, DataError) as error:
+            raise TrialError(str(error)) from error
+
+    monkeypatch.setattr("trm_np.serve.served.tried", tried)
 
 
 def seed(served: ServedModel) -> int:
@@ -47,6 +61,7 @@ def test_a_file_that_has_changed_is_loaded_once_it_has_come_to_rest(path: Path, 
     assert served.now is after
 
 
+@pytest.mark.usefixtures("tried_here")
 @pytest.mark.parametrize("broken", [b"", b"PK", None], ids=["empty", "cut short", "gone"])
 def test_a_broken_file_is_refused_once_and_the_model_stays(
     path: Path, served: ServedModel, broken: bytes | None, capsys: pytest.CaptureFixture[str]
@@ -69,12 +84,14 @@ def test_a_broken_file_is_refused_once_and_the_model_stays(
     assert "trm_model_reloads_total 1\n" in served.metrics.text()
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_what_is_asked_for_is_loaded_at_once_though_nothing_has_changed(served: ServedModel) -> None:
     before = served.now
     served.look(requested=True)
     assert served.now is not before and served.now.recommender.gifts == before.recommender.gifts
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_a_catalogue_that_changes_is_loaded_and_a_broken_one_refused(path: Path, tmp_path: Path) -> None:
     shipped = Path(__file__).resolve().parents[2] / "scenarios" / "gift_catalog.json"
     catalogue = Path(shutil.copy(shipped, tmp_path / "gifts.json"))
@@ -95,6 +112,7 @@ def test_a_model_that_cannot_be_read_is_no_beginning(path: Path) -> None:
         ServedModel(str(path), None, Metrics())
 
 
+@pytest.mark.usefixtures("tried_here")
 def test_a_process_forked_while_another_model_was_loaded_loads_it_itself(
     path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +177,7 @@ class Unwritable:
     flush = write
 
 
+@pytest.mark.usefixtures("tried_here")
 @pytest.mark.parametrize("stream", [Unwritable(), None], ids=["a closed pipe", "none"])
 def test_what_cannot_be_said_is_lost_and_nothing_else(
     path: Path, served: ServedModel, monkeypatch: pytest.MonkeyPatch, stream: object

@@ -528,7 +528,11 @@ def test_a_field_of_a_training_state_that_is_of_another_kind_is_refused(training
     arrays = {name: array for name, array in content_of(training)[1].items() if not isinstance(array, bytes)}
     trainer = small_trainer(small(training__epochs=1))
     taken = []
-    for place in places_in(state):
+    generators = state["generators"]  # all alike: one stands for them
+    state["generators"] = dict(list(generators.items())[:1])
+    places = [*places_in(state)]
+    state["generators"] = generators
+    for place in places:
         for wrong in WRONG:
             spoilt: Any = json.loads(json.dumps(state))
             into = spoilt

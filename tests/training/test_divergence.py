@@ -35,6 +35,9 @@ Learnt = tuple[bytes, bytes, bytes, list[int]]
 CONFIG = small(training__batch_size=10, training__epochs=3, training__evaluate_every=1)
 STEPS = 6  # of an epoch: three batches, two steps each
 STEP = 3  # the first of the second batch: every moment has moved
+ONE_STEP = small(
+    training__batch_size=25, training__epochs=3, training__evaluate_every=1, model__supervision_steps=1
+)
 
 
 def learnt(t: Trainer) -> Learnt:
@@ -177,12 +180,12 @@ def decisions(t: Trainer) -> list[Any]:
 )
 def test_an_evaluation(kind: str, name: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the learning rates nor the best weights follow a number that is none."""
-    t = trainer(CONFIG)
+    t = trainer(ONE_STEP)
     injection = Injection(t, train_module.evaluate_model, spoilt_evaluation(kind, name, value), 2)
     monkeypatch.setattr(train_module, "evaluate_model", injection)
     next(t.epochs())
     before = copy.deepcopy(decisions(t))
-    injection.stops_training(rf"validation {kind} {name} is {value} in epoch 2, step {STEPS}")
+    injection.stops_training(rf"validation {kind} {name} is {value} in epoch 2, step 1")
     assert decisions(t) == before
 
 

@@ -78,7 +78,7 @@ def on_ranks(size: int, work: Callable[[Ranks], Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("size", "batch_size", "steps"), [pytest.param(2, 16, 100, marks=pytest.mark.slow), (3, 11, 30)]
+    ("size", "batch_size", "steps"), [pytest.param(2, 16, 100, marks=pytest.mark.slow), (3, 11, 18)]
 )
 def test_ranks_learn_together_what_one_process_learns(size: int, batch_size: int, steps: int) -> None:
     """With everything on, and batches of 9 (5 + 4) among those of 16, or of 3 (1 + 1 + 1) among those of 11."""
@@ -88,7 +88,7 @@ def test_ranks_learn_together_what_one_process_learns(size: int, batch_size: int
     (first, losses), *others = on_ranks(size, lambda ranks: trained(config, batches, ranks))
     assert max(alone.optimizer.steps) == steps
     np.testing.assert_allclose(first.optimizer.weights, alone.optimizer.weights, rtol=0, atol=1e-12)
-    assert len(losses) == alone.progress.epochs >= 5
+    assert len(losses) == alone.progress.epochs >= 3
     for epoch, expected in zip(losses, expected_losses, strict=True):
         assert epoch == pytest.approx(expected, rel=1e-11, abs=1e-12)
     for other, other_losses in others:
@@ -188,7 +188,10 @@ def test_launchers_say_rank_and_size(launcher: pytest.MonkeyPatch, kind: str) ->
     assert launched() == (2, 3)
 
 
-@pytest.mark.parametrize(("size", "code"), [("1", 0), ("2", 2)])
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [pytest.param("1", 0, marks=pytest.mark.slow), ("2", 2)],  # which trains; two are refused
+)
 def test_mpi4py_is_needed_by_several_ranks_only(tmp_path: Path, size: str, code: int) -> None:
     (tmp_path / "mpi4py").mkdir()
     (tmp_path / "mpi4py" / "__init__.py").write_text("raise ImportError('none here')")

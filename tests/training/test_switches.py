@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import trm_np.training.trainer as train_module
-from tests.training.small_run import new_run, records, small, trainer
+from tests.training.small_run import new_run, small, trainer
 from trm_np.autograd import Tensor, nn
 from trm_np.config import Config
 from trm_np.storage.checkpoint import load_model
@@ -115,14 +115,14 @@ def test_early_stopping_ends_a_run_that_gets_worse_and_keeps_its_best(
     assert ended(small("early_stopping", **settings)) == (20, "epochs", 20)
 
 
-def test_frequent_evaluation_evaluates_every_five_epochs_instead_of_ten(tmp_path: Any) -> None:
+def test_frequent_evaluation_evaluates_every_five_epochs_instead_of_ten() -> None:
     def evaluated(config: Config) -> list[int]:
-        new_run(tmp_path, config).train()
-        return [record["epoch"] for record in records(tmp_path) if "validation" in record]
+        return [record["epoch"] for record in trainer(config).epochs() if "validation" in record]
 
     # The last epoch is always evaluated.
-    assert evaluated(small(training__epochs=11)) == [5, 10, 11]
-    assert evaluated(small("frequent_evaluation", training__epochs=11)) == [10, 11]
+    settings = {"training__epochs": 11, "training__batch_size": 25, "model__supervision_steps": 1}
+    assert evaluated(small(**settings)) == [5, 10, 11]
+    assert evaluated(small("frequent_evaluation", **settings)) == [10, 11]
 
 
 def test_data_augmentation_tells_a_scenario_differently_each_time() -> None:

@@ -165,7 +165,7 @@ def test_gifts_of_unknown_price_are_in_no_bundle(budget: float | None) -> None:
     assert found.bundle == (0, 2) and found.price == 90.0
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.lists(partly_known(GIFTS), min_size=1, max_size=6), st.none() | st.floats(0.01, 500), st.integers(0, 9)
 )

@@ -3,7 +3,7 @@
 import click
 
 from trm_np.cli.errors import OneLine, refusals, report
-from trm_np.cli.options import as_json, named, path_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
 
@@ -18,7 +18,7 @@ from trm_np.cli.threads import is_large, use_threads
     Example: trm evaluate checkpoints/integrated_enhanced/best.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @path_option("--held-out", help="Held-out scenarios.  [default: the shipped ones]")
 @click.option(
     "--cross-validate",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals, report
-from trm_np.cli.options import as_json, named, path_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.threads import is_large, use_threads
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ENDINGS = {
     Example: trm export checkpoints/integrated_enhanced/best.npz --int8 --out small.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @click.option("--half", is_flag=True, help="Model file with float16 weights, half as large.")
 @click.option("--int8", is_flag=True, help="Model file with 8-bit integer weights, a quarter as large.")
 @click.option("--safetensors", is_flag=True, help="Weights for PyTorch (extra: safetensors).")

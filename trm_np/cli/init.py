@@ -3,7 +3,7 @@
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 from trm_np.text import printable
 
@@ -20,7 +20,7 @@ FILES = ("README.md", "scenarios.json", "held_out_scenarios.json", "gift_catalog
     Example: trm init my_data
     """,
 )
-@click.argument("folder", callback=named)
+@click.argument("folder", type=FILE)
 def init(folder: str) -> None:
     with refusals():
         from importlib import resources

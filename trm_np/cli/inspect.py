@@ -4,11 +4,11 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import (
+    FILE,
     DataFiles,
     as_json,
     config_options,
     data_options,
-    named,
     parse_config,
     refuse_given,
     together,
@@ -28,7 +28,7 @@ from trm_np.config import Config
     Example: trm inspect --preset report
     """,
 )
-@click.argument("model", callback=named, required=False)
+@click.argument("model", type=FILE, required=False)
 @together("config", parse_config, *config_options)
 @data_options
 @trust

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from trm_np.cli.completion import among, settings_of
 from trm_np.cli.errors import USAGE, OneLineGroup, Refusal, refusals, say
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import plot
 from trm_np.cli.lab_recursion import recursion
+from trm_np.cli.lab_stopping import stopping
 from trm_np.cli.lab_thinking import thinking
 from trm_np.cli.options import (
     DataFiles,
@@ -123,6 +125,7 @@ def ablate(
         multiple=True,
         required=True,
         metavar="KEY=V1,V2",
+        shell_complete=among(settings_of),
         help="Setting and its values; give several settings for a grid.",
     ),
     preset_option,
@@ -192,4 +195,5 @@ def combinations(base: Base) -> dict[str, Config]:
 lab.add_command(page)
 lab.add_command(plot)
 lab.add_command(recursion)
+lab.add_command(stopping)
 lab.add_command(thinking)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
-from trm_np.cli.options import named, path_option, refuse_given
+from trm_np.cli.options import FILE, path_option, refuse_given
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
 
@@ -23,7 +23,7 @@ from trm_np.text import printable
     Example: trm lab plot checkpoints/integrated_enhanced
     """,
 )
-@click.argument("source", callback=named)
+@click.argument("source", type=FILE)
 @path_option("--out", metavar="FOLDER", help="Output folder.  [default: figures, beside the source]")
 @click.option(
     "--scenario",

@@ -8,7 +8,7 @@ import click
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.lab_page import write_page
 from trm_np.cli.lab_plot import make
-from trm_np.cli.options import named, path_option
+from trm_np.cli.options import FILE, path_option
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
 
@@ -24,7 +24,7 @@ from trm_np.text import printable
     Example: trm lab thinking checkpoints/sudoku6/best.npz
     """,
 )
-@click.argument("model", callback=named, default="checkpoints/sudoku6/best.npz")
+@click.argument("model", type=FILE, default="checkpoints/sudoku6/best.npz")
 @path_option("--results", default="checkpoints/lab/thinking.jsonl", help="Results of `trm lab recursion`.")
 @path_option("--out", default="thinking.html", help="Output file; an existing page is replaced.")
 @path_option(

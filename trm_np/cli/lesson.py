@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import IO_FAILED, OneLineGroup, Refusal, refusals, say
-from trm_np.cli.options import named
+from trm_np.cli.options import FILE
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 from trm_np.config import one_of
@@ -37,7 +37,7 @@ def lesson() -> None:
 
 
 @lesson.command(
-    help="""Write the file of LESSON, such as 4 or 0b, with the functions to fill in.
+    help="""Write the file to fill in for LESSON, such as 4.
 
     The file is lesson_04.py for lesson 4. It is written into the current folder or into FOLDER. An existing file is
     never replaced.
@@ -50,7 +50,7 @@ def lesson() -> None:
 @click.option(
     "--out",
     "folder",
-    callback=named,
+    type=FILE,
     default=".",
     show_default=True,
     metavar="FOLDER",
@@ -77,7 +77,7 @@ def start(lesson: str, folder: str) -> None:
     """
 )
 @lesson_argument
-@click.argument("file", required=False, callback=named, metavar="[FILE]")
+@click.argument("file", required=False, type=FILE, metavar="[FILE]")
 def check(lesson: str, file: str | None) -> None:
     use_threads(all_cores=False)
     with refusals():
@@ -106,9 +106,9 @@ def check(lesson: str, file: str | None) -> None:
 
 
 @lesson.command(
-    help="""Print hints for EXERCISE, such as 4.1, from a first nudge to nearly the whole answer.
+    help="""Print a hint for EXERCISE, such as 4.1.
 
-    Each call prints one hint; -n 2 prints the second.
+    The first is a nudge, and the last is nearly the whole answer; -n 2 prints the second.
 
     \b
     Example: trm lesson hint 4.1

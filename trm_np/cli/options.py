@@ -6,22 +6,33 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from trm_np.cli.completion import among, settings_of
 from trm_np.cli.errors import refusals
 from trm_np.config import PRESETS, RECIPES, SWITCHES, Config, ConfigError, one_of, resolve
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def named(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def path_option(*names: str, metavar: str = "FILE", **settings: Any) -> Callable[[Command], Command]:
+    """An option that names a file or a folder."""
+    return click.option(*names, type=FILE, metavar=metavar, **settings)
+
+
+class File(click.Path):
+    """The name of a file or folder as it is, which the shell completes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return named(ctx, param, value)
+
+
+FILE = File()
+
+
+def named(_: click.Context | None, parameter: click.Parameter | None, value: str) -> str:
     """A name as it is; an empty one would mean the current folder, and is refused."""
     if value == "":
         raise click.BadParameter("an empty name; give the name of a file or folder", param=parameter)
     return value
-
-
-def path_option(*names: str, metavar: str = "FILE", **settings: Any) -> Callable[[Command], Command]:
-    """An option that names a file or a folder."""
-    return click.option(*names, callback=named, metavar=metavar, **settings)
 
 
 def utf_8(typed: str) -> str:
@@ -112,16 +123,23 @@ class RunOptions(NamedTuple):
 
 
 preset_option = click.option(
-    "--preset", default="tiny", help=f"Preset of the model: one of {', '.join(PRESETS)}."
+    "--preset",
+    default="tiny",
+    shell_complete=among(lambda _: PRESETS),
+    help=f"Preset of the model: one of {', '.join(PRESETS)}.",
 )
 recipe_option = click.option(
-    "--recipe", default="report", help=f"Recipe of the training: one of {', '.join(RECIPES)}."
+    "--recipe",
+    default="report",
+    shell_complete=among(lambda _: RECIPES),
+    help=f"Recipe of the training: one of {', '.join(RECIPES)}.",
 )
 set_option = click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=among(settings_of),
     help="Setting and its value, such as training.batch_size=8; repeatable.",
 )
 epochs_option = click.option(
@@ -140,12 +158,14 @@ config_options = (
         "--without",
         multiple=True,
         metavar="NAME",
+        shell_complete=among(lambda _: SWITCHES),
         help=f"Optimization to turn off, repeatable: {', '.join(SWITCHES)}.",
     ),
     click.option(
         "--only",
         multiple=True,
         metavar="NAME",
+        shell_complete=among(lambda _: SWITCHES),
         help="Optimization to leave on, repeatable; the others are turned off.",
     ),
     set_option,

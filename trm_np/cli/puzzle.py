@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, report, say
-from trm_np.cli.options import as_json, named, path_option, seed_option, trust
+from trm_np.cli.options import FILE, as_json, path_option, seed_option, trust
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
 from trm_np.cli.threads import use_threads
@@ -105,7 +105,7 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
     Example: trm puzzle solve checkpoints/sudoku6/best.npz ......5.....1..3.6.4..2...4..2..3..5
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @click.argument("board", required=False)
 @steps_option
 @trust
@@ -138,7 +138,7 @@ def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json
     Example: trm puzzle evaluate checkpoints/sudoku6/best.npz --steps 16
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @path_option("--puzzles", help="Puzzles to solve: one board per line, or CSV.")
 @click.option(
     "--count",

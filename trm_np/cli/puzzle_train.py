@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trm_np.cli.completion import among, puzzles
 from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, report, say
 from trm_np.cli.options import (
     RunOptions,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 COUNT = 4000  # puzzles to train on
 
-kind = click.argument("kind", default="sudoku6")
+kind = click.argument("kind", default="sudoku6", shell_complete=among(puzzles))
 
 
 @dataclass(frozen=True)

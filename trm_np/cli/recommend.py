@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from trm_np.cli.completion import among, of_vocabulary
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals, report
-from trm_np.cli.options import as_json, catalogue_option, named, names_in, path_option, together, trust, utf_8
+from trm_np.cli.options import FILE, as_json, catalogue_option, names_in, path_option, together, trust, utf_8
 from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
@@ -59,7 +60,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
     Example: trm recommend checkpoints/integrated_enhanced/best.npz --age 34 --hobby cooking --budget 120
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @together(
     "profile",
     given_fields,
@@ -71,6 +72,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         type=utf_8,
         multiple=True,
         metavar="NAME",
+        shell_complete=of_vocabulary("hobbies"),
         help="Hobby, in your own words; repeatable.",
     ),
     click.option(
@@ -79,12 +81,23 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         type=utf_8,
         multiple=True,
         metavar="NAME",
+        shell_complete=of_vocabulary("preferences"),
         help="Preference, in your own words; repeatable.",
     ),
     click.option(
-        "--relationship", type=utf_8, metavar="NAME", help="Relationship to you: mother, friend, ..."
+        "--relationship",
+        type=utf_8,
+        metavar="NAME",
+        shell_complete=of_vocabulary("relationships"),
+        help="Relationship to you: mother, friend, ...",
     ),
-    click.option("--occasion", type=utf_8, metavar="NAME", help="Occasion: birthday, wedding, ..."),
+    click.option(
+        "--occasion",
+        type=utf_8,
+        metavar="NAME",
+        shell_complete=of_vocabulary("occasions"),
+        help="Occasion: birthday, wedding, ...",
+    ),
     click.option(
         "--history",
         multiple=True,
@@ -108,6 +121,7 @@ def given_fields(**fields: Any) -> dict[str, Any]:
         multiple=True,
         callback=rules_in,
         metavar="RULE,...",
+        shell_complete=among(lambda _: ALLOWABLE, listed=True),
         help=f"Rules to ignore: {', '.join(ALLOWABLE)}.",
     ),
     click.option("--any-age", is_flag=True, help="Allow gifts for another age."),

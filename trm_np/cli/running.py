@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,8 @@ from trm_np.cli.signals import first_signal
 from trm_np.config import Config
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from trm_np.data.load import Dataset
     from trm_np.lab.sweep import Kind
     from trm_np.lab.trial import Row, Trial
@@ -103,7 +104,7 @@ def run_trials(
 
 
 @contextmanager
-def executor_of(workers: Workers, tasks: int | None = None) -> Iterator[Executor]:
+def executor_of(workers: Workers, tasks: int | None = None) -> Iterator["Executor"]:
     """Yield the cluster, or processes of this machine: no more of them than `tasks`."""
     if workers.dask is not None:
         from trm_np.executors.dask import dask_workers

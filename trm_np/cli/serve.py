@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trm_np.cli.errors import OneLine, Refusal, refusals, say
-from trm_np.cli.options import catalogue_option, named, trust
+from trm_np.cli.options import FILE, catalogue_option, named, trust
 from trm_np.cli.signals import HANG_UP, Handler, first_signal, handled
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Example: trm serve checkpoints/integrated_enhanced/best.npz
     """,
 )
-@click.argument("model", callback=named)
+@click.argument("model", type=FILE)
 @click.option(
     "--host",
     callback=named,

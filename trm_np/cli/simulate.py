@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from trm_np.cli.errors import OneLine, refusals, report
-from trm_np.cli.options import as_json, named, seed_option
+from trm_np.cli.options import FILE, as_json, seed_option
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
@@ -26,7 +26,7 @@ MOST_SCENARIOS, MOST_HELD_OUT, MOST_GIFTS = 100_000, 10_000, 100_000
     Example: trm simulate simulated --scenarios 100 --gifts 500
     """,
 )
-@click.argument("folder", callback=named)
+@click.argument("folder", type=FILE)
 @click.option(
     "--scenarios", type=click.IntRange(2, MOST_SCENARIOS), default=5000, help="Number of training scenarios."
 )

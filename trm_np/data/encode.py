@@ -33,7 +33,7 @@ GIFT_NUMBERS = (
 SINGLE_FIELDS = 4  # age, budget, relationship, occasion: one token each, before the two lists
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProfileInputs(Rows):
     """B profiles as the model reads them. A token is `hidden` if it is masked or its field is missing.
 
@@ -71,7 +71,7 @@ class ProfileInputs(Rows):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GiftInputs(Rows):
     """G gifts as the model reads them: features (G, W), token_features (G, 7 + C), price (G, 1), rating (G, 1),
     age_range (G, 2)."""
@@ -121,7 +121,7 @@ def plain_width(vocabulary: Vocabulary) -> int:
     return state_width(vocabulary) + len(vocabulary.hobbies) + len(vocabulary.preferences) + 2
 
 
-def draw_mask(profiles: ProfileTable, probability: float, rng: np.random.Generator) -> Bools:
+def draw_mask(profiles: ProfileTable, probability: float, rng: "np.random.Generator") -> Bools:
     """Mark the tokens (B, S - 1) to hide, each with this probability, in the order of the tokens after [STATE]."""
     width = SINGLE_FIELDS + profiles.hobbies.shape[1] + profiles.preferences.shape[1]
     return rng.random((len(profiles), width)) < probability

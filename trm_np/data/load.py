@@ -7,7 +7,6 @@ of all three files at once.
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib import resources
 from itertools import islice
 from typing import Any
 
@@ -151,6 +150,8 @@ class Source:
 def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
     if path is not None:
         return read_json(path), str(path)
+    from importlib import resources
+
     file = f"{shipped} (shipped)"
     return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), file), file
 

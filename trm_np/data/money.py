@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import median
 
 USUAL_BUDGET, USUAL_PRICE = 110.0, 68.0  # medians of the shipped training budgets and list prices
 LONGEST_CURRENCY = 8  # characters
@@ -31,6 +30,8 @@ def money_of(
     It is the scale of the shipped data times one factor: the ratio of the median budgets, or of the median prices if no
     budget is known. A few extreme amounts hardly move a median.
     """
+    from statistics import median
+
     known = [budget for budget in budgets if budget is not None]
     listed = [price for price in prices if price is not None]
     factor = median(known) / USUAL_BUDGET if known else median(listed) / USUAL_PRICE if listed else 1.0

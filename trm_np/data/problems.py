@@ -1,14 +1,13 @@
 """Problems in a file: the place of each, what was found there, and what is allowed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trm_np.data.spelling import closest
 from trm_np.text import printable, shown
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One fault at one place of a file; `found` and `allowed` are text.
 
     If a name was found, `name` holds it, and `names` holds those that it may misspell.
@@ -44,8 +43,7 @@ class DataError(ValueError):
         super().__init__(f"{self.problems[0]}{more}")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A place in a file, such as `scenarios[3].profile.age`. An empty path is the whole file."""
 
     file: str

@@ -124,18 +124,22 @@ def synonyms_of(names: tuple[str, ...]) -> Check:
         yield from repeated_keys(value, at)
         if len(value) > MOST_SYNONYMS:
             yield at.problem(f"{len(value)} synonyms", f"at most {MOST_SYNONYMS}")
+
+        def problem(word: str, allowed: str) -> Problem:
+            return at.problem(f"the synonym {shown(word)}", allowed)
+
         before: dict[str, str] = {}
         for word in islice(value, MOST_SYNONYMS):
-            form, found = singular(word), f"the synonym {shown(word)}"
+            form = singular(word)
             same = before.setdefault(form, word)
             if not is_text(word) or not form:
-                yield at.problem(found, "text on one line, not blank")
+                yield problem(word, "text on one line, not blank")
             elif len(word) > LONGEST_COMPARED:
                 yield at.problem(f"a synonym of {len(word)} characters", f"at most {LONGEST_COMPARED}")
             elif form in spelt:
-                yield at.problem(found, f"a word that is no name; {shown(spelt[form])} is one")
+                yield problem(word, f"a word that is no name; {shown(spelt[form])} is one")
             elif same != word:
-                yield at.problem(found, f"a word not given before; {shown(same)} is the same")
+                yield problem(word, f"a word not given before; {shown(same)} is the same")
             else:
                 yield from known(value[word], at.key(word))
 

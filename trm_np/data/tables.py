@@ -175,7 +175,7 @@ def implied_categories(gifts: GiftTable, vocabulary: Vocabulary) -> Bools:
     known tags carry it.
     """
     implied = np.zeros((len(vocabulary.hobbies), len(vocabulary.categories)), np.bool_)
-    for category in np.unique(gifts.category[gifts.tags_known]):
+    for category in set(gifts.category[gifts.tags_known].tolist()):
         tags = gifts.hobby_tags[gifts.tags_known & (gifts.category == category)]
         implied[:, category] = 2 * tags.sum(axis=0) >= len(tags)
     place = {name: index for index, name in enumerate(vocabulary.categories)}

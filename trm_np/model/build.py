@@ -1,5 +1,7 @@
 """Construction of a model from a configuration and a vocabulary."""
 
+from typing import Any
+
 import numpy as np
 
 from trm_np.autograd.init import Blank
@@ -11,11 +13,11 @@ from trm_np.model.trm import TRM
 def build_model(
     config: Config,
     vocabulary: Vocabulary,
-    rng: np.random.Generator | None = None,
-    dropout_rng: np.random.Generator | None = None,
+    rng: "np.random.Generator | None" = None,
+    dropout_rng: "np.random.Generator | None" = None,
 ) -> TRM:
     """Build a model with random weights, or without a generator one to be filled; raises ConfigError."""
-    blank = Blank()
+    blank: Any = Blank()
     try:
         return TRM(config, vocabulary, rng or blank, dropout_rng or blank)
     except (ValueError, MemoryError) as error:

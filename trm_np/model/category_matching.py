@@ -15,8 +15,8 @@ class CategoryMatching(nn.Module):
         config: ModelConfig,
         categories: int,
         drop: float,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         width = config.category_width
         self.category_embedding = nn.Embedding(categories, width, rng=rng)

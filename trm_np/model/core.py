@@ -11,9 +11,8 @@ In the paper's code y is z_H, z is z_L, n is L_cycles and T is H_cycles.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -42,8 +41,7 @@ class CoreConfig(Protocol):
     def cycles(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class Carry:
+class Carry(NamedTuple):
     """Answer and latent, (B, S, D) each, between supervision steps."""
 
     y: Tensor
@@ -60,7 +58,7 @@ class Carry:
 class Block(nn.Module):
     """Attention, then SwiGLU; each is added to its input, and RMSNorm normalizes the sum."""
 
-    def __init__(self, config: CoreConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: CoreConfig, rng: "np.random.Generator") -> None:
         self.attention = nn.MultiheadAttention(config.core_width, config.core_heads, bias=False, rng=rng)
         self.swiglu = nn.SwiGLU(config.core_width, config.core_hidden, rng=rng)
 
@@ -116,7 +114,9 @@ class Core(nn.Module):
     `memories` is the width of the memory vectors beside the tokens of a question, 0 if there are none.
     """
 
-    def __init__(self, config: CoreConfig, tokens: int, rng: np.random.Generator, memories: int = 0) -> None:
+    def __init__(
+        self, config: CoreConfig, tokens: int, rng: "np.random.Generator", memories: int = 0
+    ) -> None:
         self.config = config
         # Stored with standard deviation 1/√D and multiplied by √D, as in the paper's code: the vectors have unit size,
         # and learn √D times as fast as if they were stored at unit size.

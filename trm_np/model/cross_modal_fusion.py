@@ -11,7 +11,7 @@ class CrossModalFusion(nn.Module):
     """Layers of cross-attention, in which the query is the user and the keys are the gifts and a tool token."""
 
     def __init__(
-        self, config: ModelConfig, drop: float, rng: np.random.Generator, dropout_rng: np.random.Generator
+        self, config: ModelConfig, drop: float, rng: "np.random.Generator", dropout_rng: "np.random.Generator"
     ) -> None:
         width = config.core_width
         self.user_projection = nn.Linear(config.user_width, width, rng=rng)

@@ -11,7 +11,7 @@ class DecisionHeads(nn.Module):
     """Encoders of the state (B, F) and of gift token features (G, W) to width D, and heads on h (B, D)."""
 
     def __init__(
-        self, config: ModelConfig, state_width: int, gift_token_width: int, rng: np.random.Generator
+        self, config: ModelConfig, state_width: int, gift_token_width: int, rng: "np.random.Generator"
     ) -> None:
         def two_layers(i: int, hidden: int, o: int) -> nn.Sequential:
             return nn.Sequential(nn.Linear(i, hidden, rng=rng), nn.SiLU(), nn.Linear(hidden, o, rng=rng))

@@ -42,7 +42,7 @@ class Experience(nn.Module):
     neither and is ranked by its content alone. The parameter `shares` holds the `Shares`.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, rng: np.random.Generator) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: Vocabulary, rng: "np.random.Generator") -> None:
         gifts, width = config.experienced_gifts, config.user_width
         self.embedding = nn.Embedding(gifts, width, rng=rng)
         self.bias = nn.Embedding(gifts, 1, rng=rng)

@@ -20,8 +20,8 @@ class GiftCatalogue(nn.Module):
         config: ModelConfig,
         features: int,
         drop: float,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         width = config.user_width
         self.encoder = nn.Sequential(

@@ -18,7 +18,7 @@ COMPONENT_GAIN = 64.0  # as TOOL_GAIN, for seven small networks that share a low
 class RewardPrediction(nn.Module):
     """One small network for each of `world.reward.COMPONENTS`, in their order, and one that fuses their outputs."""
 
-    def __init__(self, config: ModelConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: ModelConfig, rng: "np.random.Generator") -> None:
         gift, hidden = config.user_width, config.reward_hidden
         inputs = {
             "category": gift,

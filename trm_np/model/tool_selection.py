@@ -15,7 +15,7 @@ TOOL_GAIN = 64.0
 class ToolSelection(nn.Module):
     """Each word of a profile votes for a tool or abstains, in view of the other words."""
 
-    def __init__(self, config: ModelConfig, tools: int, rng: np.random.Generator) -> None:
+    def __init__(self, config: ModelConfig, tools: int, rng: "np.random.Generator") -> None:
         width = config.tool_width
         self.encoder = nn.Sequential(
             nn.Linear(config.user_width, width, rng=rng), nn.ReLU(), nn.Linear(width, width, rng=rng)

@@ -10,6 +10,7 @@ So it runs the same components in parts: `encode_gifts` once for the catalogue, 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,7 +44,7 @@ HALT = 1  # of the halt head's two classes (go on, halt)
 GROUP = 64  # profiles that infer together: few enough for their vectors to stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """Outputs of the model for B profiles and G gifts; probabilities are logits.
 
@@ -65,8 +66,7 @@ class Outputs:
     h: Tensor
 
 
-@dataclass(frozen=True)
-class EncodedGifts:
+class EncodedGifts(NamedTuple):
     """G gifts, encoded once for any number of profiles: their embeddings (G, U), and `RewardPrediction.gift_side`.
 
     Or G gifts of each of B profiles: then every shape is (B, G, ...).
@@ -85,8 +85,7 @@ class EncodedGifts:
         return EncodedGifts(split(self.embedding), side)
 
 
-@dataclass(frozen=True)
-class EncodedUser:
+class EncodedUser(NamedTuple):
     """B profiles, encoded, and their outputs that depend on no gift: category logits (B, C), tool logits (B, K)."""
 
     embedding: UserEmbedding
@@ -108,8 +107,8 @@ class TRM(nn.Module):
         self,
         config: Config,
         vocabulary: Vocabulary,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         model, dropout = config.model, config.dropout
         self.config = model

@@ -1,6 +1,6 @@
 """Component 1, user profiling: the user embedding u of a profile."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from trm_np.data.encode import ProfileInputs
 from trm_np.data.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True)
-class UserEmbedding:
+class UserEmbedding(NamedTuple):
     """The user embedding u (B, U), and its inputs (B, ·) that the reward components use."""
 
     u: Tensor
@@ -30,8 +29,8 @@ class UserProfiling(nn.Module):
         config: ModelConfig,
         vocabulary: Vocabulary,
         drop: float,
-        rng: np.random.Generator,
-        dropout_rng: np.random.Generator,
+        rng: "np.random.Generator",
+        dropout_rng: "np.random.Generator",
     ) -> None:
         scalar, width = config.scalar_width, config.user_width
         self.hobby_embedding = nn.Embedding(len(vocabulary.hobbies), config.hobby_width, rng=rng)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def load_puzzle_model(
         for key in flatten(config).keys() - header["config"].keys():
             raise ValueError(f"header: config lacks {shown(key)}")
         require_parts(config.model, len(file.forms))
-        model = PuzzleModel(config.model, task, Blank())
+        model = PuzzleModel(config.model, task, cast(Any, Blank()))
         weights = entries_of(model)
         arrays: dict[str, Array] = {}
         if kind == "training":

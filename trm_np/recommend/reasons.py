@@ -190,7 +190,7 @@ def found_as_data(finding: Finding, gifts: Sequence[Gift], chosen: Sequence[int]
         bundle = [gifts[index].id for index in finding.bundle]
         return {"bundle": bundle, "price": finding.price, "value": finding.value}
     return {
-        gifts[index].id: {name: known_or_none(column[index]) for name, column in vars(finding).items()}
+        gifts[index].id: {name: known_or_none(column[index]) for name, column in finding._asdict().items()}
         for index in chosen
     }
 

@@ -23,7 +23,6 @@ from trm_np.data.records import Gift, Profile
 from trm_np.data.tables import portions
 from trm_np.model.cost import CostError, cost_of, require_modest
 from trm_np.recommend.catalogue import prepared
-from trm_np.recommend.explanation import explained
 from trm_np.recommend.outputs import CELLS, outputs_for
 from trm_np.recommend.recommendation import (
     Explanation,
@@ -145,6 +144,8 @@ class Recommender:
 
         Arguments as in `recommend`. Raises `DataError`, `ModelError`, and `ValueError` if no gift has this id.
         """
+        from trm_np.recommend.explanation import explained
+
         terms = Terms(1, days_left, (), allow, any_age, exclude).checked()
         checked = self.check(json_value(profile), strict, source)
         return explained(self.stored, self.catalogue, checked, gift, terms)

@@ -84,7 +84,7 @@ def consult(
     findings = run_tools(names, gifts, separated, profile.budget, terms.days_left, catalogue.star_shares)
     if isinstance(found := findings.get("budget_optimizer"), BudgetOptimizer):
         worth = float(value[shortlist[list(found.bundle)]].sum())
-        findings["budget_optimizer"] = replace(found, value=worth)
+        findings["budget_optimizer"] = found._replace(value=worth)
     effect = combined(finding.effect() for finding in findings.values())
     return Consultation(profile.budget, selected, left, shortlist, findings, effect)
 

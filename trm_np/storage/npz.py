@@ -19,9 +19,8 @@ import stat
 import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from io import BufferedReader, FileIO, RawIOBase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,8 +60,7 @@ class NpzError(ValueError):
     """Raised for a file that does not have the layout of this module."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """An array in the file: `crc` and `size` of its `.npy`, and the `offset` of its local header."""
 
     name: str

@@ -1,10 +1,9 @@
 """The five tools. Each reads offers, stock, reviews or sales of G gifts, and has an effect on how they are ranked."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import inf, nan
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +32,7 @@ T_QUANTILE = 2.2281388519862748  # 97.5 % quantile of Student's t with 12 weeks 
 ROUNDING = 1.0 + 1e-12  # factor on a budget: a sum of prices equal to it may round to just above it
 
 
-@dataclass(frozen=True, eq=False)
-class Effect:
+class Effect(NamedTuple):
     """A tool's changes to G gifts. `None` leaves a value as it is.
 
     `price` (G,) and `rating` (G,) replace those of the catalogue. `bonus` (G,) is added to the predicted reward when
@@ -46,8 +44,7 @@ class Effect:
     bonus: Floats | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class PriceComparison:
+class PriceComparison(NamedTuple):
     """The best offer for each gift, its price (G,), and the saving (G,) against the list price.
 
     Without offers the price is the list price. An unknown saving is 0.
@@ -61,8 +58,7 @@ class PriceComparison:
         return Effect(price=self.price)
 
 
-@dataclass(frozen=True, eq=False)
-class InventoryCheck:
+class InventoryCheck(NamedTuple):
     """Pieces in stock (G,), the fastest offer, its days to arrive (G,), and whether the gift arrives in time (G,).
 
     The tool has no effect of its own. Gifts that are sold out or late are ruled out whichever tools run
@@ -78,8 +74,7 @@ class InventoryCheck:
         return Effect()
 
 
-@dataclass(frozen=True, eq=False)
-class ReviewAnalysis:
+class ReviewAnalysis(NamedTuple):
     """A rating (G,) weighted by the number of reviews, that number (G,), and the share (G,) of 1 and 2 stars."""
 
     rating: Floats
@@ -90,8 +85,7 @@ class ReviewAnalysis:
         return Effect(rating=self.rating)
 
 
-@dataclass(frozen=True, eq=False)
-class TrendAnalysis:
+class TrendAnalysis(NamedTuple):
     """Weekly growth as a share of mean sales (G,), its standard error (G,), and its direction (G,).
 
     The direction is 1 or -1 where the slope differs from zero at the 95 % level, and 0 elsewhere.
@@ -105,8 +99,7 @@ class TrendAnalysis:
         return Effect(bonus=TREND_BONUS * self.direction.astype(np.float64))
 
 
-@dataclass(frozen=True, eq=False)
-class BudgetOptimizer:
+class BudgetOptimizer(NamedTuple):
     """The best bundle as indices into the G gifts and as marks (G,), its price and its total value."""
 
     bundle: tuple[int, ...]
