@@ -21,12 +21,8 @@ from trm_np.cli.threads import use_threads
     Example: trm lab stopping --seeds 1 --epochs 30
     """,
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, 10), default=3, show_default=True, help="Number of seeds, from 0 on."
-)
-@click.option(
-    "--epochs", type=click.IntRange(25, 1000), default=150, show_default=True, help="Epochs of each run."
-)
+@click.option("--seeds", type=click.IntRange(1, 10), default=3, help="Number of seeds, from 0 on.")
+@click.option("--epochs", type=click.IntRange(25, 1000), default=150, help="Epochs of each run.")
 @path_option("--out", default="stopping.html", help="Output file; an existing page is replaced.")
 def stopping(seeds: int, epochs: int, out: str) -> None:
     use_threads(all_cores=False)
