@@ -116,6 +116,7 @@ def measurements(quick: bool) -> Iterator[tuple[str, Callable[[], dict[str, Seco
     yield on(1, f"tiny, {MANY} answers", answer, "tiny", MANY, rounds["report" if quick else "tiny"])
     yield on(1, "AdamW, 14.5 million parameters", optimize, rounds["report"])
     yield on(1, "sudoku6, update", puzzle, "sudoku6", rivals, rounds["sudoku6"])
+    yield on_ranks("tiny", 1 if quick else BURSTS, rounds["tiny"] // 3)
     if quick:
         return
     yield on(1, "sudoku9, update", puzzle, "sudoku9", rivals, rounds["sudoku9"])
@@ -123,9 +124,12 @@ def measurements(quick: bool) -> Iterator[tuple[str, Callable[[], dict[str, Seco
     for threads in (1, 2):
         yield on(threads, "report, training step", train, "report", rivals, rounds["report"])
         yield on(threads, "report, one answer", answer, "report", 1, rounds["report"])
-    for preset in PRESETS:
-        title = f"{preset}, training step, {MPI_RANKS} ranks of 1 thread against 2 threads"
-        yield title, partial(ranks_against_threads, preset, rounds[preset] // 3)
+    yield on_ranks("report", BURSTS, rounds["report"] // 3)
+
+
+def on_ranks(preset: str, bursts: int, batches: int) -> tuple[str, Callable[[], dict[str, Seconds]]]:
+    title = f"{preset}, training step, {MPI_RANKS} ranks of 1 thread against 2 threads"
+    return title, partial(ranks_against_threads, preset, bursts, batches)
 
 
 def on_threads(threads: int, measure: Callable[..., Any], *arguments: object) -> Any:
@@ -327,14 +331,14 @@ def memory(preset: str, name: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def ranks_against_threads(preset: str, rounds: int) -> dict[str, Seconds]:
+def ranks_against_threads(preset: str, bursts: int, batches: int) -> dict[str, Seconds]:
     """Time two MPI ranks and PyTorch on two threads in turns. Each turn is a new process with several batches."""
     from statistics import median
 
     times: dict[str, Seconds] = {"ours": [], "torch eager": []}
-    for _ in range(BURSTS):
-        times["ours"].append(step_of_ranks(preset, rounds))
-        times["torch eager"].append(median(on_threads(2, train_torch, preset, rounds)))
+    for _ in range(bursts):
+        times["ours"].append(step_of_ranks(preset, batches))
+        times["torch eager"].append(median(on_threads(2, train_torch, preset, batches)))
     return times
 
 

@@ -58,7 +58,7 @@ def measure(preset: str, batches: int) -> None:
         trainer.learn(trainer.draw_batch(rng.permutation(trainer.epoch_rows())[:size]))
 
     def all_reduce() -> float:
-        ranks.largest(0)  # a barrier, so that no rank waits for another while time is measured
+        ranks.all_reduce_max(0)  # a barrier, so that no rank waits for another while time is measured
         return timed(ranks.all_reduce_sum, trainer.optimizer.gradient)[1]
 
     learning = [timed(learn)[1] for _ in range(WARM_UP + batches)][WARM_UP:]

@@ -53,7 +53,7 @@ def computed_once() -> Iterator[None]:
     import trm_np.evaluation.baselines
     import trm_np.evaluation.compare
     import trm_np.evaluation.linear
-    import trm_np.evaluation.predict
+    import trm_np.evaluation.metrics
     import trm_np.training.practice
 
     with ExitStack() as patches:
@@ -62,7 +62,7 @@ def computed_once() -> Iterator[None]:
             (trm_np.evaluation.compare, "learnt_predictions"),
             (trm_np.evaluation.compare, "random_metrics"),
             (trm_np.evaluation.linear, "logistic_weights"),
-            (trm_np.evaluation.predict, "best_lists"),
+            (trm_np.evaluation.metrics, "best_lists"),
             (trm_np.training.practice, "infer_votes"),
         ):
             patches.enter_context(patch.object(module, name, once(getattr(module, name))))

@@ -45,6 +45,9 @@ def test_a_link_to_a_module_leads_to_its_reference() -> None:
     text = page_of_the_book(ROOT / "docs" / "reference.md", modules)
     assert "[`trm_np/model/core.py`](reference/trm_np.model.core.rst)" in text
     assert "(reference/trm_np.autograd.tensor.rst)" in text
+    lesson = page_of_the_book(ROOT / "docs" / "lessons" / "02-learning-rates.md", modules)
+    for name in ("parameter_groups", "check_cover"):
+        assert f"{{py:obj}}`{name} <trm_np.model.groups.{name}>`" in lesson
 
 
 def test_the_sources_have_what_the_pages_link_and_nothing_older(tmp_path: Path) -> None:

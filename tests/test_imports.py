@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,11 @@ NEVER_OF = {
 PROGRAMS = sorted(path for path in (ROOT / "bin").iterdir() if path.is_file())
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def modules() -> Iterator[tuple[str, Path]]:
     for package, folder in PACKAGES.items():
         for path in sorted(folder.rglob("*.py")):
@@ -93,7 +99,7 @@ def room(module: str) -> str:
 
 def imported(module: str, path: Path) -> Iterator[str]:
     """Every module that the file imports, at its top or within a function."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -147,7 +153,7 @@ def test_an_import_that_runs_upward_is_found(
 
 def imported_at_once(module: str) -> Iterator[str]:
     """Imports at the top of the module; those within a function may never be needed."""
-    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+    for node in parsed(MODULES[module]).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -56,6 +56,7 @@ def printed(page: Path, pdf: Path) -> Path:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise click.ClickException(f"a PDF needs one of {', '.join(BROWSERS)}")
+    # No sandbox: a container has none to give, and the page is our own.
     options = ["--headless", "--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={pdf}"]
     pdf.unlink(missing_ok=True)
     done = subprocess.run([browser, *options, page.as_uri()], capture_output=True, check=False)

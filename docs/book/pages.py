@@ -22,6 +22,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")  # any of
 STRICT = {"halt_level": 2, "report_level": 2, "myst_all_links_external": True}  # a warning is an error
 LINK = re.compile(r"\[([^\]]*)\]\((?!https?:)([^)#\s]+)(#[^)\s]*)?\)")
 
+# "`a` and `b` in [`file.py`](file.py)"
+NAMES_IN_FILE = re.compile(r"((?:`\w+`(?:,|,? and)?\s+)+in\s+)(?=\[`[^`]+`\]\(([^)]+\.py)\))")
+
 
 def prepare(folder: Path, with_reference: bool = True) -> None:
     """Make `folder` the sources of the book; a file that would not change is left alone."""
@@ -31,7 +34,7 @@ def prepare(folder: Path, with_reference: bool = True) -> None:
         text = page_of_the_book(page, modules)
         wanted.add(_write(folder / page.relative_to(ROOT), text))
         for link in LINK.finditer(text):
-            path = target_of(page, link)
+            path = target_of(page, link[2])
             if path.is_file() and path not in PAGES:  # a picture, or a file to download
                 wanted.add(_copy(path, folder))
     for package, names in modules.items():
@@ -65,11 +68,15 @@ def folder_of(package: str) -> Path:
 
 
 def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
-    """Text of a page, with links that lead to places in the book."""
+    """Text of a page; its links, and names in a file that is linked, lead to places in the book."""
     known = {name for names in modules.values() for name in names}
 
+    def named(names: re.Match[str]) -> str:
+        module = module_of(target_of(page, names[2]))
+        return re.sub(r"`(\w+)`", rf"{{py:obj}}`\1 <{module}.\1>`", names[1]) if module in known else names[1]
+
     def led(link: re.Match[str]) -> str:
-        path = target_of(page, link)
+        path = target_of(page, link[2])
         if path.suffix == ".html":
             return f'<a href="{link[2]}">{link[1]}</a>'
         if (module := module_of(path)) in known:
@@ -77,7 +84,7 @@ def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
             return f"[{link[1]}]({Path(target).as_posix()})"
         return link[0]
 
-    text = LINK.sub(led, page.read_text(encoding="utf-8"))
+    text = LINK.sub(led, NAMES_IN_FILE.sub(named, page.read_text(encoding="utf-8")))
     if page == ROOT / "docs" / "index.md":
         text += contents(text)
     if page == ROOT / "docs" / "reference.md":
@@ -85,8 +92,8 @@ def page_of_the_book(page: Path, modules: dict[str, list[str]]) -> str:
     return text
 
 
-def target_of(page: Path, link: re.Match[str]) -> Path:
-    return Path(os.path.normpath(page.parent / link[2]))
+def target_of(page: Path, link: str) -> Path:
+    return Path(os.path.normpath(page.parent / link))
 
 
 def module_of(path: Path) -> str:

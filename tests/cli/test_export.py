@@ -54,9 +54,8 @@ def listing(folder: Path) -> dict[str, bytes]:
 # -------------------------------------------------------------------------------------------- in fewer bits
 
 
-@pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=pytest.mark.slow if form == "half" else ()) for form in PRECISIONS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("form", PRECISIONS)
 def test_a_reduced_model_is_beside_the_model_and_works_in_every_command(model: Path, form: str) -> None:
     before = model.read_bytes()
     found = json.loads(run("export", model, f"--{form}", "--json").stdout)
@@ -152,7 +151,7 @@ def test_what_cannot_be_written_is_refused_before_any_work(
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("form", ["--half", "--zipapp"])
+@pytest.mark.parametrize("form", [pytest.param("--half", marks=pytest.mark.slow), "--zipapp"])
 def test_exported_again_a_file_keeps_its_permissions_and_a_link_its_target(
     form: str, model: Path, tmp_path: Path
 ) -> None:

@@ -307,6 +307,7 @@ def test_each_answer_is_written_before_the_next_line_is_read(model: str) -> None
         assert running.wait() == 65
 
 
+@pytest.mark.slow
 def test_lines_may_be_answered_in_other_processes(model: str, tmp_path: Path) -> None:
     """The same answers in the same order, bad lines among them."""
     people = [{"age": 20 + i % 40, "hobbies": ["cooking"]} if i % 7 else {"age": 300} for i in range(30)]

@@ -104,6 +104,7 @@ with interruptible(), first_signal() as received:
     assert subprocess.run(command, capture_output=True, cwd=ROOT).returncode == code
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_nohup_and_a_hang_up(tmp_path: Path) -> None:
     """The first of the two signals ends training, unless it is ignored."""

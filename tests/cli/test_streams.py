@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.recommend.stored_models import write_trained
+from tests.some_quick import some_quick
 from tests.training.small_run import SET
 from trm_np.export.program import export_program
 from trm_np.storage.checkpoint import load_model
@@ -57,9 +58,8 @@ def run(folder: Path, command: Sequence[str], redirection: str) -> "subprocess.C
 
 
 def marked(*names: str) -> list[Any]:
-    """The names, of which those that take a second or more are left to the slow tests."""
-    slow = ("train", "evaluate", "lab sweep", "program", "recommend in processes")
-    return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
+    """The names, of which the quick tests try a short output and one with a model."""
+    return some_quick(names, ("help", "recommend").__contains__)
 
 
 @pytest.mark.parametrize("name", marked(*COMMANDS))
@@ -85,7 +85,7 @@ def test_without_any_stream_the_exit_code_says_so(name: str, folder: Path) -> No
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-@pytest.mark.parametrize("name", ["help", "inspect", "recommend", "program"])
+@pytest.mark.parametrize("name", marked("help", "inspect", "recommend", "program"))
 def test_a_full_disk_behind_stdout_is_one_line(name: str, folder: Path) -> None:
     done = run(folder, COMMANDS[name], ">/dev/full")
     assert (done.returncode, done.stderr) == (74, "Error: stdout: No space left on device\n")
@@ -114,7 +114,11 @@ def test_no_file_gets_the_place_of_a_stream(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "expected"), [("cp1252", b"\\u2192"), ("cp1252:replace", b"?"), ("utf-8", "→".encode())]
+    ("setting", "expected"),
+    some_quick(
+        [("cp1252", b"\\u2192"), ("cp1252:replace", b"?"), ("utf-8", "→".encode())],
+        lambda row: row[0] == "cp1252:replace",
+    ),
 )
 def test_what_the_user_says_of_encoding_holds(setting: str, expected: bytes) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": setting}
@@ -123,6 +127,7 @@ def test_what_the_user_says_of_encoding_holds(setting: str, expected: bytes) -> 
     assert b"64" + expected + b"192" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_answers_are_those_of_a_whole_process(folder: Path) -> None:
     command = (*COMMANDS["recommend"], "--json")
     assert json.loads(run(folder, command, "<&- 2>&-").stdout) == json.loads(run(folder, command, "").stdout)

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from tests.data import sample_files
 from tests.hostile.forging import content_of, forged, smallest
+from tests.some_quick import some_quick
 from tests.training.small_run import SET
 from tests.waiting import HANG
 from trm_np.cli import trm as trm_group
@@ -48,12 +49,6 @@ PLACES: dict[str, dict[str, str]] = {
     "C": {"LANG": "C", "LC_ALL": "C"},
     "ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-
-
-# Each place starts processes; the one that can write least is tried in the quick tests.
-EVERYWHERE = pytest.mark.parametrize(
-    "place", [pytest.param(name, marks=() if name == "ASCII" else pytest.mark.slow) for name in PLACES]
-)
 
 
 def documents() -> dict[str, Any]:
@@ -143,7 +138,8 @@ def test_what_is_stored_is_what_was_written(folder: Path) -> None:
     assert [scenario.name for scenario in stored.scenarios] == [f"scenario {name}" for name in NAMES]
 
 
-@EVERYWHERE
+# Each place starts processes; the quick tests try the one that can write least.
+@pytest.mark.parametrize("place", some_quick(PLACES, "ASCII".__eq__))
 def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     profile = {
@@ -175,7 +171,8 @@ def test_json_gives_names_back_wherever_it_runs_and_however_they_are_given(folde
     assert len({done.stdout for done in asked}) == 1
 
 
-@EVERYWHERE
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
 def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     hobby = vocabulary["hobbies"][0]
@@ -187,7 +184,8 @@ def test_the_table_gives_names_back_wherever_it_runs(folder: Path, place: str) -
     assert f"for their {hobby}" in done.stdout.decode()
 
 
-@EVERYWHERE
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
 def test_what_a_model_knows_is_shown_as_it_was_written(folder: Path, place: str) -> None:
     vocabulary = documents()["scenarios"]["vocabulary"]
     found = trm(folder, "inspect", MODEL, "--json", place=place)

@@ -68,6 +68,7 @@ def test_same_seed_same_bytes() -> None:
     assert all(again[name] != other[name] for name in again)
 
 
+@pytest.mark.slow
 def test_one_record_on_a_line_and_the_largest_files_can_be_read() -> None:
     files = documents(large())
     assert files["gift_catalog.json"].count(b"\n") == 2600 + 2

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from docs.figures.experiments import Experiment
+from tests.training.small_run import SMALL
 from trm_np.config import Config, LearningRateConfig, flatten, resolve
 from trm_np.data.load import Dataset
 from trm_np.evaluation.summary import STRICT, TARGETS
@@ -14,7 +15,7 @@ from trm_np.lab.trial import Row, Trial, data_digest, identity, row_of, task_of,
 from trm_np.model.losses import TERMS
 from trm_np.training.trainer import Trainer
 
-SETTINGS = {"training.epochs": "2", "training.evaluate_every": "1", "training.scenario_limit": "3"}
+SETTINGS = {**SMALL, "training.epochs": "2", "training.evaluate_every": "1", "training.scenario_limit": "3"}
 
 
 def small(**settings: object) -> Config:

@@ -110,6 +110,7 @@ def peak(lines: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_longer_file_takes_no_more_memory() -> None:
     assert peak(8 * PORTION) < 1.2 * peak(2 * PORTION)
 

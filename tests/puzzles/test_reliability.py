@@ -58,9 +58,8 @@ def test_a_run_killed_several_times_ends_with_the_same_bytes(
     assert run.results() == whole
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(each, marks=() if each == signal.SIGINT else pytest.mark.slow) for each in STOPS]
-)
+@pytest.mark.slow  # tests/cli/test_commands.py has a quick one, of the other model
+@pytest.mark.parametrize("number", STOPS)
 def test_a_signal_saves_the_run_and_prints_how_to_resume(
     number: signal.Signals, training: Callable[[Path], Training], whole: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -137,7 +137,7 @@ def test_the_canonical_form_is_equal_for_every_symmetric_copy(name: str, seed: i
     assert {task.canonical(twin.astype(np.uint8)) for twin in twins} == {task.canonical(question)}
 
 
-@settings(max_examples=10)
+@settings(max_examples=settings().max_examples // 5)
 @given(SEEDS)
 def test_the_canonical_form_is_itself_a_symmetric_copy(seed: int) -> None:
     question, _ = generated("sudoku6", seed % 30)
@@ -146,9 +146,9 @@ def test_the_canonical_form_is_itself_a_symmetric_copy(seed: int) -> None:
 
 
 def test_equal_canonical_forms_mean_symmetric_puzzles() -> None:
-    """4 × 4 has only 36 different minimal puzzles, so hundreds contain many symmetric copies."""
+    """4 × 4 has only 36 different minimal puzzles, so many contain symmetric copies."""
     task = TASKS["sudoku4"]
-    questions = [generated("sudoku4", seed)[0] for seed in range(150)]
+    questions = [generated("sudoku4", seed)[0] for seed in range(60)]
     by_form = {task.canonical(each): least_twin(each, task) for each in questions}
     assert len(by_form) == len({least_twin(each, task) for each in questions})
     assert all(by_form[task.canonical(each)] == least_twin(each, task) for each in questions)

@@ -340,6 +340,7 @@ def perfect_for(profile: Profile, category: str) -> Gift:
     )
 
 
+@pytest.mark.slow  # tests/cli/test_recommend.py has a quick one
 def test_a_gift_added_after_training_that_fits_perfectly_reaches_the_top_three() -> None:
     """It does for the people of the validation scenarios; only a whole bundle by the tools may displace it."""
     stored = trained()

@@ -205,7 +205,7 @@ def test_a_baseline_learns_labels_from_the_scenarios_that_have_them(baseline: st
     [
         pytest.param(["expected_categories"], 1, marks=pytest.mark.slow),
         pytest.param(["expected_tools"], 1, marks=pytest.mark.slow),
-        (["expected_categories", "expected_tools"], 1),
+        pytest.param(["expected_categories", "expected_tools"], 1, marks=pytest.mark.slow),
         (["expected_categories", "expected_tools"], 2),
     ],
     ids=str,

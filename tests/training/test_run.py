@@ -116,7 +116,13 @@ def raise_at_once() -> bool:
     raise AssertionError("a finished run was trained")
 
 
-@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"damaged")])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.unlink(),
+        pytest.param(lambda path: path.write_bytes(b"damaged"), marks=pytest.mark.slow),
+    ],
+)
 def test_going_on_writes_the_best_model_anew(tmp_path: Path, spoil: Callable[[Path], Any]) -> None:
     with pytest.raises(Interrupted):
         new_run(tmp_path, small(**SHORT)).train(after(8))

@@ -1,18 +1,21 @@
 """Training on as little as is allowed, and on the ends of every range, stays finite all the way to an answer."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.some_quick import some_quick
 from tests.training.small_run import dataset, small
 from trm_np.recommend.recommender import Recommender
 from trm_np.training.run import Run
 
 
-@pytest.mark.parametrize("age", [0, 120])
-@pytest.mark.parametrize("budget", [0.01, 1_000_000_000])
+@pytest.mark.parametrize(
+    ("age", "budget"), some_quick(product((0, 120), (0.01, 1_000_000_000)), (120, 0.01).__eq__)
+)
 def test_two_people_at_the_end_of_every_range(tmp_path: Path, age: int, budget: float) -> None:
     data = dataset()
     people = tuple(

@@ -177,6 +177,7 @@ def test_evaluation_judges_by_the_labels_as_they_are() -> None:
         assert smooth[name] == pytest.approx(entropy.mean(), rel=1e-5), name
 
 
+@pytest.mark.slow  # tests/training/test_learning_from_choices.py has a quick one
 def test_training_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     t = trainer(resolve("tiny", settings={"training.epochs": "8"}))
     monkeypatch.setattr(t, "evaluate", lambda epoch: ({}, False))

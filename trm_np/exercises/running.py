@@ -39,7 +39,8 @@ def check_file(lesson: str, path: Path) -> Iterator[tuple[str, str]]:
     try:
         names = runpy.run_path(str(path), run_name="exercises")
     except SyntaxError as error:
-        raise Wrong(f"{path.name}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise Wrong(f"{path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raise Wrong(f"{named(error)}{line_in(path, error)}") from error
     for place, exercise in enumerate(exercises_of(lesson), 1):

@@ -105,6 +105,6 @@ def program_text(path: Path) -> str:
     """Instructions for running the program."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     return (
-        f"run it with Python 3.10 or later and NumPy 2 or later: python {path} recommend --age 34\n"
-        f"it starts fastest with Python {python}, for which it is compiled"
+        f"compiled for Python {python}, with which it starts fastest\n"
+        f"run it with Python 3.10 or later and NumPy 2 or later: python {path} recommend --age 34"
     )
