@@ -1,5 +1,6 @@
 """Rules for all tests: no clock decides, and the same bits come out on any machine."""
 
+import gc
 import os
 import signal
 import sys
@@ -45,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("posix"):
                 item.add_marker(pytest.mark.skip(reason="promised on POSIX alone"))
+
+
+def pytest_collection_finish() -> None:
+    """Have no garbage collection look at the modules and tests again, which stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

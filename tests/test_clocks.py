@@ -27,7 +27,6 @@ ALLOWED = {
     ("serve/abuses.py", "sleep"),  # clients that are slow
     ("serve/abuses.py", "limit"),  # answers that need not come are not waited for
     ("serve/abuses.py", "clock"),  # told in the table
-    ("serve/test_on_waitress.py", "limit"),  # for a thread that must not end
     ("campaign.py", "clock"),  # told in its table
     ("hostile/offering.py", "clock"),  # told by campaign.py, which alone offers
     ("hostile/offering.py", "sleep"),  # between two looks at the server

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "autograd": "",
     "config": "",
     "text": "",
+    "html": "",
     "extras": "",
     "process": "",
     "systems": "",
@@ -27,16 +28,17 @@ MAY_IMPORT = {
     "model": "autograd config deadline data world",
     "storage": "autograd config text systems data model",
     "evaluation": "autograd config data world model storage",
-    "recommend": "autograd text deadline data world model storage",
+    "recommend": "autograd text html deadline data world model storage",
     "training": "autograd config text extras data world model storage evaluation",
     "executors": "extras systems",
-    "puzzles": "autograd config text data model storage training",
-    "lab": "autograd config text extras data world model storage evaluation training puzzles",
+    "puzzles": "autograd config text html data model storage training",
+    "lab": "autograd config text html extras data world model storage evaluation training puzzles",
     "exercises": "autograd data puzzles",
     "serve": "text extras systems deadline data world model storage recommend",
     "export": "autograd config extras data world model storage evaluation",
     "cli": "autograd config text extras process systems data importing storage evaluation recommend training "
     "executors puzzles lab exercises serve export",
+    "interactive": "config html data storage evaluation recommend training",
     "start": "process cli",
 }
 
@@ -111,7 +113,7 @@ def imported(module: str, path: Path) -> Iterator[str]:
 def forbidden(module: str, path: Path) -> set[str]:
     """The rooms that the file of a module imports, and may not."""
     here = room(module)
-    allowed = {here, *MAY_IMPORT[here].split()} if here else {"recommend", "start"}
+    allowed = {here, *MAY_IMPORT[here].split()} if here else {"recommend", "interactive", "start"}
     ours = {room(name) for name in imported(module, path) if name.split(".")[0] == "trm_np"}
     return ours - {"", "__version__"} - allowed
 

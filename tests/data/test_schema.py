@@ -12,6 +12,7 @@ from tests.data.sample_files import VOCABULARY, catalogue, held_out, training
 from trm_np.data import schema
 from trm_np.data.problems import Place
 from trm_np.data.schema import ANY_STOCK, Check
+from trm_np.data.strict_json import RepeatedKeys
 
 jsonschema_rs: Any = pytest.importorskip("jsonschema_rs", reason="the extra [fuzz] is not installed")
 
@@ -118,3 +119,54 @@ def test_what_a_check_allows_its_schema_allows(name: str) -> None:
 )
 def test_a_schema_refuses_what_its_check_refuses(check: Check, value: Any) -> None:
     assert both_allow(check, value) == (False, False)
+
+
+GIFT_FIELDS = schema.record(
+    {
+        "name": schema.text,
+        "tags": schema.list_of(schema.name(("cooking", "café")), 1, 2, unique=True),
+        "age_range": schema.age_range,
+        "offers": schema.or_null(schema.list_of(schema.offer)),
+        "rating": schema.number(1, 5),
+    },
+    optional=("rating",),
+)
+GOOD_FIELDS: dict[str, Any] = {
+    "name": "Pan",
+    "tags": ["cooking", "café"],
+    "age_range": [18, 60],
+    "offers": [{"seller": "Near", "price": 9.5, "shipping_days": 2}],
+    "rating": 5,
+}
+
+
+@given(st.sampled_from(list(places(GOOD_FIELDS))), JSON)
+def test_what_is_accepted_at_a_glance_is_allowed(path: tuple[Any, ...], other: Any) -> None:
+    assert GIFT_FIELDS.accepts(GOOD_FIELDS)
+    value = replaced(GOOD_FIELDS, path, other)
+    assert not GIFT_FIELDS.accepts(value) or both_allow(GIFT_FIELDS, value) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": ["cafe\u0301", "café"]},
+        {"tags": ["cooking", "cooking"]},
+        {"tags": []},
+        {"age_range": [60, 18]},
+        {"age_range": [True, 18]},
+        {"name": "a\nb"},
+        {"name": "\u2028"},
+        {"rating": True},
+        {"rating": float("nan")},
+        {"offers": [{"seller": "Near", "price": 9.5}]},
+        {"other": 1},
+    ],
+)
+def test_what_is_refused_is_not_accepted_at_a_glance(change: dict[str, Any]) -> None:
+    assert not GIFT_FIELDS.accepts(GOOD_FIELDS | change)
+    assert list(GIFT_FIELDS(GOOD_FIELDS | change, Place("file")))
+
+
+def test_repeated_keys_are_not_accepted_at_a_glance() -> None:
+    assert not GIFT_FIELDS.accepts(RepeatedKeys([*GOOD_FIELDS.items(), ("name", "Pot")]))

@@ -106,6 +106,7 @@ def archive(entries: Iterable[tuple[str, bytes]], compression: int = zipfile.ZIP
         for name, data in entries:
             info = Entry(name)
             info.compress_type = compression
+            info.create_system = 3  # as on POSIX, also where zipfile would write another
             info.external_attr = 0o600 << 16
             # Python 3.10 writes large sizes for large sizes only, even if it is forced to.
             with large_sizes(), zipped.open(info, "w", force_zip64=True) as entry:

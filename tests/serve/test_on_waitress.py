@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -230,20 +230,28 @@ def test_what_came_in_one_piece_is_answered_to_the_last_before_the_end(running: 
     assert running.end() == 0
 
 
-def test_the_server_does_not_end_before_the_thread_that_ends_it_has_woken_it(
+def test_the_trigger_is_pulled_and_closed_by_one_thread_at_a_time(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (listener,) = running.server.listeners
-    pull = listener.pull_trigger
+    free: list[bool] = []  # whether a third thread could have pulled or closed it meanwhile
 
-    def pull_late() -> None:
-        pull()
-        wait_until(lambda: not listener.accepting)
-        running.thread.join(0.2)  # it cannot end yet; it would, and close the trigger, if it did not wait
-        pull()
+    def watched(work: Callable[[], None]) -> Callable[[], None]:
+        def third() -> None:
+            free.append(running.server.ending.acquire(blocking=False))
 
-    monkeypatch.setattr(listener, "pull_trigger", pull_late)
+        def watched_work() -> None:
+            thread = threading.Thread(target=third)
+            thread.start()
+            thread.join(HANG)
+            work()
+
+        return watched_work
+
+    monkeypatch.setattr(listener, "pull_trigger", watched(listener.pull_trigger))
+    monkeypatch.setattr(listener.trigger, "close", watched(listener.trigger.close))
     assert running.end() == 0
+    assert free == [False, False]
 
 
 def test_large_bodies_and_answers_need_no_temporary_folder(

@@ -228,3 +228,28 @@ def test_the_watcher_survives_whatever_happens_to_it(
     served.reload()
     wait_until(lambda: len(looks) == 2)
     assert served.refused == f"{served.path}: ZeroDivisionError('in the watcher')"
+
+
+def test_a_request_that_comes_as_the_wait_for_it_ends_is_kept_for_the_next_look(
+    served: ServedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if looks:
+                return super().wait(timeout)
+            self.set()
+            return False
+
+    def look(_: ServedModel, requested: bool) -> None:
+        looks.append(requested)
+        if len(looks) == 2:
+            monkeypatch.setattr("trm_np.serve.served.LOOK_EVERY", HANG)  # it waits from now on
+
+    monkeypatch.setattr("trm_np.serve.served.LOOK_EVERY", 0.0)
+    monkeypatch.setattr(ServedModel, "look", look)
+    served._requested = Late()
+    threading.Thread(target=served._watch, daemon=True).start()
+    wait_until(lambda: len(looks) == 2)
+    assert looks == [False, True]

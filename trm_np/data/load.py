@@ -26,6 +26,14 @@ LISTED_BY = "trm-train --check"
 LEFT_OUT_IF_EMPTY = ("expected_categories", "expected_tools", "chosen", "rejected", "history")
 
 FilePath = str | os.PathLike[str]
+Data = (
+    FilePath | Mapping[str, Any] | Sequence[Any]
+)  # a file, or the value of its JSON; a list stands for its records
+VALUES = {
+    TRAINING_FILE: "scenarios",
+    HELD_OUT_FILE: "held_out",
+    CATALOGUE_FILE: "gifts",
+}  # what messages call them
 Scenarios = tuple[Scenario, ...]
 
 
@@ -50,13 +58,13 @@ class Dataset:
 
 
 def load_dataset(
-    scenarios: FilePath | None = None, held_out: FilePath | None = None, catalogue: FilePath | None = None
+    scenarios: Data | None = None, held_out: Data | None = None, catalogue: Data | None = None
 ) -> Dataset:
-    """Load the three files; `None` is the shipped one. Raises one `DataError` with the problems of all three.
+    """Load the three files, or values of their JSON; `None` is the shipped one.
 
-    A fault in one file causes no problems in another. If a vocabulary list cannot be read, its names are not checked.
-    If a gift's category cannot be read, expected categories need no gift. The training budgets and the prices decide
-    the vocabulary's `money`.
+    Raises one `DataError` with the problems of all three. A fault in one file causes no problems in another. If a
+    vocabulary list cannot be read, its names are not checked. If a gift's category cannot be read, expected categories
+    need no gift. The training budgets and the prices decide the vocabulary's `money`.
     """
     training = Source(scenarios, TRAINING_FILE)
     held = Source(held_out, HELD_OUT_FILE)
@@ -91,7 +99,7 @@ def load_scenarios(
 
 
 def load_held_out(
-    path: FilePath | None, vocabulary: Vocabulary, stock: schema.Stock = schema.ANY_STOCK
+    path: Data | None, vocabulary: Vocabulary, stock: schema.Stock = schema.ANY_STOCK
 ) -> tuple[Scenarios, Scenarios]:
     """Load the validation and test scenarios. If the file has one list, both are the same object.
 
@@ -133,7 +141,7 @@ def _problems(check: schema.Check, value: object, at: Place) -> list[Problem]:
 class Source:
     """An unchecked file: its JSON value, or `None` and the problems that made it unreadable."""
 
-    def __init__(self, path: FilePath | None, shipped: str) -> None:
+    def __init__(self, path: Data | None, shipped: str) -> None:
         self.value: Any = None
         self.file = ""
         self.unreadable: Collection[Problem] = ()
@@ -147,9 +155,15 @@ class Source:
         return self.unreadable or _problems(check, self.value, Place(self.file))
 
 
-def _document(path: FilePath | None, shipped: str) -> tuple[Any, str]:
-    if path is not None:
+def _document(path: Data | None, shipped: str) -> tuple[Any, str]:
+    if isinstance(path, str | os.PathLike):
         return read_json(path), str(path)
+    if path is not None:
+        from trm_np.data.lenient import json_value  # which imports this module
+
+        value = json_value(path)
+        records = "gifts" if shipped == CATALOGUE_FILE else "scenarios"
+        return {records: value} if isinstance(value, list) else value, VALUES[shipped]
     from importlib import resources
 
     file = f"{shipped} (shipped)"

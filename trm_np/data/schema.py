@@ -35,18 +35,29 @@ LABELS = ("expected_categories", "expected_tools", "chosen")  # a scenario has a
 
 
 class Check(Protocol):
-    """A function that yields the problems of a value at a place, with the rule that it keeps as JSON Schema."""
+    """A function that yields the problems of a value at a place, with the rule that it keeps as JSON Schema.
+
+    `accepts` is a quick test without places: true only of values without problems. Nearly all are.
+    """
 
     schema: Schema
+    accepts: Callable[[object], bool]
 
     def __call__(self, value: object, at: Place, /) -> Iterator[Problem]: ...
 
 
-def keeps(**schema: Any) -> Callable[[Callable[[object, Place], Iterator[Problem]]], Check]:
+def undecided(value: object) -> bool:
+    """The `accepts` of a check that has no quick test."""
+    return False
+
+
+def keeps(
+    accepts: Callable[[object], bool] = undecided, **schema: Any
+) -> Callable[[Callable[[object, Place], Iterator[Problem]]], Check]:
     """Decorator that makes a function a check."""
 
     def as_check(problems: Callable[[object, Place], Iterator[Problem]]) -> Check:
-        vars(problems)["schema"] = schema
+        vars(problems).update(schema=schema, accepts=accepts)
         return cast(Check, problems)
 
     return as_check
@@ -313,8 +324,16 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
     keys = tuple(checks)
     allowed = listed(keys)
     schema = object_of({key: check.schema for key, check in checks.items()}, optional)
+    required = frozenset(schema["required"])
 
-    @keeps(**schema)
+    def accepts(value: object) -> bool:
+        return (
+            type(value) is dict
+            and required <= value.keys() <= checks.keys()
+            and all(checks[key].accepts(item) for key, item in value.items())
+        )
+
+    @keeps(accepts, **schema)
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield at.problem(shown(value), f"an object with {allowed}")
@@ -325,7 +344,8 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
                 yield at.problem(f"no key {shown(key)}", f"an object with {allowed}")
         for key, item in value.items():
             if key in checks:
-                yield from checks[key](item, at.key(key))
+                if not checks[key].accepts(item):
+                    yield from checks[key](item, at.key(key))
             else:
                 name = key if isinstance(key, str) else ""
                 yield at.problem(f"the unknown key {shown(key)}", allowed, name, keys)
@@ -350,15 +370,25 @@ def repeated_keys(value: object, at: Place) -> Iterator[Problem]:
 
 
 def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: bool = False) -> Check:
-    """A list of so many items; if `unique`, no string stands in it twice."""
+    """A list of so many items; if `unique`, they are text, and none stands in it twice."""
     if at_least == at_most:
         allowed = f"a list of {at_least}"
     else:
         allowed = f"a list of at least {at_least}" if at_least else "a list"
     most = {} if at_most is None else {"maxItems": at_most}
 
-    @keeps(type="array", items=item.schema, minItems=at_least, uniqueItems=unique, **most)
+    def accepts(value: object) -> bool:
+        return (
+            isinstance(value, list)
+            and at_least <= len(value) <= (len(value) if at_most is None else at_most)
+            and all(map(item.accepts, value))
+            and not (unique and len({composed(each) for each in value}) < len(value))
+        )
+
+    @keeps(accepts, type="array", items=item.schema, minItems=at_least, uniqueItems=unique, **most)
     def check(value: object, at: Place) -> Iterator[Problem]:
+        if accepts(value):
+            return
         if not isinstance(value, list):
             yield at.problem(shown(value), allowed)
             return
@@ -401,7 +431,10 @@ def nullable(schema: Schema) -> Schema:
 def or_null(check: Check) -> Check:
     """The same check, for a value that may be null."""
 
-    @keeps(**nullable(check.schema))
+    def accepts(value: object) -> bool:
+        return value is None or check.accepts(value)
+
+    @keeps(accepts, **nullable(check.schema))
     def check_or_null(value: object, at: Place) -> Iterator[Problem]:
         if value is not None:
             yield from check(value, at)
@@ -416,7 +449,10 @@ def name(names: tuple[str, ...]) -> Check:
         return text
     known, looks, allowed = frozenset(names), frozenset(map(composed, names)), f"one of {listed(names)}"
 
-    @keeps(enum=list(names))
+    def accepts(value: object) -> bool:
+        return isinstance(value, str) and value in known
+
+    @keeps(accepts, enum=list(names))
     def check(value: object, at: Place) -> Iterator[Problem]:
         if not isinstance(value, str):
             yield at.problem(shown(value), allowed)
@@ -430,9 +466,12 @@ def name(names: tuple[str, ...]) -> Check:
 def number(low: float, high: int) -> Check:
     """A finite number between two bounds, both allowed."""
 
-    @keeps(type="number", minimum=low, maximum=high)
+    def accepts(value: object) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+    @keeps(accepts, type="number", minimum=low, maximum=high)
     def check(value: object, at: Place) -> Iterator[Problem]:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        if not accepts(value):
             yield at.problem(shown(value), f"a number from {low} to {high}")
 
     return check
@@ -461,9 +500,12 @@ def money_scale(value: object, at: Place) -> Iterator[Problem]:
 def integer(low: int, high: int) -> Check:
     """An integer between two bounds, both allowed; 3.0 is not one."""
 
-    @keeps(type="integer", minimum=low, maximum=high)
+    def accepts(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+    @keeps(accepts, type="integer", minimum=low, maximum=high)
     def check(value: object, at: Place) -> Iterator[Problem]:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        if not accepts(value):
             yield at.problem(shown(value), f"an integer from {low} to {high}")
 
     return check
@@ -473,7 +515,11 @@ count = integer(0, LARGEST_COUNT)
 two_ages = list_of(integer(0, 120), 2, 2)
 
 
-@keeps(**two_ages.schema)
+def is_age_range(value: Any) -> bool:
+    return two_ages.accepts(value) and value[0] <= value[1]
+
+
+@keeps(is_age_range, **two_ages.schema)
 def age_range(value: object, at: Place) -> Iterator[Problem]:
     """The youngest and the oldest age, in whole years."""
     problems = list(two_ages(value, at))
@@ -489,7 +535,16 @@ def string(value: object, at: Place) -> Iterator[Problem]:
         yield at.problem(shown(value), "text")
 
 
-@keeps(type="string", minLength=1)
+def is_text(value: object) -> TypeGuard[str]:
+    if not isinstance(value, str):
+        return False
+    # No printable character is a control; most texts end here.
+    return bool(value.strip()) and (
+        value.isprintable() or CONTROLS.isdisjoint(map(unicodedata.category, value))
+    )
+
+
+@keeps(is_text, type="string", minLength=1)
 def text(value: object, at: Place) -> Iterator[Problem]:
     """A name to show."""
     if not is_text(value):
@@ -497,9 +552,3 @@ def text(value: object, at: Place) -> Iterator[Problem]:
 
 
 offer = record({"seller": text, "price": money, "shipping_days": count})
-
-
-def is_text(value: object) -> TypeGuard[str]:
-    if not isinstance(value, str):
-        return False
-    return bool(value.strip()) and CONTROLS.isdisjoint(map(unicodedata.category, value))

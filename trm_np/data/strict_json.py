@@ -79,7 +79,7 @@ def _parsed(data: bytes, at: Place) -> object:
     if not text.strip():
         raise at.error("an empty file", "an object in JSON")
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return READER.decode(text)
     except json.JSONDecodeError as error:
         where = at.key(f"line {error.lineno} column {error.colno}")
         raise where.error(f"text that is not JSON ({error.msg})", "JSON") from error
@@ -95,3 +95,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(digits: str) -> int | float:
     # Python refuses to convert very long integers and does not say where they are. As floats they are infinite.
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+
+
+READER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer)

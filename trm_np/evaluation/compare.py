@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trm_np.config import Config
-from trm_np.data.load import HELD_OUT_FILE, Dataset, load_held_out, load_scenarios, stock_of
+from trm_np.data.load import HELD_OUT_FILE, Data, Dataset, load_held_out, load_scenarios, stock_of
 from trm_np.data.problems import Place
 from trm_np.data.task import Split, Task, task_from
 from trm_np.evaluation.baselines import (
@@ -59,10 +59,10 @@ def evaluate(
     return metrics
 
 
-def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]:
+def evaluate_stored(stored: StoredModel, held_out: Data | None) -> dict[str, Any]:
     """Results of `evaluate` and `diagnose` for a stored model with its own catalogue; raises DataError.
 
-    `held_out` is a file of scenarios, None for the shipped one.
+    `held_out` is a file of scenarios or the value of its JSON, None for the shipped one.
     """
     dataset = stored_dataset(stored, held_out)
     task = task_from(dataset, stored.config.model.gift_features)
@@ -76,7 +76,7 @@ def evaluate_stored(stored: StoredModel, held_out: str | None) -> dict[str, Any]
     }
 
 
-def stored_dataset(stored: StoredModel, held_out: str | None) -> Dataset:
+def stored_dataset(stored: StoredModel, held_out: Data | None) -> Dataset:
     """Dataset of a stored model with the held-out scenarios of a file, None for the shipped ones; raises DataError."""
     if held_out is None and stored.vocabulary != load_scenarios()[0]:
         found = "a vocabulary other than the model's"

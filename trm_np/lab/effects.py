@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
 from trm_np.config import SWITCHES
+from trm_np.html import table
 from trm_np.lab.grid import ALL_OFF, ALL_ON, only, without
 from trm_np.lab.trial import Row
 
@@ -40,6 +41,25 @@ class Effect:
     verdict: str
 
 
+class Effects(list[Effect]):
+    """Effects, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        headings = ("optimization", "with the others", "metric", "effect", "95 % interval", "verdict")
+        rows = (
+            (
+                each.switch,
+                each.among,
+                each.metric,
+                f"{each.mean:+.3f}",
+                f"{each.low:+.3f} to {each.high:+.3f}",
+                each.verdict,
+            )
+            for each in self
+        )
+        return table(headings, rows)
+
+
 def mean_and_interval(differences: Sequence[float]) -> tuple[float, float, float]:
     """The mean and its 95 % interval by Student's t distribution. With fewer than two values the interval is infinite.
 
@@ -66,14 +86,14 @@ def effect(switch: str, among: str, metric: str, on: Sequence[float], off: Seque
     return Effect(switch, among, metric, mean, low, high, len(on), verdict(metric, low, high))
 
 
-def effects(rows: Iterable[Row]) -> list[Effect]:
+def effects(rows: Iterable[Row]) -> Effects:
     """The effects of each switch on every test metric, with the other switches all on and all off.
 
     Pairs with a failed run are left out. A switch without pairs has no effects.
     """
     test = {(row["name"], row["seed"]): row["test"] for row in rows if "test" in row}
     seeds = sorted({seed for _, seed in test})
-    found = []
+    found = Effects()
     for switch in SWITCHES:
         for among, on, off in ((ALL_ON, ALL_ON, without(switch)), (ALL_OFF, only(switch), ALL_OFF)):
             pairs = [
@@ -81,8 +101,8 @@ def effects(rows: Iterable[Row]) -> list[Effect]:
                 for seed in seeds
                 if (on, seed) in test and (off, seed) in test
             ]
-            found += [
+            found += (
                 effect(switch, among, metric, [a[metric] for a, _ in pairs], [b[metric] for _, b in pairs])
                 for metric in (pairs[0][0] if pairs else ())
-            ]
+            )
     return found

@@ -57,20 +57,22 @@ class RewardPrediction(nn.Module):
     def gift_side(self, gifts: GiftInputs, gift: Tensor) -> dict[str, Tensor]:
         """Part of each hidden layer that depends on the gifts alone, (1, G, hidden) by component.
 
-        The category layer reads a product with the user embedding: its part is the gift embeddings (1, G, U).
+        The category layer reads a product with the user embedding: its part is the gift embeddings (1, G, U). Quality
+        depends on nothing else: its part is the output (1, G, 1).
         """
         gift = as_columns(gift)
         price, rating, age_range = (
             as_columns(Tensor(x)) for x in (gifts.price, gifts.rating, gifts.age_range)
         )
         hidden = dict(zip(COMPONENTS, self.hidden, strict=True))
+        of_rating, quality = self.layers("quality")
         return {
             "category": gift,
             "budget": of_last(hidden["budget"], price),
             "hobby": of_last(hidden["hobby"], gift),
             "occasion": of_last(hidden["occasion"], gift),
             "age": of_last(hidden["age"], age_range),
-            "quality": hidden["quality"](rating),
+            "quality": quality(of_rating(rating).relu()),
             "diversity": of_first(hidden["diversity"], gift),
         }
 
@@ -82,13 +84,13 @@ class RewardPrediction(nn.Module):
             hidden, output = self.layers(name)
             return score(output, of_first(hidden, as_rows(getattr(user, name))), gift_side[name])
 
-        (of_product, category), (_, quality) = self.layers("category"), self.layers("quality")
+        of_product, category = self.layers("category")
         shape = (u.shape[0], gift_side["category"].shape[1], 1)
         return F.concatenate(
             [
                 category(of_product(u * gift_side["category"]).relu()),
                 *map(of_pairs, ("budget", "hobby", "occasion", "age")),
-                quality(gift_side["quality"].relu()).expand(*shape),
+                gift_side["quality"].expand(*shape),
             ]
         )
 

@@ -5,13 +5,25 @@ from typing import Any
 
 import numpy as np
 
+from trm_np.html import preformatted
 from trm_np.puzzles.model import SURE, PuzzleModel, predictions, solutions
 from trm_np.puzzles.task import BLANK, Board, Task
 
 CHANGED = "*"
 
 
-def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
+class Solution(dict[str, Any]):
+    """The result of `solve`; a notebook shows the board after each step."""
+
+    def __init__(self, task: Task, found: dict[str, Any]) -> None:
+        super().__init__(found)
+        self.task = task
+
+    def _repr_html_(self) -> str:
+        return preformatted(solution_text(self.task, self))
+
+
+def solve(model: PuzzleModel, question: Board, steps: int) -> Solution:
     """Solve one board (S,). The result has the thought after each step, until the model is sure or after `steps`."""
     task, before = model.task, question
     seen: list[dict[str, Any]] = []
@@ -22,7 +34,7 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
         before = board
         if right >= SURE:
             break
-    return {
+    found = {
         "puzzle": task.name,
         "question": task.text(question),
         "answer": task.text(before),
@@ -31,6 +43,7 @@ def solve(model: PuzzleModel, question: Board, steps: int) -> dict[str, Any]:
         "halted": bool(seen[-1]["right"] >= SURE),
         "thoughts": seen,
     }
+    return Solution(task, found)
 
 
 def solve_all(model: PuzzleModel, questions: Board, steps: int) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """The gifts of a catalogue, prepared once for a model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from trm_np.data.records import Gift
 from trm_np.data.tables import MISSING, Bools, Floats, GiftTable, Ints, gift_table, implied_categories
 from trm_np.model.cost import cost_of
 from trm_np.model.trm import EncodedGifts
-from trm_np.recommend.common_sense import Facts, Signature, facts, signature_of
+from trm_np.recommend.common_sense import Facts, Signature, facts
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.world.tools import catalogue_star_shares
 
@@ -24,7 +26,8 @@ class Catalogue:
 
     Of gifts that differ only in their id, the first is kept; `known_ids` has its id for each of theirs, and `place` its
     place among the gifts. `implied` are the categories that each hobby implies, and `rows` (G,) the rows of the
-    gifts in the model's experience. One profile takes `cells` of the model's memory (outputs.py).
+    gifts in the model's experience. One profile takes `cells` of the model's memory (outputs.py). `signatures` has
+    those of the gifts that have come up so far, by place: a few of a large catalogue.
     """
 
     gifts: tuple[Gift, ...]
@@ -33,11 +36,11 @@ class Catalogue:
     table: GiftTable
     star_shares: Floats
     facts: Facts
-    signatures: list[Signature]
     implied: Bools
     encoded: EncodedGifts
     rows: Ints
     cells: int
+    signatures: dict[int, Signature] = field(default_factory=dict)
 
 
 def prepared(stored: StoredModel) -> Catalogue:
@@ -55,7 +58,6 @@ def prepared(stored: StoredModel) -> Catalogue:
         table=table,
         star_shares=catalogue_star_shares(gifts),
         facts=facts(gifts),
-        signatures=list(map(signature_of, gifts)),
         implied=implied_categories(table, stored.vocabulary),
         encoded=encoded_by(stored, table),
         rows=np.array([stored.experience.get(gift.id, MISSING) for gift in gifts]),
@@ -72,5 +74,6 @@ def encoded_by(stored: StoredModel, table: GiftTable) -> EncodedGifts:
 
 def first_of_doubles(gifts: Sequence[Gift]) -> dict[str, Gift]:
     """For each id, in order, the first gift that equals that gift in everything but the id."""
-    first: dict[Gift, Gift] = {}
-    return {gift.id: first.setdefault(replace(gift, id=""), gift) for gift in gifts}
+    everything_else = attrgetter(*(each.name for each in fields(Gift) if each.name != "id"))
+    first: dict[Any, Gift] = {}
+    return {gift.id: first.setdefault(everything_else(gift), gift) for gift in gifts}

@@ -134,11 +134,14 @@ def near_doubles(one: Signature, other: Signature) -> bool:
     return of_one_kind and common >= 2 and 2 * common >= len(one.words | other.words)
 
 
-def without_near_doubles(order: Iterable[int], signatures: Sequence[Signature]) -> Iterator[int]:
-    """The places of gifts in this order, less those that are near-doubles of one before."""
+def without_near_doubles(
+    order: Iterable[int], gifts: Sequence[Gift], known: dict[int, Signature]
+) -> Iterator[int]:
+    """The places of gifts in this order, less those that are near-doubles of one before; adds signatures to `known`."""
     kept: dict[Kind, list[Signature]] = {}
     for place in order:
-        alike = kept.setdefault(signatures[place].kind, [])
-        if not any(near_doubles(signatures[place], other) for other in alike):
-            alike.append(signatures[place])
+        signature = known.get(place) or known.setdefault(place, signature_of(gifts[place]))
+        alike = kept.setdefault(signature.kind, [])
+        if not any(near_doubles(signature, other) for other in alike):
+            alike.append(signature)
             yield place

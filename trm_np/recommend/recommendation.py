@@ -71,6 +71,36 @@ class Recommendation:
         value: dict[str, Any] = plain(self)
         return value
 
+    def _repr_html_(self) -> str:
+        """The gifts as a table, what the tools found, and notes and warnings, for a notebook."""
+        from trm_np.html import lines, table
+
+        rows = (
+            (
+                rank,
+                gift.name,
+                gift.category,
+                "unknown" if gift.paid is None else money(gift.paid, self.currency),
+                f"{gift.predicted_reward:.2f}",
+                "; ".join(gift.reasons),
+            )
+            for rank, gift in enumerate(self.gifts, start=1)
+        )
+        return table(("", "gift", "category", "price", "reward", "reasons"), rows) + lines(
+            [
+                *(f"{tool.name}: {tool.found}" for tool in self.tools),
+                *(f"Note: {note}" for note in self.notes),
+                *(f"Warning: {warning}" for warning in self.warnings),
+            ]
+        )
+
+
+class Recommendations(list[Recommendation]):
+    """Recommendations, which a notebook shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        return "".join(each._repr_html_() for each in self)
+
 
 @dataclass(frozen=True)
 class Explanation:

@@ -76,8 +76,10 @@ def consult(
     facts, compared = catalogue.facts, "price_comparison" in names
     paid = facts.best_price(terms.days_left) if compared else facts.paid
     left = possible(kept_out(facts, profile, paid, excluded(catalogue, profile, terms), terms))
-    order = np.lexsort((-value, paid if left.nothing_fits else np.zeros(len(paid))))
-    distinct = without_near_doubles(order[left.marks[order]].tolist(), catalogue.signatures)
+    places = np.flatnonzero(left.marks)
+    cheap_first = [paid[places]] if left.nothing_fits else []
+    order = places[np.lexsort((-value[places], *cheap_first))]
+    distinct = without_near_doubles(map(int, order), catalogue.gifts, catalogue.signatures)
     shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
     gifts = [catalogue.gifts[index] for index in shortlist]
     separated = tie_breaker.apply(value[shortlist], shortlist)

@@ -77,7 +77,8 @@ class ServedModel:
     def _watch(self) -> None:
         while True:
             requested = self._requested.wait(LOOK_EVERY)
-            self._requested.clear()
+            if requested:  # a request that comes after the wait stays for the next
+                self._requested.clear()
             try:
                 self.look(requested)
             except Exception as error:  # even a bug: without this thread no later file would be loaded
