@@ -2,7 +2,7 @@
 """Compare our speed and memory with PyTorch's, JAX's and onnxruntime's, and with the limits of this machine.
 
 python benchmarks/compare.py              everything, about 20 minutes on two idle cores
-python benchmarks/compare.py --quick      tiny and 6 × 6 puzzles on one thread, few rounds, nothing compiled
+python benchmarks/compare.py --quick      tiny and 6 × 6 puzzles, few rounds, nothing compiled
 python benchmarks/compare.py --json       the same figures as one JSON document on stdout; the tables are on stderr
 
 First the mirrors are checked to give and to learn the same numbers as ours (mirrors/equality.py). Then the contenders
@@ -178,12 +178,12 @@ def aims_met(found: Mapping[str, Figures], processor: str) -> list[dict[str, Any
 
 
 def aims_text(rows: list[dict[str, Any]]) -> str:
-    lines = [f"\n{'ours / theirs':<62}{'aim':>8}{'median':>9}  10 to 90 %"]
+    lines = [f"\n{'ours / theirs':<82}{'aim':>8}{'median':>9}  10 to 90 %"]
     for row in rows:
         low, middle, high = row["ratio"]
         name = f"{row['measured']}: {row['rival'].partition(':')[0]}"
         verdict = "met" if row["met"] else "missed"
-        lines.append(f"{name:<62}{row['aim']:>8.2f}{middle:>9.3f}  {f'{low:.3f} to {high:.3f}':<18}{verdict}")
+        lines.append(f"{name:<82}{row['aim']:>8.2f}{middle:>9.3f}  {f'{low:.3f} to {high:.3f}':<18}{verdict}")
     return "\n".join(lines)
 
 

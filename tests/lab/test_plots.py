@@ -127,12 +127,12 @@ def pictures() -> dict[str, Callable[[Path], list[Path]]]:
     ]
     chosen = predicted.argmax(axis=1)
     rows = {name: made_up(experiment, "") for name, experiment in EXPERIMENTS.items()}
-    needs_a_model = {"recursion_steps"}
+    drawn_elsewhere = {"recursion_steps", "graph"}  # by a model, and without matplotlib
     return {
         **{
             name: partial(picture.draw, rows)
             for name, picture in PICTURES.items()
-            if name not in needs_a_model
+            if name not in drawn_elsewhere
         },
         "curves": lambda path: draw_curves(records, 4, path),
         "forest": lambda path: draw_forest(found, path),

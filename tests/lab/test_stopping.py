@@ -16,10 +16,12 @@ from trm_np.cli import trm
 from trm_np.config import resolve
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
+from trm_np.lab.page import as_script
 from trm_np.lab.stopping import BARS, FREQUENCIES, PATIENCES, TESTED, Course, course, end, page, stopped
 from trm_np.training.trainer import Trainer
 
 SCENARIOS = 4
+LARGEST = 100_000  # bytes
 CURVES = st.lists(
     st.lists(st.floats(0.1, 1), min_size=SCENARIOS, max_size=SCENARIOS), min_size=25, max_size=60
 )
@@ -65,6 +67,13 @@ def test_the_page_holds_what_early_stopping_does() -> None:
     found = shown["stopped"]["0 %"]["10"]
     assert found["better"] == [10, 20, 50]
     assert found["ends"][:4] == [[20, 30], [20, 40], [50, 50], [50, 50]]
+
+
+def test_the_page_in_the_docs_is_up_to_date_with_its_template() -> None:
+    docs = (Path(__file__).resolve().parents[2] / "docs" / "stopping.html").read_text(encoding="utf-8")
+    made = page([made_up(0)], "digest")
+    assert docs.replace(as_script(embedded(docs)), "") == made.replace(as_script(embedded(made)), "")
+    assert len(docs.encode()) < LARGEST
 
 
 def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ def test_every_component_hands_on_its_shape(b: int, g: int) -> None:
     assert (h.shape, MODEL.core.halt_head(h).shape) == ((b, model.core_width), (b, 2))
 
     user = MODEL.user_profiling(inputs)
-    assert {name: part.shape for name, part in vars(user).items()} == {
+    assert {name: part.shape for name, part in user._asdict().items()} == {
         "u": (b, model.user_width),
         "hobby": (b, model.hobby_width),
         "occasion": (b, model.occasion_width),

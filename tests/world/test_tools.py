@@ -110,7 +110,7 @@ def test_stock_and_the_earliest_arrival_decide_what_is_in_time() -> None:
     assert [offer.shipping_days for offer in found.offer] == [3, 9, 4, 1]
     without_a_date = inventory_check(gifts)
     np.testing.assert_array_equal(without_a_date.in_time, [True, True, True, False])
-    assert all(column is None for column in vars(found.effect()).values())
+    assert all(column is None for column in found.effect())
 
 
 @given(st.lists(OFFERED_GIFTS, min_size=1, max_size=5), st.integers(0, 9))
@@ -335,7 +335,7 @@ def test_the_tools_use_the_days_left() -> None:
     found = run_tools(["price_comparison", "inventory_check"], SHOP, VALUE, 60, days_left=2)
     np.testing.assert_array_equal(found["price_comparison"].effect().price, [40, 40, 28, 45])
     in_time = inventory_check(SHOP, days_left=2).in_time
-    np.testing.assert_array_equal(vars(found["inventory_check"])["in_time"], in_time)
+    np.testing.assert_array_equal(found["inventory_check"]._asdict()["in_time"], in_time)
     np.testing.assert_array_equal(in_time, [True, False, False, False])
 
 

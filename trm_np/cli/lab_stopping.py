@@ -12,7 +12,7 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Make an HTML page that shows what patience and the frequency of evaluations change.
+    help="""Make an HTML page on patience and how often to evaluate.
 
     The command trains the default model to the end, evaluating after every epoch, for about a minute for each seed.
     On the page the reader moves patience, frequency and bar. The page needs no network and no server.
