@@ -194,7 +194,7 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
     from trm_np import Recommender
     from trm_np.data.encode import encode_gifts, encode_profiles
     from trm_np.data.tables import profile_table
-    from trm_np.export.onnx_file import our_answer
+    from trm_np.export.onnx_file import our_outputs
 
     torch.set_num_threads(1)
     recommender = Recommender.load(files["model"])
@@ -204,7 +204,7 @@ def answers(files: Files, profiles: int, rounds: int, quick: bool) -> dict[str, 
     inputs = encode_profiles(table, stored.vocabulary)
     gifts = encode_gifts(recommender.catalogue.table, stored.vocabulary, stored.model.gift_features)
     contenders: dict[str, Callable[[], Any]] = {
-        "ours": partial(our_answer, stored.model, inputs, recommender.catalogue.encoded)
+        "ours": partial(our_outputs, stored.model, inputs, recommender.catalogue.encoded)
     }
     for name, mode in (("PyTorch eager", "eager"), ("PyTorch compiled", "compiled")):
         if mode == "eager" or not quick:

@@ -11,7 +11,7 @@ Arrays = dict[str, Any]
 
 
 def onnx_answer(file: str, inputs: ProfileInputs, gifts: int) -> Callable[[], Arrays]:
-    """Return a function that computes what `our_answer` does, on one thread. It encodes the gifts in each call."""
+    """Return a function that computes what `our_outputs` does, on one thread. It encodes the gifts in each call."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

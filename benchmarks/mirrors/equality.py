@@ -39,7 +39,7 @@ from trm_np.data.encode import IGNORE_INDEX, GiftInputs, ProfileInputs
 from trm_np.data.load import load_dataset
 from trm_np.data.task import task_from
 from trm_np.evaluation.predict import evaluating
-from trm_np.export.onnx_file import our_answer
+from trm_np.export.onnx_file import our_outputs
 from trm_np.model.groups import parameter_groups
 from trm_np.model.losses import Targets, loss_terms, masked_token_logits, weighted_total
 from trm_np.model.trm import EncodedGifts
@@ -173,9 +173,9 @@ def our_gifts(trainer: Trainer, gifts: GiftInputs) -> EncodedGifts:
 
 
 def answer_of(trainer: Trainer, profiles: ProfileInputs, gifts: EncodedGifts) -> Arrays:
-    """`our_answer` of a model in training."""
+    """`our_outputs` of a model in training."""
     with evaluating(trainer.model):
-        return our_answer(trainer.model, profiles, gifts)
+        return our_outputs(trainer.model, profiles, gifts)
 
 
 def in_precision(trainer: Trainer, batch: Batch, precision: str) -> tuple[Trainer, Batch]:

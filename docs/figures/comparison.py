@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trm_np.data.tables import Floats
 from trm_np.evaluation.summary import title
 from trm_np.lab.effects import LOWER_IS_BETTER, RANGES, SHARE, mean_and_interval
-from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
+from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, save
 from trm_np.lab.trial import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Interval = tuple[float, float, float]  # the mean, and the lower and upper end
 
@@ -82,3 +86,11 @@ def draw_against(
         if len(lines) > 1:
             np.atleast_1d(panels)[0].legend()
         return save(figure, path)
+
+
+def logarithmic(axes: "Axes", which: str, numbers: Sequence[float]) -> None:
+    """Make the "x" or "y" scale logarithmic, with ticks at these numbers."""
+    getattr(axes, f"set_{which}scale")("log")
+    axis = getattr(axes, f"{which}axis")
+    axis.set_ticks(numbers, [f"{number:g}" for number in numbers])
+    axis.set_ticks([], minor=True)

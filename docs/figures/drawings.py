@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from docs.figures.comparison import reach
+from docs.figures.comparison import logarithmic, reach
 from trm_np.config import LearningRateConfig
 from trm_np.data.augment import BUDGET_SHARE
 from trm_np.data.tables import BUDGET_TIERS
 from trm_np.lab.effects import mean_and_interval
-from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, logarithmic, save
+from trm_np.lab.plots.style import GREY, INK, LIGHT, LINES, drawing, label, save
 from trm_np.lab.trial import Row
 
 TOOL_LOSS_FLOOR = 2 * log(2) / 5  # lower bound for a softmax over five tools, two of which are right

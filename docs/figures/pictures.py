@@ -19,7 +19,7 @@ from docs.figures.graph import draw_graph
 from trm_np.data.load import load_dataset
 from trm_np.lab.effects import effects
 from trm_np.lab.plots.forest import draw_forest
-from trm_np.lab.plots.recursion import draw_recursion, think_on
+from trm_np.lab.plots.recursion import draw_recursion, trace_recursion
 from trm_np.lab.trial import Row
 from trm_np.storage.checkpoint import load_model
 
@@ -70,8 +70,8 @@ def recursion_steps(_: Results, path: Path) -> list[Path]:
     """The recursion of the default model, as the README's first command trains it, for the first test scenario."""
     stored, dataset = load_model(DEFAULT_MODEL), load_dataset()
     names = stored.vocabulary
-    thoughts = think_on(stored, dataset.test[0].profile)
-    return draw_recursion(thoughts, dataset.test[0], names.categories, names.tools, path)
+    trace = trace_recursion(stored, dataset.test[0].profile)
+    return draw_recursion(trace, dataset.test[0], names.categories, names.tools, path)
 
 
 PICTURES = {

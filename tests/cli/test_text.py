@@ -263,12 +263,7 @@ def is_safe(shown: ast.expr) -> bool:
     if isinstance(shown, ast.IfExp):
         return is_safe(shown.body) and is_safe(shown.orelse)
     if isinstance(shown, ast.Call):
-        return ast.unparse(shown.func) in (
-            "json.dumps",
-            "printable",
-            "printable_lines",
-            "recommendation_text",
-        )
+        return ast.unparse(shown.func) in ("json.dumps", "printable", "printable_lines")
     return isinstance(shown, ast.Constant)
 
 

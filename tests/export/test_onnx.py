@@ -24,7 +24,7 @@ from trm_np.export.onnx_file import (
     export_onnx,
     inputs_of,
     onnx_model,
-    our_answer,
+    our_outputs,
 )
 from trm_np.extras import ExtraMissing
 from trm_np.model.build import build_model
@@ -116,7 +116,7 @@ def test_people_halt_when_the_model_says_so() -> None:
         margins = stored.model.core.halt_head(stored.model.step(profiles).y[:, 0]).data
     stored.model.core.halt_head.bias.data[0] += np.median(margins[:, 1] - margins[:, 0])  # type: ignore[union-attr]
     picked = np.zeros((40, len(stored.gifts)), np.bool_)
-    ours = our_answer(stored.model, profiles, stored.model.encode_gifts(encoded_gifts(stored)), picked)
+    ours = our_outputs(stored.model, profiles, stored.model.encode_gifts(encoded_gifts(stored)), picked)
     assert 10 <= (ours["steps"] == 1).sum() <= 30 and ours["steps"].max() > 1
     session = session_of(stored)
     assert_same(ours, session.run(list(ours), inputs_of(session, profiles, picked)))
@@ -128,7 +128,7 @@ def test_other_gifts_may_be_given_in_place_of_those_stored() -> None:
     other = replace(stored, gifts=(*stored.gifts, gift("kitchen", 33.0, ("cooking",), rating=4.7))[1:] * 2)
     gifts = encoded_gifts(other)
     picked = np.arange(3 * 8).reshape(3, 8) % 5 == 0
-    ours = our_answer(other.model, profiles, other.model.encode_gifts(gifts), picked)
+    ours = our_outputs(other.model, profiles, other.model.encode_gifts(gifts), picked)
     assert_same(ours, session.run(list(ours), inputs_of(session, profiles, picked) | given(gifts)))
 
 

@@ -35,7 +35,7 @@ from trm_np.lab.plots.confusion import confusion_shares
 from trm_np.lab.plots.curves import MEASURES, draw_curves, falls, training, validation
 from trm_np.lab.plots.figures import read_effects
 from trm_np.lab.plots.forest import draw_forest
-from trm_np.lab.plots.recursion import Thoughts, spread, think_on
+from trm_np.lab.plots.recursion import Trace, spread, trace_recursion
 from trm_np.lab.tables import SHORT
 from trm_np.model.losses import TERMS
 from trm_np.model.trm import HALT, state_vector
@@ -99,9 +99,9 @@ def effect(switch: str = "dropout", among: str = "all on", metric: str = "", **i
     )
 
 
-def thoughts(recursions: int = 4, categories: int = 13, tools: int = 5) -> Thoughts:
+def trace(recursions: int = 4, categories: int = 13, tools: int = 5) -> Trace:
     rng = np.random.default_rng(0)
-    return Thoughts(
+    return Trace(
         categories=rng.random((recursions + 1, categories)),
         tools=rng.random((recursions + 1, tools)),
         halting=rng.random(recursions + 1),
@@ -138,7 +138,7 @@ def pictures() -> dict[str, Callable[[Path], list[Path]]]:
         "forest": lambda path: draw_forest(found, path),
         "confusion": lambda path: confusion.draw_confusion(scores, expected, list("abcde"), path),
         "rewards": lambda path: rewards.draw_rewards(predicted, true, chosen, correlation, path),
-        "recursion": lambda path: recursion.draw_recursion(thoughts(), SCENARIO, CATEGORIES, TOOLS, path),
+        "recursion": lambda path: recursion.draw_recursion(trace(), SCENARIO, CATEGORIES, TOOLS, path),
     }
 
 
@@ -434,7 +434,7 @@ def test_probabilities_at_whole_steps_are_those_of_the_model(run_folder: Path) -
     stored = load_model(run_folder / "best.npz")
     model, cycles = stored.model, stored.config.model.cycles
     steps = 2 * stored.config.model.supervision_steps
-    found = think_on(stored, SCENARIO.profile)
+    found = trace_recursion(stored, SCENARIO.profile)
     inputs = encode_profiles(profile_table([SCENARIO.profile], stored.vocabulary), stored.vocabulary)
     assert found.categories.shape == (steps * cycles + 1, len(CATEGORIES))
     carry = None
@@ -455,14 +455,14 @@ def test_drawing_does_not_change_the_model(run_folder: Path) -> None:
     stored = load_model(run_folder / "best.npz")
     inputs = encode_profiles(profile_table([SCENARIO.profile], stored.vocabulary), stored.vocabulary)
     before = stored.model.infer(inputs)[0].data
-    think_on(stored, SCENARIO.profile)
+    trace_recursion(stored, SCENARIO.profile)
     assert (stored.model.infer(inputs)[0].data == before).all()
 
 
 def test_expected_and_leading_names_have_labels(drawn: list[Any], tmp_path: Path) -> None:
-    recursion.draw_recursion(thoughts(), SCENARIO, CATEGORIES, TOOLS, tmp_path / "x")
+    recursion.draw_recursion(trace(), SCENARIO, CATEGORIES, TOOLS, tmp_path / "x")
     categories, tools = drawn[0].axes[:2]
-    lead = {CATEGORIES[index] for index in np.argsort(-thoughts().categories[-1])[:3]}
+    lead = {CATEGORIES[index] for index in np.argsort(-trace().categories[-1])[:3]}
     written = {text.get_text().removesuffix(" *") for text in categories.texts}
     assert written == lead | set(SCENARIO.expected_categories)
     assert {text.get_text() for text in tools.texts if text.get_text().endswith(" *")} == {

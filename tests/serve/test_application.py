@@ -368,14 +368,14 @@ def test_a_bug_is_told_to_the_log_and_not_to_the_client(
 def test_a_request_ends_on_the_model_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
     application = new_application()
     before = application.served.now
-    answers = application.answers
+    recommendations = application.recommendations
 
     def swapped_meanwhile(now: Any, *question: Any) -> bytes:
         assert now is before
         application.served.look(requested=True)
-        return answers(now, *question)
+        return recommendations(now, *question)
 
-    monkeypatch.setattr(application, "answers", swapped_meanwhile)
+    monkeypatch.setattr(application, "recommendations", swapped_meanwhile)
     assert len(recommend(application, [PERSON] * (wsgi.PORTION + 1)).json) == wsgi.PORTION + 1
     assert application.served.now is not before
 

@@ -42,7 +42,7 @@ class Request(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.outcome: Any = None
-        self.call = lambda: batches.answer(model, list(asked), Terms(k), deadline)
+        self.call = lambda: batches.recommend(model, list(asked), Terms(k), deadline)
         self.start()
 
     def run(self) -> None:
@@ -133,7 +133,7 @@ def test_many_threads_at_once_lose_nothing_and_mix_nothing_up() -> None:
 
     def ask(age: int) -> tuple[float | None, int]:
         asked = [recommender.check({"age": age}), recommender.check({"age": age})]
-        answers = batches.answer(recommender, asked, Terms(1 + age % 2, any_age=True), FOREVER)
+        answers = batches.recommend(recommender, asked, Terms(1 + age % 2, any_age=True), FOREVER)
         assert len(answers) == 2 and answers[0].profile == answers[1].profile
         return answers[0].profile.age, len(answers[0].gifts)
 
@@ -182,7 +182,7 @@ def test_the_pace_is_that_of_many_profiles() -> None:
 
     batches, model = Batches(), Quick()
     batches.pace = 1.0
-    batches.answer(model, ["one"], Terms(), FOREVER)  # type: ignore[arg-type, list-item]
+    batches.recommend(model, ["one"], Terms(), FOREVER)  # type: ignore[arg-type, list-item]
     assert batches.pace == 1.0
-    batches.answer(model, ["many"] * 16, Terms(), FOREVER)  # type: ignore[arg-type, list-item]
+    batches.recommend(model, ["many"] * 16, Terms(), FOREVER)  # type: ignore[arg-type, list-item]
     assert 0.8 <= batches.pace < 1.0

@@ -10,7 +10,7 @@ from trm_np.autograd import no_grad
 from trm_np.data.load import load_dataset
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.predict import infer_profiles
-from trm_np.export.onnx_file import our_answer
+from trm_np.export.onnx_file import our_outputs
 from trm_np.export.tensors import export_safetensors
 from trm_np.storage.checkpoint import StoredModel, load_model, save_checkpoint
 
@@ -48,6 +48,6 @@ def test_the_model_in_pytorch_takes_the_weights_and_gives_the_same_answers(
     theirs = other.answer(other.prepare_profiles(inputs))
     with no_grad():
         gifts = stored.model.encode_gifts(task.gift_inputs)
-    for name, ours in our_answer(stored.model, inputs, gifts).items():
+    for name, ours in our_outputs(stored.model, inputs, gifts).items():
         tolerance = 1e-5 * np.abs(ours).max()
         np.testing.assert_allclose(theirs[name], ours, rtol=0, atol=tolerance, err_msg=name)

@@ -21,7 +21,7 @@ from tests.training.small_run import SET, precise_trainer, small, trained, train
 from tests.waiting import HANG
 from trm_np.autograd.ops import Array
 from trm_np.cli.errors import Refusal
-from trm_np.cli.ranks import wait_for_all, with_one_voice
+from trm_np.cli.ranks import reported_once, wait_for_all
 from trm_np.config import ConfigError
 from trm_np.extras import needs_extra
 from trm_np.training.ranks import ALONE, Ranks, join, launched
@@ -234,7 +234,7 @@ def test_the_first_of_those_that_fail_says_why(
 ) -> None:
     monkeypatch.setattr(ranks_module, "launched", lambda: (rank, 2))
     monkeypatch.setattr(ranks_module, "join", lambda: Scripted(rank, 2, codes=codes))
-    with pytest.raises(Refusal if speaks else SystemExit) as ended, with_one_voice():
+    with pytest.raises(Refusal if speaks else SystemExit) as ended, reported_once():
         raise Refusal("no such file", 65)
     assert getattr(ended.value, "exit_code" if speaks else "code") == 65
 
@@ -257,7 +257,7 @@ def test_one_that_fails_alone_says_why_and_ends_the_others(
     here = Scripted(1, 2)
     monkeypatch.setattr(ranks_module, "launched", lambda: (1, 2))
     monkeypatch.setattr(ranks_module, "join", lambda: here)
-    with pytest.raises(SystemExit) as ended, with_one_voice():
+    with pytest.raises(SystemExit) as ended, reported_once():
         raise error
     assert (ended.value.code, here.aborted) == (code, [code])
     assert capsys.readouterr().err.splitlines()[-1] == said
@@ -272,7 +272,7 @@ def test_those_that_are_well_end_with_the_others_and_say_nothing() -> None:
 
 def test_help_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranks_module, "launched", lambda: (1, 2))
-    with pytest.raises(click.exceptions.Exit), with_one_voice():
+    with pytest.raises(click.exceptions.Exit), reported_once():
         raise click.exceptions.Exit(0)
 
 

@@ -1,6 +1,7 @@
 """Errors that end a command: one line on stderr, and an exit code."""
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -136,6 +137,11 @@ def ending(error: BaseException) -> tuple[int, str]:
 def say(text: str, err: bool = False) -> None:
     """Write lines that may come from a file, without any control characters for the terminal."""
     click.echo(printable_lines(text), err=err)
+
+
+def report(found: Any, text: str, as_json: bool) -> None:
+    """Print what a command found: as one JSON document, or as text."""
+    click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))
 
 
 @contextmanager

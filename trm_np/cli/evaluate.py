@@ -1,14 +1,11 @@
 """`trm evaluate`: how good a stored model is on held-out scenarios."""
 
-import json
-
 import click
 
-from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import is_large, use_threads
-from trm_np.text import printable_lines
 
 
 @click.command(
@@ -56,4 +53,4 @@ def evaluate(
         else:
             found = compare.evaluate_stored(stored, held_out)
             text = diagnostics_text.evaluation_text(found)
-        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(text))
+        report(found, text, as_json)

@@ -1,6 +1,5 @@
 """`trm export`: a stored model in another form."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals
+from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals, report
 from trm_np.cli.options import FILE, as_json, path_option, trust
 from trm_np.cli.threads import is_large, use_threads
-from trm_np.text import printable_lines
 
 if TYPE_CHECKING:
     from trm_np.storage.checkpoint import StoredModel
@@ -78,7 +76,7 @@ def export(
         sizes = {"model": os.path.getsize(model), "exported": os.path.getsize(path)}
         found = {"file": str(path), "form": form, "bytes": sizes, **found}
         lines = f"{path}: {sizes['exported']:,} bytes, made of {sizes['model']:,}\n\n{text}"
-        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(lines.rstrip()))
+        report(found, lines.rstrip(), as_json)
 
 
 def chosen(forms: Mapping[str, bool]) -> str:

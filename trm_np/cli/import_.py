@@ -1,12 +1,11 @@
 """`trm import`: tables of orders, items and people as one's own data."""
 
-import json
 import time
 from typing import Any, NamedTuple
 
 import click
 
-from trm_np.cli.errors import OneLine, refusals, say
+from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import as_json, path_option, together
 from trm_np.cli.output import refuse_old, write_new
 from trm_np.cli.progress import progress
@@ -148,7 +147,7 @@ def import_(
         refuse_old(out, FILES)
         reading = Reading(**cells, latest=time.time() + DAY)
         with progress("rows read") as advance:
-            files, report = convert(
+            files, made = convert(
                 *tables,
                 parse_map(mapping),
                 reading,
@@ -158,9 +157,6 @@ def import_(
             )
         write_new(out, files)
         written = {name: len(content) for name, content in files.items()}
-        if as_json:
-            click.echo(json.dumps({"folder": out, "bytes": written, **report.document()}, indent=2))
-        else:
-            say(report.text())
-            for name, size in written.items():
-                say(f"  {out}/{name}: {size:,} bytes")
+        sizes_text = (f"  {out}/{name}: {size:,} bytes" for name, size in written.items())
+        found = {"folder": out, "bytes": written, **made.document()}
+        report(found, "\n".join([made.text(), *sizes_text]), as_json)

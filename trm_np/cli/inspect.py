@@ -1,10 +1,8 @@
 """`trm inspect`: data coverage, parameters, groups and settings."""
 
-import json
-
 import click
 
-from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import (
     FILE,
     DataFiles,
@@ -18,7 +16,6 @@ from trm_np.cli.options import (
 )
 from trm_np.cli.threads import use_threads
 from trm_np.config import Config
-from trm_np.text import printable_lines
 
 
 @click.command(
@@ -56,4 +53,4 @@ def inspect(
                 context, "a stored MODEL has its own settings and data", allowed=("model", "trust", "as_json")
             )
             found = inspect_stored(model, trust)
-        click.echo(json.dumps(found, indent=2) if as_json else printable_lines(inspection_text(found)))
+        report(found, inspection_text(found), as_json)

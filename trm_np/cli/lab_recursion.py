@@ -1,11 +1,10 @@
 """`trm lab recursion`: what the recursion is worth where it is needed."""
 
-import json
 from pathlib import Path
 
 import click
 
-from trm_np.cli.errors import DIVERGED, OneLine, Refusal, refusals, say
+from trm_np.cli.errors import DIVERGED, OneLine, Refusal, refusals, report, say
 from trm_np.cli.lab_plot import make
 from trm_np.cli.options import as_json, parse_settings, path_option
 from trm_np.cli.running import Workers, rows_option, run_trials, workers_options
@@ -59,7 +58,7 @@ def recursion(
         found = summarize(run_trials(trials, SUDOKU_6, path, workers, PUZZLES))
         if not found:
             raise Refusal(f"{path}: every run failed", DIVERGED)
-        say(json.dumps(found, indent=2) if as_json else recursion_text(found))
+        report(found, recursion_text(found), as_json)
         if figures:
             from trm_np.lab.plots.thinking import draw_thinking
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, say
+from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, report, say
 from trm_np.cli.options import FILE, as_json, path_option, seed_option, trust
 from trm_np.cli.output import write_new
 from trm_np.cli.puzzle_train import kind, task_named, train
@@ -88,12 +88,10 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
             "rounds": dict(zip(map(str, rounds.tolist()), counts.tolist(), strict=True)),
             **without_guesses(task, made),
         }
-        if as_json:
-            click.echo(json.dumps(found, indent=2))
-        else:
-            span = f"{least} to {most} givens, mostly about {middle}"
-            efforts = f"{rounds[0]} to {rounds[-1]} {task.effort_in}"
-            say("; ".join([f"{out}: {len(made)} puzzles with {span}", efforts, *without_guesses_text(found)]))
+        span = f"{least} to {most} givens, mostly about {middle}"
+        efforts = f"{rounds[0]} to {rounds[-1]} {task.effort_in}"
+        text = "; ".join([f"{out}: {len(made)} puzzles with {span}", efforts, *without_guesses_text(found)])
+        report(found, text, as_json)
 
 
 @puzzle.command(
@@ -127,7 +125,7 @@ def solve(model: str, board: str | None, steps: int | None, trust: bool, as_json
                 raise click.exceptions.Exit(DATA_REFUSED)
             return
         found = solved(stored.model, board_from(board, stored.task, "BOARD"), most)
-        say(json.dumps(found, indent=2) if as_json else solution_text(stored.task, found))
+        report(found, solution_text(stored.task, found), as_json)
 
 
 @puzzle.command(
@@ -168,7 +166,7 @@ def evaluate(
         else:
             judged = read_puzzles(puzzles, stored.task, count)
         found = evaluating.evaluate(stored.model, judged, most)
-        say(json.dumps(found, indent=2) if as_json else evaluating.evaluation_text(found))
+        report(found, evaluating.evaluation_text(found), as_json)
 
 
 def steps_of(stored: "StoredPuzzleModel", steps: int | None) -> int:

@@ -1,6 +1,5 @@
 """`trm puzzle train`: train a model on puzzles, show the progress, and print the summary."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.completion import among, puzzles
-from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, say
+from trm_np.cli.errors import DATA_REFUSED, Refusal, refusals, report, say
 from trm_np.cli.options import (
     RunOptions,
     as_json,
@@ -125,10 +124,8 @@ def train(
             summary = run.train(interrupted, show)
             if compare:
                 summary["compared"] = compared(run.trainer, apart.test, seed, interrupted)
-        if as_json and ranks.is_first:
-            click.echo(json.dumps(summary, indent=2))
-        elif not quiet:
-            say(summary_text(summary))
+        if not quiet or (as_json and ranks.is_first):
+            report(summary, summary_text(summary), as_json)
 
 
 def summary_text(summary: dict[str, Any]) -> str:

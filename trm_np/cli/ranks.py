@@ -19,16 +19,16 @@ class OnRanks(OneLine):
     """A command that may be started on several ranks at once."""
 
     def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
-        with with_one_voice():
+        with reported_once():
             return super().make_context(*arguments, **settings)
 
     def invoke(self, context: click.Context) -> Any:
-        with with_one_voice():
+        with reported_once():
             return super().invoke(context)
 
 
 @contextmanager
-def with_one_voice() -> Iterator[None]:
+def reported_once() -> Iterator[None]:
     """Report an error of all ranks once, by the first. A rank that fails alone reports its own and ends the others."""
     try:
         yield

@@ -1,7 +1,6 @@
 """`trm recommend`: gifts for one profile, or for each line of a stream of profiles."""
 
 import errno
-import json
 import os
 import sys
 import textwrap
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from trm_np.cli.completion import among, of_vocabulary
-from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals
+from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals, report
 from trm_np.cli.options import FILE, as_json, catalogue_option, names_in, path_option, together, trust, utf_8
 from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
-from trm_np.text import printable, printable_lines
+from trm_np.text import printable
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -233,9 +232,7 @@ def show(recommendation: "Recommendation", as_json: bool) -> None:
         click.echo(printable(f"Note: {note}"), err=True)
     for warning in recommendation.warnings:
         click.echo(printable(f"Warning: {warning}"), err=True)
-    click.echo(
-        json.dumps(recommendation.to_dict(), indent=2) if as_json else recommendation_text(recommendation)
-    )
+    report(recommendation.to_dict(), recommendation_text(recommendation), as_json)
 
 
 def recommendation_text(recommendation: "Recommendation") -> str:
@@ -248,7 +245,7 @@ def recommendation_text(recommendation: "Recommendation") -> str:
         *tool_lines(recommendation.tools),
         f"steps: {recommendation.steps} of {recommendation.most_steps}",
     ]
-    return printable_lines("\n".join(lines))
+    return "\n".join(lines)
 
 
 def gift_lines(gifts: "Sequence[RecommendedGift]", currency: str) -> Iterator[str]:

@@ -1,12 +1,11 @@
 """`trm simulate`: data of any size, labelled by the written guide."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from trm_np.cli.errors import OneLine, refusals, say
+from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import FILE, as_json, seed_option
 from trm_np.cli.output import write_new
 from trm_np.cli.threads import use_threads
@@ -71,7 +70,7 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
                 "held_out": agreement(shipped.validation + shipped.test, cheapest),
             },
         }
-        say(json.dumps(written, indent=2) if as_json else written_text(written))
+        report(written, written_text(written), as_json)
 
 
 def written_text(written: Mapping[str, Any]) -> str:

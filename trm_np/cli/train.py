@@ -1,6 +1,5 @@
 """`trm train`, which is `trm-train` too: train a model, show the progress, and print the summary."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_np.cli.check import check_data
-from trm_np.cli.errors import Refusal, refusals, say
+from trm_np.cli.errors import Refusal, refusals, report, say
 from trm_np.cli.options import (
     DataFiles,
     RunOptions,
@@ -98,10 +97,8 @@ def train(
         summary = finish(run, place, ranks, quiet)
         if timings and ranks.is_first:
             say(profile_text(measured), err=as_json or quiet)
-        if as_json and ranks.is_first:
-            click.echo(json.dumps(summary, indent=2))
-        elif not quiet:
-            say(summary_text(summary))
+        if not quiet or (as_json and ranks.is_first):
+            report(summary, summary_text(summary), as_json)
 
 
 def begin(config: Config, dataset: "Dataset", place: RunOptions, ranks: Ranks) -> "Run":

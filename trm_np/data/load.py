@@ -294,26 +294,18 @@ def profile_from(value: Any) -> Profile:
 
 def gift_from(value: Any) -> Gift:
     """The gift of a checked JSON value."""
-
-    def known(field: str, kind: Callable[[Any], Any]) -> Any:
-        given = value.get(field)
-        return None if given is None else kind(given)
-
-    return Gift(
-        id=value["id"],
-        name=value["name"],
-        category=value["category"],
-        price=known("price", float),
-        rating=known("rating", float),
-        tags=known("tags", tuple),
-        age_range=known("age_range", tuple),
-        occasions=known("occasions", tuple),
-        offers=known("offers", lambda offers: tuple(map(_offer, offers))),
-        stock=known("stock", int),
-        reviews=known("reviews", tuple),
-        weekly_sales=known("weekly_sales", tuple),
-    )
+    known = {field: kind(value[field]) for field, kind in KNOWN.items() if value.get(field) is not None}
+    return Gift(value["id"], value["name"], value["category"], **known)
 
 
-def _offer(value: Any) -> Offer:
-    return Offer(value["seller"], float(value["price"]), value["shipping_days"])
+def _offers(values: list[Any]) -> tuple[Offer, ...]:
+    return tuple(Offer(each["seller"], float(each["price"]), each["shipping_days"]) for each in values)
+
+
+# The fields of a gift that may be unknown, and what a value of JSON becomes.
+KNOWN: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("price", "rating"), float),
+    **dict.fromkeys(("tags", "age_range", "occasions", "reviews", "weekly_sales"), tuple),
+    "offers": _offers,
+    "stock": int,
+}

@@ -17,20 +17,20 @@ CATEGORIES_NOTE = (
 Found = Mapping[str, Any]
 
 
-def evaluation_text(judged: Found) -> str:
+def evaluation_text(results: Found) -> str:
     """All sections, with the ten worst scenarios."""
-    count = len(judged["scenarios"])
+    count = len(results["scenarios"])
     held_out = "1 held-out scenario" if count == 1 else f"{count} held-out scenarios"
     sections = {
-        f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(judged),
-        **choice_texts(judged.get("choices")),
+        f"The model on {held_out}, with 95 % intervals, and the baselines": warned_text(results),
+        **choice_texts(results.get("choices")),
         "One field hidden from the model at a time": hidden_text(
-            judged["hidden"], judged["test"], judged["baselines"]["popularity"]
+            results["hidden"], results["test"], results["baselines"]["popularity"]
         ),
-        "Calibration: predicted and true values": calibration_text(judged["calibration"]),
-        **confusion_texts(judged["confusion"]),
+        "Calibration: predicted and true values": calibration_text(results["calibration"]),
+        **confusion_texts(results["confusion"]),
         f"The worst scenarios, {min(WORST, count)} of {count}": "\n".join(
-            map(scenario_text, judged["scenarios"][:WORST])
+            map(scenario_text, results["scenarios"][:WORST])
         ),
     }
     return "\n\n".join(f"{head}\n{'-' * len(head)}\n{text}" for head, text in sections.items())
@@ -60,9 +60,9 @@ def confusion_texts(confusion: Found) -> dict[str, str]:
     return texts
 
 
-def warned_text(judged: Found) -> str:
+def warned_text(results: Found) -> str:
     """The metrics, after a warning if the model was trained on some of the scenarios."""
-    text, seen, count = metrics_text(judged), judged["trained_on"], len(judged["scenarios"])
+    text, seen, count = metrics_text(results), results["trained_on"], len(results["scenarios"])
     if not seen:
         return text
     were, worth = "was" if seen == 1 else "were", "nothing" if seen == count else "less"

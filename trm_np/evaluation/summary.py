@@ -65,22 +65,22 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", metrics_text(summary) + chosen])
 
 
-def metrics_text(judged: Mapping[str, Any]) -> str:
+def metrics_text(results: Mapping[str, Any]) -> str:
     """Test metrics of a model, with intervals if given, and a line on the validation scenarios."""
-    test, baselines, parts = judged["test"], judged["baselines"], []
+    test, baselines, parts = results["test"], results["baselines"], []
     if "category_match_rate" in test or "tool_match_rate" in test:
         parts += [
-            figures_text(test, baselines, judged.get("intervals")),
+            figures_text(test, baselines, results.get("intervals")),
             "\n".join(baselines_ahead(test, baselines)),
         ]
-    if "ranking" in judged:
-        parts.append(ranking_text(judged["ranking"], judged["test_is_validation"]))
-    if "choices" in judged:
-        parts += choices_texts(judged["choices"])
-    if judged["test_is_validation"]:
+    if "ranking" in results:
+        parts.append(ranking_text(results["ranking"], results["test_is_validation"]))
+    if "choices" in results:
+        parts += choices_texts(results["choices"])
+    if results["test_is_validation"]:
         parts.append("one list serves as validation and as test")
     else:
-        quality = judged["validation"]["recommendation_quality"]
+        quality = results["validation"]["recommendation_quality"]
         parts.append(f"recommendation quality on the validation scenarios: {quality:.3f}")
     return "\n\n".join(filter(None, parts))
 

@@ -66,26 +66,26 @@ def inference_graph(
     ranks them, with this share of their categories.
     """
     g = Graph(model)
-    asked = profile_inputs(g, profiles)
-    judged = gift_inputs(g, gifts)
+    profile_values = profile_inputs(g, profiles)
+    gift_values = gift_inputs(g, gifts)
     picked = g.input("picked", np.bool_, ("profiles", "gifts"))
-    h, steps = infer(g, model, asked)
+    h, steps = infer(g, model, profile_values)
     with g.part("user_profiling"):
-        user = user_profiling(g, model.user_profiling, asked)
+        user = user_profiling(g, model.user_profiling, profile_values)
     known = user.u + fold(h, model, 1)
     with g.part("category_matching"):
         category_logits = category_matching(g, model.category_matching, known)
     with g.part("tool_selection"):
-        tool_logits = tool_selection(g, model, known, asked)
+        tool_logits = tool_selection(g, model, known, profile_values)
     with g.part("gift_catalogue"):
-        gift = sequential(g, model.gift_catalogue.encoder, judged.features)
+        gift = sequential(g, model.gift_catalogue.encoder, gift_values.features)
     with g.part("reward_prediction"):
         mean = mean_of_picked(g, picked, gift)
-        components = reward_prediction(g, model, user, known, judged, gift, mean)
+        components = reward_prediction(g, model, user, known, gift_values, gift, mean)
         reward = fuse(g, model.reward_prediction, components)
     categories = model.category_matching.category_embedding.weight.shape[0]
     with g.part("ranking"):
-        category_of = judged.features.cut(1, GIFT_NUMBERS, GIFT_NUMBERS + categories).transpose(1, 0)
+        category_of = gift_values.features.cut(1, GIFT_NUMBERS, GIFT_NUMBERS + categories).transpose(1, 0)
         value = reward + g.node("Sigmoid", category_logits) @ category_of * category_share
     tools = model.tool_selection.score.weight.shape[0]
     return g, {

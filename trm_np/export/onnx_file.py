@@ -22,7 +22,7 @@ from trm_np.model.trm import TRM, EncodedGifts
 from trm_np.storage.checkpoint import StoredModel
 from trm_np.storage.files import atomic_write
 
-SEED = 0  # of the profiles that are asked
+SEED = 0  # of the drawn profiles
 BATCHES = (1, 24, 75)  # so many profiles at a time, of other lengths
 MISSING_SHARE = 0.25  # of the fields
 PICKED = 3  # gifts picked already for each profile, on average
@@ -92,10 +92,10 @@ def largest_differences(session: Any, stored: StoredModel, gifts: GiftInputs) ->
     with no_grad():
         encoded = stored.model.encode_gifts(gifts)
     for size in BATCHES:
-        people = list(drawn_profiles(stored.vocabulary, size, rng))
-        profiles = encode_profiles(profile_table(people, stored.vocabulary), stored.vocabulary)
+        drawn = list(drawn_profiles(stored.vocabulary, size, rng))
+        profiles = encode_profiles(profile_table(drawn, stored.vocabulary), stored.vocabulary)
         picked = rng.random((size, len(stored.gifts))) < PICKED / len(stored.gifts)
-        ours = our_answer(stored.model, profiles, encoded, picked)
+        ours = our_outputs(stored.model, profiles, encoded, picked)
         ours["value"] = our_value(ours, stored)
         theirs = session.run(list(ours), inputs_of(session, profiles, picked))
         for (name, expected), value in zip(ours.items(), theirs, strict=True):
@@ -122,31 +122,33 @@ def inputs_of(session: Any, profiles: ProfileInputs, picked: Array) -> Arrays:
 
 
 @no_grad()
-def our_answer(
+def our_outputs(
     model: TRM, profiles: ProfileInputs, gifts: EncodedGifts, picked: Array | None = None
 ) -> Arrays:
     """Outputs of our model that a recommendation reads, and "steps" (B,), the steps until each profile halted."""
     h, steps = model.infer(profiles)
-    person = model.encode_user(h, profiles)
-    components, reward = model.score_gifts(model.pair_logits(person, gifts), gifts, picked)
+    user = model.encode_user(h, profiles)
+    components, reward = model.score_gifts(model.pair_logits(user, gifts), gifts, picked)
     return {
-        "category_logits": person.category_logits.data,
-        "tool_logits": person.tool_logits.data,
+        "category_logits": user.category_logits.data,
+        "tool_logits": user.tool_logits.data,
         "components": components.data,
         "reward": reward.data,
         "steps": steps,
     }
 
 
-def our_value(answer: Arrays, stored: StoredModel) -> Array:
-    """Value (B, G) by which the stored gifts are ranked, from `our_answer`."""
+def our_value(outputs: Arrays, stored: StoredModel) -> Array:
+    """Value (B, G) by which the stored gifts are ranked, from `our_outputs`."""
     category = gift_table(stored.gifts, stored.vocabulary).category
-    value: Array = answer["reward"] + stored.category_share * logistic(answer["category_logits"])[:, category]
+    value: Array = (
+        outputs["reward"] + stored.category_share * logistic(outputs["category_logits"])[:, category]
+    )
     return value
 
 
 def drawn_profiles(vocabulary: Vocabulary, count: int, rng: np.random.Generator) -> Iterator[Profile]:
-    """People of all kinds, evenly from the vocabulary; any field may be missing."""
+    """Profiles of all kinds, evenly from the vocabulary; any field may be missing."""
 
     def known(value: Any) -> Any:
         return None if rng.random() < MISSING_SHARE else value

@@ -126,7 +126,7 @@ class Division:
             profile = self.profile(row)
             groups.setdefault((profile.relationship, profile.occasion), (profile, []))[1].append(row)
         for profile, together in groups.values():
-            chosen, rejected = self.judge(together)
+            chosen, rejected = self.chosen_and_rejected(together)
             if chosen:
                 lists = [list(items)[-MOST_CHOICES:] for items in (history, chosen, rejected)]
                 self.beyond += len(history) + len(chosen) + len(rejected) - sum(map(len, lists))
@@ -137,7 +137,7 @@ class Division:
         orders = self.orders
         return ProfileFields() if orders.profile is None else orders.profiles[orders.profile[row]]
 
-    def judge(self, rows: list[int]) -> tuple[dict[int, float], tuple[int, ...]]:
+    def chosen_and_rejected(self, rows: list[int]) -> tuple[dict[int, float], tuple[int, ...]]:
         """The chosen items with their weights, and the rejected items.
 
         Without ratings, all items are chosen and the number of pieces is the weight. The last rating of an item counts.

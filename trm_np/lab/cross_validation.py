@@ -56,9 +56,9 @@ def cross_validate(
         for fold in train_folds(stored.config, task, seed):
             folds.append(fold)
             done()
-        pooled.append(judge_folds(folds, task))
-        by_fold.append([judge_folds([fold], task) for fold in folds])
-        baselines.append(judge_baselines(folds, task))
+        pooled.append(fold_metrics(folds, task))
+        by_fold.append([fold_metrics([fold], task) for fold in folds])
+        baselines.append(baseline_metrics(folds, task))
     return {
         "preset": stored.config.preset,
         "scenarios": len(task.train),
@@ -95,7 +95,7 @@ def shuffled_folds(count: int, seed: int) -> list[Ints]:
     return np.array_split(np.random.default_rng(seed).permutation(count), FOLDS)
 
 
-def judge_folds(folds: Sequence[Fold], task: Task) -> Metrics:
+def fold_metrics(folds: Sequence[Fold], task: Task) -> Metrics:
     """The metrics of the model over all scenarios of some folds, and the gap between the mean losses."""
     split, predictions = join(folds, [fold.model for fold in folds], task)
     sizes = [len(fold.rows) for fold in folds]
@@ -109,7 +109,7 @@ def judge_folds(folds: Sequence[Fold], task: Task) -> Metrics:
     }
 
 
-def judge_baselines(folds: Sequence[Fold], task: Task) -> dict[str, Metrics]:
+def baseline_metrics(folds: Sequence[Fold], task: Task) -> dict[str, Metrics]:
     """The metrics of each baseline over all scenarios of some folds."""
     metrics = {}
     for name in folds[0].baselines:

@@ -236,8 +236,8 @@ def recursion_text(found: Sequence[dict[str, Any]]) -> str:
             str(each["seeds"]),
             f"{each['parameters']:,}",
             str(each["updates"]),
-            *(with_reach(each["solved_by_steps"][str(step)]) for step in SHOWN),
-            with_reach(each["hard"]),
+            *(with_interval(each["solved_by_steps"][str(step)]) for step in SHOWN),
+            with_interval(each["hard"]),
             f"{halting['solved']['mean']:.3f} in {halting['mean_steps']['mean']:.1f}",
         ))  # fmt: skip
     staircase = [(f"rounds of singles: {found[0]['name']}", "puzzles", *map(str, SHOWN))]
@@ -251,7 +251,7 @@ def recursion_text(found: Sequence[dict[str, Any]]) -> str:
     return f"{table(lines)}\n{notes}\n\n{table(staircase)}"
 
 
-def with_reach(found: Mapping[str, Any]) -> str:
+def with_interval(found: Mapping[str, Any]) -> str:
     return f"{found['mean']:.3f}" + (
         "" if found["high"] is None else f" ± {found['high'] - found['mean']:.3f}"
     )

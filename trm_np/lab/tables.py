@@ -64,12 +64,12 @@ def sweep_text(rows: Sequence[Row], metrics: Sequence[str] = SHORT) -> str:
             lines.append((name, "0", *("-" for _ in lines[0][2:])))
             continue
         epochs = [f"{mean(row[which] for row in done):.1f}" for which in ("epochs_run", "best_epoch")]
-        cells = [with_reach([row["test"][metric] for row in done]) for metric in metrics]
+        cells = [with_interval([row["test"][metric] for row in done]) for metric in metrics]
         lines.append((name, str(len(done)), *epochs, *cells))
     return table(lines)
 
 
-def with_reach(values: Sequence[float]) -> str:
+def with_interval(values: Sequence[float]) -> str:
     middle, _, high = mean_and_interval(values)
     return f"{middle:.3f} ± {high - middle:.3f}" if len(values) > 1 else f"{middle:.3f}"
 

@@ -45,7 +45,7 @@ def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
         "seed": stored.header["seed"],
         "version": __version__,
         "parameters": sum(parameter.size for parameter in stored.model.parameters()),
-        "puzzles": [thought_through(stored.model, test, place) for place in one_of_each(stored.model, test)],
+        "puzzles": [solved_puzzle(stored.model, test, place) for place in one_of_each(stored.model, test)],
         "curves": curves(rows),
     })  # fmt: skip
 
@@ -81,7 +81,7 @@ def one_of_each(model: PuzzleModel, test: Puzzles) -> list[int]:
     return [*chosen, *others]
 
 
-def thought_through(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
+def solved_puzzle(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, Any]:
     """One puzzle with its answer, and the percentage of each symbol in each cell after each step."""
     question, answer = test.questions[place], test.answers[place]
     seen = list(predictions(model, question[None], STEPS))

@@ -75,7 +75,7 @@ class Batches:
             with self.lock:
                 self.admitted -= profiles
 
-    def answer(
+    def recommend(
         self, recommender: Recommender, profiles: list[CheckedProfile], terms: Terms, deadline: float
     ) -> list[Recommendation]:
         """`recommender.recommend_checked` for at most PORTION profiles, maybe in one batch with others.
@@ -90,7 +90,7 @@ class Batches:
                 raise TooLate
             try:
                 if own.outcome is None:
-                    self._answer_together(self._next_batch())
+                    self._recommend_together(self._next_batch())
             finally:
                 self.model.release()
         if isinstance(own.outcome, Exception):
@@ -112,7 +112,7 @@ class Batches:
         self.waiting.extendleft(reversed(others))
         return batch
 
-    def _answer_together(self, batch: list[Waiting]) -> None:
+    def _recommend_together(self, batch: list[Waiting]) -> None:
         """Handle a batch of requests. If that fails, handle each alone, so that only the faulty one fails.
 
         Requests that are out of time leave the batch, and the others begin again.
@@ -123,13 +123,13 @@ class Batches:
         try:
             began = time.monotonic()
             with until(first):
-                answers = iter(recommender.recommend_checked(profiles, terms))
+                recommendations = iter(recommender.recommend_checked(profiles, terms))
             if len(profiles) >= MANY:
                 now = (time.monotonic() - began) / len(profiles)
                 self.pace += (SHARE_OF_NEW if self.pace else 1.0) * (now - self.pace)
             self.failures = 0
             for each in batch:
-                each.outcome = list(islice(answers, len(each.profiles)))
+                each.outcome = list(islice(recommendations, len(each.profiles)))
         except Exception as error:
             late = [each for each in batch if each.deadline <= first] if isinstance(error, TooLate) else []
             left = [each for each in batch if each not in late]
@@ -137,7 +137,7 @@ class Batches:
                 each.outcome = error
                 self.failures += 1
             if late and left:
-                self._answer_together(left)
+                self._recommend_together(left)
             elif len(batch) > 1:
                 for each in left:
-                    self._answer_together([each])
+                    self._recommend_together([each])

@@ -28,14 +28,8 @@ BUSY: dict[type[Exception], str] = {
     Overloaded: "load: found more requests than can be answered in time; allowed: the same again, later",
 }
 FAILURES, HEALTH_SECONDS = 3, 2.0  # in a row without an answer, before /health asks a question of its own
-METHODS = {
-    "/": "GET",
-    "/recommend": "POST",
-    "/health": "GET",
-    "/model": "GET",
-    "/metrics": "GET",
-    "/openapi.json": "GET",
-}
+PATHS = ("/", "/recommend", "/health", "/model", "/metrics", "/openapi.json")
+METHODS = dict.fromkeys(PATHS, "GET") | {"/recommend": "POST"}
 
 LOOPBACK = re.compile(r"(.+\.)?localhost|127(\.\d{1,3}){3}|\[::1\]")
 
@@ -106,18 +100,18 @@ class Application:
                 for first in range(0, len(profiles), PORTION):
                     require_time()
                     portion = profiles[first : first + PORTION]
-                    pieces += [b", ", self.answers(now, portion, question, began + SECONDS)]
+                    pieces += [b", ", self.recommendations(now, portion, question, began + SECONDS)]
         except (TooLate, Overloaded) as error:
             raise busy(type(error)) from None
         self.metrics.count_answer(len(profiles), time.monotonic() - began)
         return Response(200, [b"[", *pieces[1:], b"]"] if many else pieces[1:])
 
-    def answers(
+    def recommendations(
         self, now: Snapshot, profiles: list[CheckedProfile], question: Question, deadline: float
     ) -> bytes:
         """Answers to a few profiles, in JSON, joined by commas; raises TooLate."""
-        found = self.batches.answer(now.recommender, profiles, question.terms, deadline)
-        return b", ".join(to_json(answer.to_dict()) for answer in found)
+        found = self.batches.recommend(now.recommender, profiles, question.terms, deadline)
+        return b", ".join(to_json(each.to_dict()) for each in found)
 
     def health(self, now: Snapshot) -> Response:
         """Reply of /health; 503 if the last requests had no answer, and a small question has none now."""

@@ -320,7 +320,7 @@ class Run(FolderRun):
     def finish(self) -> dict[str, Any]:
         """Evaluate the best model once on the test scenarios; write best.npz and summary.json."""
         trainer = self.trainer
-        judged = evaluate(trainer.model, self.task, self.config, self.seed, self.category_share())
+        results = evaluate(trainer.model, self.task, self.config, self.seed, self.category_share())
         summary = {
             "preset": self.config.preset,
             "recipe": self.config.recipe,
@@ -332,10 +332,10 @@ class Run(FolderRun):
             "switches": switches(self.config),
             "settings": flatten(self.config),
             "test_is_validation": self.dataset.shares_held_out,
-            **judged,
+            **results,
         }
         if self.writes:
-            self.save_model({"validation": judged["validation"], "test": judged["test"]})
+            self.save_model({"validation": results["validation"], "test": results["test"]})
             self.end(summary)
         return summary
 

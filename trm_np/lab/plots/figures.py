@@ -11,7 +11,7 @@ from trm_np.lab.effects import Effect, effects
 from trm_np.lab.grid import first_grid
 from trm_np.lab.plots.confusion import draw_confusion
 from trm_np.lab.plots.curves import draw_curves
-from trm_np.lab.plots.recursion import draw_recursion, think_on
+from trm_np.lab.plots.recursion import draw_recursion, trace_recursion
 from trm_np.lab.plots.rewards import draw_rewards
 from trm_np.lab.results import ResultsError, read_rows
 from trm_np.storage.checkpoint import StoredModel
@@ -41,8 +41,8 @@ def draw_run(
     )
 
     shown = dataset.test[scenario]
-    thoughts = think_on(stored, shown.profile)
-    yield from draw_recursion(thoughts, shown, vocabulary.categories, vocabulary.tools, out / "recursion")
+    trace = trace_recursion(stored, shown.profile)
+    yield from draw_recursion(trace, shown, vocabulary.categories, vocabulary.tools, out / "recursion")
 
 
 def read_effects(results: Path) -> list[Effect]:

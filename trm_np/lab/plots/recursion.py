@@ -27,7 +27,7 @@ BEYOND = 2  # the number of supervision steps drawn, as a multiple of those in t
 
 
 @dataclass(frozen=True, eq=False)
-class Thoughts:
+class Trace:
     """Probabilities read from the answer h before the first latent recursion and after each of R.
 
     They are `categories` (R + 1, C), `tools` (R + 1, K) and `halting` (R + 1,). `change` (R,) is the distance that each
@@ -44,7 +44,7 @@ class Thoughts:
     halted: int
 
 
-def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
+def trace_recursion(stored: StoredModel, profile: Profile) -> Trace:
     """Run the recursion on a profile for BEYOND times the steps in training, without halting."""
     settings, vocabulary = stored.config.model, stored.vocabulary
     model = build_model(replace(stored.config, model=replace(settings, cycles=1)), vocabulary)
@@ -60,7 +60,7 @@ def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
         states = [state_vector(each) for each in carries]
         users = [model.encode_user(h, inputs) for h in states]
         h = np.concatenate([each.data for each in states]).astype(np.float64)
-        return Thoughts(
+        return Trace(
             categories=np.concatenate([user.category_logits.sigmoid().data for user in users]),
             tools=np.concatenate([likely(user.tool_logits).data for user in users]),
             halting=np.array([F.softmax(model.core.halt_head(each)).data[0, HALT] for each in states]),
@@ -72,26 +72,26 @@ def think_on(stored: StoredModel, profile: Profile) -> Thoughts:
 
 
 def draw_recursion(
-    thoughts: Thoughts, scenario: Scenario, categories: Sequence[str], tools: Sequence[str], path: Path
+    trace: Trace, scenario: Scenario, categories: Sequence[str], tools: Sequence[str], path: Path
 ) -> list[Path]:
     """Draw the probabilities of categories, tools and halting, and the change of the answer, after each recursion."""
     with drawing(2, 2, size=(10.5, 7.4), sharex=True) as (figure, panels):
         from matplotlib.ticker import LogLocator
 
-        step = f"supervision steps, of {thoughts.cycles} latent recursions each"
+        step = f"supervision steps, of {trace.cycles} latent recursions each"
         (first, second), (third, fourth) = panels
-        recursions = np.arange(len(thoughts.halting)) / thoughts.cycles
+        recursions = np.arange(len(trace.halting)) / trace.cycles
         for axes in panels.flat:
-            mark_steps(axes, thoughts)
+            mark_steps(axes, trace)
         expected = (scenario.expected_categories, scenario.expected_tools)
-        draw_names(first, recursions, thoughts.categories, categories, expected[0], TOP_CATEGORIES)
+        draw_names(first, recursions, trace.categories, categories, expected[0], TOP_CATEGORIES)
         label(first, "", "probability", "Categories (* expected; grey: the others)")
-        draw_names(second, recursions, thoughts.tools, tools, expected[1], TOP_TOOLS)
+        draw_names(second, recursions, trace.tools, tools, expected[1], TOP_TOOLS)
         label(second, "", "probability", "Tools (* expected)")
-        third.plot(recursions, thoughts.halting, **LINES[0], markevery=thoughts.cycles)
+        third.plot(recursions, trace.halting, **LINES[0], markevery=trace.cycles)
         third.set_ylim(-0.02, 1.02)
         label(third, step, "probability", "Halting: the answer is right already")
-        fourth.plot(recursions[1:], thoughts.change, **LINES[0])
+        fourth.plot(recursions[1:], trace.change, **LINES[0])
         fourth.set_yscale("log")
         fourth.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         fourth.yaxis.set_major_formatter("{x:g}")
@@ -103,10 +103,10 @@ def draw_recursion(
         return save(figure, path)
 
 
-def mark_steps(axes: "Axes", thoughts: Thoughts) -> None:
-    last = (len(thoughts.halting) - 1) / thoughts.cycles
-    axes.axvspan(thoughts.trained, last, color=BAND, zorder=0, label="more steps than trained")
-    axes.axvline(thoughts.halted, color=LIGHT, linewidth=4, zorder=1, label="the model answers here")
+def mark_steps(axes: "Axes", trace: Trace) -> None:
+    last = (len(trace.halting) - 1) / trace.cycles
+    axes.axvspan(trace.trained, last, color=BAND, zorder=0, label="more steps than trained")
+    axes.axvline(trace.halted, color=LIGHT, linewidth=4, zorder=1, label="the model answers here")
     axes.set_xlim(0, last)
 
 

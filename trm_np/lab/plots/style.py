@@ -101,11 +101,3 @@ def label(axes: "Axes", x: str, y: str, title: str = "") -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
-
-
-def logarithmic(axes: "Axes", which: str, numbers: Sequence[float]) -> None:
-    """Make the "x" or "y" scale logarithmic, with ticks at these numbers."""
-    getattr(axes, f"set_{which}scale")("log")
-    axis = getattr(axes, f"{which}axis")
-    axis.set_ticks(numbers, [f"{number:g}" for number in numbers])
-    axis.set_ticks([], minor=True)
