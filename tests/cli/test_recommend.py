@@ -71,6 +71,7 @@ STANDARD = {
         "atexit",
         "copy",
         "dataclasses",
+        "gc",
         "hashlib",
         "heapq",
         "json",
