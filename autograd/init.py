@@ -1,5 +1,6 @@
 """Initial values of parameters, drawn from a Generator."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ from .ops import Array
 class Blank:
     """Draws zeros for a model to be filled; the system allocates their memory at the first write.
 
-    It stands in for a Generator, which a model that is read needs in nothing else, and whose import takes long.
+    It stands in for a Generator, whose import takes long, and draws as one of seed 0 only in dropout.
     """
+
+    @cached_property
+    def random(self) -> Any:
+        return np.random.Generator(np.random.PCG64(0)).random
 
     def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         return np.zeros(size, np.float32)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="promised on POSIX alone"))
 
 
+FROM_THE_DATA = (
+    "trm_np.evaluation.baselines.best_lists",
+    "trm_np.evaluation.compare.learnt_predictions",
+    "trm_np.evaluation.compare.random_metrics",
+    "trm_np.evaluation.linear.logistic_weights",
+    "trm_np.evaluation.metrics.best_lists",
+    "trm_np.training.practice.infer_votes",
+)
+
+
 def pytest_collection_finish() -> None:
     """Have no garbage collection look at the modules and tests again, which stay to the end."""
     gc.freeze()
@@ -56,20 +67,16 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def computed_once() -> Iterator[None]:
     """Most small runs have the same data: what follows from the data alone is computed once, not by each of them."""
-    import trm_np.evaluation.baselines
-    import trm_np.evaluation.compare
-    import trm_np.evaluation.linear
-    import trm_np.evaluation.metrics
-    import trm_np.training.practice
-
     with ExitStack() as patches:
-        for module, name in (
-            (trm_np.evaluation.baselines, "best_lists"),
-            (trm_np.evaluation.compare, "learnt_predictions"),
-            (trm_np.evaluation.compare, "random_metrics"),
-            (trm_np.evaluation.linear, "logistic_weights"),
-            (trm_np.evaluation.metrics, "best_lists"),
-            (trm_np.training.practice, "infer_votes"),
-        ):
-            patches.enter_context(patch.object(module, name, once(getattr(module, name))))
+        for place in FROM_THE_DATA:
+            patches.enter_context(patch(place, once(pkgutil.resolve_name(place))))
+        yield
+
+
+@pytest.fixture
+def computed_anew(computed_once: None) -> Iterator[None]:
+    """Nothing is remembered from another run: for tests of equal bits."""
+    with ExitStack() as patches:
+        for place in FROM_THE_DATA:
+            patches.enter_context(patch(place, pkgutil.resolve_name(place).__wrapped__))
         yield

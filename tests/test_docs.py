@@ -153,7 +153,7 @@ def test_a_notebook_has_the_text_code_and_output_of_its_lesson(page: Path, noteb
 
 @pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.name)
 def test_a_notebook_is_one_by_the_format(page: Path, notebooks: Path) -> None:
-    nbformat = pytest.importorskip("nbformat", reason="needs pip install nbformat")
+    nbformat = pytest.importorskip("nbformat", reason="the extra [docs] is not installed")
     nbformat.validate(nbformat.read(notebooks / f"{page.stem}.ipynb", as_version=4))
 
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from contextlib import ExitStack
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -31,6 +32,7 @@ class Offering:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.responses: list[Response] = []
+        self.failed: Exception | None = None
 
     def __enter__(self) -> "Offering":
         with ExitStack() as ends:
@@ -56,14 +58,17 @@ class Offering:
         self.ends.close()
 
     def ask(self) -> None:
-        """Ask again and again, as one client that keeps its connection."""
+        """Ask again and again, as one client that keeps its connection; an exception is kept in `failed`."""
         connection = self.server.connect()
-        while not self.ended.wait(PAUSE):
-            at = time.monotonic()
-            post(connection, PROFILE)
-            response = connection.getresponse()
-            response.read()
-            self.responses.append(Response(at, time.monotonic() - at, response.status))
+        try:
+            while not self.ended.wait(PAUSE):
+                at = time.monotonic()
+                post(connection, PROFILE)
+                response = connection.getresponse()
+                response.read()
+                self.responses.append(Response(at, time.monotonic() - at, response.status))
+        except (OSError, HTTPException) as error:
+            self.failed = error
 
     def takes(self, data: bytes) -> bool:
         """Whether the server loads this file in place of the model before, or refuses it."""
@@ -71,6 +76,9 @@ class Offering:
         atomic_write(self.path, data)
         self.server.process.send_signal(signal.SIGHUP)
         while (now := self.counters()) == before:
+            assert self.server.process.poll() is None and not self.failed, (
+                "the server or its client has ended"
+            )
             time.sleep(PAUSE)
         return now[0] > before[0]
 

@@ -6,6 +6,7 @@ stdout, for each: a line of JSON with `name`, `path`, the `error` that refused t
 interpreter's audit hook saw but files opened for reading and calls of `id`.
 """
 
+import difflib  # noqa: F401  a message that names the nearest setting imports it
 import json
 import os
 import resource

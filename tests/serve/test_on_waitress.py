@@ -215,6 +215,7 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
         assert status == b"503" and b"\r\nRetry-After: " in refused
         assert value["error"].startswith("load: found more requests than can be answered in time")
         assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
+    assert 'trm_requests_total{path="/recommend",status="503"} 3\n' in slow.metrics.text()
     slow.released.set()
     assert [read_all(client).split(b" ")[1] for client in accepted] == [b"200"] * 3
     assert running.end() == 0

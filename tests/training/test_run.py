@@ -61,6 +61,7 @@ def after(batches: int) -> Callable[[], bool]:
 # ------------------------------------------------------------------------------------------- the same bits
 
 
+@pytest.mark.usefixtures("computed_anew")
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         new_run(tmp_path / str(seed), small(**SHORT), seed).train()
@@ -71,6 +72,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished: Pat
     assert any(not np.array_equal(ours[name], other[name]) for name in ours)
 
 
+@pytest.mark.usefixtures("computed_anew")
 @pytest.mark.parametrize(
     "stops",
     [*(pytest.param([stop], marks=pytest.mark.slow) for stop in (0, 1, 3, 5, 7)), [2, 3, 1]],

@@ -272,7 +272,7 @@ def decision_heads(s: Setting) -> Component:
 
 
 def user_profiling(s: Setting) -> Component:
-    return lambda: joined(*vars(s.model.user_profiling(s.inputs)).values()), []
+    return lambda: joined(*s.model.user_profiling(s.inputs)), []
 
 
 def category_matching(s: Setting) -> Component:
@@ -292,9 +292,7 @@ def tool_selection(s: Setting) -> Component:
 def reward_prediction(s: Setting) -> Component:
     user = s.model.user_profiling(s.inputs)
     part, width = s.model.reward_prediction, s.config.model.user_width
-    user = replace(
-        user, **{name: Tensor(value.data, requires_grad=True) for name, value in vars(user).items()}
-    )
+    user = type(user)(*(Tensor(value.data, requires_grad=True) for value in user))
     h, gift = leaf(s.rng, PROFILES, s.config.model.core_width), leaf(s.rng, GIFTS, width)
     picked = leaf(s.rng, PROFILES, width)
 
@@ -302,7 +300,7 @@ def reward_prediction(s: Setting) -> Component:
         components = part(user, h, s.gifts, gift, picked)
         return joined(components, part.fuse(components))
 
-    return function, [*vars(user).items(), ("h", h), ("gift", gift), ("picked", picked)]
+    return function, [*user._asdict().items(), ("h", h), ("gift", gift), ("picked", picked)]
 
 
 def gift_catalogue(s: Setting) -> Component:

@@ -9,6 +9,7 @@ one by one (selection.py). Nothing of training is imported here, and no package 
 
 import gc
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -241,14 +242,19 @@ class Recommender:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Do not look for reference cycles: the search takes a fifth of reading many gifts, which have none."""
-    enabled = gc.isenabled()
+    """Do not look for reference cycles: the search takes a fifth of reading many gifts, which have none.
+
+    A thread beside the main one leaves the search on, for the others and for processes that are forked meanwhile.
+    """
+    enabled = gc.isenabled() and threading.current_thread() is threading.main_thread()
+    if not enabled:
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.enable()
 
 
 def require_affordable(stored: StoredModel, gifts: int, *paths: FilePath) -> None:

@@ -80,7 +80,7 @@ def consult(
     cheap_first = [paid[places]] if left.nothing_fits else []
     order = places[np.lexsort((-value[places], *cheap_first))]
     distinct = without_near_doubles(map(int, order), catalogue.gifts, catalogue.signatures)
-    shortlist = np.array(list(islice(distinct, max(SHORTLIST, terms.k))), np.int64)
+    shortlist = np.array(list(islice(distinct, max(SHORTLIST, min(terms.k, len(places))))), np.int64)
     gifts = [catalogue.gifts[index] for index in shortlist]
     separated = tie_breaker.apply(value[shortlist], shortlist)
     findings = run_tools(names, gifts, separated, profile.budget, terms.days_left, catalogue.star_shares)

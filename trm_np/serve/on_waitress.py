@@ -81,7 +81,8 @@ class Refusal(task.ErrorTask):  # type: ignore[misc]
         self.status = response.status_line
         self.response_headers.extend(response.all_headers())
         self.set_close_on_finish()
-        self.channel.server.whole.metrics.count_request("other", response.status)
+        path = "/recommend" if isinstance(self.request.error, HTTPError) else "other"
+        self.channel.server.whole.metrics.count_request(path, response.status)
         self.content_length = sum(map(len, response.body))
         self.write(b"".join(response.body))
 
@@ -128,7 +129,7 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
     """Threads that answer requests in the order of their arrival, and one more for what cannot wait for them.
 
     Once the first in the queue has waited for LONGEST_QUEUED, the additional thread refuses each further request for
-    recommendations, and answers all others, which do not need the model.
+    recommendations, and answers all others. Of these only /health needs the model, after requests that failed.
     """
 
     def __init__(self) -> None:
@@ -147,7 +148,7 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
             super().add_task(channel)
             return
         request = channel.requests[0]
-        if request.error is None and request.path == "/recommend":
+        if request.error is None and (request.command, request.path) == ("POST", "/recommend"):
             request.error = busy(Overloaded)
         self.quick.add_task(channel)
 
