@@ -201,6 +201,11 @@ def test_numbers_beyond_the_training_scenarios_are_a_warning(shipped: Recommende
         assert shipped.recommend(MOTHER | change).warnings == ()
 
 
+def test_k_beyond_the_catalogue_gives_all_that_there_is(shipped: Recommender) -> None:
+    all_of_them = shipped.recommend(MOTHER, k=len(shipped.gifts))
+    assert shipped.recommend(MOTHER, k=10**21).gifts == all_of_them.gifts
+
+
 @pytest.mark.parametrize(
     "bad", [{"age": 200}, {"budget": -1}, {"hobbies": "cooking"}, {"hobby": []}], ids=str
 )
