@@ -1,6 +1,7 @@
 """Each check takes the solution, and says of the empty file and of three faults each what is wrong."""
 
 import ast
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.waiting import HANG
 from trm_np.cli import trm
-from trm_np.exercises import LESSONS
+from trm_np.exercises import LESSONS, running
 from trm_np.exercises.exercise import same, shown
 from trm_np.exercises.running import check_file, exercises_of, file_name, start_of, stem
 
@@ -327,14 +328,90 @@ def test_the_lesson_names_its_command_and_its_solutions(lesson: str) -> None:
         ("def lowest_loss(right, tools):\n    return 'low'\n", "returned 'low'; expected 0.277259"),
         ("def lowest_loss(right, tools):\n    return [1, [2]]\n", "returned [1, [2]]; expected 0.277259"),
         ("lowest_loss = 3\n", "lesson_04.py has no function lowest_loss"),
+        (
+            "def lowest_loss(right, tools):\n    raise ValueError('a\\nb\\n c')\n",
+            "stopped with ValueError: a b c at lesson_04.py",
+        ),
     ],
 )
 def test_what_goes_wrong_in_a_function_is_said_with_its_line(text: str, said: str, tmp_path: Path) -> None:
     found = checked("4", text, tmp_path)["4.1"]
-    assert said in found
+    assert said in found and "\n" not in found
     if "stopped" in found and "takes 1" not in found:
         assert "lesson_04.py, line 2: " in found
         assert "in lowest_loss(2, 5): each right tool gets the probability 1/2" in found
+
+
+# Results of a kind that no check expects: the body of the function, and what is said of it.
+UNFORESEEN = {
+    "0.1": (
+        ("return a / b, lambda g: (g[:, 0], g[0])", "] where central differences give [["),
+        ("return a / b, lambda g: (None, 'g')", "None where central differences give [["),
+    ),
+    "0.2": (("return {place: 'a' for place in range(9)}", "the cotangent of place 0 returned 'a'"),),
+    "0b.1": (("return [[1, 2], [3]]", "returned [[1, 2], [3]]; expected [["),),
+    "1.1": (("return 10**400", "expected 0.5"),),
+    "2.2": (
+        ("return {name: 1 for name in shapes}", "expected a dict of groups, which are lists of names"),
+        ("return {name: None for name in shapes}", "expected a dict of groups, which are lists of names"),
+    ),
+    "3.1": (("return Odd()", "cannot be compared: Odd (OSError: no repr at lesson_03.py, line 9: raise"),),
+    "4.1": (("return {'a': 10**400}", "returned {'a': 1000000"),),
+    "5.1": (
+        ("return Odd()", "cannot be compared: Odd (OSError: no array at lesson_05.py, line 6: raise"),
+        ("return [[1, 2], [3]]", "cannot be compared: list (ValueError: "),
+    ),
+    "5.2": (
+        ("return x * keep / (1 - p), lambda g: (Odd(),)", "cannot be compared: tuple (OSError: no repr"),
+    ),
+    "6.1": (("return {'a': 'b'}", "returned {'a': 'b'}; expected (3, 3)"),),
+    "7.2": (("return 1j", "returned 1j; expected one number"),),
+    "8.1": (("return [10**400, {}]", "expected 0"),),
+    "9.1": (
+        ("return [f(np.concatenate([x, y, z])) for _ in range(n + 1)]", "call 1 of f: got ["),
+        ("return [f(0) for _ in range(n + 1)]", "call 1 of f: got 0; expected x + y + z = ["),
+    ),
+    "9.2": (("return f, f", "called f 0 times"),),
+    "10.1": (("return {'matrix': Odd()}, None", "returned something that cannot be compared: tuple"),),
+    "11.1": (("return SystemExit", "returned SystemExit; expected ("),),
+    "12.1": (
+        ("return {(r, c): board for r in range(6) for c in range(6)}", " is [["),
+        ("return {'a\\nb': 1}", "is missing; it must be"),
+    ),
+    "13.1": (
+        ("return None, None", "returned (None, None); expected two numbers"),
+        ("return 10**400, 1", "cannot be compared: tuple (OverflowError: "),
+    ),
+}
+ODD = """import numpy as np
+
+class Odd:
+    def __array__(self, *arguments, **settings):
+        # The array and the repr of an object may fail.
+        raise OSError("no array")
+
+    def __repr__(self):
+        raise OSError("no\\nrepr")
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "said"), [(number, *case) for number, cases in UNFORESEEN.items() for case in cases]
+)
+def test_a_result_of_any_kind_is_told_in_one_line(number: str, body: str, said: str, tmp_path: Path) -> None:
+    lesson, place = number.split(".")
+    name = exercises_of(lesson)[int(place) - 1].name
+    (function,) = (node for node in ast.parse(solution(lesson)).body if getattr(node, "name", "") == name)
+    assert isinstance(function, ast.FunctionDef)
+    text = f"{ODD}def {name}({ast.unparse(function.args)}):\n    {body}\n"
+    found = checked(lesson, text, tmp_path)[number]
+    assert said in found
+    assert "\n" not in found
+
+
+def test_each_lesson_is_checked_with_an_unforeseen_result() -> None:
+    assert {number.split(".")[0] for number in UNFORESEEN} == set(LESSONS)
 
 
 def run(*words: str) -> Result:
@@ -368,6 +445,7 @@ def test_the_command_starts_checks_and_hints(here: Path) -> None:
     [
         (["check", "4"], 74, "lesson_04.py: no such file; `trm lesson start 4` writes it"),
         (["check", "4", "mine.py"], 74, "mine.py: no such file"),
+        (["check", "4", "."], 74, ".: a folder, not a file"),
         (["check", "14"], 2, "no lesson named '14'; did you mean 4"),
         (["start", "4", "--out", ""], 2, "an empty name"),
         (["hint", "4.3"], 2, "no exercise named '4.3'; did you mean 4.2 or 4.1?"),
@@ -378,6 +456,14 @@ def test_wrong_usage_is_one_line(words: list[str], code: int, said: str, here: P
     result = run(*words)
     assert (result.exit_code, len(result.stderr.splitlines())) == (code, 1)
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("folder", ["a b", "new", "it's"])
+def test_the_command_that_is_printed_can_be_pasted(folder: str, here: Path) -> None:
+    printed = run("start", "4", "--out", folder).stdout.partition("then run: ")[2]
+    command = shlex.split(printed)
+    assert command == ["trm", "lesson", "check", "4", f"{folder}/lesson_04.py"]
+    assert "is not written yet" in run(*command[2:]).stdout
 
 
 def test_a_file_that_is_there_is_not_replaced(here: Path) -> None:
@@ -396,6 +482,7 @@ def test_a_file_that_is_there_is_not_replaced(here: Path) -> None:
         ),
         (b"import nowhere\n", "No module named 'nowhere' at lesson_04.py, line 1: import nowhere"),
         (b"raise SystemExit(3)\n", "stopped with SystemExit: 3 at lesson_04.py, line 1"),
+        (b"raise ValueError('a\\nb')\n", "stopped with ValueError: a b at lesson_04.py, line 1"),
         (b"a = '\xff'\n", "codec can't decode byte 0xff"),
         (b"\x00", "null bytes"),
     ],
@@ -415,8 +502,14 @@ def test_what_a_learner_prints_is_seen_and_their_main_is_left_out(here: Path) ->
 
 
 @pytest.mark.posix
-def test_an_endless_loop_is_stopped_by_ctrl_c_and_its_line_is_said(here: Path) -> None:
-    text = "def lowest_loss(right, tools):\n    print('begun', flush=True)\n    while True:\n        tools += 1\n"
+@pytest.mark.parametrize(
+    ("where", "interrupted"),
+    [("def lowest_loss(right, tools):", "lowest_loss"), ("if True:", "lesson_04.py")],
+)
+def test_an_endless_loop_is_stopped_by_ctrl_c_and_its_line_is_said(
+    where: str, interrupted: str, here: Path
+) -> None:
+    text = f"{where}\n    print('begun', flush=True)\n    tools = 0\n    while True:\n        tools += 1\n"
     (here / "lesson_04.py").write_text(text)
     command = [sys.executable, str(ROOT / "bin" / "trm"), "lesson", "check", "4"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -426,8 +519,18 @@ def test_an_endless_loop_is_stopped_by_ctrl_c_and_its_line_is_said(here: Path) -
     _, said = process.communicate(timeout=HANG)
     assert process.returncode == 130
     first, last = filter(None, said.splitlines())
-    assert first.startswith("lowest_loss was interrupted at lesson_04.py, line ")
+    assert first.startswith(f"{interrupted} was interrupted at lesson_04.py, line ")
     assert last == "Error: interrupted"
+
+
+def test_ctrl_c_outside_of_the_file_adds_no_blank_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(lesson: str) -> None:
+        raise KeyboardInterrupt
+
+    (here / "lesson_04.py").write_text("")
+    monkeypatch.setattr(running, "exercises_of", interrupted)
+    result = run("check", "4")
+    assert (result.exit_code, result.stderr) == (130, "\nError: interrupted\n")
 
 
 # --------------------------------------------------------------------------------------- comparing and showing

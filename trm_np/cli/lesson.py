@@ -1,5 +1,6 @@
 """`trm lesson`: coding exercises, one file for each lesson, that are checked and explained."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -62,7 +63,7 @@ def start(lesson: str, folder: str) -> None:
 
         write_new(folder, {file_name(lesson): start_of(lesson)})
         path = Path(folder, file_name(lesson))
-        where = "" if folder == "." else f" {path}"
+        where = "" if folder == "." else f" {shlex.quote(path.as_posix())}"
         say(f"{path}: fill in the functions, then run: trm lesson check {lesson}{where}")
 
 
@@ -85,7 +86,10 @@ def check(lesson: str, file: str | None) -> None:
         from trm_np.exercises.running import check_file, file_name
 
         path = Path(file or file_name(lesson))
-        if not path.is_file():
+        if path.exists() and not path.is_file():
+            found = "a folder" if path.is_dir() else "a device, pipe or socket"
+            raise Refusal(f"{path}: {found}, not a file", IO_FAILED)
+        if not path.exists():
             advice = "" if file else f"; `trm lesson start {lesson}` writes it"
             raise Refusal(f"{path}: no such file{advice}", IO_FAILED)
         open_ones = 0
@@ -96,7 +100,8 @@ def check(lesson: str, file: str | None) -> None:
         except Wrong as wrong:
             raise Refusal(str(wrong), NOT_SOLVED) from wrong
         except KeyboardInterrupt as interrupt:
-            say(str(interrupt), err=True)
+            if line := str(interrupt):
+                say(line, err=True)
             raise
         if open_ones:
             raise Refusal(

@@ -29,12 +29,13 @@ class Exercise:
 
 
 class Attempt:
-    """The function that a learner wrote; `call` is the last call of it, as text."""
+    """The function that a learner wrote; `call` is the last call of it, as text, and `found` what it returned."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
         self.function = function
         self.call = ""
+        self.found: Any = None
 
     def __call__(self, *arguments: Any, call: str = "", about: str = "") -> Any:
         """Run the function on copies of the arguments, shown as `call`; `about` says what this call is for."""
@@ -45,9 +46,10 @@ class Attempt:
     def guarded(self, run: Callable[[], Any], about: str = "") -> Any:
         """Run what belongs to the learner; an error becomes `Stopped`."""
         try:
-            return run()
+            self.found = run()
         except (Exception, SystemExit) as error:
             raise Stopped(sentence(self.call, about)) from error
+        return self.found
 
     def expect(
         self,
@@ -99,7 +101,7 @@ def same(found: Any, expected: Any) -> bool:
         )
     try:
         array = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # an object may convert itself to an array, and fail in any way
         return False
     wanted = np.asarray(expected, dtype=np.float64)
     return array.shape == wanted.shape and np.allclose(array, wanted, 1e-6, 1e-9, equal_nan=True)
@@ -107,14 +109,13 @@ def same(found: Any, expected: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value on one line, as it could be typed; cut where it is long."""
-    text = written(value)
+    text = " ".join(written(value).split())
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 
 def written(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        numbers = np.array2string(value, precision=4, separator=", ", threshold=40, max_line_width=10**6)
-        return " ".join(numbers.split())
+        return np.array2string(value, precision=4, separator=", ", threshold=40, max_line_width=10**6)
     if isinstance(value, float | np.floating):
         return f"{float(value):.6g}" if math.isfinite(value) else f"{float(value)}"
     if isinstance(value, np.random.Generator):
@@ -127,4 +128,4 @@ def written(value: Any) -> str:
         return f"({', '.join(map(written, value))}{',' if len(value) == 1 else ''})"
     if callable(value):
         return str(getattr(value, "__name__", "a function"))
-    return " ".join(repr(value).split())
+    return repr(value)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from trm_np.exercises.exercise import Attempt, Exercise, Wrong, shown
+from trm_np.exercises.exercise import Attempt, Exercise, Wrong, same, shown
 
 STEP = 1e-6  # of the central differences
 
@@ -34,8 +34,8 @@ def check_div(attempt: Attempt) -> None:
             (slope / g, "the cotangent g is not used"),
         ]
         attempt.call = f"the gradient of {name} that div gives"
-        if not np.allclose(np.asarray(gradients[place], float), slope, 1e-5, 1e-8):
-            reason = next((why for value, why in wrong if np.allclose(gradients[place], value, 1e-4)), "")
+        if not same(gradients[place], slope):
+            reason = next((why for value, why in wrong if same(gradients[place], value)), "")
             attempt.require(
                 False,
                 f"{shown(gradients[place])} where central differences give {shown(slope)}"
@@ -82,7 +82,7 @@ def check_backward(attempt: Attempt) -> None:
             attempt.call = f"{call}: the cotangent of place {place}"
             attempt.compare(found[place], np.array(gradient), about)
         strangers = set(found) - set(gradients) - {result for result, _, _ in tape.calls}
-        attempt.require(not strangers, f"has places {strangers} that the loss does not depend on")
+        attempt.require(not strangers, f"has places {shown(strangers)} that the loss does not depend on")
 
     def leaves() -> tuple[Tape, int, int]:
         tape = Tape()

@@ -44,7 +44,8 @@ def check_updates(attempt: Attempt) -> None:
 
 def check_groups(attempt: Attempt) -> None:
     found = attempt(SHAPES, call="groups(shapes)")
-    attempt.require(isinstance(found, dict), f"returned {shown(found)}; expected a dict of groups")
+    groups = isinstance(found, dict) and all(isinstance(names, list | tuple) for names in found.values())
+    attempt.require(groups, f"returned {shown(found)}; expected a dict of groups, which are lists of names")
     for name, shape in SHAPES.items():
         wanted = (name.split(".")[0], len(shape) == 2 and "embedding" not in name)
         places = [key for key, names in found.items() for each in names if each == name]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from trm_np.autograd import Tensor, no_grad
-from trm_np.exercises.exercise import Attempt, Exercise, shown
+from trm_np.exercises.exercise import Attempt, Exercise, same, shown
 
 
 def latent(f: Callable[[Any], Any], x: Any, y: Any, z: Any, n: int) -> tuple[Any, Any]:
@@ -33,13 +33,13 @@ def check_latent_recursion(attempt: Attempt) -> None:
             before = z if count == 1 else np.tanh(calls[count - 2] + 0.1)
             attempt.call = f"{call}: call {count} of f"
             attempt.require(
-                np.allclose(argument, x + y + before),
+                same(argument, x + y + before),
                 f"got {shown(argument)}; expected x + y + z = {shown(x + y + before)}",
             )
         expected = latent(lambda v: np.tanh(v + 0.1), x, y, z, n)
         attempt.call = f"{call}: the last call of f"
         attempt.require(
-            np.allclose(calls[-1], y + expected[1]),
+            same(calls[-1], y + expected[1]),
             f"got {shown(calls[-1])}; expected y + z = {shown(y + expected[1])}, without x and with the new z",
         )
         attempt.call = call

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trm_np.exercises.exercise import Attempt, Exercise, shown
+from trm_np.exercises.exercise import Attempt, Exercise, same, shown
 from trm_np.puzzles.sets import make_puzzles
 from trm_np.puzzles.sudoku import SUDOKU_6
 from trm_np.puzzles.task import Board
@@ -50,14 +50,14 @@ def check_singles(attempt: Attempt) -> None:
             )
             attempt.require(cell in found, f"cell {cell} is missing; it must be {digit}, because {kind}")
             attempt.require(
-                found[cell] == digit,
+                same(found[cell], digit),
                 f"cell {cell} is {shown(found[cell])}; it must be {digit}, because {kind}",
             )
         more = [cell for cell in found if cell not in expected]
         attempt.require(
             not more,
-            f"cell {more[0] if more else ''} is no single of this board; only cells that are blank at the start count, "
-            "with the digits of the start",
+            f"cell {shown(more[0]) if more else ''} is no single of this board; only cells that are blank at the "
+            "start count, with the digits of the start",
         )
 
 

@@ -42,7 +42,9 @@ def check_file(lesson: str, path: Path) -> Iterator[tuple[str, str]]:
         line = f", line {error.lineno}" if error.lineno else ""
         raise Wrong(f"{path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise Wrong(f"{named(error)}{line_in(path, error)}") from error
+        raise Wrong(f"stopped with {named(error)}{line_in(path, error)}") from error
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"{path.name} was interrupted{line_in(path, error)}") from error
     for place, exercise in enumerate(exercises_of(lesson), 1):
         yield f"{lesson}.{place} {exercise.name}", complaint(exercise, names, path)
 
@@ -51,8 +53,9 @@ def complaint(exercise: Exercise, names: dict[str, Any], path: Path) -> str:
     function = names.get(exercise.name)
     if not callable(function):
         return f"{path.name} has no function {exercise.name}"
+    attempt = Attempt(exercise.name, function)
     try:
-        exercise.check(Attempt(exercise.name, function))
+        exercise.check(attempt)
     except Wrong as wrong:
         return str(wrong)
     except Stopped as stopped:
@@ -60,18 +63,20 @@ def complaint(exercise: Exercise, names: dict[str, Any], path: Path) -> str:
         assert error is not None
         if isinstance(error, NotImplementedError):
             return "is not written yet"
-        return f"{named(error)}{line_in(path, error)}, in {stopped}"
+        return f"stopped with {named(error)}{line_in(path, error)}, in {stopped}"
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{exercise.name} was interrupted{line_in(path, error)}") from error
+    except (Exception, SystemExit) as error:  # from a value that no check foresees; its own repr may fail
+        kind = type(attempt.found).__name__
+        fault = f"returned something that cannot be compared: {kind}"
+        return f"{attempt.call} {fault} ({named(error)}{line_in(path, error)})"
     return ""
 
 
 def named(error: BaseException) -> str:
-    return (
-        f"stopped with {type(error).__name__}: {error}"
-        if str(error)
-        else f"stopped with {type(error).__name__}"
-    )
+    """The class and the message of the error, on one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def line_in(path: Path, error: BaseException) -> str:
