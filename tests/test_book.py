@@ -11,6 +11,7 @@ import pytest
 from docs.book.pages import (
     BROWSERS,
     PAGES,
+    PROGRAMS,
     contents,
     documented_modules,
     folder_of,
@@ -96,7 +97,7 @@ def test_the_book_is_built_without_a_warning() -> None:
         text = page.read_text(encoding="utf-8")
         assert not LOADED.search(text), page
         assert '.md"' not in text, page
-    for program in ("ablation.html", "thinking.html", "slides.html"):
+    for program in (*(path.name for path in PROGRAMS), "slides.html"):
         linked = re.findall(
             r'href="(?!https?:|data:)([^"#]+)', (html / "docs" / program).read_text(encoding="utf-8")
         )
