@@ -1,4 +1,4 @@
-"""What the tests remember between them: each gets copies, and its generators go on as if all was computed."""
+"""The memory of the tests: each gets copies, and its generators go on as if all was computed."""
 
 import numpy as np
 
