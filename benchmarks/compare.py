@@ -269,7 +269,7 @@ def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
     from on_onnxruntime import onnx_answer
     from training_peak import recommender_of
 
-    from trm_np.export.onnx_file import export_onnx, our_answer
+    from trm_np.export.onnx_file import export_onnx, our_outputs
 
     trainer = new_trainer(preset)
     inputs = encoded(trainer, np.arange(profiles) % len(trainer.task.test))
@@ -281,7 +281,7 @@ def answer(preset: str, profiles: int, rounds: int) -> dict[str, Seconds]:
         export_onnx(recommender.stored, graph)
         on_onnxruntime = onnx_answer(str(graph), inputs, len(recommender.gifts))
     contenders: Contenders = {
-        "ours": partial(our_answer, recommender.stored.model, inputs, recommender.catalogue.encoded),
+        "ours": partial(our_outputs, recommender.stored.model, inputs, recommender.catalogue.encoded),
         "torch eager": partial(torch.answer, torch.prepare_profiles(inputs)),
         "onnxruntime": on_onnxruntime,
     }
