@@ -201,13 +201,17 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(on_waitress, "LONGEST_QUEUED", 0.0)
+    monkeypatch.setattr(on_waitress, "SMALL", 1)
     monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
     slow = Slow()
     running = Running(slow)
     question = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+    small = POST + b"Connection: close\r\nContent-Length: 1\r\n\r\n0"
     accepted = []
-    for number in range(3):  # two that are being answered, and one that waits for a thread
-        accepted.append(running.send(question))
+    for number in range(
+        4
+    ):  # two that are being answered, and two that wait for a thread, the last a small one
+        accepted.append(running.send(question if number < 3 else small))
         wait_until(lambda number=number: slow.begun + len(running.server.dispatcher.queue) == number + 1)
     for _ in range(3):
         refused = running.ask(question)
@@ -217,7 +221,7 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
         assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
     assert 'trm_requests_total{path="/recommend",status="503"} 3\n' in slow.metrics.text()
     slow.released.set()
-    assert [read_all(client).split(b" ")[1] for client in accepted] == [b"200"] * 3
+    assert [read_all(client).split(b" ")[1] for client in accepted] == [b"200"] * 4
     assert running.end() == 0
 
 

@@ -26,16 +26,15 @@ except ImportError as error:
     raise ExtraMissing(needs_extra("trm serve needs", "serve")) from error
 
 DRAIN_SECONDS = 10.0
-LONGEST_QUEUED = (
-    0.3  # seconds until a thread takes a request; the last in the queue may wait a few times as long
-)
+LONGEST_QUEUED = 0.3  # seconds that the first in the queue may wait for a thread; the last may wait longer
+SMALL = 2000  # bytes of a body with a few profiles, which takes about as long to refuse as to answer
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
 ROOM = 50  # connections that are closed at a time
 FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
-    "threads": 64,  # most of them wait for the model, which answers all that wait together
+    "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 500,
     "channel_timeout": 30,  # seconds without a byte from or to a client
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
@@ -129,7 +128,8 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
     """Threads that answer requests in the order of their arrival, and one more for what cannot wait for them.
 
     Once the first in the queue has waited for LONGEST_QUEUED, the additional thread refuses each further request for
-    recommendations, and answers all others. Of these only /health needs the model, after requests that failed.
+    many recommendations, and answers what asks for none. Of that only /health needs the model, after requests that
+    failed. A request for a few recommendations is never refused here.
     """
 
     def __init__(self) -> None:
@@ -144,11 +144,12 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
         channel.queued = time.monotonic()
         with self.lock:
             is_late = self.queue and channel.queued - self.queue[0].queued > LONGEST_QUEUED
-        if not is_late:
+        request = channel.requests[0]
+        recommends = request.error is None and (request.command, request.path) == ("POST", "/recommend")
+        if not is_late or (recommends and request.content_length <= SMALL):
             super().add_task(channel)
             return
-        request = channel.requests[0]
-        if request.error is None and (request.command, request.path) == ("POST", "/recommend"):
+        if recommends:
             request.error = busy(Overloaded)
         self.quick.add_task(channel)
 
