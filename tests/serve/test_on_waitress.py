@@ -198,13 +198,15 @@ class Slow:
 
 
 def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answered(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(on_waitress, "LONGEST_QUEUED", 0.0)
     monkeypatch.setattr(on_waitress, "SMALL", 1)
     monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
     slow = Slow()
     running = Running(slow)
+    request.addfinalizer(running.end)
+    request.addfinalizer(slow.released.set)  # which comes first
     question = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
     small = POST + b"Connection: close\r\nContent-Length: 1\r\n\r\n0"
     accepted = []
