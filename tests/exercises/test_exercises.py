@@ -430,8 +430,11 @@ def test_the_command_starts_checks_and_hints(here: Path) -> None:
     assert (here / "lesson_04.py").read_bytes() == start_of("4")
     checked = run("check", "4")
     assert checked.stdout == "4.1 lowest_loss: is not written yet\n4.2 search: is not written yet\n"
-    advice = "Error: 2 of 2 exercises are not solved; `trm lesson hint 4.1` has hints\n"
+    advice = "Error: not solved: 4.1 and 4.2; `trm lesson hint 4.1` has hints\n"
     assert (checked.exit_code, checked.stderr) == (1, advice)
+    half = solution("4").replace("def search", "def searched")
+    (here / "lesson_04.py").write_text(half, encoding="utf-8")
+    assert run("check", "4").stderr == "Error: not solved: 4.2; `trm lesson hint 4.2` has hints\n"
     hints = [run("hint", "4.1", "-n", str(number)).stdout.splitlines() for number in (1, 2, 3)]
     assert [lines[0] for lines in hints] == list(exercises_of("4")[0].hints)
     assert [len(lines) for lines in hints] == [2, 2, 1]
@@ -443,7 +446,7 @@ def test_the_command_starts_checks_and_hints(here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["check", "4"], 74, "lesson_04.py: no such file; `trm lesson start 4` writes it"),
+        (["check", "4"], 74, "lesson_04.py: no such file in this folder; `trm lesson start 4` writes one"),
         (["check", "4", "mine.py"], 74, "mine.py: no such file"),
         (["check", "4", "."], 74, ".: a folder, not a file"),
         (["check", "14"], 2, "no lesson named '14'; did you mean 4"),

@@ -27,7 +27,8 @@ lesson_argument = click.argument("lesson", callback=known_lesson)
     cls=OneLineGroup,
     help="""Solve the coding exercises of the lessons.
 
-    Each lesson has two. Start writes a file with functions to fill in, hint helps, and check says what is wrong.
+    Each lesson has two exercises. `start` writes a file with functions to fill in, `hint` helps, and `check` says what
+    is wrong.
 
     \b
     Example: trm lesson start 4
@@ -90,12 +91,13 @@ def check(lesson: str, file: str | None) -> None:
             found = "a folder" if path.is_dir() else "a device, pipe or socket"
             raise Refusal(f"{path}: {found}, not a file", IO_FAILED)
         if not path.exists():
-            advice = "" if file else f"; `trm lesson start {lesson}` writes it"
+            advice = "" if file else f" in this folder; `trm lesson start {lesson}` writes one"
             raise Refusal(f"{path}: no such file{advice}", IO_FAILED)
-        open_ones = 0
+        unsolved = []
         try:
             for name, fault in check_file(lesson, path):
-                open_ones += bool(fault)
+                if fault:
+                    unsolved.append(name.split()[0])
                 say(f"{name}: {fault or 'right'}")
         except Wrong as wrong:
             raise Refusal(str(wrong), NOT_SOLVED) from wrong
@@ -103,10 +105,9 @@ def check(lesson: str, file: str | None) -> None:
             if line := str(interrupt):
                 say(line, err=True)
             raise
-        if open_ones:
+        if unsolved:
             raise Refusal(
-                f"{open_ones} of 2 exercises are not solved; `trm lesson hint {lesson}.1` has hints",
-                NOT_SOLVED,
+                f"not solved: {' and '.join(unsolved)}; `trm lesson hint {unsolved[0]}` has hints", NOT_SOLVED
             )
 
 
