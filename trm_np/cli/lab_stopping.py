@@ -15,7 +15,8 @@ from trm_np.cli.threads import use_threads
     help="""Make an HTML page on patience and how often to evaluate.
 
     The command trains the default model to the end, evaluating after every epoch, for about a minute for each seed.
-    On the page the reader moves patience, frequency and bar. The page needs no network and no server.
+    On the page the reader moves patience, frequency, and the least improvement that counts. The page needs no network
+    and no server.
 
     \b
     Example: trm lab stopping --seeds 1 --epochs 30

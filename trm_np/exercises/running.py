@@ -63,7 +63,8 @@ def complaint(exercise: Exercise, names: dict[str, Any], path: Path) -> str:
         assert error is not None
         if isinstance(error, NotImplementedError):
             return "is not written yet"
-        return f"stopped with {named(error)}{line_in(path, error)}, in {stopped}"
+        line = line_in(path, error)  # empty if the function does not take the arguments of the call
+        return f"stopped with {named(error)}{line}, in {stopped if line else attempt.call}"
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt(f"{exercise.name} was interrupted{line_in(path, error)}") from error
     except (Exception, SystemExit) as error:  # from a value that no check foresees; its own repr may fail
