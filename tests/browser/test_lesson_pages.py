@@ -107,8 +107,8 @@ def test_the_page_says_what_each_run_did(browser: Any) -> None:
         falls = "falls" if run.losses[-1] < run.losses[0] else "rises"
         assert f"the loss {falls} from {run.losses[0]:.3f} to {run.losses[-1]:.3f} in {UPDATES}" in first
         left = float(np.median(run.factors[-10:]))
-        (said,) = re.findall(r"1 − η·c ≈ (-?[\d.]+)\. |leaves (-?[\d.]+) of", second)
-        assert float("".join(said)) == pytest.approx(left, abs=0.006)
+        (said,) = re.findall(r"1 − η·c ≈ (−?[\d.]+)\. |leaves (−?[\d.]+) of", second)
+        assert float("".join(said).replace("−", "-")) == pytest.approx(left, abs=0.006)
         assert (left < 0) == ("changes its sign" in second)
         place = 2 if run.optimizer == DESCENT else 4
         row = found["rows"][RATES.index(run.rate)]
