@@ -54,6 +54,50 @@ STYLE = """
     }
 """
 
+# The boxes are numbered with operands first, so that their order is that of the values and, reversed, of the gradients.
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>A graph, step by step</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; margin: 16px; }
+input { display: block; width: 100%; height: 28px; margin: 0 0 12px; }
+svg { max-width: 100%; height: auto; }
+.later { visibility: hidden; }
+</style>
+<label for="step">Step</label>: <output id="said" for="step" aria-live="polite"></output>
+<input id="step" type="range" min="0" value="0" autocomplete="off">
+{{drawing}}
+<script>
+"use strict";
+const slider = document.getElementById("step");
+const boxes = [...document.querySelectorAll("[data-box]")];
+const back = boxes.filter((box) => box.querySelector(".gradient")).reverse();
+
+function show() {
+  const step = Number(slider.value), name = (box) => box.querySelector(".title").textContent;
+  const hide = (element, from) => element.classList.toggle("later", step < from);
+  boxes.forEach((box, at) => hide(box, at + 1));
+  back.forEach((box, at) => hide(box.querySelector(".gradient"), boxes.length + at + 1));
+  for (const line of document.querySelectorAll("[data-to]")) {
+    hide(line, Number(line.dataset.to) + 1);
+    hide(line.nextElementSibling, Number(line.dataset.to) + 1);
+  }
+  document.getElementById("said").textContent = step === 0 ? "nothing is computed yet"
+    : step <= boxes.length ? `forward, the value of ${name(boxes[step - 1])}`
+    : `backward, the gradient of ${name(back[step - boxes.length - 1])}`;
+  slider.setAttribute("aria-valuetext", document.getElementById("said").textContent);
+}
+
+slider.max = boxes.length + back.length;
+slider.addEventListener("input", show);
+show();
+</script>
+</html>
+"""
+
 
 class Kept(Node):
     """A node that also keeps the operands and settings of its rule, and the gradient that passes through it."""
@@ -94,8 +138,12 @@ class Drawing(str):
         return str(self)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the picture to this file, in place of an older one."""
-        Path(path).write_text(self, encoding="utf-8", newline="\n")
+        """Write the picture to this file, in place of an older one.
+
+        A file named .html is a page with a slider: the values appear one by one, and then the gradients from the end.
+        """
+        text = PAGE.replace("{{drawing}}", self) if Path(path).suffix == ".html" else self
+        Path(path).write_text(text, encoding="utf-8", newline="\n")
 
 
 @dataclass(eq=False)

@@ -11,8 +11,10 @@ import click
 
 from trm_np.cli.completion import among, settings_of
 from trm_np.cli.errors import USAGE, OneLineGroup, Refusal, refusals, say
+from trm_np.cli.lab_dropout import dropout
 from trm_np.cli.lab_page import page
 from trm_np.cli.lab_plot import plot
+from trm_np.cli.lab_rates import rates
 from trm_np.cli.lab_recursion import recursion
 from trm_np.cli.lab_stopping import stopping
 from trm_np.cli.lab_thinking import thinking
@@ -192,8 +194,10 @@ def combinations(base: Base) -> dict[str, Config]:
     return configs
 
 
+lab.add_command(dropout)
 lab.add_command(page)
 lab.add_command(plot)
+lab.add_command(rates)
 lab.add_command(recursion)
 lab.add_command(stopping)
 lab.add_command(thinking)

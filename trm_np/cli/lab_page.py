@@ -41,12 +41,19 @@ def page(results: str, out: str) -> None:
 def write_page(out: Path, results: Path, document: "Callable[[list[Row]], str]") -> None:
     """Write the document of the rows in a file of results, and print its size; raises ResultsError and WriteError."""
     from trm_np.lab.results import ResultsError, read_rows
-    from trm_np.storage.files import atomic_write
 
     rows = read_rows(results)
     try:
-        content = document(rows).encode()
+        made = document(rows)
     except ResultsError as error:
         raise ResultsError(f"{results}: {error}") from error
+    write_document(out, made)
+
+
+def write_document(out: Path, document: str) -> None:
+    """Write a document, and print its size; raises WriteError."""
+    from trm_np.storage.files import atomic_write
+
+    content = document.encode()
     atomic_write(out, content)
     click.echo(printable(f"{out}: {len(content):,} bytes"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
+from trm_np.cli.lab_page import write_document
 from trm_np.cli.options import path_option
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import use_threads
@@ -32,13 +33,9 @@ def stopping(seeds: int, epochs: int, out: str) -> None:
         from trm_np.data.task import task_from
         from trm_np.lab.stopping import config_of, course, page
         from trm_np.lab.trial import data_digest
-        from trm_np.storage.files import atomic_write
-        from trm_np.text import printable
 
         dataset = load_dataset()
         task = task_from(dataset, config_of(epochs).model.gift_features)
         with progress("epochs", seeds * epochs) as advance:
             courses = [course(task, epochs, seed, advance) for seed in range(seeds)]
-        content = page(courses, data_digest(dataset)).encode()
-        atomic_write(Path(out), content)
-        click.echo(printable(f"{out}: {len(content):,} bytes"))
+        write_document(Path(out), page(courses, data_digest(dataset)))

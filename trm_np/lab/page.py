@@ -18,9 +18,12 @@ from trm_np.training.trainer import Record
 
 RESULTS = "{{results}}"
 SHARED = {
+    "{{head}}": "head.html",
     "{{style}}": "style.css",
+    "{{lesson}}": "lesson.css",
     "{{charts}}": "charts.css",
     "{{elements}}": "elements.js",
+    "{{plot}}": "plot.js",
 }  # file names by placeholder
 COMBINATIONS = len(list(subsets()))
 METRICS = (*TARGETS, *STRICT)
