@@ -60,12 +60,12 @@ class ServedModel:
         self.refused = ""
         self.looked: float | None = None
         self._requested = threading.Event()
+        set_allocator(ONE_HEAP)  # too late once there are threads
         self.now = load(path, catalogue, trust)
         self._tried = self._seen = self.now.signature
 
     def watch(self) -> None:
         """Look at the files from now on, in this process and in those forked from it."""
-        set_allocator(ONE_HEAP)
         self._begin()
         after_fork(self._begin)
 
