@@ -334,9 +334,10 @@ def test_few_connections_linger(full: Running) -> None:
     assert [each.socket is None for each in full.server.turned_away] == [False] * 3
 
 
-def test_connections_linger_for_a_time(full: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_waitress, "LINGER_SECONDS", 0.0)
+def test_connections_linger_for_a_time(full: Running) -> None:
     assert status_and_value(read_all(full.send(b"")))[0] == b"503"
+    wait_until(lambda: full.server.turned_away)
+    full.server.turned_away[0].until = 0.0
     (listener,) = full.server.listeners
     wait_until(lambda: not listener.pull_trigger() and not full.server.turned_away)
 
@@ -351,9 +352,16 @@ def test_clients_that_go_at_once_leave_nothing_behind(full: Running) -> None:
     wait_until(lambda: not any(isinstance(each, on_waitress.TurnedAway) for each in list(files.values())))
 
 
-def test_at_the_end_those_that_wait_for_a_place_are_told_too(full: Running) -> None:
+def test_at_the_end_those_that_wait_for_a_place_are_told_too(
+    full: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_waitress, "ACCEPTED", 1)
+    (listener,) = full.server.listeners
+    sent = threading.Event()
+    monkeypatch.setattr(listener, "readable", lambda: sent.wait(HANG))
     clients = [full.send(QUESTION) for _ in range(5)]
     full.server.drain()
+    sent.set()
     assert [status_and_value(read_all(client))[0] for client in clients] == [b"503"] * 5
 
 
