@@ -42,15 +42,20 @@ def main(model: Path, profiles: int, times: float, seconds: float) -> None:
         found = asyncio.run(waiting_clients(port, body, seconds))
         best = sum(status == 200 for status, _ in found) / max(seconds, *(taken for _, taken in found))
         click.echo(f"best rate: {best:.1f} requests a second, each with {profiles} profiles")
-        before = memory_of(process.pid)
+        before, began = memory_of(process.pid), time.monotonic()
         found = asyncio.run(arrivals(port, body, times * best, seconds))
+        rate = sum(status == 200 for status, _ in found) / (time.monotonic() - began)
         answered = [taken for status, taken in found if status == 200]
-        refused = [taken for status, taken in found if status != 200]
+        refused = [taken for status, taken in found if status not in (0, 200)]
+        unanswered = sum(status == 0 for status, _ in found)
         click.echo(
             f"{times:g} times as many for {seconds:g} s: {dict(Counter(status for status, _ in found))}"
         )
-        click.echo(f"  answered: {len(answered) / seconds / best:.2f} of the best rate; {slowest(answered)}")
-        click.echo(f"  refused: {slowest(refused)}")
+        click.echo(
+            f"  answered: {rate / best:.2f} of the best rate until the last response; {slowest(answered)}"
+        )
+        click.echo(f"  refused, with a status: {len(refused)}; {slowest(refused)}")
+        click.echo(f"  closed without a response: {unanswered}")
         click.echo(f"  memory: {before:.0f} MB before, {memory_of(process.pid):.0f} MB after")
         taken = asyncio.run(beside_silent_ones(port, body))
         click.echo(f"beside {SILENT:,} silent connections: status {taken[0]} after {taken[1]:.2f} s")

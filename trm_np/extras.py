@@ -6,7 +6,7 @@ import sys
 BRINGS = {
     "plots": ("matplotlib>=3.8.4",),
     "safetensors": ("safetensors>=0.4",),
-    "parquet": ("pyarrow>=15",),
+    "parquet": ("pyarrow>=16",),
     "onnx": ("onnx>=1.16", "onnxruntime>=1.19"),
     "cluster": ("distributed>=2024.1",),
     "serve": ("waitress>=3.0.1,<4",),

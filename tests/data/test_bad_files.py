@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,6 +213,22 @@ def test_an_error_shows_the_first_problem_and_names_the_command_that_lists_all(t
     with pytest.raises(DataError) as refused:
         load_dataset(**write_faulty(tmp_path, {"held_out": 1}))
     assert str(refused.value) == str(refused.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    "values", [("scenarios",), ("held_out",), ("scenarios", "held_out", "catalogue")], ids=str
+)
+def test_an_error_of_values_names_no_command_which_could_not_read_them(
+    values: tuple[str, ...], tmp_path: Path
+) -> None:
+    files: dict[str, Any] = dict(write_faulty(tmp_path, {"scenarios": 2, "catalogue": 3}))
+    given = files | {kind: json.loads(Path(files[kind]).read_bytes()) for kind in values}
+    with pytest.raises(DataError) as refused:
+        load_dataset(**given)
+    assert len(refused.value.problems) == 5
+    assert (
+        str(refused.value) == f"{refused.value.problems[0]} (and 4 more; `problems` of this error lists them)"
+    )
 
 
 def test_the_number_of_listed_problems_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -382,6 +382,7 @@ UNFORESEEN = {
     ),
     "13.1": (
         ("return None, None", "returned (None, None); expected two numbers"),
+        ("raise Mute", "stopped with Mute: its message cannot be shown at lesson_13.py, line 16: raise Mute"),
         ("return 10**400, 1", "cannot be compared: tuple (OverflowError: "),
     ),
 }
@@ -394,6 +395,10 @@ class Odd:
 
     def __repr__(self):
         raise OSError("no\\nrepr")
+
+class Mute(Exception):
+    def __str__(self):
+        raise OSError("no message")
 
 """
 
@@ -488,6 +493,10 @@ def test_a_file_that_is_there_is_not_replaced(here: Path) -> None:
         (b"import nowhere\n", "No module named 'nowhere' at lesson_04.py, line 1: import nowhere"),
         (b"raise SystemExit(3)\n", "stopped with SystemExit: 3 at lesson_04.py, line 1"),
         (b"raise ValueError('a\\nb')\n", "stopped with ValueError: a b at lesson_04.py, line 1"),
+        (
+            b"class Mute(ValueError):\n    def __str__(self):\n        raise SystemExit(3)\n\nraise Mute\n",
+            "stopped with Mute: its message cannot be shown at lesson_04.py, line 5: raise Mute",
+        ),
         (b"a = '\xff'\n", "codec can't decode byte 0xff"),
         (b"\x00", "null bytes"),
     ],

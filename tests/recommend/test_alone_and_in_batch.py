@@ -68,7 +68,10 @@ def test_a_batch_says_what_each_alone_would_be_told(size: int, every: int) -> No
             for name in SCORES:
                 found, wanted = getattr(together, name)[[place]], getattr(alone(row), name)
                 assert np.abs(shares(name, found) - shares(name, wanted)).max() <= TOLERANCE, (row, name)
-            assert np.array_equal(together.choices[place], alone(row).choices[0])
+            # The chosen gifts may differ where their rewards nearly agree.
+            rewards = alone(row).predicted_reward[0]
+            difference = rewards[together.choices[place]] - rewards[alone(row).choices[0]]
+            assert np.abs(difference).max() <= TOLERANCE, (row, "choices")
 
 
 def test_a_recommender_gives_the_same_bits_whoever_asked_before() -> None:

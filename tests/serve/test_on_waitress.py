@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,8 +21,7 @@ from trm_np.serve.metrics import Metrics
 from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
 
 POST = b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-
-
+QUESTION = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
 HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -71,7 +71,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    for name in ("DRAIN_SECONDS", "LONGEST_QUEUED"):
+    for name in ("DRAIN_SECONDS", "LONGEST_QUEUED", "LONGEST_WITH_SMALL", "LINGER_SECONDS"):
         monkeypatch.setattr(on_waitress, name, HANG)
     monkeypatch.setitem(ADJUSTMENTS, "channel_timeout", HANG)
     found = Running(new_application())
@@ -201,27 +201,29 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
     monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(on_waitress, "LONGEST_QUEUED", 0.0)
+    monkeypatch.setattr(on_waitress, "LONGEST_WITH_SMALL", HANG)
     monkeypatch.setattr(on_waitress, "SMALL", 1)
     monkeypatch.setitem(ADJUSTMENTS, "threads", 2)
     slow = Slow()
     running = Running(slow)
     request.addfinalizer(running.end)
     request.addfinalizer(slow.released.set)  # which comes first
-    question = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
     small = POST + b"Connection: close\r\nContent-Length: 1\r\n\r\n0"
     accepted = []
     for number in range(
         4
     ):  # two that are being answered, and two that wait for a thread, the last a small one
-        accepted.append(running.send(question if number < 3 else small))
+        accepted.append(running.send(QUESTION if number < 3 else small))
         wait_until(lambda number=number: slow.begun + len(running.server.dispatcher.queue) == number + 1)
     for _ in range(3):
-        refused = running.ask(question)
+        refused = running.ask(QUESTION)
         status, value = status_and_value(refused)
         assert status == b"503" and b"\r\nRetry-After: " in refused
         assert value["error"].startswith("load: found more requests than can be answered in time")
         assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
-    assert 'trm_requests_total{path="/recommend",status="503"} 3\n' in slow.metrics.text()
+    monkeypatch.setattr(on_waitress, "LONGEST_WITH_SMALL", 0.0)
+    assert running.ask(small).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert 'trm_requests_total{path="/recommend",status="503"} 4\n' in slow.metrics.text()
     slow.released.set()
     assert [read_all(client).split(b" ")[1] for client in accepted] == [b"200"] * 4
     assert running.end() == 0
@@ -279,12 +281,88 @@ def test_large_bodies_and_answers_need_no_temporary_folder(
 def test_connections_without_a_whole_request_make_room_for_one_with_it(
     running: Running, begun: bytes
 ) -> None:
-    limit = running.server.adjustments.connection_limit
+    limit = running.server.most_channels
     clients = [running.send(begun) for _ in range(limit + 100)]
     assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
-    assert len(running.server.channels()) < limit
+    assert len(running.server.channels()) <= limit
+    longest_silent = clients[60]  # of those turned away since, none had to be closed before it had read
+    status, value = status_and_value(read_all(longest_silent))
+    assert status == b"503" and value["error"].startswith("load: found more requests than can be answered")
     for client in clients:  # or the end waits for the other halves
         client.close()
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Running:
+    """A server with room for two connections, each of which waits for an answer until the server's end."""
+    for name in ("LONGEST_QUEUED", "LONGEST_WITH_SMALL", "LINGER_SECONDS"):
+        monkeypatch.setattr(on_waitress, name, HANG)
+    slow = Slow()
+    running = Running(slow)
+    request.addfinalizer(running.end)
+    request.addfinalizer(slow.released.set)  # which comes first
+    running.server.most_channels = 2
+    for number in range(2):
+        running.send(QUESTION)
+        wait_until(lambda number=number: slow.begun == number + 1)
+    return running
+
+
+def test_beyond_the_last_connection_a_client_is_turned_away_and_reads_why(full: Running) -> None:
+    answer = full.ask(POST + b"Content-Length: 400000\r\n\r\n" + b" " * 400_000)  # more than a socket buffers
+    status, value = status_and_value(answer)
+    assert status == b"503" and value["error"].startswith("load: found more requests than can be answered")
+    head = answer.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert {b"Retry-After: 5", b"Connection: close", b"Content-Type: application/json"} <= set(head)
+    assert 'trm_requests_total{path="other",status="503"} 1\n' in full.server.metrics.text()
+
+
+def test_a_client_that_is_turned_away_may_send_after_the_response_has_come(full: Running) -> None:
+    client = full.send(b"")
+    while b"\r\n\r\n{" not in client.recv(2**16, socket.MSG_PEEK):
+        pass
+    for _ in range(10):
+        client.sendall(QUESTION)
+    assert status_and_value(read_all(client))[0] == b"503"
+
+
+def test_few_connections_linger(full: Running) -> None:
+    full.server.most_turned_away = 3
+    for _ in range(10):  # clients that stay
+        assert status_and_value(read_all(full.send(b"")))[0] == b"503"
+    wait_until(lambda: len(full.server.turned_away) == 3)
+    assert [each.socket is None for each in full.server.turned_away] == [False] * 3
+
+
+def test_connections_linger_for_a_time(full: Running) -> None:
+    assert status_and_value(read_all(full.send(b"")))[0] == b"503"
+    wait_until(lambda: full.server.turned_away)
+    full.server.turned_away[0].until = 0.0
+    (listener,) = full.server.listeners
+    wait_until(lambda: not listener.pull_trigger() and not full.server.turned_away)
+
+
+def test_clients_that_go_at_once_leave_nothing_behind(full: Running) -> None:
+    for _ in range(20):
+        client = full.send(b"x")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # resets it
+        client.close()
+    wait_until(lambda: full.server.metrics.text().count('path="other",status="503"} 20'))
+    files = full.server.map
+    wait_until(lambda: not any(isinstance(each, on_waitress.TurnedAway) for each in list(files.values())))
+
+
+def test_at_the_end_those_that_wait_for_a_place_are_told_too(
+    full: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_waitress, "ACCEPTED", 1)
+    (listener,) = full.server.listeners
+    sent = threading.Event()
+    monkeypatch.setattr(listener, "readable", lambda: sent.wait(HANG))
+    clients = [full.send(QUESTION) for _ in range(5)]
+    full.server.drain()
+    sent.set()
+    assert [status_and_value(read_all(client))[0] for client in clients] == [b"503"] * 5
 
 
 def test_when_no_more_files_can_be_opened_it_is_said_once(

@@ -16,6 +16,8 @@ def main(*arguments: str) -> None:
         "batching.MOST_SECONDS",
         "on_waitress.DRAIN_SECONDS",
         "on_waitress.LONGEST_QUEUED",
+        "on_waitress.LONGEST_WITH_SMALL",
+        "on_waitress.LINGER_SECONDS",
     )
     for name in names:
         patch(f"trm_np.serve.{name}", HANG).start()

@@ -143,10 +143,12 @@ def import_(
         from trm_np.importing.documents import FILES
         from trm_np.importing.reading import Reading
         from trm_np.importing.splitting import Rules
+        from trm_np.importing.tables import lines_in
 
         refuse_old(out, FILES)
         reading = Reading(**cells, latest=time.time() + DAY)
-        with progress("rows read") as advance:
+        counts = [lines_in(file) for file in tables if file is not None]
+        with progress("rows read", None if None in counts else sum(filter(None, counts))) as advance:
             files, made = convert(
                 *tables,
                 parse_map(mapping),

@@ -10,6 +10,7 @@ import click
 from trm_np.cli.errors import DATA_REFUSED, OneLineGroup, refusals, report, say
 from trm_np.cli.options import FILE, as_json, path_option, seed_option, trust
 from trm_np.cli.output import write_new
+from trm_np.cli.progress import progress
 from trm_np.cli.puzzle_train import kind, task_named, train
 from trm_np.cli.threads import use_threads
 
@@ -75,7 +76,8 @@ def make(kind: str, count: int, extra: int, seed: int, out: str, as_json: bool) 
 
         task, path = task_named(kind), Path(out)
         refuse_old(str(path.parent), [path.name])
-        made = make_puzzles(task, count, np.random.default_rng(seed), extra)
+        with progress("puzzles made", count) as advance:
+            made = make_puzzles(task, count, np.random.default_rng(seed), extra, made=advance)
         write_new(str(path.parent), {path.name: csv_of(task, made)})
         rounds, counts = np.unique(made.rounds, return_counts=True)
         givens = (made.questions > 0).sum(axis=1)
@@ -155,17 +157,19 @@ def evaluate(
     with refusals():
         from trm_np.puzzles import evaluating
         from trm_np.puzzles.files import read_puzzles
-        from trm_np.puzzles.sets import make_test
+        from trm_np.puzzles.sets import TEST, make_test
         from trm_np.puzzles.stored import load_puzzle_model
 
         stored = load_puzzle_model(model, trust=trust)
         most = steps_of(stored, steps)
         if puzzles is None:
             extra = stored.config.training.extra
-            judged = make_test(stored.task, stored.header["seed"], extra, count)
+            with progress("puzzles made", count or TEST) as advance:
+                judged = make_test(stored.task, stored.header["seed"], extra, count, advance)
         else:
             judged = read_puzzles(puzzles, stored.task, count)
-        found = evaluating.evaluate(stored.model, judged, most)
+        with progress("puzzles solved", len(judged)) as advance:
+            found = evaluating.evaluate(stored.model, judged, most, lambda count: advance(steps=count))
         report(found, evaluating.evaluation_text(found), as_json)
 
 

@@ -97,6 +97,7 @@ def train(
     threads = use_threads(all_cores=False)
     with refusals():
         from trm_np.puzzles.compare import compare as compared
+        from trm_np.puzzles.compare import epochs_of_rivals
         from trm_np.puzzles.config import PRESETS, resolve
         from trm_np.puzzles.run import PuzzleRun
         from trm_np.training.allocator import keep_memory
@@ -117,13 +118,12 @@ def train(
         if not quiet:
             warn_of_changes(run)
         done = run.trainer.progress.epochs
-        with (
-            resumable(place.resume, ranks) as interrupted,
-            progress("training", epochs - done, brief, line, quiet) as show,
-        ):
-            summary = run.train(interrupted, show)
+        with resumable(place.resume, ranks) as interrupted:
+            with progress("training", epochs - done, brief, line, quiet) as show:
+                summary = run.train(interrupted, show)
             if compare:
-                summary["compared"] = compared(run.trainer, apart.test, seed, interrupted)
+                with progress("comparing", epochs_of_rivals(config), quiet=quiet) as show:
+                    summary["compared"] = compared(run.trainer, apart.test, seed, interrupted, show)
         if not quiet or (as_json and ranks.is_first):
             report(summary, summary_text(summary), as_json)
 

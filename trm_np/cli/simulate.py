@@ -8,6 +8,7 @@ import click
 from trm_np.cli.errors import OneLine, refusals, report
 from trm_np.cli.options import FILE, as_json, seed_option
 from trm_np.cli.output import write_new
+from trm_np.cli.progress import progress
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
 
@@ -55,7 +56,10 @@ def simulate(folder: str, scenarios: int, held_out: int, gifts: int, seed: int, 
         from trm_np.data.simulation import simulate as simulated
 
         shipped = load_dataset()
-        files = documents(simulated(shipped, scenarios, held_out, gifts, np.random.default_rng(seed)))
+        records = scenarios + 2 * held_out + gifts
+        with progress("records", 2 * records) as advance:  # each is drawn, and then written
+            made = simulated(shipped, scenarios, held_out, gifts, np.random.default_rng(seed), advance)
+            files = documents(made, advance)
         write_new(folder, files)
         cheapest = cheapest_prices(shipped.gifts, shipped.vocabulary.categories)
         written = {

@@ -77,7 +77,10 @@ def load_dataset(
         *gifts.problems(schema.catalogue_file(vocabulary)),
     ]
     if problems:
-        raise DataError(problems, LISTED_BY)
+        are_files = all(
+            each is None or isinstance(each, str | os.PathLike) for each in (scenarios, held_out, catalogue)
+        )
+        raise DataError(problems, LISTED_BY if are_files else "`problems` of this error")
     train, stocked = _scenarios_from(training.value["scenarios"]), _gifts_from(gifts.value)
     budgets, prices = (scenario.profile.budget for scenario in train), (gift.price for gift in stocked)
     money = money_of(budgets, prices, gifts.value.get("currency"))

@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
 
 class DataError(ValueError):
-    """Raised for a file that is refused. `problems` holds its faults in file order; `listed_by` names a command that
+    """Raised for a file that is refused. `problems` holds its faults in file order; `listed_by` says what
     lists all of them."""
 
     def __init__(self, problems: Iterable[Problem], listed_by: str = "") -> None:

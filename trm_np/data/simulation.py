@@ -7,7 +7,7 @@ same labels, whatever the number of gifts.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import comb
 
 import numpy as np
@@ -43,13 +43,19 @@ Interests = tuple[frozenset[str], frozenset[str]]
 
 
 def simulate(
-    shipped: Dataset, n_scenarios: int, n_held_out: int, n_gifts: int, rng: np.random.Generator
+    shipped: Dataset,
+    n_scenarios: int,
+    n_held_out: int,
+    n_gifts: int,
+    rng: np.random.Generator,
+    drawn: Callable[[], object] = lambda: None,
 ) -> Dataset:
     """Simulate a dataset with `n_held_out` scenarios in each of the validation and the test split.
 
     The held-out scenarios depend on `n_held_out` alone. The training scenarios do not depend on `n_gifts`, and a longer
     training list begins with the shorter one. No held-out profile shares all its hobbies and preferences with another
-    held-out profile or with a training profile. Raises `ValueError` for fewer gifts than categories.
+    held-out profile or with a training profile. `drawn` is called after each profile and each gift. Raises
+    `ValueError` for fewer gifts than categories.
     """
     vocabulary = shipped.vocabulary
     cheapest = cheapest_prices(shipped.gifts, vocabulary.categories)
@@ -61,26 +67,36 @@ def simulate(
         for _ in range(n_held_out):
             profiles.append(_profile(vocabulary, seen, held_out_rng))
             seen.add(_interests(profiles[-1]))
+            drawn()
         splits[split] = _labelled(split, profiles, cheapest)
-    train = [_profile(vocabulary, seen, train_rng) for _ in range(n_scenarios)]
-    gifts = _gifts(shipped, n_gifts, gift_rng)
+    train = []
+    for _ in range(n_scenarios):
+        train.append(_profile(vocabulary, seen, train_rng))
+        drawn()
+    gifts = _gifts(shipped, n_gifts, gift_rng, drawn)
     return Dataset(vocabulary, _labelled("training", train, cheapest), gifts=gifts, **splits)
 
 
-def documents(dataset: Dataset) -> dict[str, bytes]:
-    """The contents of the three files by name: JSON in UTF-8, one record on each line."""
+def documents(dataset: Dataset, written: Callable[[], object] = lambda: None) -> dict[str, bytes]:
+    """The contents of the three files by name: JSON in UTF-8, one record on each line.
+
+    `written` is called after each record.
+    """
     vocabulary = json.dumps(dataset.vocabulary.lists, ensure_ascii=False)
-    held_out = [_records("validation", dataset.validation), _records("test", dataset.test)]
+    held_out = [_records("validation", dataset.validation, written), _records("test", dataset.test, written)]
     texts = {
-        "scenarios.json": [f'"vocabulary": {vocabulary}', _records("scenarios", dataset.train)],
+        "scenarios.json": [f'"vocabulary": {vocabulary}', _records("scenarios", dataset.train, written)],
         "held_out_scenarios.json": held_out,
-        "gift_catalog.json": [_records("gifts", dataset.gifts)],
+        "gift_catalog.json": [_records("gifts", dataset.gifts, written)],
     }
     return {name: ("{" + ",\n".join(parts) + "}\n").encode() for name, parts in texts.items()}
 
 
-def _records(key: str, records: Iterable[Scenario | Gift]) -> str:
-    lines = (json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")) for record in records)
+def _records(key: str, records: Iterable[Scenario | Gift], written: Callable[[], object]) -> str:
+    lines = []
+    for record in records:
+        lines.append(json.dumps(as_json(record), ensure_ascii=False, separators=(",", ":")))
+        written()
     return f'"{key}": [\n' + ",\n".join(lines) + "\n]"
 
 
@@ -140,7 +156,9 @@ def _some(rng: np.random.Generator, names: Sequence[str]) -> tuple[str, ...]:
 # -------------------------------------------------------------------------------------------- gifts
 
 
-def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gift, ...]:
+def _gifts(
+    shipped: Dataset, n_gifts: int, rng: np.random.Generator, drawn: Callable[[], object]
+) -> tuple[Gift, ...]:
     """Draw gifts category by category. The numbers of gifts in two categories differ by at most one."""
     categories = shipped.vocabulary.categories
     if n_gifts < len(categories):
@@ -148,7 +166,9 @@ def _gifts(shipped: Dataset, n_gifts: int, rng: np.random.Generator) -> tuple[Gi
     gifts: list[Gift] = []
     for index, category in enumerate(categories):
         number = n_gifts // len(categories) + (index < n_gifts % len(categories))
-        gifts.extend(_gifts_of(category, number, shipped, rng))
+        for gift in _gifts_of(category, number, shipped, rng):
+            gifts.append(gift)
+            drawn()
     return tuple(gifts)
 
 

@@ -75,8 +75,11 @@ def complaint(exercise: Exercise, names: dict[str, Any], path: Path) -> str:
 
 
 def named(error: BaseException) -> str:
-    """The class and the message of the error, on one line."""
-    message = " ".join(str(error).split())
+    """The class and the message of the error, on one line. The message of a learner's own class may fail."""
+    try:
+        message = " ".join(str(error).split())
+    except (Exception, SystemExit):
+        message = "its message cannot be shown"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -22,22 +22,33 @@ def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
         yield name, replace(config, model=model, training=replace(config.training, epochs=epochs))
 
 
+def epochs_of_rivals(config: PuzzleConfig) -> int:
+    return sum(rival.training.epochs for _, rival in rivals(config))
+
+
 def work(model: PuzzleModelConfig) -> int:
     """The arithmetic of an update, in forward passes of a block: only the last of T cycles has a backward pass."""
     return model.core_blocks * (model.latent_steps + 1) * (model.cycles + BACKWARD)
 
 
 def compare(
-    trainer: PuzzleTrainer, test: Puzzles, seed: int, interrupted: Callable[[], bool]
+    trainer: PuzzleTrainer,
+    test: Puzzles,
+    seed: int,
+    interrupted: Callable[[], bool],
+    show: Callable[[dict[str, Any]], object] = lambda record: None,
 ) -> list[dict[str, Any]]:
-    """Evaluate each rival on the same puzzles with the same number of steps; raises Interrupted."""
+    """Evaluate each rival on the same puzzles with the same number of steps; raises Interrupted.
+
+    `show` is called with the record of each epoch, of which there are `epochs_of_rivals`.
+    """
     results = []
     for name, config in rivals(trainer.config):
         rival = PuzzleTrainer(
             config, trainer.task, trainer.puzzles, trainer.validation, seed, ranks=trainer.ranks
         )
-        for _ in rival.epochs(interrupted):
-            pass
+        for record in rival.epochs(interrupted):
+            show(record)
         rival.stopping.restore(rival.model)
         result = evaluate(rival.model, test, trainer.config.model.answer_steps)
         parameters = sum(parameter.size for parameter in rival.model.parameters())

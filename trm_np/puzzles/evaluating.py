@@ -1,6 +1,6 @@
 """Evaluate a puzzle model: the share solved after each thinking step, by difficulty, and with halting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,19 @@ QUARTERS = 4
 ALONE = "_only"
 
 
-def evaluate(model: PuzzleModel, puzzles: Puzzles, steps: int) -> dict[str, Any]:
+def evaluate(
+    model: PuzzleModel, puzzles: Puzzles, steps: int, solved: Callable[[int], object] = lambda count: None
+) -> dict[str, Any]:
     """Evaluate the share of puzzles whose whole board is right.
 
     `solved` is the share after the steps of an answer, and `solved_by_steps` after each of `steps` steps.
     `solved_by_difficulty` has about four equal groups by the effort of the task. `halting` is the result if the model
-    halts by itself. If the task has a simplest reasoning, its share without guesses is included.
+    halts by itself. If the task has a simplest reasoning, its share without guesses is included. `solved` is called
+    with each number of puzzles that are done.
     """
     allowed = model.config.answer_steps
-    return trajectory_metrics(
-        unroll(model, puzzles.questions, max(steps, allowed)), model.task, puzzles, allowed, steps
-    )
+    trajectory = unroll(model, puzzles.questions, max(steps, allowed), solved)
+    return trajectory_metrics(trajectory, model.task, puzzles, allowed, steps)
 
 
 def trajectory_metrics(

@@ -11,7 +11,7 @@ Cells have no positions. The attention masks are all that the model knows of the
 and box in Sudoku, and its open neighbours in a maze.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -146,14 +146,17 @@ class Trajectory(NamedTuple):
         return first
 
 
-def unroll(model: PuzzleModel, questions: Board, steps: int) -> Trajectory:
-    """Run so many steps on any number of questions (N, S), a group at a time."""
+def unroll(
+    model: PuzzleModel, questions: Board, steps: int, solved: Callable[[int], object] = lambda count: None
+) -> Trajectory:
+    """Run so many steps on any number of questions (N, S), a group at a time; `solved` is called with its size."""
     boards = np.empty((steps, *questions.shape), np.uint8)
     right = np.empty((steps, len(questions)), np.float32)
     for first in range(0, len(questions), GROUP):
         group = slice(first, first + GROUP)
         for step, prediction in enumerate(predictions(model, questions[group], steps)):
             boards[step, group], right[step, group] = prediction.boards, prediction.right
+        solved(len(questions[group]))
     return Trajectory(boards, right)
 
 

@@ -1,5 +1,6 @@
 """Sets of puzzles, generated or from files. No two puzzles of a generated set are equal up to symmetry."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,11 +45,12 @@ def make_puzzles(
     rng: np.random.Generator,
     extra: int = 0,
     known: set[bytes] | None = None,
+    made: Callable[[], object] = lambda: None,
 ) -> Puzzles:
     """Generate puzzles, no two of them equal up to symmetry.
 
     Puzzles whose canonical form is in `known` are skipped, and new forms are added to it. `extra` is as in
-    `Task.generate`. Raises TooFewPuzzles.
+    `Task.generate`. `made` is called after each. Raises TooFewPuzzles.
     """
     known = set() if known is None else known
     pairs: list[tuple[Board, Board]] = []
@@ -58,6 +60,7 @@ def make_puzzles(
         if form not in known:
             known.add(form)
             pairs.append((question, answer))
+            made()
         if len(pairs) == count:
             return Puzzles.of(task, *map(np.stack, zip(*pairs, strict=True)))
     raise TooFewPuzzles(f"{task.name}: found {len(pairs)} different puzzles; needed: {count}")
@@ -78,9 +81,14 @@ def make_held_out(task: Task, seed: int, extra: int) -> HeldOut:
     return HeldOut(test, validation, known)
 
 
-def make_test(task: Task, seed: int, extra: int, count: int | None = None) -> Puzzles:
-    """Generate the first `count` puzzles, by default all, of the `test` of `make_held_out`. Raises TooFewPuzzles."""
-    return make_puzzles(task, count or TEST, np.random.default_rng([seed, APART]), extra)
+def make_test(
+    task: Task, seed: int, extra: int, count: int | None = None, made: Callable[[], object] = lambda: None
+) -> Puzzles:
+    """Generate the first `count` puzzles, by default all, of the `test` of `make_held_out`.
+
+    `made` is called after each. Raises TooFewPuzzles.
+    """
+    return make_puzzles(task, count or TEST, np.random.default_rng([seed, APART]), extra, made=made)
 
 
 def part_of(task: Task, puzzles: Puzzles) -> HeldOut:

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -14,7 +15,7 @@ from trm_np.serve.batching import Overloaded
 from trm_np.serve.http import HTTPError
 from trm_np.serve.log import say
 from trm_np.serve.question import BODY_BYTES
-from trm_np.serve.wsgi import Application, busy
+from trm_np.serve.wsgi import ARRIVED, Application, busy
 from trm_np.systems import most_files
 
 try:
@@ -27,15 +28,20 @@ except ImportError as error:
 
 DRAIN_SECONDS = 10.0
 LONGEST_QUEUED = 0.3  # seconds that the first in the queue may wait for a thread; the last may wait longer
-SMALL = 2000  # bytes of a body with a few profiles, which takes about as long to refuse as to answer
+LONGEST_WITH_SMALL = 1.0  # the same before small requests are refused, of which threads answer many together
+SMALL = 2000  # bytes of a body with a few profiles
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
-ROOM = 50  # connections that are closed at a time
+CONNECTIONS = 500  # with those turned away; select(), on systems without poll(), takes 512 sockets
+TURNED_AWAY = 0.2  # the largest share of them that waits for clients to read that they are turned away
+LINGER_SECONDS = 2.0  # in which a client that is turned away may send its request and read the response
+ACCEPTED = 50  # connections accepted at a time
+ROOM = 50  # connections that are closed at a time when no file can be opened
 FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
-    "connection_limit": 500,
+    "connection_limit": 2**31,  # a server turns connections away instead of letting them wait
     "channel_timeout": 30,  # seconds without a byte from or to a client
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
     "max_request_header_size": 2**14,
@@ -87,13 +93,29 @@ class Refusal(task.ErrorTask):  # type: ignore[misc]
 
 
 class Answer(task.WSGITask):  # type: ignore[misc]
-    """A response that closes its connection if the server is draining."""
+    """A response of the application; it closes its connection if the server is draining."""
+
+    def get_environment(self) -> dict[str, Any]:
+        return {**super().get_environment(), ARRIVED: self.channel.queued}
 
     def build_response_header(self) -> bytes:
         if self.channel.server.whole.draining and len(self.channel.requests) == 1:
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
         return header
+
+
+def recommends(request: Request) -> bool:
+    """Whether it is a whole request for recommendations."""
+    return request.error is None and (request.command, request.path) == ("POST", "/recommend")
+
+
+def discard_received(connection: socket.socket) -> None:
+    """Read what has come before closing: otherwise a client that still sends may lose the answer."""
+    with suppress(OSError):
+        for _ in range(MOST_DISCARDED // PIECE):
+            if not connection.recv(PIECE):
+                break
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
@@ -104,13 +126,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     queued = 0.0  # time of `time.monotonic` at which its request began to wait for a thread
 
     def handle_close(self) -> None:
-        """Read what has come before closing: otherwise a client that still sends may lose the answer."""
         if self.socket is None:  # closed already: both threads and errors close
             return
-        with suppress(OSError):
-            for _ in range(MOST_DISCARDED // PIECE):
-                if not self.socket.recv(PIECE):
-                    break
+        discard_received(self.socket)
         super().handle_close()
 
     @property
@@ -124,12 +142,38 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return not self.busy and self.request is None
 
 
+class TurnedAway(wasyncore.dispatcher):  # type: ignore[misc]
+    """A connection that gets a response before its request, and no thread.
+
+    It stays open until its client has closed it, for at most LINGER_SECONDS, and what the client sends is discarded.
+    """
+
+    def __init__(self, connection: socket.socket, response: bytes, files: dict[int, Any]) -> None:
+        super().__init__(connection, files)
+        self.until = time.monotonic() + LINGER_SECONDS
+        self.send(response)
+        if self.socket is not None:
+            with suppress(OSError):  # the client has gone
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read(self) -> None:
+        self.recv(PIECE)
+
+    def handle_close(self) -> None:
+        if self.socket is not None:
+            discard_received(self.socket)
+        self.close()
+
+
 class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
     """Threads that answer requests in the order of their arrival, and one more for what cannot wait for them.
 
     Once the first in the queue has waited for LONGEST_QUEUED, the additional thread refuses each further request for
     many recommendations, and answers what asks for none. Of that only /health needs the model, after requests that
-    failed. A request for a few recommendations is never refused here.
+    failed. Once it has waited for LONGEST_WITH_SMALL, requests for a few recommendations are refused too.
     """
 
     def __init__(self) -> None:
@@ -142,16 +186,19 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
 
     def add_task(self, channel: Connection) -> None:
         channel.queued = time.monotonic()
-        with self.lock:
-            is_late = self.queue and channel.queued - self.queue[0].queued > LONGEST_QUEUED
         request = channel.requests[0]
-        recommends = request.error is None and (request.command, request.path) == ("POST", "/recommend")
-        if not is_late or (recommends and request.content_length <= SMALL):
+        is_small = recommends(request) and request.content_length <= SMALL
+        if self.longest_queued() <= (LONGEST_WITH_SMALL if is_small else LONGEST_QUEUED):
             super().add_task(channel)
             return
-        if recommends:
+        if recommends(request):
             request.error = busy(Overloaded)
         self.quick.add_task(channel)
+
+    def longest_queued(self) -> float:
+        """Seconds that the first in the queue has waited."""
+        with self.lock:
+            return time.monotonic() - self.queue[0].queued if self.queue else 0.0
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -159,25 +206,33 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Connection
 
-    def readable(self) -> bool:
-        self.whole.make_room()
-        return bool(super().readable())
-
-    def accept(self) -> Any:
-        try:
-            return super().accept()
-        except OSError as error:
-            if error.errno in OUT_OF_FILES:
-                self.whole.out_of_files()
-            raise
-
     def __init__(self, server: "Server", application: Application, listening: socket.socket) -> None:
         self.whole = server
+        self.some_wait = False
         sockinfo = (listening.family, listening.type, listening.proto, listening.getsockname())
         shared = {"dispatcher": server.dispatcher, "adj": server.adjustments}
         super().__init__(
             application, server.map, _sock=listening, bind_socket=False, sockinfo=sockinfo, **shared
         )
+
+    def handle_accept(self) -> None:
+        """Take in some of the connections that wait; `some_wait` tells whether there may be more."""
+        for _ in range(ACCEPTED):
+            self.some_wait = False
+            super().handle_accept()
+            if not self.some_wait:
+                break
+
+    def accept(self) -> Any:
+        """The next connection, with its address; None if there is none, or none that may stay."""
+        try:
+            accepted = super().accept()
+        except OSError as error:
+            if error.errno in OUT_OF_FILES:
+                self.whole.out_of_files()
+            raise
+        self.some_wait = accepted is not None
+        return accepted if accepted and self.whole.has_room_for(accepted[0]) else None
 
 
 class Server:
@@ -191,9 +246,11 @@ class Server:
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
         files = most_files()
-        if files is not None:
-            most = min(self.adjustments.connection_limit, max(files - FILES_KEPT, 2 * ROOM))
-            self.adjustments.connection_limit = most
+        most = CONNECTIONS if files is None else min(CONNECTIONS, max(files - FILES_KEPT, 2 * ROOM))
+        self.most_turned_away = int(TURNED_AWAY * most)
+        self.most_channels = most - self.most_turned_away
+        self.turned_away: deque[TurnedAway] = deque()
+        self.refusal = refusal()
         self.dispatcher = Threads()
         self.dispatcher.set_thread_count(self.adjustments.threads)
         self.listeners = [Listener(self, application, each) for each in listening]
@@ -217,6 +274,7 @@ class Server:
         unanswered = sum(channel.busy for channel in self.channels())
         for channel in self.channels():
             channel.handle_close()
+        self.close_turned_away(0)
         with self.ending:
             for listener in self.listeners:
                 listener.trigger.close()
@@ -225,10 +283,9 @@ class Server:
 
     def stop_listening(self) -> None:
         """Take in what clients have sent already, and then no more connections."""
-        waiting = -1
-        while waiting != len(self.channels()):
-            waiting = len(self.channels())
-            for listener in self.listeners:
+        for listener in self.listeners:
+            listener.handle_accept()
+            while listener.some_wait:
                 listener.handle_accept()
         self.poll(0.0)
         for listener in self.listeners:
@@ -240,23 +297,63 @@ class Server:
             if channel.idle:
                 channel.handle_close()
 
-    def make_room(self) -> None:
-        """Close those without a whole request that were silent longest, when there are nearly as many as allowed."""
-        if len(self.map) >= self.adjustments.connection_limit - ROOM:
-            waiting = [channel for channel in self.channels() if not channel.busy]
-            for channel in sorted(waiting, key=lambda channel: channel.last_activity)[:ROOM]:
-                channel.handle_close()
+    def has_room_for(self, accepted: socket.socket) -> bool:
+        """Whether a new connection may stay, in place of the one that is silent longest if there are too many.
+
+        It is turned away if each of them has sent a whole request.
+        """
+        if len(self.channels()) < self.most_channels:
+            return True
+        for channel in self.silent()[:1]:
+            with suppress(OSError):  # no file can be opened
+                self.turn_away(channel.socket.dup())
+            channel.handle_close()
+            return True
+        self.turn_away(accepted)
+        return False
+
+    def turn_away(self, connection: socket.socket) -> None:
+        """Send 503 on a connection and leave the client a moment to read it."""
+        self.close_turned_away(self.most_turned_away - 1)
+        self.metrics.count_request("other", 503)
+        self.turned_away.append(TurnedAway(connection, self.refusal, self.map))
+
+    def close_turned_away(self, most: int) -> None:
+        """Close those whose time is over, and then the first until at most so many are left."""
+        now = time.monotonic()
+        while self.turned_away and (
+            len(self.turned_away) > most
+            or self.turned_away[0].socket is None
+            or self.turned_away[0].until < now
+        ):
+            self.turned_away.popleft().handle_close()
 
     def out_of_files(self) -> None:
         """Say, once, that this process may open no more files; until it may, let the loop rest."""
         if not self.warned:
             self.warned = True
             say("Warning: no more files can be opened (ulimit -n), so that connections wait")
-        self.make_room()
+        self.close_turned_away(0)
+        for channel in self.silent()[:ROOM]:
+            channel.handle_close()
         time.sleep(REST)
+
+    def silent(self) -> list[Connection]:
+        """Those without a whole request, the one that is silent longest first."""
+        silent = [channel for channel in self.channels() if not channel.busy]
+        return sorted(silent, key=lambda channel: channel.last_activity)
 
     def channels(self) -> list[Connection]:
         return [channel for listener in self.listeners for channel in list(listener.active_channels.values())]
 
     def poll(self, timeout: float) -> None:
+        self.close_turned_away(self.most_turned_away)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)
+
+
+def refusal() -> bytes:
+    """The response to a connection for which there is no room, to be sent before its request has come."""
+    response = busy(Overloaded).response()
+    fields = [*response.all_headers(), ("Connection", "close")]
+    head = [f"HTTP/1.1 {response.status_line}", *(f"{name}: {value}" for name, value in fields)]
+    return b"\r\n".join([*(line.encode() for line in head), b"", *response.body])

@@ -23,6 +23,7 @@ from trm_np.serve.served import ServedModel, Snapshot
 from trm_np.text import printable, shown
 
 RETRY_AFTER = 5  # seconds
+ARRIVED = "trm_np.arrived"  # in the environment: `time.monotonic()` when a request began to wait for a thread
 BUSY: dict[type[Exception], str] = {
     TooLate: f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller k",
     Overloaded: "load: found more requests than can be answered in time; allowed: the same again, later",
@@ -89,7 +90,7 @@ class Application:
 
     def recommend(self, now: Snapshot, environ: Environ) -> Response:
         """The answers to the profiles in the body, as JSON; raises HTTPError."""
-        began = time.monotonic()
+        began = environ.get(ARRIVED, time.monotonic())
         question = read_question(environ.get("QUERY_STRING", ""))
         values, many = read_profiles(environ)
         require_few(len(values), min(question.terms.k, len(now.recommender.gifts)))
