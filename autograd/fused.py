@@ -450,19 +450,21 @@ def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> 
     if np.any(kept & ((target < 0) | (target >= logits.shape[-1]))):
         raise ValueError(f"a target is neither a class below {logits.shape[-1]} nor {ignore_index}")
     count = max(int(kept.sum()), 1)
-    index = np.where(kept, target, 0)[..., None]
-    # An ignored row may hold anything, and 0 times inf is nan.
-    log_p = np.where(kept[..., None], logits, 0)
-    log_p -= log_p.max(axis=-1, keepdims=True)
+    rows, classes = logits[kept], target[kept]  # an ignored row may hold anything
+    at_target = np.arange(len(rows)), classes
+    log_p = rows - rows.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-    value = -np.sum(np.take_along_axis(log_p, index, axis=-1)[..., 0] * kept) / count
+    gains = np.zeros(target.shape, logits.dtype)
+    gains[kept] = log_p[at_target]
 
     def vjp(g: Array) -> tuple[Array]:
         p = np.exp(log_p)
-        np.put_along_axis(p, index, np.take_along_axis(p, index, axis=-1) - 1, axis=-1)
-        return (p * (g / count * kept)[..., None],)
+        p[at_target] -= 1
+        gradient = np.zeros((*kept.shape, p.shape[-1]), p.dtype)
+        gradient[kept] = p * (g / count)
+        return (gradient,)
 
-    return value.astype(logits.dtype), vjp
+    return np.asarray(-np.sum(gains) / count, logits.dtype), vjp
 
 
 @vjp_reads()
