@@ -43,7 +43,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
 def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
     """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
     hidden = rows + columns
-    np.maximum(hidden, 0, out=hidden)
+    zeros = np.zeros(hidden.shape[-1], hidden.dtype)  # a row of them is faster than the number
+    np.maximum(hidden, zeros, out=hidden)
     value, linear_vjp = linear(hidden, weight, bias)
 
     def vjp(g: Array) -> tuple[Array, ...]:
