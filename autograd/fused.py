@@ -43,7 +43,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
 def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
     """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
     hidden = rows + columns
-    np.maximum(hidden, 0, out=hidden)
+    zeros = np.zeros(hidden.shape[-1], hidden.dtype)  # a row of them is faster than the number
+    np.maximum(hidden, zeros, out=hidden)
     value, linear_vjp = linear(hidden, weight, bias)
 
     def vjp(g: Array) -> tuple[Array, ...]:
@@ -69,9 +70,7 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
     p = attention_weights(q, k, blocked)
 
     def vjp(g: Array) -> tuple[Array, Array, Array]:
-        gs = g @ v.swapaxes(-1, -2)
-        softmax_vjp_(gs, p)
-        gs *= float(q.shape[-1]) ** -0.5
+        gs = attention_weights_vjp(g, v, p, q.shape[-1])
         return (
             unbroadcast(gs @ k, q.shape),
             unbroadcast(product(gs.swapaxes(-1, -2), q), k.shape),
@@ -89,6 +88,14 @@ def attention_weights(q: Array, k: Array, blocked: Array | None, out: Array | No
         np.copyto(p, -np.inf, where=blocked)
     softmax_rows_(p)
     return p
+
+
+def attention_weights_vjp(g: Array, v: Array, p: Array, width: int) -> Array:
+    """Gradient of q kᵀ, whose rows are of this width, from the cotangent g of the attention p v."""
+    gs: Array = g @ v.swapaxes(-1, -2)
+    softmax_vjp_(gs, p)
+    gs *= float(width) ** -0.5
+    return gs
 
 
 def softmax_rows_(p: Array) -> None:
@@ -130,24 +137,46 @@ def self_attention(
     Gives (..., T, D). Queries and keys are turned by `rotation` first, if there is one; `blocked` is as in
     `attention`, with the heads as the last of the leading axes.
     """
-    value, attention_vjp = attention(*unpack_heads(packed, heads, rotation), blocked=blocked)
+    q, k, v = unpack_heads(packed, heads, rotation)
+    p = attention_weights(q, k, blocked)
 
     def vjp(g: Array) -> tuple[Array]:
-        width = packed.shape[-1] // 3
-        gradient = np.concatenate([merge_heads(x) for x in attention_vjp(split_heads(g, heads))], axis=-1)
+        gradient = np.empty(packed.shape, packed.dtype)
+        of_q, of_k, of_v = thirds(gradient, heads)
+        g = split_heads(g, heads)
+        gs = attention_weights_vjp(g, v, p, q.shape[-1])
+        np.matmul(gs, k, out=of_q)
+        np.matmul(gs.swapaxes(-1, -2), q, out=of_k)
+        np.matmul(p.swapaxes(-1, -2), g, out=of_v)
         if rotation is not None:
-            gradient[..., : 2 * width] = turned(gradient[..., : 2 * width], rotation.conj())
+            pairs = gradient[..., : 2 * gradient.shape[-1] // 3].view(np.result_type(gradient, np.complex64))
+            pairs *= rotation.conj()
         return (gradient,)
 
-    return merge_heads(value), vjp
+    return weighted_values(p, v), vjp
 
 
 def unpack_heads(packed: Array, heads: int, rotation: Array | None) -> tuple[Array, Array, Array]:
     """Rotated queries and keys, and values, (..., heads, T, d) each, of packed (..., T, 3 · heads · d)."""
+    if rotation is None:
+        return thirds(packed, heads)
     width = packed.shape[-1] // 3
-    qk, v = packed[..., : 2 * width], packed[..., 2 * width :]
-    qk = split_heads(qk if rotation is None else turned(qk, rotation), 2 * heads)
-    return qk[..., :heads, :, :], qk[..., heads:, :, :], split_heads(v, heads)
+    qk = split_heads(turned(packed[..., : 2 * width], rotation), 2 * heads)
+    return qk[..., :heads, :, :], qk[..., heads:, :, :], split_heads(packed[..., 2 * width :], heads)
+
+
+def thirds(packed: Array, heads: int) -> tuple[Array, Array, Array]:
+    """Views (..., heads, T, d) of the queries, keys and values in packed (..., T, 3 · heads · d)."""
+    by_head = split_heads(packed, 3 * heads)
+    return by_head[..., :heads, :, :], by_head[..., heads : 2 * heads, :, :], by_head[..., 2 * heads :, :, :]
+
+
+def weighted_values(p: Array, v: Array) -> Array:
+    """p v of weights (..., heads, T, S) and values (..., heads, S, d), with merged heads: (..., T, heads·d)."""
+    *lead, heads, t, _ = p.shape
+    merged = np.empty((*lead, t, heads * v.shape[-1]), v.dtype)
+    np.matmul(p, v, out=split_heads(merged, heads))
+    return merged
 
 
 def attention_to_shared(query: Array, keys: Array, *, heads: int) -> Ruled:
@@ -254,8 +283,7 @@ def swiglu(a: Array, *, axis: int = -1) -> Ruled:
     """silu(gate) · up, where `a` (..., 2d) holds gate and up side by side along an axis (Shazeer 2020, equation 6)."""
     gate, up = halves(a, axis)
     s = logistic(gate)
-    silu = no_less_than_lowest(gate)
-    silu *= s
+    silu = no_less_than_lowest(gate) * s
 
     def vjp(g: Array) -> tuple[Array]:
         gradient = np.empty_like(a)
@@ -316,7 +344,8 @@ def attention_sublayer(
         of_sum, _ = value_vjp(g)
         of_seen, of_out = change_vjp(of_sum)
         of_x, of_qkv = packed_vjp(*seen_vjp(of_seen))
-        return of_sum + of_x, of_qkv, of_out
+        of_x += of_sum
+        return of_x, of_qkv, of_out
 
     return value, vjp
 
@@ -333,7 +362,7 @@ def attention_sublayer_value(
     eps: float,
 ) -> Array:
     q, k, v = unpack_heads(projected(x, qkv), heads, rotation)
-    seen = merge_heads(attention_weights(q, k, blocked) @ v)
+    seen = weighted_values(attention_weights(q, k, blocked), v)
     return add_and_norm_(projected(seen, out), x, eps)
 
 
@@ -422,19 +451,21 @@ def cross_entropy(logits: Array, *, target: Array, ignore_index: int = -100) -> 
     if np.any(kept & ((target < 0) | (target >= logits.shape[-1]))):
         raise ValueError(f"a target is neither a class below {logits.shape[-1]} nor {ignore_index}")
     count = max(int(kept.sum()), 1)
-    index = np.where(kept, target, 0)[..., None]
-    # An ignored row may hold anything, and 0 times inf is nan.
-    log_p = np.where(kept[..., None], logits, 0)
-    log_p -= log_p.max(axis=-1, keepdims=True)
+    rows, classes = logits[kept], target[kept]  # an ignored row may hold anything
+    at_target = np.arange(len(rows)), classes
+    log_p = rows - rows.max(axis=-1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=-1, keepdims=True))
-    value = -np.sum(np.take_along_axis(log_p, index, axis=-1)[..., 0] * kept) / count
+    gains = np.zeros(target.shape, logits.dtype)
+    gains[kept] = log_p[at_target]
 
     def vjp(g: Array) -> tuple[Array]:
         p = np.exp(log_p)
-        np.put_along_axis(p, index, np.take_along_axis(p, index, axis=-1) - 1, axis=-1)
-        return (p * (g / count * kept)[..., None],)
+        p[at_target] -= 1
+        gradient = np.zeros((*kept.shape, p.shape[-1]), p.dtype)
+        gradient[kept] = p * (g / count)
+        return (gradient,)
 
-    return value.astype(logits.dtype), vjp
+    return np.asarray(-np.sum(gains) / count, logits.dtype), vjp
 
 
 @vjp_reads()

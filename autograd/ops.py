@@ -140,11 +140,13 @@ def logistic(a: Array) -> Array:
     with np.errstate(over="ignore"):  # 1 / (1 + inf) is the limit, 0
         np.exp(e, out=e)
     e += 1
-    return np.reciprocal(e, out=e)
+    return np.divide(1, e, out=e)  # faster than np.reciprocal
 
 
 def no_less_than_lowest(a: Array) -> Array:
-    """Replace -inf by the lowest finite number, whose product with its logistic is the limit, 0."""
+    """`a`, with -inf replaced by the lowest finite number, whose product with its logistic is the limit, 0."""
+    if a.min(initial=0) > -np.inf:  # takes a quarter of the time of the maximum with a number
+        return a
     limited: Array = np.maximum(a, np.finfo(a.dtype).min)
     return limited
 
@@ -164,7 +166,6 @@ def relu(a: Array) -> Ruled:
 
 
 @elementwise
-@vjp_reads()
 def silu(a: Array) -> Ruled:
     a = no_less_than_lowest(a)
     s = logistic(a)
