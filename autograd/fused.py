@@ -14,6 +14,7 @@ from .ops import (
     logistic,
     no_less_than_lowest,
     product,
+    rectified,
     unbroadcast,
     unrecorded,
     vjp_reads,
@@ -43,7 +44,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
 def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
     """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
     hidden = rows + columns
-    np.maximum(hidden, 0, out=hidden)
+    rectified(hidden, out=hidden)
     value, linear_vjp = linear(hidden, weight, bias)
 
     def vjp(g: Array) -> tuple[Array, ...]:
