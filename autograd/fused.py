@@ -3,7 +3,10 @@
 Every rule here is tested equal to its composition, in value and in gradients.
 """
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from .ops import (
     logistic,
     no_less_than_lowest,
     product,
+    rectified,
     unbroadcast,
     unrecorded,
     vjp_reads,
@@ -43,8 +47,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Ruled:
 def pair_scores(rows: Array, columns: Array, weight: Array, bias: Array) -> Ruled:
     """`linear` of relu(rows + columns) for rows (B, 1, in) and columns (1, G, in), or others that broadcast."""
     hidden = rows + columns
-    zeros = np.zeros(hidden.shape[-1], hidden.dtype)  # a row of them is faster than the number
-    np.maximum(hidden, zeros, out=hidden)
+    rectified(hidden, out=hidden)
     value, linear_vjp = linear(hidden, weight, bias)
 
     def vjp(g: Array) -> tuple[Array, ...]:
@@ -82,7 +85,7 @@ def attention(q: Array, k: Array, v: Array, *, blocked: Array | None = None) -> 
 
 def attention_weights(q: Array, k: Array, blocked: Array | None, out: Array | None = None) -> Array:
     """softmax(q kᵀ / √d), with no weight where a key may not be seen: (..., T, S), in `out` if that is given."""
-    p: Array = np.matmul(q, k.swapaxes(-1, -2), out=out)
+    p: Array = np.matmul(q, k.swapaxes(-1, -2), out=out, order="C")
     p *= float(q.shape[-1]) ** -0.5
     if blocked is not None:
         np.copyto(p, -np.inf, where=blocked)
@@ -99,14 +102,20 @@ def attention_weights_vjp(g: Array, v: Array, p: Array, width: int) -> Array:
 
 
 def softmax_rows_(p: Array) -> None:
-    """Softmax over the last axis, in place; a row of -inf becomes zeros."""
-    bounds = np.finfo(p.dtype)
-    # Maximum of each row. NumPy is slow on a short last axis, and faster on a copy with that axis first.
-    p -= p.T.copy().max(axis=0, initial=bounds.min).T[..., None]
-    np.exp(p, out=p)
-    sums = p @ np.ones(p.shape[-1], p.dtype)
+    """Softmax over the last axis of an array in C order, in place; a row of -inf becomes zeros."""
+    rows, bounds = p.reshape(math.prod(p.shape[:-1]), p.shape[-1]), np.finfo(p.dtype)
+    # NumPy is slow on a short last axis, and faster on a copy with that axis first.
+    rows -= np.maximum.reduce(rows.T.copy(), axis=0, initial=bounds.min)[:, None]
+    np.exp(rows, out=rows)
+    sums = p @ ones(p.shape[-1], p.dtype)  # of `rows` twice as fast, but with other last bits
     sums += bounds.tiny  # changes only a sum of 0: all others are at least 1
     p /= sums[..., None]
+
+
+@lru_cache(maxsize=64)
+def ones(length: int, dtype: "np.dtype[Any]") -> Array:
+    """A vector of ones, not to be written."""
+    return np.ones(length, dtype)
 
 
 def softmax_vjp_(g: Array, p: Array) -> None:

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Measure how the time and memory of a training step grow with the batch, the core's width, the sequence, both depths
-of the recursion, and the gifts.
+of the recursion, and the gifts; and those of puzzles with the cells of the board, the width and the depths.
 
-python benchmarks/scaling.py                     every table, in about four minutes
-python benchmarks/scaling.py --quick             the three smallest sizes of each, in less than half a minute
+python benchmarks/scaling.py                     every table, in some minutes
+python benchmarks/scaling.py "puzzle: cells"     one of them, by name
+python benchmarks/scaling.py --quick             the three smallest sizes of each
 python benchmarks/scaling.py --plot scaling.svg  the same as a figure too (needs the extra `bench`)
 
-One quantity of the preset tiny changes at a time. The data are simulated with seed 0, and everything runs on one
-thread. Each size runs in a new process, because earlier allocations change the speed of later ones.
+One quantity of the preset tiny, or of maze5 for puzzles, changes at a time. The data are simulated with seed 0, and
+everything runs on one thread. Each size runs in a new process, because earlier allocations change the speed of later
+ones.
 
-step ms  an optimizer step: the median over calls of Trainer.learn, divided by the supervision steps of a call
-held MB  the memory that one call of Trainer.learn adds at its peak to that of weights, moments and batch, as counted
-         by tracemalloc: NumPy arrays and Python objects
+step ms  an optimizer step: the median processor time of calls of Trainer.learn, divided by the supervision steps of a
+         call, or that of PuzzleTrainer.update, which is one step
+held MB  the memory that one call adds at its peak to that of weights, moments and batch, as counted by tracemalloc:
+         NumPy arrays and Python objects
 """
 
 import os
@@ -23,10 +26,11 @@ from importlib.util import find_spec
 from math import log
 from pathlib import Path
 from statistics import linear_regression, median
+from time import process_time
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
-from measuring import in_own_process, timed
+from measuring import in_own_process
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
@@ -47,7 +51,9 @@ SECONDS, QUICK_SECONDS = 2.5, 0.2  # least duration of these calls
 FEW = 3  # sizes with --quick
 
 DEPTHS = (1, 2, 3, 4, 6, 8)
+WIDTHS = (32, 64, 128, 256, 512)
 GIFTS = (45, 200, 1000, 5000, 20_000)
+ROOMS = {(2 * rooms + 1) ** 2: rooms for rooms in (3, 4, 5, 7, 9)}  # of a side, by the cells of the board
 
 
 class Cost(NamedTuple):
@@ -55,6 +61,14 @@ class Cost(NamedTuple):
 
     milliseconds: float
     megabytes: float
+
+
+class Work(NamedTuple):
+    """A call of `learn` on what `draw` returns takes so many optimizer steps."""
+
+    learn: Callable[..., object]
+    draw: Callable[[], object]
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,49 @@ class Case:
     gifts: int = GIFTS[0]
     tokens: int | None = None
 
+    def work(self) -> Work:
+        import numpy as np
+
+        from trm_np.config import resolve
+        from trm_np.data.load import load_dataset
+        from trm_np.data.simulation import simulate
+        from trm_np.data.task import task_from
+        from trm_np.training.batches import Batch
+        from trm_np.training.trainer import Trainer
+
+        config = resolve("tiny", [], {name: str(value) for name, value in self.settings.items()})
+        rng = np.random.default_rng(SEED)
+        data = simulate(load_dataset(), SCENARIOS, 1, self.gifts, rng)
+        if self.tokens is not None:
+            data = of_length(data, self.tokens, rng)
+        trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
+
+        def draw() -> Batch:
+            return trainer.draw_batch(rng.choice(SCENARIOS, config.training.batch_size, replace=False))
+
+        return Work(trainer.learn, draw, config.model.supervision_steps)
+
+
+@dataclass(frozen=True)
+class PuzzleCase:
+    """Changes to the preset maze5. A board of so many rooms a side has (2 · rooms + 1)² cells."""
+
+    settings: Mapping[str, int] = field(default_factory=dict)
+    rooms: int = 5
+
+    def work(self) -> Work:
+        import numpy as np
+
+        from trm_np.puzzles.config import PRESETS, resolve
+        from trm_np.puzzles.maze import Maze
+        from trm_np.puzzles.sets import make_puzzles
+        from trm_np.puzzles.training import PuzzleTrainer
+
+        config, task = resolve(PRESETS["maze5"], self.settings), Maze(self.rooms)
+        puzzles = make_puzzles(task, config.training.batch_size, np.random.default_rng(SEED))
+        trainer = PuzzleTrainer(config, task, puzzles, puzzles, SEED)
+        return Work(lambda _: trainer.update(), trainer.refill, 1)
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -74,20 +131,20 @@ class Quantity:
     """
 
     sizes: tuple[int, ...]
-    case: Callable[[int], Case]
+    case: Callable[[int], Case | PuzzleCase]
     limit: tuple[int, int]
 
 
-def of_width(width: int) -> Case:
-    """A core of this width. SwiGLU is twice as wide, as in tiny, and the user vector is 32 wide."""
-    return Case({"model.core_width": width, "model.core_hidden": 2 * width, "model.user_width": 32})
+def of_width(width: int) -> dict[str, int]:
+    """Settings for a core of this width. SwiGLU is twice as wide, as in tiny."""
+    return {"model.core_width": width, "model.core_hidden": 2 * width}
 
 
 QUANTITIES = {
     "batch size": Quantity(
         (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), lambda size: Case({"training.batch_size": size}), (1, 1)
     ),
-    "core width": Quantity((32, 64, 128, 256, 512), of_width, (2, 2)),
+    "core width": Quantity(WIDTHS, lambda width: Case(of_width(width) | {"model.user_width": 32}), (2, 2)),
     "sequence length": Quantity((8, 16, 32, 64, 128, 256), lambda tokens: Case(tokens=tokens), (2, 2)),
     "latent steps n": Quantity(DEPTHS, lambda n: Case({"model.latent_steps": n}), (1, 1)),
     "cycles T": Quantity(DEPTHS, lambda cycles: Case({"model.cycles": cycles}), (1, 0)),
@@ -95,22 +152,28 @@ QUANTITIES = {
     "gifts (all candidates)": Quantity(
         GIFTS, lambda gifts: Case({"loss.candidates": gifts}, gifts=gifts), (1, 1)
     ),
+    "puzzle: cells": Quantity(tuple(ROOMS), lambda cells: PuzzleCase(rooms=ROOMS[cells]), (2, 2)),
+    "puzzle: core width": Quantity(WIDTHS, lambda width: PuzzleCase(of_width(width)), (2, 2)),
+    "puzzle: latent steps n": Quantity(DEPTHS, lambda n: PuzzleCase({"model.latent_steps": n}), (1, 1)),
+    "puzzle: cycles T": Quantity(DEPTHS, lambda cycles: PuzzleCase({"model.cycles": cycles}), (1, 0)),
 }
 
 Row = tuple[int, Cost]
 
 
 @click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(QUANTITIES)))
 @click.option("--quick", is_flag=True, help="Fewer sizes, fewer steps of each.")
 @click.option("--plot", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="An SVG file.")
-def main(quick: bool, plot: Path | None) -> None:
-    """Measure and print the tables, and draw them with --plot."""
+def main(names: tuple[str, ...], quick: bool, plot: Path | None) -> None:
+    """Measure and print the tables of these NAMES, by default all, and draw them with --plot."""
     if plot and not find_spec("matplotlib"):
         click.echo("--plot needs matplotlib, which the extra brings: pip install -e '.[bench]'", err=True)
         raise SystemExit(2)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     tables = {}
-    for name, quantity in QUANTITIES.items():
+    for name in names or QUANTITIES:
+        quantity = QUANTITIES[name]
         sizes, seconds = (quantity.sizes[:FEW], QUICK_SECONDS) if quick else (quantity.sizes, SECONDS)
         tables[name] = tabulate(name, quantity, sizes, seconds)
     if plot:
@@ -150,32 +213,16 @@ def exponents(rows: Sequence[Row]) -> tuple[str, str]:
 # ------------------------------------------------------------------------- run in separate processes
 
 
-def measure(case: Case, seconds: float) -> Cost:
+def measure(case: Case | PuzzleCase, seconds: float) -> Cost:
     """Trace the memory of a first call of `learn`, which also warms up; then time calls without tracing."""
-    import numpy as np
-
-    from trm_np.config import resolve
-    from trm_np.data.load import load_dataset
-    from trm_np.data.simulation import simulate
-    from trm_np.data.task import task_from
-    from trm_np.training.batches import Batch
-    from trm_np.training.trainer import Trainer
-
-    config = resolve("tiny", [], {name: str(value) for name, value in case.settings.items()})
-    rng = np.random.default_rng(SEED)
-    data = simulate(load_dataset(), SCENARIOS, 1, case.gifts, rng)
-    if case.tokens is not None:
-        data = of_length(data, case.tokens, rng)
-    trainer = Trainer(config, task_from(data, config.model.gift_features), SEED)
-
-    def draw() -> Batch:
-        return trainer.draw_batch(rng.choice(SCENARIOS, config.training.batch_size, replace=False))
-
-    held = held_at_peak(trainer.learn, draw())
+    learn, draw, steps = case.work()
+    held = held_at_peak(learn, draw())
     calls: list[float] = []
     while len(calls) < FEWEST_CALLS or sum(calls) < seconds:
-        calls.append(timed(trainer.learn, draw())[1])
-    return Cost(median(calls) / config.model.supervision_steps * 1e3, held / 1e6)
+        given, started = draw(), process_time()
+        learn(given)
+        calls.append(process_time() - started)
+    return Cost(median(calls) / steps * 1e3, held / 1e6)
 
 
 def held_at_peak(work: Callable[..., object], *arguments: object) -> int:

@@ -348,3 +348,16 @@ def test_attention_is_exact_however_far_apart_the_scores(far: float, masked: boo
             *(Tensor(x, dtype=dtype) for x in (q[..., 0], k[..., 0], v)), blocked
         )
         np.testing.assert_allclose(found.data, expected, rtol=tolerance, atol=tolerance)
+
+
+@drawn
+@given(
+    shape=hnp.array_shapes(min_dims=4, max_dims=4, max_side=4), order=st.permutations(range(4)), seed=seeds
+)
+def test_attention_does_not_depend_on_the_layout_of_its_arguments(
+    shape: tuple[int, ...], order: list[int], seed: int
+) -> None:
+    """The weights are made in place, in rows of one array."""
+    x = np.random.default_rng(seed).normal(size=shape).transpose(order)
+    found, expected = (F.scaled_dot_product_attention(*[Tensor(a)] * 3).data for a in (x, x.copy(order="C")))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -231,3 +231,13 @@ def test_the_shipped_files_are_the_default() -> None:
     assert (len(data.train), len(data.validation), len(data.test), len(data.gifts)) == (25, 30, 30, 45)
     assert load_held_out(None, data.vocabulary) == (data.validation, data.test)
     assert [len(names) for names in data.vocabulary.lists.values()] == [13, 5, 18, 20, 9, 9]
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("beside", ["", "1234567890"])
+def test_an_integer_of_more_than_400_characters_is_infinite(sign: str, beside: str) -> None:
+    """A text with few digits is read by a quicker reader; the value is the same."""
+    for digits in (399, 400, 401, 5000):
+        number = sign + "9" * digits
+        expected = int(number) if len(number) <= 400 else float(number)
+        assert parse_json(f'[{number}, "{beside}"]'.encode(), "f") == [expected, beside]

@@ -297,12 +297,12 @@ def profile_from(value: Any) -> Profile:
 
 def gift_from(value: Any) -> Gift:
     """The gift of a checked JSON value."""
-    known = {field: kind(value[field]) for field, kind in KNOWN.items() if value.get(field) is not None}
+    known = {field: kind(given) for field, kind in KNOWN.items() if (given := value.get(field)) is not None}
     return Gift(value["id"], value["name"], value["category"], **known)
 
 
 def _offers(values: list[Any]) -> tuple[Offer, ...]:
-    return tuple(Offer(each["seller"], float(each["price"]), each["shipping_days"]) for each in values)
+    return tuple([Offer(each["seller"], float(each["price"]), each["shipping_days"]) for each in values])
 
 
 # The fields of a gift that may be unknown, and what a value of JSON becomes.

@@ -325,12 +325,13 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
     allowed = listed(keys)
     schema = object_of({key: check.schema for key, check in checks.items()}, optional)
     required = frozenset(schema["required"])
+    accepted = {key: check.accepts for key, check in checks.items()}
 
     def accepts(value: object) -> bool:
         return (
             type(value) is dict
             and required <= value.keys() <= checks.keys()
-            and all(checks[key].accepts(item) for key, item in value.items())
+            and all([accepted[key](item) for key, item in value.items()])
         )
 
     @keeps(accepts, **schema)
@@ -344,7 +345,7 @@ def record(checks: Mapping[str, Check], optional: Collection[str] = ()) -> Check
                 yield at.problem(f"no key {shown(key)}", f"an object with {allowed}")
         for key, item in value.items():
             if key in checks:
-                if not checks[key].accepts(item):
+                if not accepted[key](item):
                     yield from checks[key](item, at.key(key))
             else:
                 name = key if isinstance(key, str) else ""
@@ -382,7 +383,7 @@ def list_of(item: Check, at_least: int = 0, at_most: int | None = None, unique: 
             isinstance(value, list)
             and at_least <= len(value) <= (len(value) if at_most is None else at_most)
             and all(map(item.accepts, value))
-            and not (unique and len({composed(each) for each in value}) < len(value))
+            and not (unique and len(set(map(composed, value))) < len(value))
         )
 
     @keeps(accepts, type="array", items=item.schema, minItems=at_least, uniqueItems=unique, **most)
@@ -431,8 +432,10 @@ def nullable(schema: Schema) -> Schema:
 def or_null(check: Check) -> Check:
     """The same check, for a value that may be null."""
 
+    accepted = check.accepts
+
     def accepts(value: object) -> bool:
-        return value is None or check.accepts(value)
+        return value is None or accepted(value)
 
     @keeps(accepts, **nullable(check.schema))
     def check_or_null(value: object, at: Place) -> Iterator[Problem]:

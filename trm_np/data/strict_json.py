@@ -13,6 +13,7 @@ from trm_np.data.problems import Place
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILE_BYTES = 256 * 1024 * 1024
 LONGEST_INTEGER = 400
+DIGITS = b"0123456789"
 
 
 class RepeatedKeys(dict[str, Any]):
@@ -78,8 +79,9 @@ def _parsed(data: bytes, at: Place) -> object:
         raise at.key(f"byte {error.start}").error("text that is not UTF-8", "UTF-8") from error
     if not text.strip():
         raise at.error("an empty file", "an object in JSON")
+    few_digits = len(data) - len(data.translate(None, DIGITS)) < LONGEST_INTEGER
     try:
-        return READER.decode(text)
+        return (QUICK_READER if few_digits else READER).decode(text)
     except json.JSONDecodeError as error:
         where = at.key(f"line {error.lineno} column {error.colno}")
         raise where.error(f"text that is not JSON ({error.msg})", "JSON") from error
@@ -98,3 +100,4 @@ def _integer(digits: str) -> int | float:
 
 
 READER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer)
+QUICK_READER = json.JSONDecoder(object_pairs_hook=_object)  # for a text without a very long integer

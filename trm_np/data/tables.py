@@ -225,6 +225,6 @@ def _padded(lists: Sequence[Sequence[str]], names: tuple[str, ...]) -> Ints:
 def _marks(lists: Sequence[Sequence[str] | set[str]], names: tuple[str, ...]) -> Bools:
     position = {name: index for index, name in enumerate(names)}
     table = np.zeros((len(lists), len(names)), dtype=np.bool_)
-    for row, values in enumerate(lists):
-        table[row, [position[value] for value in values]] = True
+    rows = np.repeat(np.arange(len(lists)), list(map(len, lists)))
+    table[rows, [position[value] for values in lists for value in values]] = True
     return table

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_np.data.records import Gift, Profile
-from trm_np.data.tables import Bools, Floats, Ints
+from trm_np.data.tables import UNKNOWN_RANGE, Bools, Floats, Ints
 from trm_np.recommend.terms import Terms
-from trm_np.world.tools import fair_offers, price_paid
+from trm_np.world.tools import fair_offers
 
 
 class Possible(NamedTuple):
@@ -59,16 +59,18 @@ def facts(gifts: Sequence[Gift]) -> Facts:
         [(offer.price, offer.shipping_days) for offer in fair_offers(gift)] or [(gift.price, None)]
         for gift in gifts
     ]
-    youngest, oldest = np.array([gift.age_range or (None, None) for gift in gifts], np.float64).T
+    youngest, oldest = np.array([gift.age_range or UNKNOWN_RANGE for gift in gifts], np.float64).T
     price, days = np.array([offer for of_gift in offers for offer in of_gift], np.float64).T
+    first = np.cumsum([0, *map(len, offers)])[:-1]
+    listed = np.array([gift.price for gift in gifts], np.float64)
     return Facts(
         youngest,
         oldest,
-        np.array([gift.stock for gift in gifts], np.float64),
-        np.array(list(map(price_paid, gifts))),
-        price,
-        days,
-        np.cumsum([0, *map(len, offers)])[:-1],
+        stock=np.array([gift.stock for gift in gifts], np.float64),
+        paid=np.fmax(listed, np.minimum.reduceat(price, first)),  # `price_paid` of each
+        offer_price=price,
+        offer_days=days,
+        first=first,
     )
 
 

@@ -136,8 +136,8 @@ def price_comparison(gifts: Sequence[Gift], days_left: float | None = None) -> P
 
 def fair_offers(gift: Gift) -> tuple[Offer, ...]:
     """The offers at no more than the list price, or all offers if there are none or the list price is unknown."""
-    offers = gift.offers or ()
-    return tuple(offer for offer in offers if gift.price is not None and offer.price <= gift.price) or offers
+    offers, price = gift.offers or (), gift.price
+    return offers if price is None else tuple([offer for offer in offers if offer.price <= price]) or offers
 
 
 def price_paid(gift: Gift) -> float:
