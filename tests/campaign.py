@@ -32,12 +32,14 @@ from tests.hostile import content, damage, forging, kinds, watching
 from tests.hostile.offering import Offering
 from tests.reliability.faults import FAULTS, Evaluated, trials
 from tests.reliability.kills import Training, kill_until_done, stop_until_done
+from tests.serve.abuses import resident_bytes
 from trm_np.config import resolve
 from trm_np.data.load import load_dataset
 from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.training.run import Run
 
 MEGABYTE = 2**20
+MOST_OF_SERVER = 300_000_000  # bytes, which docs/deploy.md allows a server
 LONGEST_USE, LONGEST_LIFE, LONGEST_RESPONSE = 1.0, 2.0, 0.5  # seconds
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
 OPTIONS = (
@@ -158,6 +160,7 @@ def hostile_content(count: int, seed: int) -> None:
 def served(count: int, seed: int) -> None:
     """Offer files with hostile content to a server, and the good file after each that it takes, while a client asks."""
     of_others: list[tuple[float, float]] = []  # when another model than the good one may have answered
+    memory = [0]
     with memory_folder() as name:
         good, path = trained(Path(name)), Path(name, "served.npz")
         path.write_bytes(good)
@@ -168,6 +171,7 @@ def served(count: int, seed: int) -> None:
                 if offering.takes(data):
                     offering.takes(good)
                     of_others.append((began, time.monotonic()))
+                memory.append(resident_bytes(offering.server.process.pid))
             swapped = offering.takes(good) and offering.served() == digest
     own = [
         each
@@ -178,11 +182,13 @@ def served(count: int, seed: int) -> None:
     failed = sum(each.status != 200 for each in own)
     figures = (
         f"the good model answered {len(own):,} requests, median {median:.3f} s, 99 % within {slow:.3f} s, "
-        f"{failed} with another status than 200, and was {'' if swapped else 'not '}loaded again in the end"
+        f"{failed} with another status than 200, and was {'' if swapped else 'not '}loaded again in the end; "
+        f"the server took at most {max(memory) / 1e6:.0f} MB"
     )
     taken = len(of_others)
+    broken = slow > LONGEST_RESPONSE or failed > 0 or not swapped or max(memory) > MOST_OF_SERVER
     what = f"{count:,} files, seed {seed}: {taken:,} loaded, {count - taken:,} refused"
-    end(f"{what}; {figures}", slow > LONGEST_RESPONSE or failed > 0 or not swapped)
+    end(f"{what}; {figures}", broken)
 
 
 @campaign.command()

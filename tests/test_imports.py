@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "storage": "autograd config text systems data model",
     "evaluation": "autograd config data world model storage",
     "recommend": "autograd text html deadline data world model storage",
-    "training": "autograd config text extras data world model storage evaluation",
+    "training": "autograd config text systems extras data world model storage evaluation",
     "executors": "extras systems",
     "puzzles": "autograd config text html data model storage training",
     "lab": "autograd config text html extras data world model storage evaluation training puzzles",

@@ -7,8 +7,9 @@ promise where a call is missing.
 import errno
 import os
 import stat
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,23 @@ def limit(memory: int | None, seconds: int) -> None:
         if kind is not None and most is not None:
             hard = limits.getrlimit(kind)[1]
             limits.setrlimit(kind, (most if hard == limits.RLIM_INFINITY else min(most, hard), hard))
+
+
+def set_allocator(settings: Mapping[str, tuple[int, int]]) -> bool:
+    """Set parameters of glibc's allocator; returns whether that is possible (Linux with glibc).
+
+    Each setting is a parameter of mallopt (malloc.h) and its value, by the environment variable that sets the same.
+    Variables that the user has set take precedence.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        import ctypes  # which a Python that was built without libffi lacks
+
+        mallopt = ctypes.CDLL(None).mallopt
+    except (ImportError, OSError, AttributeError):
+        return False
+    return all(mallopt(*setting) == 1 for name, setting in settings.items() if name not in os.environ)
 
 
 def most_files() -> int | None:

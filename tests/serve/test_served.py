@@ -1,6 +1,8 @@
 """A model file answers until another, whole one has taken its place."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -253,3 +255,38 @@ def test_a_request_that_comes_as_the_wait_for_it_ends_is_kept_for_the_next_look(
     threading.Thread(target=served._watch, daemon=True).start()
     wait_until(lambda: len(looks) == 2)
     assert looks == [False, True]
+
+
+HEAPS = """
+import resource, sys, threading
+import numpy as np
+from trm_np.serve.served import ONE_HEAP
+from trm_np.systems import set_allocator
+
+if sys.argv[1] == "one":
+    assert set_allocator(ONE_HEAP)
+
+def use():
+    for _ in range(2):
+        np.ones(20_000_000, np.uint8)
+    done.release()
+    end.wait()
+
+done, end = threading.Semaphore(0), threading.Event()
+for _ in range(8):
+    threading.Thread(target=use, daemon=True).start()
+    done.acquire()
+print(int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone can be told to")
+def test_threads_share_the_memory_that_large_models_took() -> None:
+    """Eight threads that take twenty megabytes one after the other: together they keep fewer than two of them."""
+    kept = {
+        heaps: int(
+            subprocess.run([sys.executable, "-c", HEAPS, heaps], capture_output=True, check=True).stdout
+        )
+        for heaps in ("one", "each")
+    }
+    assert kept["each"] - kept["one"] > 6 * 20_000_000

@@ -19,9 +19,12 @@ from trm_np.serve.openapi import document
 from trm_np.serve.question import LIMITS, SECONDS
 from trm_np.serve.trial import TrialError, tried
 from trm_np.storage.checkpoint import CheckpointError
+from trm_np.systems import set_allocator
 from trm_np.text import printable
 
 LOOK_EVERY = 1.0  # seconds
+# By itself glibc gives each thread a heap of its own, which keeps what the largest model took that the thread has met.
+ONE_HEAP = {"MALLOC_ARENA_MAX": (-8, 1)}
 Signature = tuple[
     tuple[int, ...], ...
 ]  # of each file: when it was written, size, inode; none if it is not there
@@ -62,6 +65,7 @@ class ServedModel:
 
     def watch(self) -> None:
         """Look at the files from now on, in this process and in those forked from it."""
+        set_allocator(ONE_HEAP)
         self._begin()
         after_fork(self._begin)
 
