@@ -33,12 +33,35 @@ settings.register_profile("quick", settings.get_profile("thorough"), max_example
 settings.load_profile("quick")
 
 
+# Files that take long, the longest first: in the end no process is left alone with one of them.
+LONGEST = (
+    "tests/test_docs.py",
+    "tests/lab/test_plots.py",
+    "tests/test_book.py",
+    "tests/reliability/test_kills.py",
+    "tests/mpi/test_mpi.py",
+    "tests/browser/test_page.py",
+    "tests/executors/test_dask.py",
+    "tests/autograd/test_mutations.py",
+    "tests/hostile/test_hostile.py",
+    "tests/cli/test_commands.py",
+)
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
     """The tests of a file run in one process, where the models and files that they share are made once."""
     from xdist.scheduler import LoadFileScheduling
 
-    return LoadFileScheduling(config, log)
+    class LongestFirst(LoadFileScheduling):
+        def _assign_work_unit(self, node: Any) -> None:
+            for file in LONGEST:
+                if file in self.workqueue:
+                    self.workqueue.move_to_end(file, last=False)
+                    break
+            super()._assign_work_unit(node)
+
+    return LongestFirst(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

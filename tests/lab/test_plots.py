@@ -4,10 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -60,9 +62,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The figures that are drawn, in order."""
+@contextmanager
+def drawing() -> Iterator[list[Any]]:
+    """The figures that are drawn meanwhile, in order."""
     figures: list[Any] = []
 
     def save(figure: Any, path: Path, kinds: tuple[str, ...] = ()) -> list[Path]:
@@ -70,9 +72,25 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         figures.append(figure)
         return []
 
-    for module in (comparison, confusion, curves, drawings, forest, recursion, rewards):
-        monkeypatch.setattr(module, "save", save)
-    return figures
+    with ExitStack() as patches:
+        for module in (comparison, confusion, curves, drawings, forest, recursion, rewards):
+            patches.enter_context(patch.object(module, "save", save))
+        yield figures
+
+
+@pytest.fixture
+def drawn() -> Iterator[list[Any]]:
+    with drawing() as figures:
+        yield figures
+
+
+@cache
+def figure_of(name: str) -> Any:
+    """The figure of a picture."""
+    with drawing() as figures:
+        pictures()[name](Path("x"))
+    (figure,) = figures
+    return figure
 
 
 def trm_command(*args: str | Path) -> Result:
@@ -116,6 +134,7 @@ SCENARIO = load_dataset().test[0]
 CATEGORIES, TOOLS = load_dataset().vocabulary.categories, load_dataset().vocabulary.tools
 
 
+@cache
 def pictures() -> dict[str, Callable[[Path], list[Path]]]:
     """All drawings, with small data."""
     rng = np.random.default_rng(0)
@@ -161,9 +180,8 @@ def test_equal_data_give_equal_bytes_whatever_the_user_settings(name: str, tmp_p
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_every_axis_with_ticks_has_a_label(name: str, drawn: list[Any], tmp_path: Path) -> None:
-    pictures()[name](tmp_path / "x")
-    (figure,) = drawn
+def test_every_axis_with_ticks_has_a_label(name: str) -> None:
+    figure = figure_of(name)
     for axes in figure.axes:
         rows_are_named_in_full = name in ("ends", "depth", "optimizer")
         for axis in (axes.xaxis,) if rows_are_named_in_full else (axes.xaxis, axes.yaxis):
@@ -173,9 +191,8 @@ def test_every_axis_with_ticks_has_a_label(name: str, drawn: list[Any], tmp_path
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_nothing_is_cut_off(name: str, drawn: list[Any], tmp_path: Path) -> None:
-    pictures()[name](tmp_path / "x")
-    (figure,) = drawn
+def test_nothing_is_cut_off(name: str) -> None:
+    figure = figure_of(name)
     words, page = figure.get_tightbbox(), figure.bbox_inches
     assert words.x0 >= 0 and words.y0 >= 0 and words.x1 <= page.x1 + 1e-6 and words.y1 <= page.y1 + 1e-6
 
@@ -228,22 +245,19 @@ def test_a_difference_of_rates_has_no_bar_beyond_one(drawn: list[Any], tmp_path:
     assert bar.get_xdata().tolist() == [-1, 1]
 
 
-def test_both_panels_of_a_plateau_share_their_epochs(drawn: list[Any], tmp_path: Path) -> None:
-    pictures()["plateau"](tmp_path / "x")
-    above, below = drawn[0].axes
+def test_both_panels_of_a_plateau_share_their_epochs() -> None:
+    above, below = figure_of("plateau").axes
     assert above.get_xlim() == below.get_xlim()
     assert above.get_position().x0 == pytest.approx(below.get_position().x0)
     assert above.get_position().x1 == pytest.approx(below.get_position().x1)
 
 
-def test_the_panels_of_all_groups_share_one_scale(drawn: list[Any], tmp_path: Path) -> None:
-    pictures()["learning_rates"](tmp_path / "x")
-    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn[0].axes}) == 1
+def test_the_panels_of_all_groups_share_one_scale() -> None:
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in figure_of("learning_rates").axes}) == 1
 
 
-def test_no_curve_of_a_gradient_check_crosses_text(drawn: list[Any], tmp_path: Path) -> None:
-    pictures()["gradient_check"](tmp_path / "x")
-    (axes,) = drawn[0].axes
+def test_no_curve_of_a_gradient_check_crosses_text() -> None:
+    (axes,) = figure_of("gradient_check").axes
     words = [*axes.texts, *axes.get_legend().get_texts()]
     assert words
     for text in words:
@@ -260,11 +274,8 @@ def test_no_curve_of_a_gradient_check_crosses_text(drawn: list[Any], tmp_path: P
         ("plateau", {"improves", "bad"}),
     ],
 )
-def test_marks_without_an_explanation_in_the_title_have_a_legend(
-    name: str, entries: set[str], drawn: list[Any], tmp_path: Path
-) -> None:
-    pictures()[name](tmp_path / "x")
-    (figure,) = drawn
+def test_marks_without_an_explanation_in_the_title_have_a_legend(name: str, entries: set[str]) -> None:
+    figure = figure_of(name)
     legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
     assert {text.get_text() for legend in legends for text in legend.get_texts()} == entries
     for legend in legends:
