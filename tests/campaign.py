@@ -28,6 +28,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 import click
 import numpy as np
 
+from tests.background import hear_signals
 from tests.hostile import content, damage, forging, kinds, watching
 from tests.hostile.offering import Offering
 from tests.reliability.faults import FAULTS, Evaluated, trials
@@ -204,6 +205,7 @@ def kills(count: int, seed: int) -> None:
 @click.option("--seed", default=0, show_default=True)
 def signals(count: int, seed: int) -> None:
     """Send SIGINT, SIGTERM and SIGHUP to training runs, resume them to the end, and compare their bytes."""
+    hear_signals()
     ended("signals", stop_until_done, count, seed)
 
 

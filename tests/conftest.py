@@ -3,7 +3,6 @@
 import gc
 import os
 import pkgutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,18 +12,14 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.background import hear_signals
 from tests.once import once
 
 # One thread for linear algebra: the arrays of the tests are small.
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-# What the tests start hears signals, also where they themselves run under nohup or in the background: an ignored
-# signal stays ignored in new processes, one that is handled does not.
-for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-    number = getattr(signal, name, None)
-    if number is not None and signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, lambda *_: None)
+hear_signals()
 
 # How long an example takes depends on who else uses the machine; tests/test_clocks.py keeps other settings out.
 # A property is tried on 20 examples, and on Hypothesis's 100 by .ci/run: --hypothesis-profile=thorough.
