@@ -103,6 +103,8 @@ def attention_weights_vjp(g: Array, v: Array, p: Array, width: int) -> Array:
 
 def softmax_rows_(p: Array) -> None:
     """Softmax over the last axis of an array in C order, in place; a row of -inf becomes zeros."""
+    if not p.flags.c_contiguous:
+        raise ValueError("softmax_rows_: the array is not in C order")
     rows, bounds = p.reshape(math.prod(p.shape[:-1]), p.shape[-1]), np.finfo(p.dtype)
     # NumPy is slow on a short last axis, and faster on a copy with that axis first.
     rows -= np.maximum.reduce(rows.T.copy(), axis=0, initial=bounds.min)[:, None]

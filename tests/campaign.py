@@ -40,7 +40,7 @@ from trm_np.model.cost import MEMORY_OF_A_BYTE, MOST_MEMORY
 from trm_np.training.run import Run
 
 MEGABYTE = 2**20
-MOST_OF_SERVER = 300_000_000  # bytes, which docs/deploy.md allows a server
+MOST_OF_SERVER = 300_000_000  # bytes; docs/deploy.md allows a server 300 MiB
 LONGEST_USE, LONGEST_LIFE, LONGEST_RESPONSE = 1.0, 2.0, 0.5  # seconds
 # Thirty epochs of `tiny`, each with an evaluation and so with a save.
 OPTIONS = (

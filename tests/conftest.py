@@ -6,6 +6,7 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -41,6 +42,9 @@ LONGEST = (
     "tests/hostile/test_hostile.py",
     "tests/cli/test_commands.py",
 )
+
+
+assert all((Path(__file__).parents[1] / file).exists() for file in LONGEST)
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist

@@ -1,4 +1,4 @@
-"""Commands that may take longer than two seconds say how far they are, to the last step."""
+"""Commands that may take longer than two seconds say how far they are."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +27,13 @@ class Shown:
     def progress(
         self, label: str, length: int | None = None, *_: Any, **__: Any
     ) -> Iterator[Callable[..., None]]:
-        steps: list[int] = []
-        yield lambda item=None, steps_done=1, **named: steps.append(named.get("steps", steps_done))
-        self.found.append((label, length, sum(steps)))
+        counts: list[int] = []
+
+        def advance(item: object = None, steps: int = 1) -> None:
+            counts.append(steps)
+
+        yield advance
+        self.found.append((label, length, sum(counts)))
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """The page of dropout: its figures are those of the model with dropout on."""
 
-import json
-import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.lab.documents import embedded
 from trm_np.autograd import nn
 from trm_np.cli import trm
 from trm_np.config import resolve
@@ -46,11 +44,6 @@ def noisy(rate: float, masks: int = 3, seed: int = 0) -> Noisy:
 @cache
 def document(seed: int) -> str:
     return page(stored(), 2, seed)
-
-
-def embedded(document: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="results">(.*?)</script>', document, re.DOTALL)
-    return json.loads(text)
 
 
 def test_with_probability_0_it_is_the_model_as_it_is_used() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.lab.documents import embedded
 from tests.lab.full_grid import full_grid
 from trm_np.cli import trm
 from trm_np.config import SWITCHES, flatten, resolve
@@ -39,11 +40,6 @@ def one_seed() -> list[Row]:
 @pytest.fixture(scope="module")
 def small(one_seed: list[Row]) -> str:
     return page(one_seed)
-
-
-def embedded(document: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="results">(.*?)</script>', document, re.DOTALL)
-    return json.loads(text)
 
 
 def of(rows: list[Row], name: str) -> list[Row]:

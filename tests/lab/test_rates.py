@@ -1,9 +1,6 @@
 """The page of learning rates: what is measured on an update is the factor of lesson 2."""
 
-import json
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.lab.documents import embedded
 from tests.lab.made_up_descents import made_up
 from trm_np.cli import trm
 from trm_np.data.load import load_dataset
@@ -26,11 +24,6 @@ UPDATES = 10
 @pytest.fixture(scope="module")
 def task() -> Task:
     return task_from(load_dataset(), noiseless().model.gift_features)
-
-
-def embedded(document: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="results">(.*?)</script>', document, re.DOTALL)
-    return json.loads(text)
 
 
 @given(st.floats(0.01, 100), st.floats(1e-4, 10), st.floats(0.1, 10))

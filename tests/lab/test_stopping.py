@@ -1,9 +1,6 @@
 """The page of patience and frequency: its figures are those of early stopping on the runs."""
 
-import json
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.lab.documents import embedded
 from tests.lab.made_up_courses import EPOCHS, made_up
 from trm_np.cli import trm
 from trm_np.config import resolve
@@ -25,11 +23,6 @@ LARGEST = 100_000  # bytes
 CURVES = st.lists(
     st.lists(st.floats(0.1, 1), min_size=SCENARIOS, max_size=SCENARIOS), min_size=25, max_size=60
 )
-
-
-def embedded(document: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="results">(.*?)</script>', document, re.DOTALL)
-    return json.loads(text)
 
 
 @given(CURVES, st.sampled_from(FREQUENCIES), st.sampled_from(PATIENCES), st.sampled_from([*BARS.values()]))

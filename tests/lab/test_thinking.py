@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.lab.documents import embedded
 from tests.lab.recursion_rows import made_up
 from tests.puzzles.small_puzzles import TASK, new_run, small
 from trm_np.cli import trm
@@ -33,11 +34,6 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredPuzzleModel:
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trm_np.puzzles.sets.TEST", 20)
-
-
-def embedded(document: str) -> Any:
-    (text,) = re.findall(r'<script type="application/json" id="results">(.*?)</script>', document, re.DOTALL)
-    return json.loads(text)
 
 
 def test_the_page_has_a_puzzle_of_each_difficulty_and_an_unsolved_one(stored: StoredPuzzleModel) -> None:

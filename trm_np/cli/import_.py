@@ -147,8 +147,9 @@ def import_(
 
         refuse_old(out, FILES)
         reading = Reading(**cells, latest=time.time() + DAY)
-        counts = [lines_in(file) for file in tables if file is not None]
-        with progress("rows read", None if None in counts else sum(filter(None, counts))) as advance:
+        counts = [count for file in tables if file is not None and (count := lines_in(file))]
+        known = len(counts) == sum(file is not None for file in tables)
+        with progress("rows read", sum(counts) if known else None) as advance:
             files, made = convert(
                 *tables,
                 parse_map(mapping),

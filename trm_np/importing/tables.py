@@ -72,11 +72,16 @@ def open_table(path: str) -> Table:
 
 
 def lines_in(path: str) -> int | None:
-    """The number of line ends in a file, about that of its rows; None for Parquet. Raises `DataError`."""
+    """Number of line ends in a file, about that of its rows; None if it has none or is Parquet.
+
+    Raises `DataError`.
+    """
     with opened(path) as file:
-        if file.read(4) == b"PAR1":
+        head = file.read(4)
+        if head == b"PAR1":
             return None
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+        rest = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+    return head.count(b"\n") + rest or None
 
 
 def encoding_of(path: str, head: bytes) -> str:

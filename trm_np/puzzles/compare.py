@@ -23,6 +23,7 @@ def rivals(config: PuzzleConfig) -> Iterator[tuple[str, PuzzleConfig]]:
 
 
 def epochs_of_rivals(config: PuzzleConfig) -> int:
+    """Number of epochs that `compare` trains in all."""
     return sum(rival.training.epochs for _, rival in rivals(config))
 
 

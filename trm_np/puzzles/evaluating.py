@@ -15,17 +15,17 @@ ALONE = "_only"
 
 
 def evaluate(
-    model: PuzzleModel, puzzles: Puzzles, steps: int, solved: Callable[[int], object] = lambda count: None
+    model: PuzzleModel, puzzles: Puzzles, steps: int, advance: Callable[[int], object] = lambda count: None
 ) -> dict[str, Any]:
     """Evaluate the share of puzzles whose whole board is right.
 
     `solved` is the share after the steps of an answer, and `solved_by_steps` after each of `steps` steps.
     `solved_by_difficulty` has about four equal groups by the effort of the task. `halting` is the result if the model
-    halts by itself. If the task has a simplest reasoning, its share without guesses is included. `solved` is called
+    halts by itself. If the task has a simplest reasoning, its share without guesses is included. `advance` is called
     with each number of puzzles that are done.
     """
     allowed = model.config.answer_steps
-    trajectory = unroll(model, puzzles.questions, max(steps, allowed), solved)
+    trajectory = unroll(model, puzzles.questions, max(steps, allowed), advance)
     return trajectory_metrics(trajectory, model.task, puzzles, allowed, steps)
 
 

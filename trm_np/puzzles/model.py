@@ -147,16 +147,16 @@ class Trajectory(NamedTuple):
 
 
 def unroll(
-    model: PuzzleModel, questions: Board, steps: int, solved: Callable[[int], object] = lambda count: None
+    model: PuzzleModel, questions: Board, steps: int, advance: Callable[[int], object] = lambda count: None
 ) -> Trajectory:
-    """Run so many steps on any number of questions (N, S), a group at a time; `solved` is called with its size."""
+    """Run so many steps on any number of questions (N, S), a group at a time; `advance` is called with its size."""
     boards = np.empty((steps, *questions.shape), np.uint8)
     right = np.empty((steps, len(questions)), np.float32)
     for first in range(0, len(questions), GROUP):
         group = slice(first, first + GROUP)
         for step, prediction in enumerate(predictions(model, questions[group], steps)):
             boards[step, group], right[step, group] = prediction.boards, prediction.right
-        solved(len(questions[group]))
+        advance(len(questions[group]))
     return Trajectory(boards, right)
 
 
