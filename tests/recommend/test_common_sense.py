@@ -17,11 +17,11 @@ from tests.world.small_world import GIFTS, PROFILES, gift, partly_known
 from trm_np import Recommender
 from trm_np.autograd import no_grad
 from trm_np.data.records import Gift, Offer, Profile
-from trm_np.recommend.common_sense import near_doubles, signature_of
+from trm_np.recommend.common_sense import facts, near_doubles, signature_of
 from trm_np.recommend.outputs import TIE_BREAK, TIE_MARGIN, TieBreaker, tie_breaker_for
 from trm_np.recommend.recommendation import Recommendation
 from trm_np.recommend.terms import ALLOWABLE
-from trm_np.world.tools import TOOLS
+from trm_np.world.tools import TOOLS, price_paid
 
 NAMES = st.sampled_from(
     ("Iron Pan 20 cm", "Iron Pan 28 cm", "Red Iron Pan", "Rose", "Rose Bush", "A Rose, Red")
@@ -125,6 +125,11 @@ def require_sense(recommender: Recommender, person: Profile, terms: dict[str, An
 
 def alike(one: Gift, other: Gift) -> bool:
     return near_doubles(signature_of(one), signature_of(other))
+
+
+@given(catalogues(partly_known(VARIED)))
+def test_the_price_paid_for_each_gift_is_that_of_the_gift_alone(gifts: list[Gift]) -> None:
+    assert np.array_equal(facts(gifts).paid, [price_paid(each) for each in gifts], equal_nan=True)
 
 
 @settings(deadline=None)
