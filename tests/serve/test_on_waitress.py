@@ -292,6 +292,35 @@ def test_connections_without_a_whole_request_make_room_for_one_with_it(
         client.close()
 
 
+def test_a_new_connection_gets_no_event_of_one_that_made_room_for_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.server.most_channels = 2
+    old = [running.send(HALF) for _ in range(2)]
+    wait_until(lambda: all(each.request for each in running.connections(2)))
+    (listener,) = running.server.listeners
+    readable, all_sent = listener.readable, threading.Event()
+    passes = []  # of the loop
+
+    def readable_once_all_is_sent() -> bool:
+        passes.append(len(passes))
+        all_sent.wait(HANG)
+        return bool(readable())
+
+    monkeypatch.setattr(listener, "readable", readable_once_all_is_sent)
+    listener.pull_trigger()
+    wait_until(lambda: passes)
+    new = [running.send(b"") for _ in range(2)]
+    for client in old:
+        client.sendall(b"X: y\r\n")
+    all_sent.set()
+    wait_until(lambda: len(passes) > 1)
+    assert [status_and_value(read_all(client))[0] for client in old] == [b"503"] * 2
+    for client in new:
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+    assert [status_and_value(read_all(client))[0] for client in new] == [b"200"] * 2
+
+
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Running:
     """A server with room for two connections, each of which waits for an answer until the server's end."""
@@ -379,6 +408,6 @@ def test_when_no_more_files_can_be_opened_it_is_said_once(
         patched.setattr("trm_np.serve.on_waitress.TcpWSGIServer.accept", no_more)
         waiting = running.send(b"GET /health HTTP/1.0\r\n\r\n")
         wait_until(lambda: said)
-        listener.handle_accept()
+        listener.accept_some()
     assert said == ["Warning: no more files can be opened (ulimit -n), so that connections wait"]
     assert b"200 OK" in read_all(waiting)

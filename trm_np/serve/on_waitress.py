@@ -216,6 +216,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def handle_accept(self) -> None:
+        """Leave it to `Server.poll` to accept.
+
+        A new connection may get the descriptor of one that is closed to make room, and in the same pass of wasyncore
+        it would also get its events.
+        """
+        self.some_wait = True
+
+    def accept_some(self) -> None:
         """Take in some of the connections that wait; `some_wait` tells whether there may be more."""
         for _ in range(ACCEPTED):
             self.some_wait = False
@@ -284,12 +292,11 @@ class Server:
     def stop_listening(self) -> None:
         """Take in what clients have sent already, and then no more connections."""
         for listener in self.listeners:
-            listener.handle_accept()
+            listener.accept_some()
             while listener.some_wait:
-                listener.handle_accept()
-        self.poll(0.0)
-        for listener in self.listeners:
+                listener.accept_some()
             wasyncore.dispatcher.close(listener)
+        self.poll(0.0)
         self.close_idle()
 
     def close_idle(self) -> None:
@@ -349,6 +356,9 @@ class Server:
     def poll(self, timeout: float) -> None:
         self.close_turned_away(self.most_turned_away)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)
+        for listener in self.listeners:
+            if listener.some_wait:
+                listener.accept_some()
 
 
 def refusal() -> bytes:
