@@ -22,6 +22,7 @@ from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
 
 POST = b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 QUESTION = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+IN_CHUNKS = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -130,10 +131,9 @@ def test_what_is_no_request_is_refused_in_json_and_counted(
 
 
 def test_a_body_in_chunks_is_a_body(running: Running) -> None:
-    chunked = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert status_and_value(running.ask(chunked + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"))[0] == b"200"
+    assert status_and_value(running.ask(IN_CHUNKS + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"))[0] == b"200"
     large = b"100000\r\n" + b" " * 2**20 + b"\r\n"
-    assert status_and_value(running.ask(chunked + large + b"2\r\n{}\r\n0\r\n\r\n")) == (
+    assert status_and_value(running.ask(IN_CHUNKS + large + b"2\r\n{}\r\n0\r\n\r\n")) == (
         b"413",
         {"error": "body: found 1,048,578 bytes; allowed: at most 1,048,576 bytes"},
     )
@@ -215,8 +215,8 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
     ):  # two that are being answered, and two that wait for a thread, the last a small one
         accepted.append(running.send(QUESTION if number < 3 else small))
         wait_until(lambda number=number: slow.begun + len(running.server.dispatcher.queue) == number + 1)
-    for _ in range(3):
-        refused = running.ask(QUESTION)
+    for large in (QUESTION, QUESTION, IN_CHUNKS + b"2\r\n{}\r\n0\r\n\r\n"):
+        refused = running.ask(large)
         status, value = status_and_value(refused)
         assert status == b"503" and b"\r\nRetry-After: " in refused
         assert value["error"].startswith("load: found more requests than can be answered in time")

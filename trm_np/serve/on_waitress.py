@@ -187,7 +187,8 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
     def add_task(self, channel: Connection) -> None:
         channel.queued = time.monotonic()
         request = channel.requests[0]
-        is_small = recommends(request) and request.content_length <= SMALL
+        # `request.content_length` is 0 if the body comes in chunks; this is set once all have come.
+        is_small = recommends(request) and int(request.headers.get("CONTENT_LENGTH", 0)) <= SMALL
         if self.longest_queued() <= (LONGEST_WITH_SMALL if is_small else LONGEST_QUEUED):
             super().add_task(channel)
             return
