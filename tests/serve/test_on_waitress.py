@@ -321,6 +321,16 @@ def test_a_new_connection_gets_no_event_of_one_that_made_room_for_it(
     assert [status_and_value(read_all(client))[0] for client in new] == [b"200"] * 2
 
 
+def test_a_connection_that_has_had_its_answers_makes_room_without_another(running: Running) -> None:
+    running.server.most_channels = 1
+    client = running.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(lambda: all(each.queued and each.idle for each in running.connections(1)))
+    assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    answers = read_all(client)
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n") and answers.count(b"HTTP/1.1 ") == 1
+    assert 'status="503"' not in running.server.metrics.text()
+
+
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Running:
     """A server with room for two connections, each of which waits for an answer until the server's end."""

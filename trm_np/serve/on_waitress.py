@@ -123,7 +123,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     task_class = Answer
     error_task_class = Refusal
     last_activity: float
-    queued = 0.0  # time of `time.monotonic` at which its request began to wait for a thread
+    queued = 0.0  # time of `time.monotonic` at which its last request began to wait for a thread
 
     def handle_close(self) -> None:
         if self.socket is None:  # closed already: both threads and errors close
@@ -308,13 +308,15 @@ class Server:
     def has_room_for(self, accepted: socket.socket) -> bool:
         """Whether a new connection may stay, in place of the one that is silent longest if there are too many.
 
-        It is turned away if each of them has sent a whole request.
+        The new one is turned away if each of them has sent a whole request. The silent one gets a response too, unless
+        its requests have been answered and no further one has begun.
         """
         if len(self.channels()) < self.most_channels:
             return True
         for channel in self.silent()[:1]:
-            with suppress(OSError):  # no file can be opened
-                self.turn_away(channel.socket.dup())
+            if channel.request or not channel.queued:
+                with suppress(OSError):  # no file can be opened
+                    self.turn_away(channel.socket.dup())
             channel.handle_close()
             return True
         self.turn_away(accepted)
