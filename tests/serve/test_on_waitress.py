@@ -358,11 +358,37 @@ def test_beyond_the_last_connection_a_client_is_turned_away_and_reads_why(full: 
 
 def test_a_client_that_is_turned_away_may_send_after_the_response_has_come(full: Running) -> None:
     client = full.send(b"")
-    while b"\r\n\r\n{" not in client.recv(2**16, socket.MSG_PEEK):
-        pass
+    received = b""
+    while b"\r\n\r\n{" not in received:
+        received = client.recv(2**16, socket.MSG_PEEK)
+        assert received, "closed without a response"
     for _ in range(10):
         client.sendall(QUESTION)
     assert status_and_value(read_all(client))[0] == b"503"
+
+
+class Failing(socket.socket):
+    """A socket by which nothing can be sent or received, for a reason that a test may give."""
+
+    reason = errno.ETIMEDOUT
+
+    def send(self, *_: Any) -> int:
+        raise OSError(self.reason, os.strerror(self.reason))
+
+    def recv(self, *_: Any) -> bytes:
+        raise OSError(self.reason, os.strerror(self.reason))
+
+
+@pytest.mark.parametrize(
+    ("reason", "closed"), [(errno.EAGAIN, False), (errno.ECONNRESET, True), (errno.ETIMEDOUT, True)]
+)
+def test_a_client_that_is_turned_away_may_fail_for_any_reason(reason: int, closed: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, Failing(fileno=ours.detach()) as failing:
+        turned_away = on_waitress.TurnedAway(failing, b"response", {})
+        failing.reason = reason
+        turned_away.handle_read()
+        assert (turned_away.socket is None) == closed
 
 
 def test_few_connections_linger(full: Running) -> None:

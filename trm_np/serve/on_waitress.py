@@ -36,6 +36,7 @@ TURNED_AWAY = 0.2  # the largest share of them that waits for clients to read th
 LINGER_SECONDS = 2.0  # in which a client that is turned away may send its request and read the response
 ACCEPTED = 50  # connections accepted at a time
 ROOM = 50  # connections that are closed at a time when no file can be opened
+LEAST_CONNECTIONS = 100  # however few files may be opened
 FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
@@ -145,22 +146,27 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 class TurnedAway(wasyncore.dispatcher):  # type: ignore[misc]
     """A connection that gets a response before its request, and no thread.
 
-    It stays open until its client has closed it, for at most LINGER_SECONDS, and what the client sends is discarded.
+    It stays open until its client closes it, for about LINGER_SECONDS, and what the client sends is discarded.
     """
 
     def __init__(self, connection: socket.socket, response: bytes, files: dict[int, Any]) -> None:
         super().__init__(connection, files)
         self.until = time.monotonic() + LINGER_SECONDS
-        self.send(response)
-        if self.socket is not None:
-            with suppress(OSError):  # the client has gone
+        with suppress(OSError):  # the client has gone
+            self.send(response)
+            if self.socket is not None:
                 self.socket.shutdown(socket.SHUT_WR)
 
     def writable(self) -> bool:
         return False
 
     def handle_read(self) -> None:
-        self.recv(PIECE)
+        try:
+            self.recv(PIECE)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.handle_close()
 
     def handle_close(self) -> None:
         if self.socket is not None:
@@ -255,7 +261,7 @@ class Server:
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
         files = most_files()
-        most = CONNECTIONS if files is None else min(CONNECTIONS, max(files - FILES_KEPT, 2 * ROOM))
+        most = CONNECTIONS if files is None else min(CONNECTIONS, max(files - FILES_KEPT, LEAST_CONNECTIONS))
         self.most_turned_away = int(TURNED_AWAY * most)
         self.most_channels = most - self.most_turned_away
         self.turned_away: deque[TurnedAway] = deque()
