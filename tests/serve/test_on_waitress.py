@@ -22,6 +22,7 @@ from trm_np.serve.on_waitress import ADJUSTMENTS, Connection, Server
 
 POST = b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 QUESTION = POST + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}"
+IN_CHUNKS = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
 
@@ -130,10 +131,9 @@ def test_what_is_no_request_is_refused_in_json_and_counted(
 
 
 def test_a_body_in_chunks_is_a_body(running: Running) -> None:
-    chunked = POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert status_and_value(running.ask(chunked + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"))[0] == b"200"
+    assert status_and_value(running.ask(IN_CHUNKS + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"))[0] == b"200"
     large = b"100000\r\n" + b" " * 2**20 + b"\r\n"
-    assert status_and_value(running.ask(chunked + large + b"2\r\n{}\r\n0\r\n\r\n")) == (
+    assert status_and_value(running.ask(IN_CHUNKS + large + b"2\r\n{}\r\n0\r\n\r\n")) == (
         b"413",
         {"error": "body: found 1,048,578 bytes; allowed: at most 1,048,576 bytes"},
     )
@@ -215,8 +215,8 @@ def test_what_no_thread_can_take_in_time_is_refused_at_once_and_all_else_is_answ
     ):  # two that are being answered, and two that wait for a thread, the last a small one
         accepted.append(running.send(QUESTION if number < 3 else small))
         wait_until(lambda number=number: slow.begun + len(running.server.dispatcher.queue) == number + 1)
-    for _ in range(3):
-        refused = running.ask(QUESTION)
+    for large in (QUESTION, QUESTION, IN_CHUNKS + b"2\r\n{}\r\n0\r\n\r\n"):
+        refused = running.ask(large)
         status, value = status_and_value(refused)
         assert status == b"503" and b"\r\nRetry-After: " in refused
         assert value["error"].startswith("load: found more requests than can be answered in time")
@@ -292,6 +292,45 @@ def test_connections_without_a_whole_request_make_room_for_one_with_it(
         client.close()
 
 
+def test_a_new_connection_gets_no_event_of_one_that_made_room_for_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.server.most_channels = 2
+    old = [running.send(HALF) for _ in range(2)]
+    wait_until(lambda: all(each.request for each in running.connections(2)))
+    (listener,) = running.server.listeners
+    readable, all_sent = listener.readable, threading.Event()
+    passes = []  # of the loop
+
+    def readable_once_all_is_sent() -> bool:
+        passes.append(len(passes))
+        all_sent.wait(HANG)
+        return bool(readable())
+
+    monkeypatch.setattr(listener, "readable", readable_once_all_is_sent)
+    listener.pull_trigger()
+    wait_until(lambda: passes)
+    new = [running.send(b"") for _ in range(2)]
+    for client in old:
+        client.sendall(b"X: y\r\n")
+    all_sent.set()
+    wait_until(lambda: len(passes) > 1)
+    assert [status_and_value(read_all(client))[0] for client in old] == [b"503"] * 2
+    for client in new:
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+    assert [status_and_value(read_all(client))[0] for client in new] == [b"200"] * 2
+
+
+def test_a_connection_that_has_had_its_answers_makes_room_without_another(running: Running) -> None:
+    running.server.most_channels = 1
+    client = running.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(lambda: all(each.queued and each.idle for each in running.connections(1)))
+    assert b"200 OK" in running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    answers = read_all(client)
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n") and answers.count(b"HTTP/1.1 ") == 1
+    assert 'status="503"' not in running.server.metrics.text()
+
+
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Running:
     """A server with room for two connections, each of which waits for an answer until the server's end."""
@@ -319,11 +358,37 @@ def test_beyond_the_last_connection_a_client_is_turned_away_and_reads_why(full: 
 
 def test_a_client_that_is_turned_away_may_send_after_the_response_has_come(full: Running) -> None:
     client = full.send(b"")
-    while b"\r\n\r\n{" not in client.recv(2**16, socket.MSG_PEEK):
-        pass
+    received = b""
+    while b"\r\n\r\n{" not in received:
+        received = client.recv(2**16, socket.MSG_PEEK)
+        assert received, "closed without a response"
     for _ in range(10):
         client.sendall(QUESTION)
     assert status_and_value(read_all(client))[0] == b"503"
+
+
+class Failing(socket.socket):
+    """A socket by which nothing can be sent or received, for a reason that a test may give."""
+
+    reason = errno.ETIMEDOUT
+
+    def send(self, *_: Any) -> int:
+        raise OSError(self.reason, os.strerror(self.reason))
+
+    def recv(self, *_: Any) -> bytes:
+        raise OSError(self.reason, os.strerror(self.reason))
+
+
+@pytest.mark.parametrize(
+    ("reason", "closed"), [(errno.EAGAIN, False), (errno.ECONNRESET, True), (errno.ETIMEDOUT, True)]
+)
+def test_a_client_that_is_turned_away_may_fail_for_any_reason(reason: int, closed: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, Failing(fileno=ours.detach()) as failing:
+        turned_away = on_waitress.TurnedAway(failing, b"response", {})
+        failing.reason = reason
+        turned_away.handle_read()
+        assert (turned_away.socket is None) == closed
 
 
 def test_few_connections_linger(full: Running) -> None:
@@ -379,6 +444,6 @@ def test_when_no_more_files_can_be_opened_it_is_said_once(
         patched.setattr("trm_np.serve.on_waitress.TcpWSGIServer.accept", no_more)
         waiting = running.send(b"GET /health HTTP/1.0\r\n\r\n")
         wait_until(lambda: said)
-        listener.handle_accept()
+        listener.accept_some()
     assert said == ["Warning: no more files can be opened (ulimit -n), so that connections wait"]
     assert b"200 OK" in read_all(waiting)

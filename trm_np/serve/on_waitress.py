@@ -36,6 +36,7 @@ TURNED_AWAY = 0.2  # the largest share of them that waits for clients to read th
 LINGER_SECONDS = 2.0  # in which a client that is turned away may send its request and read the response
 ACCEPTED = 50  # connections accepted at a time
 ROOM = 50  # connections that are closed at a time when no file can be opened
+LEAST_CONNECTIONS = 100  # however few files may be opened
 FILES_KEPT = 64  # descriptors for all else that a server opens
 OUT_OF_FILES, REST = (errno.EMFILE, errno.ENFILE), 0.05  # seconds
 IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their own
@@ -123,7 +124,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     task_class = Answer
     error_task_class = Refusal
     last_activity: float
-    queued = 0.0  # time of `time.monotonic` at which its request began to wait for a thread
+    queued = 0.0  # time of `time.monotonic` at which its last request began to wait for a thread
 
     def handle_close(self) -> None:
         if self.socket is None:  # closed already: both threads and errors close
@@ -145,22 +146,27 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 class TurnedAway(wasyncore.dispatcher):  # type: ignore[misc]
     """A connection that gets a response before its request, and no thread.
 
-    It stays open until its client has closed it, for at most LINGER_SECONDS, and what the client sends is discarded.
+    It stays open until its client closes it, for about LINGER_SECONDS, and what the client sends is discarded.
     """
 
     def __init__(self, connection: socket.socket, response: bytes, files: dict[int, Any]) -> None:
         super().__init__(connection, files)
         self.until = time.monotonic() + LINGER_SECONDS
-        self.send(response)
-        if self.socket is not None:
-            with suppress(OSError):  # the client has gone
+        with suppress(OSError):  # the client has gone
+            self.send(response)
+            if self.socket is not None:
                 self.socket.shutdown(socket.SHUT_WR)
 
     def writable(self) -> bool:
         return False
 
     def handle_read(self) -> None:
-        self.recv(PIECE)
+        try:
+            self.recv(PIECE)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.handle_close()
 
     def handle_close(self) -> None:
         if self.socket is not None:
@@ -187,7 +193,8 @@ class Threads(task.ThreadedTaskDispatcher):  # type: ignore[misc]
     def add_task(self, channel: Connection) -> None:
         channel.queued = time.monotonic()
         request = channel.requests[0]
-        is_small = recommends(request) and request.content_length <= SMALL
+        # `request.content_length` is 0 if the body comes in chunks; this is set once all have come.
+        is_small = recommends(request) and int(request.headers.get("CONTENT_LENGTH", 0)) <= SMALL
         if self.longest_queued() <= (LONGEST_WITH_SMALL if is_small else LONGEST_QUEUED):
             super().add_task(channel)
             return
@@ -216,6 +223,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def handle_accept(self) -> None:
+        """Leave it to `Server.poll` to accept.
+
+        A new connection may get the descriptor of one that is closed to make room, and in the same pass of wasyncore
+        it would also get its events.
+        """
+        self.some_wait = True
+
+    def accept_some(self) -> None:
         """Take in some of the connections that wait; `some_wait` tells whether there may be more."""
         for _ in range(ACCEPTED):
             self.some_wait = False
@@ -246,7 +261,7 @@ class Server:
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
         files = most_files()
-        most = CONNECTIONS if files is None else min(CONNECTIONS, max(files - FILES_KEPT, 2 * ROOM))
+        most = CONNECTIONS if files is None else min(CONNECTIONS, max(files - FILES_KEPT, LEAST_CONNECTIONS))
         self.most_turned_away = int(TURNED_AWAY * most)
         self.most_channels = most - self.most_turned_away
         self.turned_away: deque[TurnedAway] = deque()
@@ -284,12 +299,11 @@ class Server:
     def stop_listening(self) -> None:
         """Take in what clients have sent already, and then no more connections."""
         for listener in self.listeners:
-            listener.handle_accept()
+            listener.accept_some()
             while listener.some_wait:
-                listener.handle_accept()
-        self.poll(0.0)
-        for listener in self.listeners:
+                listener.accept_some()
             wasyncore.dispatcher.close(listener)
+        self.poll(0.0)
         self.close_idle()
 
     def close_idle(self) -> None:
@@ -300,13 +314,15 @@ class Server:
     def has_room_for(self, accepted: socket.socket) -> bool:
         """Whether a new connection may stay, in place of the one that is silent longest if there are too many.
 
-        It is turned away if each of them has sent a whole request.
+        The new one is turned away if each of them has sent a whole request. The silent one gets a response too, unless
+        its requests have been answered and no further one has begun.
         """
         if len(self.channels()) < self.most_channels:
             return True
         for channel in self.silent()[:1]:
-            with suppress(OSError):  # no file can be opened
-                self.turn_away(channel.socket.dup())
+            if channel.request or not channel.queued:
+                with suppress(OSError):  # no file can be opened
+                    self.turn_away(channel.socket.dup())
             channel.handle_close()
             return True
         self.turn_away(accepted)
@@ -349,6 +365,9 @@ class Server:
     def poll(self, timeout: float) -> None:
         self.close_turned_away(self.most_turned_away)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)
+        for listener in self.listeners:
+            if listener.some_wait:
+                listener.accept_some()
 
 
 def refusal() -> bytes:
