@@ -320,9 +320,10 @@ class Server:
         if len(self.channels()) < self.most_channels:
             return True
         for channel in self.silent()[:1]:
-            if channel.request or not channel.queued:
-                with suppress(OSError):  # no file can be opened
-                    self.turn_away(channel.socket.dup())
+            connection = channel.socket  # None if a thread has closed it
+            if connection is not None and (channel.request or not channel.queued):
+                with suppress(OSError):  # no file can be opened, or a thread has just closed it
+                    self.turn_away(connection.dup())
             channel.handle_close()
             return True
         self.turn_away(accepted)
