@@ -124,21 +124,35 @@ def limit(memory: int | None, seconds: int) -> None:
             limits.setrlimit(kind, (most if hard == limits.RLIM_INFINITY else min(most, hard), hard))
 
 
-def set_allocator(settings: Mapping[str, tuple[int, int]]) -> bool:
-    """Set parameters of glibc's allocator; returns whether that is possible (Linux with glibc).
-
-    Each setting is a parameter of mallopt (malloc.h) and its value, by the environment variable that sets the same.
-    Variables that the user has set take precedence.
-    """
+def of_allocator(name: str) -> Any:
+    """A function of glibc's allocator (malloc.h), or None where there is none of that name."""
     if sys.platform != "linux":
-        return False
+        return None
     try:
         import ctypes  # which a Python that was built without libffi lacks
 
-        mallopt = ctypes.CDLL(None).mallopt
+        return getattr(ctypes.CDLL(None), name)
     except (ImportError, OSError, AttributeError):
+        return None
+
+
+def set_allocator(settings: Mapping[str, tuple[int, int]]) -> bool:
+    """Set parameters of glibc's allocator; returns whether that is possible (Linux with glibc).
+
+    Each setting is a parameter of mallopt and its value, by the environment variable that sets the same. Variables that
+    the user has set take precedence.
+    """
+    mallopt = of_allocator("mallopt")
+    if mallopt is None:
         return False
     return all(mallopt(*setting) == 1 for name, setting in settings.items() if name not in os.environ)
+
+
+def return_memory() -> None:
+    """Give memory that is free back to the system, where the allocator can (Linux with glibc)."""
+    malloc_trim = of_allocator("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def most_files() -> int | None:

@@ -284,6 +284,16 @@ print(int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize())
 """
 
 
+def test_memory_goes_back_once_another_model_is_loaded(
+    served: ServedModel, path: Path, tried_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, models = served.now, []
+    monkeypatch.setattr("trm_np.serve.served.return_memory", lambda: models.append(served.now))
+    shutil.copy(other_model_file(), path)
+    served.look(requested=True)
+    assert models == [served.now] and served.now is not first
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone can be told to")
 def test_threads_share_the_memory_that_large_models_took() -> None:
     """Eight threads that take twenty megabytes one after the other: together they keep fewer than two of them."""

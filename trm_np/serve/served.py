@@ -19,7 +19,7 @@ from trm_np.serve.openapi import document
 from trm_np.serve.question import LIMITS, SECONDS
 from trm_np.serve.trial import TrialError, tried
 from trm_np.storage.checkpoint import CheckpointError
-from trm_np.systems import set_allocator
+from trm_np.systems import return_memory, set_allocator
 from trm_np.text import printable
 
 LOOK_EVERY = 1.0  # seconds
@@ -106,6 +106,7 @@ class ServedModel:
         except Exception as error:  # even a bug, which must not look like a model that was taken
             known = isinstance(error, (CheckpointError, DataError, TrialError))
             self.refused = printable(str(error) if known else f"{self.path}: {error!r}")
+        return_memory()  # of the model before, and of its largest answers
         self.metrics.count_model(refused=bool(self.refused))
         if self.refused:
             say(f"Refused, and the model before it stays: {self.refused}")
