@@ -1,4 +1,4 @@
-"""A plugin of pytest that runs only what has not passed before: `-p tests.left_over --passed FILE`.
+"""A plugin of pytest that runs only what has not passed before: `-p tests.left_over --passed=FILE`.
 
 Tests that FILE lists are left out, and those that pass are added to it. So where more packages are installed, the tests
 that were skipped without them run, and the others are not repeated.
@@ -14,6 +14,12 @@ passed: set[str] = set()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--passed", required=True, metavar="FILE", help="a test of each line has passed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse `--passed FILE`: pytest looks for its configuration beside a file that an argument names."""
+    if config.inipath is None:
+        raise pytest.UsageError("no configuration of pytest was found; allowed: --passed=FILE, with =")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

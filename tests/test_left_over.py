@@ -34,16 +34,18 @@ def test_spoilt(spoilt):
 
 @pytest.mark.slow
 def test_what_passed_is_not_run_again(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text(TESTS, encoding="utf-8")
-    (tmp_path / "pytest.ini").touch()
+    folder, file = tmp_path / "tests", tmp_path / "passed.txt"
+    folder.mkdir()
+    (folder / "test_it.py").write_text(TESTS, encoding="utf-8")
+    (folder / "pytest.ini").touch()
 
     def run(*words: str, **further: str) -> set[str]:
         """The names of the tests that passed."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-        command = [sys.executable, "-m", "pytest", "-rA", "-p", "tests.left_over", "--passed", "passed.txt"]
+        command = [sys.executable, "-m", "pytest", "-rA", "-p", "tests.left_over", f"--passed={file}"]
         done = subprocess.run(
             [*command, *words],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment | {"PYTHONPATH": str(ROOT)} | further,
             capture_output=True,
             encoding="utf-8",
@@ -55,7 +57,7 @@ def test_what_passed_is_not_run_again(tmp_path: Path) -> None:
     always = {"test_always[]", "test_always[two words]", "test_always[[\\xe9]\\n]"}
     assert run("-n", "2") == {*always, "test_spoilt"}
     assert run(EXTRA="1") == {"test_extra", "test_mended", "test_spoilt"}
-    listed = (tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines()
+    listed = file.read_text(encoding="utf-8").splitlines()
     assert {name.split("::", 1)[1] for name in listed} == {
         *always,
         "test_extra",
