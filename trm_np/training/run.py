@@ -13,6 +13,7 @@ times.jsonl     the seconds of training at the end of each epoch; all other file
 import errno
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from operator import index
@@ -90,7 +91,7 @@ class Stored(Protocol):
     def arrays(self) -> dict[str, Array]: ...
 
 
-class FolderRun:
+class FolderRun(ABC):
     """A run of any trainer in a folder, which is locked until `train` ends.
 
     A new run removes the files of an earlier one when training begins. With `resume` it continues from last.npz, bit
@@ -125,19 +126,19 @@ class FolderRun:
             self.unlock()
             raise
 
+    @abstractmethod
     def load(self, path: Path) -> Stored:
         """Read a training file of such a run; raises CheckpointError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(
         self, name: str, kind: str, extra: dict[str, Any], arrays: dict[str, Any] | None = None
     ) -> None:
         """Write the trainer's model to a file of this name: a "model", or what "training" needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self) -> dict[str, Any]:
         """Evaluate the best model once on held-out data; write best.npz and summary.json."""
-        raise NotImplementedError
 
     def train(
         self,
