@@ -95,3 +95,15 @@ def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (result.exit_code, result.stdout) == (0, f"rates.html: {len(document.encode()):,} bytes\n")
     assert asked == [(optimizer, rate, UPDATES, 3) for optimizer in OPTIMIZERS for rate in RATES]
     assert "{{" not in document
+
+
+@pytest.mark.parametrize("command", ["rates", "stopping"])
+@pytest.mark.parametrize("out", ["folder", "nowhere/page.html"])
+def test_a_page_that_cannot_be_written_is_refused_before_the_runs(
+    command: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    monkeypatch.setattr("trm_np.data.load.load_dataset", lambda: pytest.fail("it has begun"))
+    done = CliRunner().invoke(trm, ["lab", command, "--out", out])
+    assert done.exit_code in (2, 74) and out.split("/")[0] in done.output

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.lab_page import write_document
+from trm_np.cli.lab_page import require_writable, write_document
 from trm_np.cli.options import FILE, path_option, seed_option
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import use_threads
@@ -35,6 +35,7 @@ def dropout(model: str, masks: int, seed: int, out: str) -> None:
         from trm_np.lab.dropout import RATES, page
         from trm_np.storage.checkpoint import load_model
 
+        require_writable(Path(out))
         stored = load_model(model)
         with progress("drop probabilities", len(RATES)) as advance:
             document = page(stored, masks, seed, advance)

@@ -8,7 +8,7 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import path_option
-from trm_np.text import printable
+from trm_np.text import printable, shown
 
 if TYPE_CHECKING:
     from trm_np.lab.trial import Row
@@ -48,6 +48,15 @@ def write_page(out: Path, results: Path, document: "Callable[[list[Row]], str]")
     except ResultsError as error:
         raise ResultsError(f"{results}: {error}") from error
     write_document(out, made)
+
+
+def require_writable(out: Path) -> None:
+    """Try, before a minute of work, whether a document can be written; raises UsageError and WriteError."""
+    from trm_np.storage.files import try_to_write
+
+    if out.exists() and not out.is_file():
+        raise click.UsageError(f"--out: {shown(str(out))} is not a regular file; give it another name")
+    try_to_write(out.resolve().parent)
 
 
 def write_document(out: Path, document: str) -> None:
