@@ -115,6 +115,7 @@ def test_the_command_refuses_unusable_files(tmp_path: Path, monkeypatch: pytest.
     absent = CliRunner().invoke(trm, ["lab", "dropout"])
     assert absent.exit_code == 65
     assert absent.stderr.startswith("Error: checkpoints/integrated_enhanced/best.npz: no such file")
+    Path("model.npz").write_bytes(b"")
     same = CliRunner().invoke(trm, ["lab", "dropout", "model.npz", "--out", "./model.npz"])
-    assert same.exit_code == 2
-    assert "would replace the model" in same.stderr
+    assert same.exit_code == 73
+    assert same.stderr.startswith("Error: model.npz: is an input of this command")

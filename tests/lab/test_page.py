@@ -272,15 +272,16 @@ def test_the_command_does_not_write_over_the_results(folder: Path, one_seed: lis
     write(folder / "some.jsonl", one_seed)
     before = (folder / "some.jsonl").read_bytes()
     result = run("--results", "some.jsonl", "--out", "./some.jsonl")
-    assert result.exit_code == 2
-    assert result.stderr == "Error: --out: the page would replace the results; give it another name\n"
+    assert result.exit_code == 73
+    reason = "is an input of this command, which is left as it is"
+    assert result.stderr == f"Error: some.jsonl: {reason}; choose another --out\n"
     assert (folder / "some.jsonl").read_bytes() == before
 
 
 def test_a_place_that_cannot_be_written_is_one_line(folder: Path, one_seed: list[Row]) -> None:
     write(folder / "some.jsonl", one_seed)
     result = run("--results", "some.jsonl", "--out", "nowhere/page.html")
-    assert result.exit_code == 74
+    assert result.exit_code == 73
     assert re.fullmatch(
-        r"Error: nowhere/page\.html: cannot be written \(.*\); it takes .* bytes\n", result.stderr
+        r"Error: nowhere/page\.html: cannot be written \(.*\); choose another --out\n", result.stderr
     )

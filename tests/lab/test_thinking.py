@@ -112,9 +112,10 @@ def test_the_command_refuses_unusable_files(tmp_path: Path, monkeypatch: pytest.
     result = run()
     assert result.exit_code == 65
     assert result.stderr.startswith("Error: checkpoints/sudoku6/best.npz: no such file")
+    Path("model.npz").write_bytes(b"")
     result = run("model.npz", "--out", "./model.npz")
-    assert result.exit_code == 2
-    assert "would replace what it is made of" in result.stderr
+    assert result.exit_code == 73
+    assert result.stderr.startswith("Error: model.npz: is an input of this command")
 
 
 def test_the_command_writes_the_page(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trm_np.cli.errors import CANNOT_CREATE, DATA_REFUSED, OneLine, Refusal, refusals, report
+from trm_np.cli.errors import DATA_REFUSED, OneLine, Refusal, refusals, report
 from trm_np.cli.options import FILE, as_json, path_option, trust
+from trm_np.cli.output import require_target
 from trm_np.cli.threads import is_large, use_threads
 
 if TYPE_CHECKING:
@@ -91,24 +92,6 @@ def chosen(forms: Mapping[str, bool]) -> str:
 
 def beside(model: Path, ending: str) -> Path:
     return model.with_name(model.stem + ending)
-
-
-def require_target(path: Path, model: Path) -> None:
-    """Raise Refusal, before any work, where no file can be written or something else than an earlier export stands."""
-    from trm_np.storage.files import try_to_write
-
-    reason = ""
-    try:
-        if path.exists() and path.samefile(model):
-            reason = "is the MODEL itself, which is left as it is"
-        elif path.exists() and not path.is_file():
-            reason = "exists and is no file"
-        else:
-            try_to_write(path.resolve().parent)
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-    if reason:
-        raise Refusal(f"{path}: {reason}; choose another --out", CANNOT_CREATE)
 
 
 def exported(

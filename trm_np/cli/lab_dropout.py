@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.lab_page import require_writable, write_document
+from trm_np.cli.lab_page import write_document
 from trm_np.cli.options import FILE, path_option, seed_option
+from trm_np.cli.output import require_target
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import use_threads
 
@@ -28,14 +29,12 @@ from trm_np.cli.threads import use_threads
 @seed_option
 @path_option("--out", default="dropout.html", help="Output file; an existing page is replaced.")
 def dropout(model: str, masks: int, seed: int, out: str) -> None:
-    if Path(out).resolve() == Path(model).resolve():
-        raise click.UsageError("--out: the page would replace the model; give it another name")
     use_threads(all_cores=False)
     with refusals():
         from trm_np.lab.dropout import RATES, page
         from trm_np.storage.checkpoint import load_model
 
-        require_writable(Path(out))
+        require_target(Path(out), Path(model))
         stored = load_model(model)
         with progress("drop probabilities", len(RATES)) as advance:
             document = page(stored, masks, seed, advance)

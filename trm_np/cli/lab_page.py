@@ -8,7 +8,8 @@ import click
 
 from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.options import path_option
-from trm_np.text import printable, shown
+from trm_np.cli.output import require_target
+from trm_np.text import printable
 
 if TYPE_CHECKING:
     from trm_np.lab.trial import Row
@@ -30,11 +31,10 @@ if TYPE_CHECKING:
 )
 @path_option("--out", default="ablation.html", help="Output file; an existing page is replaced.")
 def page(results: str, out: str) -> None:
-    if Path(out).resolve() == Path(results).resolve():
-        raise click.UsageError("--out: the page would replace the results; give it another name")
     with refusals():
         from trm_np.lab.page import page as document
 
+        require_target(Path(out), Path(results))
         write_page(Path(out), Path(results), document)
 
 
@@ -48,15 +48,6 @@ def write_page(out: Path, results: Path, document: "Callable[[list[Row]], str]")
     except ResultsError as error:
         raise ResultsError(f"{results}: {error}") from error
     write_document(out, made)
-
-
-def require_writable(out: Path) -> None:
-    """Try, before a minute of work, whether a document can be written; raises UsageError and WriteError."""
-    from trm_np.storage.files import try_to_write
-
-    if out.exists() and not out.is_file():
-        raise click.UsageError(f"--out: {shown(str(out))} is not a regular file; give it another name")
-    try_to_write(out.resolve().parent)
 
 
 def write_document(out: Path, document: str) -> None:

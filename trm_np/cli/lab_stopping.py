@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from trm_np.cli.errors import OneLine, refusals
-from trm_np.cli.lab_page import require_writable, write_document
+from trm_np.cli.lab_page import write_document
 from trm_np.cli.options import path_option
+from trm_np.cli.output import require_target
 from trm_np.cli.progress import progress
 from trm_np.cli.threads import use_threads
 
@@ -34,7 +35,7 @@ def stopping(seeds: int, epochs: int, out: str) -> None:
         from trm_np.lab.stopping import config_of, course, page
         from trm_np.lab.trial import data_digest
 
-        require_writable(Path(out))
+        require_target(Path(out))
         dataset = load_dataset()
         task = task_from(dataset, config_of(epochs).model.gift_features)
         with progress("epochs", seeds * epochs) as advance:

@@ -9,6 +9,7 @@ from trm_np.cli.errors import OneLine, refusals
 from trm_np.cli.lab_page import write_page
 from trm_np.cli.lab_plot import make
 from trm_np.cli.options import FILE, path_option
+from trm_np.cli.output import require_target
 from trm_np.cli.threads import use_threads
 from trm_np.text import printable
 
@@ -31,13 +32,12 @@ from trm_np.text import printable
     "--figures", metavar="FOLDER", help="Output folder of a figure of one board, solving.svg and solving.png."
 )
 def thinking(model: str, results: str, out: str, figures: str | None) -> None:
-    if Path(out).resolve() in (Path(results).resolve(), Path(model).resolve()):
-        raise click.UsageError("--out: the page would replace what it is made of; give it another name")
     use_threads(all_cores=False)
     with refusals():
         from trm_np.lab.thinking import page, picture
         from trm_np.puzzles.stored import load_puzzle_model
 
+        require_target(Path(out), Path(results), Path(model))
         if figures:
             make(Path(figures))
         stored = load_puzzle_model(model)

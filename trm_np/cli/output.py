@@ -1,4 +1,4 @@
-"""New files in a folder, never over old ones."""
+"""Where commands write: new files, never over old ones, and one file that may replace its earlier version."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,27 @@ def refuse_old(folder: str, names: Iterable[str]) -> None:
     for name in names:
         if os.path.lexists(Path(folder, name)):
             raise Refusal(f"{Path(folder, name)} exists and is left as it is", CANNOT_CREATE)
+
+
+def require_target(path: Path, *inputs: Path) -> None:
+    """Raise Refusal, before any work, if no file can be written there, or none without loss.
+
+    An earlier file may be replaced, but no input of the command, and nothing that is no regular file.
+    """
+    from trm_np.storage.files import try_to_write
+
+    reason = ""
+    try:
+        if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
+            reason = "is an input of this command, which is left as it is"
+        elif path.exists() and not path.is_file():
+            reason = "exists and is no file"
+        else:
+            try_to_write(path.resolve().parent)
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror})"
+    if reason:
+        raise Refusal(f"{path}: {reason}; choose another --out", CANNOT_CREATE)
 
 
 def write_new(folder: str, documents: Mapping[str, bytes]) -> None:

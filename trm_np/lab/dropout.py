@@ -3,7 +3,7 @@
 dropout.html is the template. This module measures how far outputs and loss spread over the masks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from trm_np.data.tables import Floats
 from trm_np.data.task import Task, task_from
 from trm_np.evaluation.compare import stored_dataset
 from trm_np.evaluation.predict import Inferred, infer_split
-from trm_np.lab.page import filled
+from trm_np.lab.page import filled, rounded
 from trm_np.lab.trial import data_digest
 from trm_np.model.losses import loss_terms, targets_of, weighted_total
 from trm_np.model.trm import TRM
@@ -82,9 +82,9 @@ def page(stored: StoredModel, masks: int, seed: int, after_rate: Callable[[], ob
         "masks": masks,
         "tested": len(task.test),
         "rates": RATES,
-        "losses": [rounded(noisy.losses) for noisy in found],
+        "losses": [rounded(noisy.losses, DIGITS) for noisy in found],
         "spreads": {
-            kind: rounded([getattr(noisy, kind).std(axis=0).mean() for noisy in found])
+            kind: rounded((getattr(noisy, kind).std(axis=0).mean() for noisy in found), DIGITS)
             for kind in ("categories", "tools")
         },
         "scenarios": [
@@ -105,7 +105,3 @@ def shown(probabilities: list[Floats], names: tuple[str, ...]) -> list[dict[str,
         {"name": names[place], "thousandths": thousandths[:, :, place].tolist()}
         for place in exact.argsort()[::-1][:LIKELIEST]
     ]
-
-
-def rounded(values: Iterable[float]) -> list[float]:
-    return [round(float(value), DIGITS) for value in values]

@@ -136,7 +136,12 @@ def curves(runs: Sequence[Sequence[Record]]) -> dict[str, Any]:
 
 def spread(values: Sequence[float]) -> list[float]:
     """The mean, the minimum and the maximum."""
-    return [round(float(value), DIGITS) for value in (sum(values) / len(values), min(values), max(values))]
+    return rounded((sum(values) / len(values), min(values), max(values)))
+
+
+def rounded(values: Iterable[float], digits: int = DIGITS) -> list[float]:
+    """Round values to so many decimals, as numbers that JSON has."""
+    return [round(float(value), digits) for value in values]
 
 
 def as_script(data: dict[str, Any]) -> str:

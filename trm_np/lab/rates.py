@@ -107,11 +107,12 @@ def page(runs: Sequence[Run], updates: int, seed: int, data: str) -> str:
 
 def shown(run: Run) -> dict[str, Any]:
     curves = {
-        name: [rounded(value) for value in getattr(run, name)] for name in ("losses", "factors", "lengths")
+        name: [significant(value) for value in getattr(run, name)]
+        for name in ("losses", "factors", "lengths")
     }
     return {"optimizer": run.optimizer, "rate": run.rate, **curves}
 
 
-def rounded(value: float) -> float:
+def significant(value: float) -> float:
     """The value to four significant digits."""
     return float(f"{value:.{DIGITS}g}")

@@ -12,7 +12,7 @@ from trm_np.config import Config, resolve
 from trm_np.data.tables import Floats
 from trm_np.data.task import Task
 from trm_np.evaluation.predict import evaluate_model
-from trm_np.lab.page import filled
+from trm_np.lab.page import filled, rounded
 from trm_np.training.stopping import EarlyStopping
 from trm_np.training.trainer import Trainer
 
@@ -24,7 +24,6 @@ BARS = {
     "3 %": 0.03,
 }  # how much better an evaluation must be, and its threshold
 TESTED = ("recommendation_quality", "category_recall_at_3", "tool_exact_rate", "reward_spearman")
-DIGITS = 3
 
 
 class Course(NamedTuple):
@@ -68,8 +67,8 @@ def shown(course: Course) -> dict[str, Any]:
     """A run: its curves, and what each bar and frequency does with them."""
     return {
         "seed": course.seed,
-        "quality": [rounded(quality.mean()) for quality in course.qualities],
-        "test": {name: [rounded(metrics[name]) for metrics in course.test] for name in TESTED},
+        "quality": rounded(quality.mean() for quality in course.qualities),
+        "test": {name: rounded(metrics[name] for metrics in course.test) for name in TESTED},
         "stopped": {
             name: {every: stopped(course.qualities, every, threshold) for every in FREQUENCIES}
             for name, threshold in BARS.items()
@@ -100,7 +99,3 @@ def better(qualities: Sequence[Floats], every: int, threshold: float | None) -> 
         if stopping.state.best_epoch == epoch:
             found.append(epoch)
     return found
-
-
-def rounded(value: float) -> float:
-    return round(float(value), DIGITS)

@@ -11,7 +11,7 @@ import numpy as np
 
 from trm_np import __version__
 from trm_np.autograd.ops import Array
-from trm_np.lab.page import filled
+from trm_np.lab.page import filled, rounded
 from trm_np.lab.plots.thinking import draw_solving
 from trm_np.lab.recursion import DEEPEST, ONCE, SHIPPED, STEPS, completed_last, summarize
 from trm_np.lab.results import ResultsError
@@ -27,7 +27,6 @@ CURVES = {
     ONCE: "the same, trained for a single step",
     DEEPEST: DEEPEST,
 }
-DIGITS = 3
 
 
 def page(stored: StoredPuzzleModel, rows: Sequence[Row]) -> str:
@@ -90,7 +89,7 @@ def solved_puzzle(model: PuzzleModel, test: Puzzles, place: int) -> dict[str, An
         "answer": model.task.text(answer),
         "rounds": int(test.rounds[place]),
         "guesses": int(test.guesses[place]),
-        "right": [round(float(prediction.right[0]), DIGITS) for prediction in seen],
+        "right": rounded(prediction.right[0] for prediction in seen),
         "steps": [percent(prediction.probabilities[0, :, 1:]) for prediction in seen],
     }
 
@@ -121,4 +120,4 @@ def spread(found: dict[str, Any]) -> list[float]:
     """The mean and the ends of the interval, clipped to 0 and 1. With a single seed, all three are the mean."""
     mean = found["mean"]
     low, high = (mean if found[end] is None else min(max(found[end], 0.0), 1.0) for end in ("low", "high"))
-    return [round(float(each), DIGITS) for each in (mean, low, high)]
+    return rounded((mean, low, high))
