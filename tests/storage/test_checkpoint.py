@@ -651,7 +651,11 @@ def test_a_model_of_format_1_is_refused_by_name(model: bytes, tmp_path: Path) ->
 def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file; trm-train makes one"):
         load_model(tmp_path / "nothing.npz")
-    with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\); see that it is a file"):
+    with pytest.raises(CheckpointError, match=r"is a folder; give a model file$"):
+        load_model(tmp_path)
+    for name in ("last.npz", "best.npz"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"is a folder; give the model file in it: .*best\.npz$"):
         load_model(tmp_path)
 
 

@@ -13,7 +13,7 @@ from trm_np.cli.threads import use_threads
 
 @click.command(
     cls=OneLine,
-    help="""Measure the effect of each part of the recursion on Sudoku 6 × 6.
+    help="""Measure each part of the recursion on Sudoku 6 × 6.
 
     Each variant of the model differs from the standard one in one part. It is trained with every seed for the same
     amount of computation, one or two minutes on one core, on puzzles made from the seed. To continue an interrupted
