@@ -4,16 +4,18 @@
 python benchmarks/overload.py MODEL
 python benchmarks/overload.py MODEL --times 8 --seconds 30
 
-The server is `trm serve` on a free local port. First 4 clients, each of which waits for its response before it asks
-again, show the most requests a second that the server can handle. Then requests arrive at several times that rate,
-whether the ones before have been answered or not, each on a connection of its own. At last one client asks beside
-2,000 connections that send nothing.
+The server is `trm serve` on a free local port. First 4, 16 and 64 clients, each of which waits for its response before
+it asks again, show the most requests a second that the server can handle. Then requests arrive at several times that
+rate, whether the ones before have been answered or not, each on a connection of its own. At last one client asks
+beside 2,000 connections that send nothing.
 """
 
-import asyncio
 import json
+import selectors
+import socket
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import quantiles
 from urllib.parse import urlsplit
@@ -23,7 +25,7 @@ from load import served
 from measuring import memory_of
 from people import lines
 
-CLIENTS, SILENT = 4, 2000
+CLIENTS, SILENT = (4, 16, 64), 2000
 Response = tuple[int, float]  # status, and seconds from the connection to the last byte
 
 
@@ -34,22 +36,23 @@ Response = tuple[int, float]  # status, and seconds from the connection to the l
 @click.option("--seconds", default=10.0, show_default=True, help="Seconds of each part.")
 def main(model: Path, profiles: int, times: float, seconds: float) -> None:
     """Measure the best rate, an overload, and one client beside many silent connections."""
-    body = json.dumps([json.loads(line) for line in lines(profiles)]).encode()
+    request = post(json.dumps([json.loads(line) for line in lines(profiles)]).encode())
     with served(str(model)) as (process, address):
         port = urlsplit(address).port
         assert port
-        asyncio.run(waiting_clients(port, body, 2.0))  # the server learns its pace
-        found = asyncio.run(waiting_clients(port, body, seconds))
-        best = sum(status == 200 for status, _ in found) / max(seconds, *(taken for _, taken in found))
-        click.echo(f"best rate: {best:.1f} requests a second, each with {profiles} profiles")
-        before, began = memory_of(process.pid), time.monotonic()
-        found = asyncio.run(arrivals(port, body, times * best, seconds))
-        rate = sum(status == 200 for status, _ in found) / (time.monotonic() - began)
+        ask(port, request, waiting(CLIENTS[0], 2.0))  # the server learns its pace
+        best = 0.0
+        for clients in CLIENTS:
+            rate, _ = measured(port, request, waiting(clients, seconds))
+            click.echo(f"{clients} clients: {rate:.1f} requests a second, each with {profiles} profiles")
+            best = max(best, rate)
+        before = memory_of(process.pid)
+        rate, found = measured(port, request, arriving(times * best, seconds))
         answered = [taken for status, taken in found if status == 200]
         refused = [taken for status, taken in found if status not in (0, 200)]
         unanswered = sum(status == 0 for status, _ in found)
         click.echo(
-            f"{times:g} times as many for {seconds:g} s: {dict(Counter(status for status, _ in found))}"
+            f"{times:g} times the best rate for {seconds:g} s: {dict(Counter(status for status, _ in found))}"
         )
         click.echo(
             f"  answered: {rate / best:.2f} of the best rate until the last response; {slowest(answered)}"
@@ -57,8 +60,23 @@ def main(model: Path, profiles: int, times: float, seconds: float) -> None:
         click.echo(f"  refused, with a status: {len(refused)}; {slowest(refused)}")
         click.echo(f"  closed without a response: {unanswered}")
         click.echo(f"  memory: {before:.0f} MB before, {memory_of(process.pid):.0f} MB after")
-        taken = asyncio.run(beside_silent_ones(port, body))
-        click.echo(f"beside {SILENT:,} silent connections: status {taken[0]} after {taken[1]:.2f} s")
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(SILENT)]
+        ((status, taken),) = ask(port, request, lambda begun, _: None if begun else 1)
+        click.echo(f"beside {len(silent):,} silent connections: status {status} after {taken:.2f} s")
+
+
+def post(body: bytes) -> bytes:
+    head = "POST /recommend HTTP/1.1", "Host: localhost", "Connection: close", f"Content-Length: {len(body)}"
+    return "\r\n".join([*head, "Content-Type: application/json", "", ""]).encode() + body
+
+
+def measured(
+    port: int, request: bytes, due: Callable[[int, int], int | None]
+) -> tuple[float, list[Response]]:
+    """The rate of answers until the last response, and all responses."""
+    began = time.monotonic()
+    found = ask(port, request, due)
+    return sum(status == 200 for status, _ in found) / (time.monotonic() - began), found
 
 
 def slowest(seconds: list[float]) -> str:
@@ -67,50 +85,51 @@ def slowest(seconds: list[float]) -> str:
     return f"99 % within {quantiles(seconds, n=100)[98]:.2f} s, all within {max(seconds):.2f} s"
 
 
-async def ask(port: int, body: bytes) -> Response:
-    """Ask on a new connection; status 0 if the server closed it without a response."""
-    began = time.monotonic()
-    head = (
-        f"POST /recommend HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
-    )
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
-        text = await reader.read()
-        writer.close()
-    except OSError:
-        text = b""
-    return int(text.split(b" ", 2)[1]) if text else 0, time.monotonic() - began
+def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> list[Response]:
+    """Responses to the same request, each on a connection of its own.
+
+    `due(begun, open)` says how many more are to begin now, and None once no more will.
+    """
+    found: list[Response] = []
+    begun = 0
+    with selectors.DefaultSelector() as selector:
+        while (more := due(begun, begun - len(found))) is not None or len(found) < begun:
+            for _ in range(more or 0):
+                connection = socket.socket()
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", port))
+                selector.register(connection, selectors.EVENT_WRITE, (time.monotonic(), bytearray()))
+                begun += 1
+            for key, _ in selector.select(0.001):
+                connection, (began, text) = key.fileobj, key.data
+                try:
+                    if key.events == selectors.EVENT_WRITE:
+                        connection.sendall(request)
+                        selector.modify(connection, selectors.EVENT_READ, key.data)
+                        continue
+                    piece = connection.recv(2**16)
+                except OSError:
+                    piece, text = b"", bytearray()
+                text += piece
+                if not piece:
+                    selector.unregister(connection)
+                    connection.close()
+                    found.append((int(text.split(b" ", 2)[1]) if text else 0, time.monotonic() - began))
+    return found
 
 
-async def waiting_clients(port: int, body: bytes, seconds: float) -> list[Response]:
-    """Responses to clients that each ask again as soon as they have one."""
+def waiting(clients: int, seconds: float) -> Callable[[int, int], int | None]:
+    """So many clients, each of which asks again as soon as it has a response."""
     end = time.monotonic() + seconds
-
-    async def client() -> list[Response]:
-        found = []
-        while time.monotonic() < end:
-            found.append(await ask(port, body))
-        return found
-
-    return [each for found in await asyncio.gather(*(client() for _ in range(CLIENTS))) for each in found]
+    return lambda _, open: clients - open if time.monotonic() < end else None
 
 
-async def arrivals(port: int, body: bytes, rate: float, seconds: float) -> list[Response]:
-    """Responses to requests that arrive at this rate."""
-    began, tasks = time.monotonic(), []
-    for number in range(int(rate * seconds)):
-        await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-        tasks.append(asyncio.create_task(ask(port, body)))
-    return await asyncio.gather(*tasks)
-
-
-async def beside_silent_ones(port: int, body: bytes) -> Response:
-    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(SILENT)]
-    response = await ask(port, body)
-    for _, writer in silent:
-        writer.close()
-    return response
+def arriving(rate: float, seconds: float) -> Callable[[int, int], int | None]:
+    """Requests at this rate, whether those before have been answered or not."""
+    began, count = time.monotonic(), int(rate * seconds)
+    return lambda begun, _: (
+        min(int(rate * (time.monotonic() - began)) + 1, count) - begun if begun < count else None
+    )
 
 
 if __name__ == "__main__":

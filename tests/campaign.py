@@ -160,6 +160,7 @@ def hostile_content(count: int, seed: int) -> None:
 @click.option("--seed", default=0, show_default=True)
 def served(count: int, seed: int) -> None:
     """Offer files with hostile content to a server, and the good file after each that it takes, while a client asks."""
+    hear_signals()  # else a server takes two seconds to see each file
     of_others: list[tuple[float, float]] = []  # when another model than the good one may have answered
     memory = [0]
     with memory_folder() as name:

@@ -430,6 +430,18 @@ def test_at_the_end_those_that_wait_for_a_place_are_told_too(
     assert [status_and_value(read_all(client))[0] for client in clients] == [b"503"] * 5
 
 
+def test_while_requests_wait_too_long_the_loop_rests_between_two_looks(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(on_waitress.time, "sleep", rests.append)
+    running.ask(b"GET /health HTTP/1.0\r\n\r\n")
+    assert rests == []
+    monkeypatch.setattr(running.server.dispatcher, "longest_queued", lambda: on_waitress.LONGEST_QUEUED + 0.1)
+    assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
+    assert set(rests) == {on_waitress.PAUSE}
+
+
 def test_when_no_more_files_can_be_opened_it_is_said_once(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,8 +137,13 @@ class Pick(NamedTuple):
     components: dict[str, float]
 
 
+PLAIN = (str, int, float, type(None))
+
+
 def plain(value: Any) -> Any:
     """Records as dictionaries, all the way down; `asdict` does it at a third of the speed."""
+    if isinstance(value, PLAIN):
+        return value
     if is_dataclass(value):
         return {name: plain(item) for name, item in vars(value).items()}
     if isinstance(value, tuple | list):

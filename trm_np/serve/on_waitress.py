@@ -29,12 +29,13 @@ except ImportError as error:
 DRAIN_SECONDS = 10.0
 LONGEST_QUEUED = 0.3  # seconds that the first in the queue may wait for a thread; the last may wait longer
 LONGEST_WITH_SMALL = 1.0  # the same before small requests are refused, of which threads answer many together
+PAUSE = 0.05  # seconds between two looks at all connections, once the first in the queue waits too long
 SMALL = 2000  # bytes of a body with a few profiles
 PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a body to discard
 CONNECTIONS = 500  # with those turned away; select(), on systems without poll(), takes 512 sockets
 TURNED_AWAY = 0.2  # the largest share of them that waits for clients to read that they are turned away
 LINGER_SECONDS = 2.0  # in which a client that is turned away may send its request and read the response
-ACCEPTED = 50  # connections accepted at a time
+ACCEPTED = 100  # connections accepted at a time: no more than may be turned away
 ROOM = 50  # connections that are closed at a time when no file can be opened
 LEAST_CONNECTIONS = 100  # however few files may be opened
 FILES_KEPT = 64  # descriptors for all else that a server opens
@@ -232,6 +233,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def accept_some(self) -> None:
         """Take in some of the connections that wait; `some_wait` tells whether there may be more."""
+        self.whole.replaceable = deque(self.whole.silent())
         for _ in range(ACCEPTED):
             self.some_wait = False
             super().handle_accept()
@@ -265,6 +267,7 @@ class Server:
         self.most_turned_away = int(TURNED_AWAY * most)
         self.most_channels = most - self.most_turned_away
         self.turned_away: deque[TurnedAway] = deque()
+        self.replaceable: deque[Connection] = deque()
         self.refusal = refusal()
         self.dispatcher = Threads()
         self.dispatcher.set_thread_count(self.adjustments.threads)
@@ -317,9 +320,10 @@ class Server:
         The new one is turned away if each of them has sent a whole request. The silent one gets a response too, unless
         its requests have been answered and no further one has begun.
         """
-        if len(self.channels()) < self.most_channels:
+        if sum(len(each.active_channels) for each in self.listeners) < self.most_channels:
             return True
-        for channel in self.silent()[:1]:
+        if self.replaceable:
+            channel = self.replaceable.popleft()
             connection = channel.socket  # None if a thread has closed it
             if connection is not None and (channel.request or not channel.queued):
                 with suppress(OSError):  # no file can be opened, or a thread has just closed it
@@ -364,6 +368,12 @@ class Server:
         return [channel for listener in self.listeners for channel in list(listener.active_channels.values())]
 
     def poll(self, timeout: float) -> None:
+        """Take in what has come, and send what can be sent.
+
+        Each time costs the threads that answer some of their time, however little has come.
+        """
+        if self.dispatcher.longest_queued() > LONGEST_QUEUED:
+            time.sleep(PAUSE)
         self.close_turned_away(self.most_turned_away)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)
         for listener in self.listeners:
