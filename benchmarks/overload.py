@@ -25,6 +25,8 @@ from load import served
 from measuring import memory_of
 from people import lines
 
+from trm_np.systems import most_files
+
 CLIENTS, SILENT = (4, 16, 64), 2000
 Response = tuple[int, float]  # status, and seconds from the connection to the last byte
 
@@ -36,6 +38,9 @@ Response = tuple[int, float]  # status, and seconds from the connection to the l
 @click.option("--seconds", default=10.0, show_default=True, help="Seconds of each part.")
 def main(model: Path, profiles: int, times: float, seconds: float) -> None:
     """Measure the best rate, an overload, and one client beside many silent connections."""
+    files = most_files()
+    if files is not None and files < 2 * SILENT:
+        raise click.ClickException(f"{files} open files are too few; allow {2 * SILENT} (ulimit -n)")
     request = post(json.dumps([json.loads(line) for line in lines(profiles)]).encode())
     with served(str(model)) as (process, address):
         port = urlsplit(address).port
@@ -88,7 +93,8 @@ def slowest(seconds: list[float]) -> str:
 def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> list[Response]:
     """Responses to the same request, each on a connection of its own.
 
-    `due(begun, open)` says how many more are to begin now, and None once no more will.
+    `due(begun, unanswered)` says how many more are to begin now, and None once no more will. The seconds of a response
+    count from the beginning of its connection.
     """
     found: list[Response] = []
     begun = 0
@@ -109,7 +115,7 @@ def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> lis
                         continue
                     piece = connection.recv(2**16)
                 except OSError:
-                    piece, text = b"", bytearray()
+                    piece = b""
                 text += piece
                 if not piece:
                     selector.unregister(connection)
@@ -121,7 +127,7 @@ def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> lis
 def waiting(clients: int, seconds: float) -> Callable[[int, int], int | None]:
     """So many clients, each of which asks again as soon as it has a response."""
     end = time.monotonic() + seconds
-    return lambda _, open: clients - open if time.monotonic() < end else None
+    return lambda _, unanswered: clients - unanswered if time.monotonic() < end else None
 
 
 def arriving(rate: float, seconds: float) -> Callable[[int, int], int | None]:

@@ -126,11 +126,15 @@ def test_exactly_one_form_is_exported(model: Path) -> None:
     refused(model.parent, 2, "found --half and --int8; allowed: one of", model, "--half", "--int8")
 
 
-def test_the_model_itself_is_never_written_over(model: Path, tmp_path: Path) -> None:
+def test_an_input_is_never_written_over(model: Path, tmp_path: Path) -> None:
     os.link(model, tmp_path / "hard.npz")
     (tmp_path / "soft.npz").symlink_to(model)
     for same in (model, tmp_path / "hard.npz", tmp_path / "soft.npz"):
         refused(model.parent, 73, "is an input of this command", model, "--int8", "--out", same)
+    held_out = tmp_path / "held_out.json"
+    held_out.write_text("{}")
+    words = (model, "--int8", "--held-out", held_out, "--out", held_out)
+    refused(tmp_path, 73, "is an input of this command", *words)
 
 
 @pytest.mark.posix
@@ -141,8 +145,8 @@ def test_what_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for out, fragment in {
-        tmp_path / "folder": "folder: exists and is no file",
-        tmp_path / "pipe": "pipe: exists and is no file",
+        tmp_path / "folder": "folder: is not a regular file",
+        tmp_path / "pipe": "pipe: is not a regular file",
         tmp_path / "missing" / "x.npz": "cannot be written (No such file or directory)",
         model / "x.npz": "cannot be written (Not a directory)",
     }.items():

@@ -6,7 +6,9 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,10 +259,11 @@ def test_the_trigger_is_pulled_and_closed_by_one_thread_at_a_time(
 
         return watched_work
 
-    monkeypatch.setattr(listener, "pull_trigger", watched(listener.pull_trigger))
+    monkeypatch.setattr(listener.trigger, "pull_trigger", watched(listener.trigger.pull_trigger))
     monkeypatch.setattr(listener.trigger, "close", watched(listener.trigger.close))
     assert running.end() == 0
     assert free == [False, False]
+    listener.pull_trigger()  # by a thread that ends later
 
 
 def test_large_bodies_and_answers_need_no_temporary_folder(
@@ -434,12 +437,16 @@ def test_while_requests_wait_too_long_the_loop_rests_between_two_looks(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rests: list[float] = []
-    monkeypatch.setattr(on_waitress.time, "sleep", rests.append)
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=rests.append)
+    monkeypatch.setattr(on_waitress, "time", clock)
     running.ask(b"GET /health HTTP/1.0\r\n\r\n")
     assert rests == []
     monkeypatch.setattr(running.server.dispatcher, "longest_queued", lambda: on_waitress.LONGEST_QUEUED + 0.1)
     assert running.ask(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 OK")
     assert set(rests) == {on_waitress.PAUSE}
+    rests.clear()
+    answer = running.ask(POST + b"Content-Length: 1000000\r\n\r\n" + b" " * 1_000_000)
+    assert answer.startswith(b"HTTP/1.1 503 ") and len(rests) < 100  # a large body takes few looks
 
 
 def test_when_no_more_files_can_be_opened_it_is_said_once(

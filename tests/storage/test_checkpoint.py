@@ -653,10 +653,12 @@ def test_anything_but_a_regular_file_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "nothing.npz")
     with pytest.raises(CheckpointError, match=r"is a folder; give a model file$"):
         load_model(tmp_path)
-    for name in ("last.npz", "best.npz"):
+    for name in ("best-half.npz", "best.npz"):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(CheckpointError, match=r"is a folder; give the model file in it: .*best\.npz$"):
         load_model(tmp_path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_model(tmp_path / ("x" * 300))
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def export(
         stored = load_model(model, trust=trust)
         Recommender(stored).try_out()
         path = Path(out) if out else beside(Path(model), ENDINGS[form])
-        require_target(path, Path(model))
+        require_target(path, *(Path(each) for each in (model, held_out) if each))
         try:
             found, text = exported(stored, Path(model), path, form, held_out)
         except ExportError as error:

@@ -15,20 +15,20 @@ def refuse_old(folder: str, names: Iterable[str]) -> None:
 
 
 def require_target(path: Path, *inputs: Path) -> None:
-    """Raise Refusal, before any work, if no file can be written there, or none without loss.
+    """Raise Refusal, before any work, if no file can be written there.
 
-    An earlier file may be replaced, but no input of the command, and nothing that is no regular file.
+    A regular file may be replaced, unless it is one of the inputs of the command.
     """
     from trm_np.storage.files import try_to_write
 
     reason = ""
     try:
-        if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
+        if os.path.exists(path) and any(os.path.exists(each) and path.samefile(each) for each in inputs):
             reason = "is an input of this command, which is left as it is"
-        elif path.exists() and not path.is_file():
-            reason = "exists and is no file"
+        elif os.path.exists(path) and not path.is_file():
+            reason = "is not a regular file"
         else:
-            try_to_write(path.resolve().parent)
+            try_to_write(Path(os.path.realpath(path)).parent)
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
     if reason:

@@ -35,7 +35,7 @@ PIECE, MOST_DISCARDED = 2**16, 2**22  # bytes read at a time, and at most, of a 
 CONNECTIONS = 500  # with those turned away; select(), on systems without poll(), takes 512 sockets
 TURNED_AWAY = 0.2  # the largest share of them that waits for clients to read that they are turned away
 LINGER_SECONDS = 2.0  # in which a client that is turned away may send its request and read the response
-ACCEPTED = 100  # connections accepted at a time: no more than may be turned away
+ACCEPTED = 100  # connections accepted at a time at most, and no more than may be turned away
 ROOM = 50  # connections that are closed at a time when no file can be opened
 LEAST_CONNECTIONS = 100  # however few files may be opened
 FILES_KEPT = 64  # descriptors for all else that a server opens
@@ -44,6 +44,7 @@ IN_MEMORY = 2**40  # bytes: all bodies and answers, which have limits of their o
 ADJUSTMENTS: dict[str, Any] = {
     "threads": 16,  # most of them wait for the model, which answers all that wait together
     "connection_limit": 2**31,  # a server turns connections away instead of letting them wait
+    "recv_bytes": PIECE,
     "channel_timeout": 30,  # seconds without a byte from or to a client
     "cleanup_interval": 5,  # seconds between looks for connections that have timed out
     "max_request_header_size": 2**14,
@@ -223,6 +224,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             application, server.map, _sock=listening, bind_socket=False, sockinfo=sockinfo, **shared
         )
 
+    def pull_trigger(self) -> None:
+        """Have the loop look at the connections again; may be called by any thread, and after the end."""
+        with (
+            self.whole.ending
+        ):  # else the trigger's descriptor may be closed, and another file's, before it is used
+            if not self.whole.ended:
+                super().pull_trigger()
+
     def handle_accept(self) -> None:
         """Leave it to `Server.poll` to accept.
 
@@ -234,7 +243,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def accept_some(self) -> None:
         """Take in some of the connections that wait; `some_wait` tells whether there may be more."""
         self.whole.replaceable = deque(self.whole.silent())
-        for _ in range(ACCEPTED):
+        for _ in range(min(ACCEPTED, self.whole.most_turned_away)):
             self.some_wait = False
             super().handle_accept()
             if not self.some_wait:
@@ -258,7 +267,7 @@ class Server:
     def __init__(self, application: Application, listening: Sequence[socket.socket]) -> None:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue is no fault
         self.metrics = application.metrics
-        self.draining = self.warned = False
+        self.draining = self.ended = self.warned = False
         self.ending = threading.RLock()  # a signal may arrive while its own thread holds it
         self.map: dict[int, Any] = {}
         self.adjustments = Adjustments(sockets=list(listening), **ADJUSTMENTS)
@@ -275,10 +284,9 @@ class Server:
 
     def drain(self) -> None:
         """Have `run` come to its end; may be called by a signal handler, by another thread, and again."""
-        with self.ending:  # or the trigger is closed, and its descriptor another file's, before it is pulled
-            if not self.draining:
-                self.draining = True
-                self.listeners[0].pull_trigger()
+        if not self.draining:
+            self.draining = True
+            self.listeners[0].pull_trigger()
 
     def run(self) -> int:
         """Answer until `drain`, then all that has been received; returns how many requests had no answer in time."""
@@ -294,6 +302,7 @@ class Server:
             channel.handle_close()
         self.close_turned_away(0)
         with self.ending:
+            self.ended = True
             for listener in self.listeners:
                 listener.trigger.close()
         self.dispatcher.set_thread_count(0)
@@ -372,7 +381,7 @@ class Server:
 
         Each time costs the threads that answer some of their time, however little has come.
         """
-        if self.dispatcher.longest_queued() > LONGEST_QUEUED:
+        if not self.draining and self.dispatcher.longest_queued() > LONGEST_QUEUED:
             time.sleep(PAUSE)
         self.close_turned_away(self.most_turned_away)
         wasyncore.loop(timeout=timeout, use_poll=True, map=self.map, count=1)

@@ -7,6 +7,7 @@ line, and the header holds all else that a recommendation needs. A training file
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -178,9 +179,9 @@ def refusing(path: str | PathLike[str], maker: str) -> Iterator[None]:
     except FileNotFoundError:
         raise CheckpointError(path, "no such file", maker) from None
     except OSError as error:
-        if Path(path).is_dir():
-            models = sorted(Path(path).glob("*.npz"))  # of the files of a run, best.npz is the first
-            advice = f"give the model file in it: {models[0]}" if models else "give a model file"
+        if os.path.isdir(path):
+            best = os.path.join(path, "best.npz")
+            advice = f"give the model file in it: {best}" if os.path.isfile(best) else "give a model file"
             raise CheckpointError(path, "is a folder", advice) from None
         reason = f"cannot be read ({error.strerror or error})"
         raise CheckpointError(path, reason, "see that it is a file, and its permissions") from error
