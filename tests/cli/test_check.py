@@ -98,6 +98,12 @@ def test_20_lines_are_shared_out_among_the_files_and_the_rest_is_counted(tmp_pat
     assert len(check(**twenty).stdout.splitlines()) == 20 and "more" not in check(**twenty).stdout
 
 
+def test_a_shipped_file_that_does_not_fit_is_named_with_the_option_for_another(tmp_path: Path) -> None:
+    training = sample_files.write(tmp_path, training=sample_files.training())["training"]
+    first = check(**{KINDS[0]: training}).stdout.splitlines()[0]
+    assert first.startswith("held_out_scenarios.json (shipped; yours: --held-out): validation[0].profile")
+
+
 def test_json_has_all_problems_and_their_parts(tmp_path: Path) -> None:
     found = check("--json", **write_faulty(tmp_path, {"scenarios": 30, "catalogue": 1}))
     assert (found.exit_code, found.stderr) == (65, "")

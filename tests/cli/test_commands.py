@@ -299,11 +299,30 @@ def test_own_files_with_their_own_vocabulary(tmp_path: Path) -> None:
     result = run(*TRAIN, *data, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "serves as validation and as test" in result.stderr
+    assert "replaces" not in result.stderr and "have the profile of a training scenario" not in result.stderr
     model = tmp_path / "out" / "best.npz"
     judged = run("evaluate", model, "--held-out", files["held_out"], "--json")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert json.loads(judged.stdout)["test"] == summary["test"]
     assert "library" in run("inspect", model).stdout
+
+
+def test_a_run_that_replaces_a_model_or_is_tested_on_its_training_says_so(tmp_path: Path) -> None:
+    training = sample_files.training()
+    files = sample_files.write(
+        tmp_path,
+        training=training,
+        held_out={"scenarios": training["scenarios"][:2]},
+        catalogue=sample_files.catalogue(),
+    )
+    names = {"--scenarios": "training", "--catalogue": "catalogue", "--held-out": "held_out"}
+    data = [word for option, name in names.items() for word in (option, files[name])]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "best.npz").write_bytes(b"of an earlier run")
+    result = run(*TRAIN, *data, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert f"this run replaces the model in {tmp_path / 'out'}; --out FOLDER keeps it\n" in result.stderr
+    assert "Warning: 2 of 2 test scenarios have the profile of a training scenario\n" in result.stderr
 
 
 def test_threads_are_set_by_preset_unless_the_user_has() -> None:

@@ -384,7 +384,7 @@ BAD: list[tuple[list[str], int, str]] = [
         2,
         "a Dask cluster has workers of its own",
     ),
-    (["--age", "thirty"], 2, "--age"),
+    (["--age", "thirty"], 2, "'--age': found 'thirty'; allowed: a number, such as 12.5"),
     (["--age", "200"], 2, "options: age: found 200.0; allowed: a number from 0 to 120"),
     (["--age", "nan"], 2, "options: age: found NaN"),
     (["--budget", "-5"], 2, "options: budget: found -5.0"),

@@ -151,7 +151,7 @@ def test_simulate_writes_all_files_or_none(
             "Error: Invalid value for '--held-out': 0 is not in the range 1<=x<=",
         ),
         ([""], 2, "an empty name"),
-        ([], 2, "Missing argument 'FOLDER'"),
+        ([], 2, "Missing argument 'FOLDER'; an example: "),
         (["file", *SMALL], 73, "Error: file: cannot write there (File exists)"),
         (["file/below", *SMALL], 73, "Error: file/below: cannot write there (Not a directory)"),
     ],

@@ -55,6 +55,12 @@ def test_any_field_may_be_absent_or_null(field: str) -> None:
             '"gardn" is not known and counts as missing; the closest known: garden',
         ),
         (
+            "hobbies",
+            ["garden, cooking"],
+            (),
+            '"garden, cooking" is not known and counts as missing; the closest known: garden, cooking',
+        ),
+        (
             "preferences",
             ["Practicl"],
             (),

@@ -456,6 +456,8 @@ def test_the_command_starts_checks_and_hints(here: Path) -> None:
         (["check", "4"], 74, "lesson_04.py: no such file in this folder; `trm lesson start 4` writes one"),
         (["check", "4", "mine.py"], 74, "mine.py: no such file"),
         (["check", "4", "."], 74, ".: a folder, not a file"),
+        (["check", "04"], 74, "lesson_04.py: no such file in this folder"),
+        (["check", "lesson_00b.py"], 74, "lesson_00b.py: no such file in this folder"),
         (["check", "14"], 2, "no lesson named '14'; did you mean 4"),
         (["start", "4", "--out", ""], 2, "an empty name"),
         (["hint", "4.3"], 2, "no exercise named '4.3'; did you mean 4.2 or 4.1?"),

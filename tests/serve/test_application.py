@@ -266,6 +266,13 @@ REFUSED: list[tuple[int, str, bytes, dict[str, Any], str]] = [
     (
         422,
         "",
+        b'{"age": 300, "budget": -1}',
+        {},
+        "body: age: found 300; allowed: a number from 0 to 120; body: budget: found -1; allowed: ",
+    ),
+    (
+        422,
+        "",
         b'{"hobbies": [%b1]}' % (b"1," * 100),
         {},
         "body: hobbies: found a list of 101; allowed: a list of at most 100",

@@ -143,14 +143,18 @@ def test_a_model_is_swapped_and_a_broken_one_refused_without_losing_a_request(ow
     assert {status for status, _ in load.answers} == {200}
     lines = said.splitlines()
     assert code == 0
-    assert all(line.startswith(f"Refused, and the model before it stays: {own_file}: ") for line in lines)
+    loaded = f"Loaded: {own_file} (tiny, "
+    assert all(
+        line.startswith((f"Refused, and the model before it stays: {own_file}: ", loaded)) for line in lines
+    )
+    assert sum(line.startswith(loaded) for line in lines) == 3
 
 
 def test_a_server_that_cannot_start_says_why_in_one_line(own_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for options, code, said in (
-            (["--port", port], 74, f"127.0.0.1:{port}: cannot listen there (Address already in use)"),
+            (["--port", port], 74, f"127.0.0.1:{port}: cannot listen there (Address already in use); choose"),
             (
                 ["--host", "192.0.2.1"],
                 74,

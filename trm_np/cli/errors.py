@@ -125,6 +125,9 @@ def ending(error: BaseException) -> tuple[int, str]:
     """
     if isinstance(error, Refusal):
         return error.exit_code, f"Error: {error}"
+    if isinstance(error, click.MissingParameter) and error.ctx:
+        line = error.format_message().removesuffix(".")
+        return error.exit_code, f"Error: {line}; an example: {error.ctx.command_path} -h"
     if isinstance(error, click.ClickException):
         return error.exit_code, f"Error: {' '.join(error.format_message().split())}"
     if isinstance(error, (click.Abort, KeyboardInterrupt)):

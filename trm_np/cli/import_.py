@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import click
 
 from trm_np.cli.errors import OneLine, refusals, report
-from trm_np.cli.options import as_json, path_option, together
+from trm_np.cli.options import as_json, number, path_option, together
 from trm_np.cli.output import refuse_old, write_new
 from trm_np.cli.progress import progress
 
@@ -66,12 +66,12 @@ class TableFiles(NamedTuple):
     ),
     click.option(
         "--liked",
-        type=float,
+        type=number,
         help="Lowest rating that counts as a choice.  [default: 4, if no rating is above 5]",
     ),
     click.option(
         "--disliked",
-        type=float,
+        type=number,
         help="Rating below which an order counts as a rejection.  [default: 5/8 of --liked]",
     ),
     click.option(

@@ -16,8 +16,12 @@ NOT_SOLVED = 1
 
 
 def known_lesson(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A lesson by its number, or by the name of its file, as lesson_04.py."""
+    number = value.removeprefix("lesson_").removesuffix(".py")
+    if number.removeprefix("0") in LESSONS:
+        number = number.removeprefix("0")
     with refusals():
-        return one_of(value, LESSONS, "lesson")
+        return one_of(number, LESSONS, "lesson")
 
 
 lesson_argument = click.argument("lesson", callback=known_lesson)

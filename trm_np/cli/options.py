@@ -147,6 +147,16 @@ epochs_option = click.option(
     type=click.IntRange(min=1),
     help="Largest number of epochs; the same as --set training.epochs=N.",
 )
+
+
+def number(text: str) -> float:
+    """Read the value of an option; raises BadParameter, with an example."""
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"found {text!r}; allowed: a number, such as 12.5") from None
+
+
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, help="Random seed.")
 resume_option = click.option("--resume", is_flag=True, help="Resume the interrupted run in the folder.")
 quiet_option = click.option("--quiet", is_flag=True, help="Print only errors, and the document of --json.")

@@ -11,7 +11,17 @@ import click
 
 from trm_np.cli.completion import among, of_vocabulary
 from trm_np.cli.errors import DATA_REFUSED, USAGE, OneLine, Refusal, refusals, report
-from trm_np.cli.options import FILE, as_json, catalogue_option, names_in, path_option, together, trust, utf_8
+from trm_np.cli.options import (
+    FILE,
+    as_json,
+    catalogue_option,
+    names_in,
+    number,
+    path_option,
+    together,
+    trust,
+    utf_8,
+)
 from trm_np.cli.running import Workers, options_of_workers
 from trm_np.cli.threads import use_threads
 from trm_np.recommend.terms import ALLOWABLE, Terms
@@ -64,8 +74,8 @@ def given_fields(**fields: Any) -> dict[str, Any]:
 @together(
     "profile",
     given_fields,
-    click.option("--age", type=float, help="Age in years."),
-    click.option("--budget", type=float, help="Highest price, in the currency of the catalogue."),
+    click.option("--age", type=number, help="Age in years."),
+    click.option("--budget", type=number, help="Highest price, in the currency of the catalogue."),
     click.option(
         "--hobby",
         "hobbies",
@@ -266,9 +276,9 @@ def gift_lines(gifts: "Sequence[RecommendedGift]", currency: str) -> Iterator[st
 
 def tool_lines(tools: "Sequence[SelectedTool]") -> Iterator[str]:
     """Lines on what each tool found, one tool after another."""
-    for number, tool in enumerate(tools):
+    for place, tool in enumerate(tools):
         probability = "" if tool.probability is None else f" {tool.probability:.2f}"
-        yield from wrapped(f"{tool.name}{probability}: {tool.found}", " " * 7 if number else "tools: ")
+        yield from wrapped(f"{tool.name}{probability}: {tool.found}", " " * 7 if place else "tools: ")
 
 
 def price_text(gift: "RecommendedGift", currency: str) -> str:

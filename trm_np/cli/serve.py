@@ -10,7 +10,6 @@ from trm_np.cli.errors import OneLine, Refusal, refusals, say
 from trm_np.cli.options import FILE, catalogue_option, named, trust
 from trm_np.cli.signals import HANG_UP, Handler, first_signal, handled
 from trm_np.cli.threads import use_threads
-from trm_np.text import printable
 
 if TYPE_CHECKING:
     import socket
@@ -88,7 +87,5 @@ def address_line(served: "ServedModel", listening: "Sequence[socket.socket]") ->
     """The model that is served, and its addresses."""
     from trm_np.serve.listening import in_words
 
-    recommender = served.now.recommender
-    preset, gifts = recommender.stored.config.preset, len(recommender.gifts)
     places = " and ".join(f"http://{in_words(each.getsockname())}/" for each in listening)
-    return printable(f"{served.path} ({preset}, {gifts} gifts) at {places}")
+    return f"{served.title} at {places}"

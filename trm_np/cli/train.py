@@ -116,6 +116,8 @@ def begin(config: Config, dataset: "Dataset", place: RunOptions, ranks: Ranks) -
 
 def announce(run: "Run", dataset: "Dataset", place: RunOptions, threads: str) -> None:
     """Print on stderr what begins, and what a user should know of it."""
+    from trm_np.evaluation.compare import trained_on
+
     config, size = run.config, launched()[1]
     workers = threads if size == 1 else f"{size} ranks with {threads}"
     say(
@@ -126,6 +128,9 @@ def announce(run: "Run", dataset: "Dataset", place: RunOptions, threads: str) ->
     warn_of_changes(run)
     if dataset.shares_held_out:
         click.echo("one list of held-out scenarios serves as validation and as test", err=True)
+    seen, count = trained_on(dataset), len(dataset.test)
+    if seen:
+        say(f"Warning: {seen} of {count} test scenarios have the profile of a training scenario", err=True)
 
 
 def finish(run: "Run", place: RunOptions, ranks: Ranks, quiet: bool) -> dict[str, Any]:
@@ -159,7 +164,9 @@ def resumable(resume: bool, ranks: Ranks = ALONE) -> Iterator[Callable[[], bool]
 
 
 def warn_of_changes(run: "FolderRun") -> None:
-    """Print on stderr what has changed since a resumed run began."""
+    """Print on stderr what has changed since a resumed run began, and what a new one replaces."""
+    if run.replaces:
+        say(f"this run replaces the model in {run.folder}; --out FOLDER keeps it", err=True)
     for warning in run.warnings:
         say(f"Warning: the bits may differ from those of a run in one go: {warning}", err=True)
 

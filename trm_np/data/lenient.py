@@ -154,7 +154,12 @@ def _warnings(lookups: Sequence[Lookup], vocabulary: Vocabulary, at: Place) -> I
     for each in unknown[:MOST_EXPLAINED]:
         require_time()
         kind = (LISTS | SINGLE_NAMES)[each.field]
-        found = vocabulary.words[kind].close(each.word)
+        names = vocabulary.words[kind]
+        found = names.close(each.word)
+        if not found and "," in each.word:  # maybe several names
+            found = tuple(
+                name for part in each.word.split(",")[:MOST_EXPLAINED] for name in names.close(part)
+            )
         close |= dict.fromkeys(found)
         kinds |= {} if found else {kind: None}
     where = f"{at.file}: {at.path}: " if at.path else f"{at.file}: "

@@ -34,6 +34,11 @@ VALUES = {
     HELD_OUT_FILE: "held_out",
     CATALOGUE_FILE: "gifts",
 }  # what messages call them
+INSTEAD = {
+    TRAINING_FILE: "; yours: --scenarios",
+    HELD_OUT_FILE: "; yours: --held-out",
+    CATALOGUE_FILE: "; yours: --catalogue",
+}  # what messages add to the names of shipped files
 Scenarios = tuple[Scenario, ...]
 
 
@@ -169,7 +174,7 @@ def _document(path: Data | None, shipped: str) -> tuple[Any, str]:
         return {records: value} if isinstance(value, list) else value, VALUES[shipped]
     from importlib import resources
 
-    file = f"{shipped} (shipped)"
+    file = f"{shipped} (shipped{INSTEAD.get(shipped, '')})"
     return parse_json(resources.files("trm_np.scenarios").joinpath(shipped).read_bytes(), file), file
 
 

@@ -109,7 +109,7 @@ def evaluation_text(found: dict[str, Any]) -> str:
         head,
         *lines,
         f"cells right after {found['steps']} steps: {found['cells']:.4f}",
-        f"halting by itself: {halted['solved']:.3f} solved in {halted['mean_steps']:.2f} steps on average",
+        f"halting by itself: {halted['solved']:.3f} solved, after {halted['mean_steps']:.2f} steps on average",
         *without_guesses_text(found),
     ])  # fmt: skip
 

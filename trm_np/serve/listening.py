@@ -29,8 +29,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
         try:
             listening.append(socket.create_server(address, family=family, backlog=BACKLOG))
         except OSError as error:
+            instead = "; choose another --port" if error.errno == errno.EADDRINUSE else ""
             reason = (error.strerror or os.strerror(error.errno or 0)).partition(" (while attempting")[0]
-            failed = ListenError(printable(f"{in_words(address)}: cannot listen there ({reason})"))
+            failed = ListenError(printable(f"{in_words(address)}: cannot listen there ({reason}){instead}"))
             if error.errno not in NOT_HERE:  # another program has it, or may not: half a server is none
                 for each in listening:
                     each.close()

@@ -64,6 +64,12 @@ class ServedModel:
         self.now = load(path, catalogue, trust)
         self._tried = self._seen = self.now.signature
 
+    @property
+    def title(self) -> str:
+        """The model file, with preset and number of gifts."""
+        recommender = self.now.recommender
+        return printable(f"{self.path} ({recommender.stored.config.preset}, {len(recommender.gifts)} gifts)")
+
     def watch(self) -> None:
         """Look at the files from now on, in this process and in those forked from it."""
         self._begin()
@@ -110,6 +116,8 @@ class ServedModel:
         self.metrics.count_model(refused=bool(self.refused))
         if self.refused:
             say(f"Refused, and the model before it stays: {self.refused}")
+        else:
+            say(f"Loaded: {self.title}")
 
 
 def signature(*paths: str | None) -> Signature:

@@ -23,6 +23,7 @@ from trm_np.serve.served import ServedModel, Snapshot
 from trm_np.text import printable, shown
 
 RETRY_AFTER = 5  # seconds
+MOST_PROBLEMS = 5  # of a profile that are named
 ARRIVED = "trm_np.arrived"  # in the environment: `time.monotonic()` when a request began to wait for a thread
 BUSY: dict[type[Exception], str] = {
     TooLate: f"time: found more than {SECONDS:g} seconds; allowed: fewer profiles, or a smaller k",
@@ -165,7 +166,7 @@ def checked(now: Snapshot, values: list[Any], many: bool, question: Question) ->
             profile, warnings, notes = now.recommender.check(value, question.strict, "body", place)
             profiles.append(CheckedProfile(profile, (*question.warnings, *warnings), notes))
         except DataError as error:
-            raise HTTPError(422, str(error)) from None
+            raise HTTPError(422, "; ".join(map(str, error.problems[:MOST_PROBLEMS]))) from None
     return profiles
 
 

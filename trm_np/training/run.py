@@ -126,6 +126,11 @@ class FolderRun(ABC):
             self.unlock()
             raise
 
+    @property
+    def replaces(self) -> bool:
+        """Whether training removes the model of an earlier run."""
+        return self.stored is None and (self.folder / BEST).exists()
+
     @abstractmethod
     def load(self, path: Path) -> Stored:
         """Read a training file of such a run; raises CheckpointError."""
