@@ -49,3 +49,8 @@ def listed(names: Sequence[str]) -> str:
         for name in names[:LISTED_NAMES]
     )
     return ", ".join(cut) + (f", ... ({len(names)} in all)" if len(names) > LISTED_NAMES else "")
+
+
+def counted(number: int, thing: str) -> str:
+    """1 epoch; 2 epochs."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

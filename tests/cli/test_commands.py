@@ -222,7 +222,7 @@ def test_train_prints_targets_beside_held_out_figures_and_baselines(tmp_path: Pa
     assert result.exit_code == 0
     first, second = result.stderr.splitlines()
     assert first.startswith(
-        "tiny, recipe report, seed 0, OPENBLAS_NUM_THREADS=1 as set, at most 1 epochs, into "
+        "tiny, recipe report, seed 0, OPENBLAS_NUM_THREADS=1 as set, at most 1 epoch, into "
     )
     assert second.startswith("epoch   1 ")
     row = r"^category match rate +≥ 0\.80 +\d\.\d{3} +(met|missed) +\d"

@@ -135,7 +135,7 @@ def test_the_first_rank_alone_prints_and_says_how_many_there_are(tmp_path: Path)
     code, out, err = finish(train(2, "--epochs", 1, "--out", tmp_path / "out"))
     first, second = err.splitlines()
     assert code == 0
-    assert re.match(r"tiny, recipe report, seed 0, 2 ranks with .* at most 1 epochs, into ", first)
+    assert re.match(r"tiny, recipe report, seed 0, 2 ranks with .* at most 1 epoch, into ", first)
     assert second.startswith("epoch   1 ")
     assert out.count("category match rate") == 1
 

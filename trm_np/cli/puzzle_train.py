@@ -25,6 +25,7 @@ from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.threads import use_threads
 from trm_np.cli.train import resumable, warn_of_changes
 from trm_np.config import one_of
+from trm_np.text import counted
 from trm_np.training.ranks import join
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def train(
         keep_memory()
         if not quiet:
             workers = threads if ranks.size == 1 else f"{ranks.size} ranks with {threads}"
-            say(f"{kind}, seed {seed}, {workers}, {epochs} epochs, into {folder}", err=True)
+            say(f"{kind}, seed {seed}, {workers}, {counted(epochs, 'epoch')}, into {folder}", err=True)
         apart = held_out_puzzles(task, given.held_out, seed, config.training.extra)
         learnt = training_puzzles(task, given, seed, config.training.extra, apart)
         run = PuzzleRun(config, task, learnt, apart.validation, apart.test, seed, folder, place.resume, ranks)

@@ -30,6 +30,7 @@ from trm_np.cli.ranks import OnRanks, wait_for_all
 from trm_np.cli.signals import first_signal
 from trm_np.cli.threads import use_threads
 from trm_np.config import Config
+from trm_np.text import counted
 from trm_np.training.ranks import ALONE, Ranks, join, launched
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def announce(run: "Run", dataset: "Dataset", place: RunOptions, threads: str) ->
     workers = threads if size == 1 else f"{size} ranks with {threads}"
     say(
         f"{config.preset}, recipe {config.recipe}, seed {place.seed}, {workers}, "
-        f"at most {config.training.epochs} epochs, into {place.out}",
+        f"at most {counted(config.training.epochs, 'epoch')}, into {place.out}",
         err=True,
     )
     warn_of_changes(run)

@@ -19,6 +19,7 @@ class Sudoku(Task):
     """
 
     simplest = "singles"
+    effort_in = "rounds of singles"
 
     def __init__(self, box_rows: int, box_columns: int) -> None:
         n = self.size = box_rows * box_columns

@@ -14,6 +14,7 @@ import numpy as np
 from trm_np.data.money import DOLLARS
 from trm_np.data.money import in_words as money
 from trm_np.data.records import Gift, Offer, Profile
+from trm_np.text import counted
 from trm_np.world.tools import (
     UNSTATED,
     BudgetOptimizer,
@@ -215,10 +216,6 @@ def span_of_days(days: Sequence[int]) -> str:
     """3 days; 2 to 5 days."""
     soonest, latest = min(days), max(days)
     return counted(latest, "day") if soonest == latest else f"{soonest} to {latest} days"
-
-
-def counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def joined(words: Sequence[str]) -> str:
