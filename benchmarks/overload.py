@@ -28,7 +28,10 @@ from people import lines
 from trm_np.systems import most_files
 
 CLIENTS, SILENT = (4, 16, 64), 2000
-Response = tuple[int, float]  # status, and seconds from the connection to the last byte
+Response = tuple[int, float]  # status, or 0 without one, and seconds from the connection to the last byte
+# How many more requests are to begin now, by how many have begun and how many of these are unanswered; None once no
+# more will begin.
+Due = Callable[[int, int], int | None]
 
 
 @click.command()
@@ -75,9 +78,7 @@ def post(body: bytes) -> bytes:
     return "\r\n".join([*head, "Content-Type: application/json", "", ""]).encode() + body
 
 
-def measured(
-    port: int, request: bytes, due: Callable[[int, int], int | None]
-) -> tuple[float, list[Response]]:
+def measured(port: int, request: bytes, due: Due) -> tuple[float, list[Response]]:
     """The rate of answers until the last response, and all responses."""
     began = time.monotonic()
     found = ask(port, request, due)
@@ -90,12 +91,8 @@ def slowest(seconds: list[float]) -> str:
     return f"99 % within {quantiles(seconds, n=100)[98]:.2f} s, all within {max(seconds):.2f} s"
 
 
-def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> list[Response]:
-    """Responses to the same request, each on a connection of its own.
-
-    `due(begun, unanswered)` says how many more are to begin now, and None once no more will. The seconds of a response
-    count from the beginning of its connection.
-    """
+def ask(port: int, request: bytes, due: Due) -> list[Response]:
+    """Responses to the same request, each on a connection of its own."""
     found: list[Response] = []
     begun = 0
     with selectors.DefaultSelector() as selector:
@@ -124,18 +121,21 @@ def ask(port: int, request: bytes, due: Callable[[int, int], int | None]) -> lis
     return found
 
 
-def waiting(clients: int, seconds: float) -> Callable[[int, int], int | None]:
+def waiting(clients: int, seconds: float) -> Due:
     """So many clients, each of which asks again as soon as it has a response."""
     end = time.monotonic() + seconds
     return lambda _, unanswered: clients - unanswered if time.monotonic() < end else None
 
 
-def arriving(rate: float, seconds: float) -> Callable[[int, int], int | None]:
+def arriving(rate: float, seconds: float) -> Due:
     """Requests at this rate, whether those before have been answered or not."""
     began, count = time.monotonic(), int(rate * seconds)
-    return lambda begun, _: (
-        min(int(rate * (time.monotonic() - began)) + 1, count) - begun if begun < count else None
-    )
+
+    def due(begun: int, _: int) -> int | None:
+        arrived = int(rate * (time.monotonic() - began)) + 1
+        return min(arrived, count) - begun if begun < count else None
+
+    return due
 
 
 if __name__ == "__main__":

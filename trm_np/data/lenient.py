@@ -155,11 +155,8 @@ def _warnings(lookups: Sequence[Lookup], vocabulary: Vocabulary, at: Place) -> I
         require_time()
         kind = (LISTS | SINGLE_NAMES)[each.field]
         names = vocabulary.words[kind]
-        found = names.close(each.word)
-        if not found and "," in each.word:  # maybe several names
-            found = tuple(
-                name for part in each.word.split(",")[:MOST_EXPLAINED] for name in names.close(part)
-            )
+        parts = (names.meaning(part.strip()).name for part in each.word.split(",")[:MOST_EXPLAINED])
+        found = names.close(each.word) or tuple(filter(None, parts))  # some write several names as one
         close |= dict.fromkeys(found)
         kinds |= {} if found else {kind: None}
     where = f"{at.file}: {at.path}: " if at.path else f"{at.file}: "

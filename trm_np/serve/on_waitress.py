@@ -226,9 +226,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def pull_trigger(self) -> None:
         """Have the loop look at the connections again; may be called by any thread, and after the end."""
-        with (
-            self.whole.ending
-        ):  # else the trigger's descriptor may be closed, and another file's, before it is used
+        # Without the lock, the trigger's descriptor might be closed, and another file's, before it is used.
+        with self.whole.ending:
             if not self.whole.ended:
                 super().pull_trigger()
 
