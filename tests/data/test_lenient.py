@@ -280,7 +280,7 @@ def test_only_the_first_unknown_words_are_compared_with_all_names(
         return ()
 
     monkeypatch.setattr(Words, "close", close)
-    words = [f"unknown{index}" for index in range(100)]
+    words = [f"unknown{index}, cooking" for index in range(100)]
     found = read_profile({"hobbies": words}, VOCABULARY, "p")
     assert compared == words[:5]
     assert found.profile.hobbies == () and "100 in all" in found.warnings[0]
